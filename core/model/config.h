@@ -1,0 +1,83 @@
+/* A model's config.json as a struct: every size of the network, its inputs and task heads. Strict: a key that is unknown, missing, of the
+ * wrong type or out of range is one error that names the file and the key. Meaning of each size: models/reference/NETWORK.md.
+ */
+#pragma once
+
+#include "core/text/tokenizer.h"
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define UPI_CONFIG_FORMAT_VERSION 1
+#define UPI_MAX_SIDE 4096 /* pixels of the network's input */
+
+typedef enum { UPI_BACKBONE_EFFICIENTNET_LITE0, UPI_BACKBONE_RESNET50 } UpiBackboneKind;
+typedef enum { UPI_PIXEL_ENCODER_FULL, UPI_PIXEL_ENCODER_LITE } UpiPixelEncoderKind;
+typedef enum { UPI_ANCHOR_CELLS, UPI_ANCHOR_SCALE } UpiAnchorKind;
+typedef enum { UPI_CONTENT_PIXEL, UPI_CONTENT_LEARNED } UpiContentKind;
+typedef enum { UPI_TEXT_BERT, UPI_TEXT_ROBERTA } UpiTextKind;
+
+/* The closed table of token attributes that Conditional MoEs are folded for. */
+typedef enum { UPI_ATTRIBUTE_IMAGE, UPI_ATTRIBUTE_TEXT, UPI_ATTRIBUTE_TEXT_CAUSAL, UPI_N_ATTRIBUTES } UpiAttribute;
+extern const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES]; /* "image", "text", "text_causal" */
+
+typedef struct {
+  gchar *name;
+  struct {
+    guint n_sizes;
+    guint (*sizes)[2]; /* width, height; the first is the default; "resize" is stretch, "filter" triangle */
+    gfloat mean[3], std[3]; /* (x/255 - mean) / std, R G B */
+  } input;
+  UpiBackboneKind backbone;
+  gint channels[4]; /* of C2..C5: follows from the backbone */
+  gint d;           /* width of the region parts */
+  gint heads, points, levels; /* M, K, L of deformable attention; heads also of self-attention */
+  gint region_ffn;
+  struct { UpiPixelEncoderKind kind; gint layers; } pixel_encoder;
+  struct {
+    gint count; /* N */
+    UpiAnchorKind anchor;
+    gfloat anchor_cells; /* UPI_ANCHOR_CELLS */
+    UpiContentKind content;
+  } query;
+  struct { gint layers; } region_decoder;
+  struct {
+    gint channels, groups;
+    gboolean lateral_norm;
+  } mask;
+  struct { gint pools; } global; /* M' */
+  struct {
+    gint width, layers, heads, ffn; /* D ... */
+    gboolean post_norm;
+    gint experts, top_k;
+    gint n_attributes; /* A: length of an attribute row */
+    gfloat *attributes[UPI_N_ATTRIBUTES];
+  } decoder;
+  struct {
+    UpiTextKind kind;
+    gint width, layers, heads, ffn, vocabulary, positions, type_vocabulary;
+    gfloat layer_norm_eps;
+    UpiTokenizerKind tokenizer;
+    gboolean lower_case;
+  } text;
+  struct { gint max_tokens; } caption; /* tokens of a caption without [CLS] and [SEP] */
+  struct {
+    struct { gfloat temperature, bias, foreground_weight; } detection;
+    struct { gfloat temperature; } classification, captioning, retrieval;
+  } tasks;
+  gchar **labels; /* the model's own class list, NULL-terminated, may be empty */
+  gfloat threshold;
+} UpiConfig;
+
+/* Reads DIRECTORY/config.json. UPI_ERROR_MODEL. */
+UpiConfig *upi_config_open (const gchar *directory, GError **error);
+/* From JSON text; file is what errors call it. length -1: zero-terminated. */
+UpiConfig *upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **error);
+void upi_config_free (UpiConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiConfig, upi_config_free)
+
+/* Rows of the position table that tokens may use: RoBERTa's first two are padding. */
+gint upi_config_text_positions (const UpiConfig *config);
+
+G_END_DECLS
