@@ -1,0 +1,57 @@
+/* Plans and contexts for a backend that runs its operations one after another: the backend supplies prepare and run of one operation,
+ * everything else (arena, resolved tensors, binding, timing) is here. A backend's table then points at the upi_steps_* functions.
+ */
+#pragma once
+
+#include "core/program/tensor.h"
+
+G_BEGIN_DECLS
+
+/* One operation as it is run: pointers resolved once per context, changed by bind() alone. */
+typedef struct {
+  const UpiOp *op;
+  UpiTensor in[UPI_MAX_INPUTS]; /* op->n_inputs of them */
+  UpiTensor residual;           /* data is NULL without one */
+  UpiTensor out;
+  gpointer state; /* of the plan: packed weights, primitives; shared, read only */
+  gpointer local; /* of the context: memory objects; NULL if the backend makes none */
+  void *scratch;  /* of the context: as many bytes as the operation that asked for most, UPI_ALIGNMENT aligned */
+  gsize scratch_bytes;
+} UpiStep;
+
+typedef struct {
+  /* Once per operation of a plan. `shape`: the step with weights resolved and every other data pointer NULL (shapes and strides are final).
+   * Sets *state (may stay NULL) and *scratch_bytes. */
+  gboolean (*prepare) (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scratch_bytes, GError **error);
+  void (*state_free) (const UpiOp *op, gpointer state);
+  /* Once per operation of a context; optional (both). */
+  gboolean (*local_new) (UpiContext *context, const UpiStep *step, gpointer *local, GError **error);
+  void (*local_free) (const UpiOp *op, gpointer local);
+  /* Runs one operation; allocates nothing. FALSE only where a library failed. */
+  gboolean (*run) (UpiContext *context, const UpiStep *step, GError **error);
+} UpiStepFuncs;
+
+typedef struct {
+  UpiPlan base;
+  const UpiStepFuncs *funcs;
+  gpointer *states; /* one an operation */
+  gsize scratch_bytes;
+} UpiStepsPlan;
+
+typedef struct {
+  UpiContext base;
+  guint8 *arena;
+  guint8 *scratch;
+  UpiStep *steps; /* one an operation */
+  void **bound;   /* one a value */
+} UpiStepsContext;
+
+UpiPlan *upi_steps_prepare (const UpiBackend *backend, const UpiStepFuncs *funcs, UpiProgram *program, guint threads, GError **error);
+void upi_steps_plan_free (UpiPlan *plan);
+UpiContext *upi_steps_context_new (UpiPlan *plan, GError **error);
+void upi_steps_context_free (UpiContext *context);
+void upi_steps_bind (UpiContext *context, UpiValue value, void *data);
+gboolean upi_steps_run (UpiContext *context, GError **error);
+gboolean upi_steps_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
+
+G_END_DECLS
