@@ -1,0 +1,286 @@
+/* upi-demo: the main job on one clip, as ./demo runs it: decode → upiencoder → upidetect → upicaption → upijson → upioverlay → encode.
+ *
+ * Leaves overlay.mkv, captions.vtt, objects.jsonl and sheet.png in a folder and prints what they hold and where the time went. Live
+ * sources (a camera, an RTSP address) go to a window instead. The pipeline it runs is printed: it is one that gst-launch-1.0 takes.
+ */
+#include <gst/gst.h>
+#include <glib-unix.h>
+#include <json-glib/json-glib.h>
+#include <locale.h>
+#include <unistd.h>
+
+#include "core/upi.h"
+#include "tools/contact-sheet.h"
+#include "tools/time-shares.h"
+
+typedef struct {
+  gchar *out, *model, *device, *labels, *input_size, *camera;
+  gdouble threshold;
+  gboolean plain;
+} Options;
+
+typedef struct {
+  GMainLoop *loop;
+  GstElement *pipeline;
+  UpiTimeShares *shares;
+  UpiContactSheet *sheet;
+  gint64 started, finished;
+  guint captions;
+  gboolean failed, live, terminal;
+} Demo;
+
+static gboolean
+on_message (GstBus *bus, GstMessage *message, gpointer user_data)
+{
+  Demo *demo = user_data;
+
+  switch (GST_MESSAGE_TYPE (message)) {
+  case GST_MESSAGE_EOS:
+    demo->finished = g_get_monotonic_time ();
+    g_main_loop_quit (demo->loop);
+    break;
+  case GST_MESSAGE_ERROR: {
+    g_autoptr (GError) error = NULL;
+    g_autofree gchar *debug = NULL;
+    gst_message_parse_error (message, &error, &debug);
+    g_printerr ("\n%s: %s\n%s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message, debug ? debug : "");
+    demo->failed = TRUE;
+    g_main_loop_quit (demo->loop);
+    break;
+  }
+  case GST_MESSAGE_WARNING: {
+    g_autoptr (GError) error = NULL;
+    gst_message_parse_warning (message, &error, NULL);
+    g_printerr ("\nwarning: %s: %s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message);
+    break;
+  }
+  case GST_MESSAGE_ELEMENT:
+    if (gst_message_has_name (message, "upi-caption"))
+      demo->captions++;
+    break;
+  case GST_MESSAGE_LATENCY:
+    gst_bin_recalculate_latency (GST_BIN (demo->pipeline));
+    break;
+  default:
+    break;
+  }
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+show_progress (gpointer user_data)
+{
+  Demo *demo = user_data;
+  gint64 position = 0, duration = 0;
+  guint frames = upi_time_shares_frames (demo->shares);
+  gdouble seconds = (g_get_monotonic_time () - demo->started) / 1e6;
+
+  gst_element_query_position (demo->pipeline, GST_FORMAT_TIME, &position);
+  gst_element_query_duration (demo->pipeline, GST_FORMAT_TIME, &duration);
+  g_print ("%s%5.1f s", demo->terminal ? "\r  " : "  ", position / (gdouble) GST_SECOND);
+  if (duration > 0)
+    g_print (" of %.1f s (%.0f %%)", duration / (gdouble) GST_SECOND, 100.0 * position / duration);
+  g_print (", frame %u, %.1f frames/s%s", frames, frames / MAX (seconds, 1e-3), demo->terminal ? "   " : "\n");
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_interrupt (gpointer user_data)
+{
+  Demo *demo = user_data;
+
+  if (demo->live)
+    g_main_loop_quit (demo->loop);
+  else
+    gst_element_send_event (demo->pipeline, gst_event_new_eos ()); /* so that the files written so far are whole */
+  return G_SOURCE_CONTINUE;
+}
+
+/* The analysis chain, the same for files and live sources. */
+static gchar *
+describe_analysis (const Options *options)
+{
+  g_autoptr (GString) text = g_string_new ("upiencoder name=encoder");
+
+  if (options->model)
+    g_string_append_printf (text, " model=\"%s\"", options->model);
+  if (options->device)
+    g_string_append_printf (text, " device=%s", options->device);
+  if (options->input_size)
+    g_string_append_printf (text, " input-size=%s", options->input_size);
+  g_string_append (text, " ! upidetect name=detect");
+  if (options->labels) {
+    g_autofree gchar *escaped = g_strescape (options->labels, NULL);
+    g_string_append_printf (text, " labels=\"%s\"", escaped);
+  }
+  if (options->threshold > 0)
+    g_string_append_printf (text, " threshold=%g", options->threshold);
+  g_string_append (text, " ! upicaption name=caption");
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static gchar *
+describe_file (const Options *options, const gchar *uri)
+{
+  g_autofree gchar *analysis = describe_analysis (options);
+  g_autofree gchar *json = g_build_filename (options->out, "objects.jsonl", NULL);
+  g_autofree gchar *video = g_build_filename (options->out, "overlay.mkv", NULL);
+  g_autofree gchar *captions = g_build_filename (options->out, "captions.vtt", NULL);
+  g_autoptr (GstElementFactory) x264 = gst_element_factory_find ("x264enc");
+
+  return g_strdup_printf (
+      "uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\" ! queue name=decoded max-size-buffers=8 "
+      "! videoconvert name=to-raw ! %s ! upijson name=json location=\"%s\" ! upioverlay name=overlay ! queue name=encode "
+      "max-size-buffers=8 "
+      "! videoconvert ! %s ! matroskamux name=mux ! filesink location=\"%s\"   caption.text ! tee name=text ! queue ! webvttenc "
+      "! filesink location=\"%s\"   text. ! queue ! mux.",
+      uri, analysis, json,
+      x264 ? "x264enc speed-preset=veryfast pass=qual quantizer=23 ! h264parse" : "vp8enc deadline=1 cpu-used=8 end-usage=cq cq-level=20",
+      video, captions);
+}
+
+static gchar *
+describe_live (const Options *options, const gchar *uri)
+{
+  g_autofree gchar *analysis = describe_analysis (options);
+  g_autofree gchar *source = options->camera
+      ? g_strdup_printf ("v4l2src name=source device=\"%s\" ! decodebin", options->camera)
+      : g_strdup_printf ("uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\"", uri);
+
+  return g_strdup_printf (
+      "%s ! queue name=decoded max-size-buffers=2 ! videoconvert name=to-raw ! %s ! upioverlay name=overlay ! videoconvert ! autovideosink",
+      source, analysis);
+}
+
+/* Frames and objects of the file that upijson wrote. */
+static gboolean
+count_objects (const gchar *path, guint *frames, guint *objects)
+{
+  g_autofree gchar *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  *frames = *objects = 0;
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return FALSE;
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] && lines[i][0]; i++) {
+    g_autoptr (JsonParser) parser = json_parser_new ();
+    if (!json_parser_load_from_data (parser, lines[i], -1, NULL))
+      return FALSE;
+    JsonObject *line = json_node_get_object (json_parser_get_root (parser));
+    if (json_object_has_member (line, "objects"))
+      *objects += json_array_get_length (json_object_get_array_member (line, "objects"));
+    (*frames)++;
+  }
+  return TRUE;
+}
+
+static void
+report (Demo *demo, const Options *options)
+{
+  g_autofree gchar *json = g_build_filename (options->out, "objects.jsonl", NULL);
+  g_autofree gchar *sheet = g_build_filename (options->out, "sheet.png", NULL);
+  gdouble seconds = (demo->finished - demo->started) / 1e6;
+  guint frames, objects;
+  GError *error = NULL;
+
+  if (!count_objects (json, &frames, &objects)) {
+    g_printerr ("%s: cannot be read back\n", json);
+    demo->failed = TRUE;
+    return;
+  }
+  if (!upi_contact_sheet_write (demo->sheet, sheet, &error)) {
+    g_printerr ("%s: %s\n", sheet, error->message);
+    g_clear_error (&error);
+    demo->failed = TRUE;
+  }
+  g_print ("\n%u frames, %u objects, %u captions in %.1f s: %.1f frames/s\n\n", frames, objects, demo->captions, seconds, frames / seconds);
+  upi_time_shares_print (demo->shares, options->model, options->device);
+  g_print ("\n  %s/overlay.mkv    the annotated video, captions as a subtitle track\n"
+           "  %s/captions.vtt   captions as WebVTT\n"
+           "  %s/objects.jsonl  one line a frame: PTS, objects with label, score, box\n"
+           "  %s/sheet.png      contact sheet\n",
+      options->out, options->out, options->out, options->out);
+}
+
+static gboolean
+run (const Options *options, const gchar *uri)
+{
+  Demo demo = { .live = options->camera || g_str_has_prefix (uri, "rtsp"), .terminal = isatty (STDOUT_FILENO) };
+  g_autofree gchar *description = demo.live ? describe_live (options, uri) : describe_file (options, uri);
+  g_autoptr (GError) error = NULL;
+
+  if (!demo.live && g_mkdir_with_parents (options->out, 0755) != 0) {
+    g_printerr ("%s: cannot be made; give another folder with --out\n", options->out);
+    return FALSE;
+  }
+  g_print ("gst-launch-1.0 %s\n\n", description);
+  demo.pipeline = gst_parse_launch (description, &error);
+  if (!demo.pipeline) {
+    g_printerr ("%s\n", error->message);
+    return FALSE;
+  }
+  demo.loop = g_main_loop_new (NULL, FALSE);
+  demo.shares = upi_time_shares_new (GST_BIN (demo.pipeline));
+  demo.sheet = upi_contact_sheet_new (GST_BIN (demo.pipeline), "overlay", 12);
+  g_autoptr (GstBus) bus = gst_element_get_bus (demo.pipeline);
+  guint watch = gst_bus_add_watch (bus, on_message, &demo);
+  guint progress = g_timeout_add (demo.terminal ? 250 : 5000, show_progress, &demo);
+  guint interrupt = g_unix_signal_add (SIGINT, on_interrupt, &demo);
+
+  demo.started = g_get_monotonic_time ();
+  if (gst_element_set_state (demo.pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
+    demo.failed = TRUE; /* the message on the bus says why: the loop below prints it */
+  g_main_loop_run (demo.loop);
+  if (demo.finished && !demo.live)
+    report (&demo, options);
+  gst_element_set_state (demo.pipeline, GST_STATE_NULL);
+  g_source_remove (watch);
+  g_source_remove (progress);
+  g_source_remove (interrupt);
+  upi_time_shares_free (demo.shares);
+  upi_contact_sheet_free (demo.sheet);
+  gst_object_unref (demo.pipeline);
+  g_main_loop_unref (demo.loop);
+  return !demo.failed;
+}
+
+int
+main (int argc, char **argv)
+{
+  Options options = { 0 };
+  const GOptionEntry entries[] = { { "out", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "folder for the results (default: out)", "DIR" },
+    { "model", 'm', 0, G_OPTION_ARG_STRING, &options.model, "model name or directory (default: nano)", "MODEL" },
+    { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, "auto, cpu, cuda, cuda:1 (default: auto)", "DEVICE" },
+    { "labels", 'l', 0, G_OPTION_ARG_STRING, &options.labels, "comma-separated classes, any words (default: the model's)", "LABELS" },
+    { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &options.threshold, "detection threshold, 0..1 (default: the model's)", "SCORE" },
+    { "input-size", 's', 0, G_OPTION_ARG_STRING, &options.input_size, "network input, WxH (default: by aspect)", "SIZE" },
+    { "camera", 'c', 0, G_OPTION_ARG_FILENAME, &options.camera, "a camera, live to a window", "/dev/video0" }, { NULL } };
+  g_autoptr (GOptionContext) context = g_option_context_new ("[FILE|URI]");
+  g_autoptr (GError) error = NULL;
+  g_autofree gchar *uri = NULL;
+
+  setlocale (LC_ALL, "");
+  g_option_context_set_summary (context, "Detects, segments and captions a clip, and draws what was found.");
+  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_add_group (context, gst_init_get_option_group ());
+  if (!g_option_context_parse (context, &argc, &argv, &error)) {
+    g_printerr ("%s (upi-demo --help shows the options)\n", error->message);
+    return 2;
+  }
+  if (argc > 2 || (argc == 2 && options.camera)) {
+    g_printerr ("expected one file or address, or --camera; found \"%s\" as well (upi-demo --help shows the options)\n", argv[argc - 1]);
+    return 2;
+  }
+  if (!options.out)
+    options.out = g_strdup ("out");
+  if (!options.camera) {
+    const gchar *clip = argc == 2 ? argv[1] : UPI_DEMO_CLIP;
+    if (!gst_uri_is_valid (clip) && !g_file_test (clip, G_FILE_TEST_IS_REGULAR)) {
+      g_printerr ("%s: no such file, and not an address like rtsp://...\n", clip);
+      return 2;
+    }
+    uri = gst_uri_is_valid (clip) ? g_strdup (clip) : gst_filename_to_uri (clip, NULL);
+  }
+  return run (&options, uri ? uri : "") ? 0 : 1;
+}
