@@ -1,0 +1,309 @@
+/* gstupimeta.c: GstUpiMeta and its immutable content; see gstupimeta.h. */
+#include "gst/gstupimeta.h"
+
+#include <gst/video/video.h>
+
+/* Lists are shared between a content and those made from it, so that a new caption does not copy a hundred objects. */
+typedef struct {
+  guint n_items;
+  GstUpiObject items[];
+} ObjectList;
+
+typedef struct {
+  guint n_items;
+  GstUpiCaption items[];
+} CaptionList;
+
+struct _GstUpiContent {
+  UpiEncoding *encoding; /* nullable */
+  gboolean encoded;
+  GstClockTime pts;
+  GstUpiContentFlags flags;
+  ObjectList *objects;   /* nullable */
+  CaptionList *captions; /* nullable */
+};
+
+G_DEFINE_BOXED_TYPE (GstUpiContent, gst_upi_content, gst_upi_content_ref, gst_upi_content_unref)
+
+static void
+object_list_clear (gpointer data)
+{
+  ObjectList *list = data;
+  for (guint i = 0; i < list->n_items; i++) {
+    g_ref_string_release ((gchar *) list->items[i].label);
+    g_clear_pointer (&list->items[i].mask, upi_mask_unref);
+  }
+}
+
+static void
+caption_list_clear (gpointer data)
+{
+  CaptionList *list = data;
+  for (guint i = 0; i < list->n_items; i++)
+    g_ref_string_release ((gchar *) list->items[i].text);
+}
+
+static void
+content_clear (gpointer data)
+{
+  GstUpiContent *content = data;
+  g_clear_pointer (&content->encoding, upi_encoding_unref);
+  if (content->objects != NULL)
+    g_atomic_rc_box_release_full (content->objects, object_list_clear);
+  if (content->captions != NULL)
+    g_atomic_rc_box_release_full (content->captions, caption_list_clear);
+}
+
+GstUpiContent *
+gst_upi_content_new (UpiEncoding *encoding, GstClockTime pts, GstUpiContentFlags flags)
+{
+  GstUpiContent *content = g_atomic_rc_box_new0 (GstUpiContent);
+  content->encoding = encoding != NULL ? upi_encoding_ref (encoding) : NULL;
+  content->encoded = encoding != NULL;
+  content->pts = pts;
+  content->flags = flags;
+  return content;
+}
+
+GstUpiContent *
+gst_upi_content_ref (GstUpiContent *content)
+{
+  return g_atomic_rc_box_acquire (content);
+}
+
+void
+gst_upi_content_unref (GstUpiContent *content)
+{
+  g_atomic_rc_box_release_full (content, content_clear);
+}
+
+/* The same as @content, everything shared. */
+static GstUpiContent *
+content_copy (const GstUpiContent *content)
+{
+  GstUpiContent *copy = gst_upi_content_new (content->encoding, content->pts, content->flags);
+  copy->encoded = content->encoded;
+  copy->objects = content->objects != NULL ? g_atomic_rc_box_acquire (content->objects) : NULL;
+  copy->captions = content->captions != NULL ? g_atomic_rc_box_acquire (content->captions) : NULL;
+  return copy;
+}
+
+/* Labels repeat in every frame: interned, reference-counted strings keep one copy of each and free it with its last user. */
+static void
+object_set (GstUpiObject *to, const GstUpiObject *from)
+{
+  *to = *from;
+  to->label = g_ref_string_new_intern (from->label != NULL ? from->label : "");
+  to->mask = from->mask != NULL ? upi_mask_ref (from->mask) : NULL;
+}
+
+GstUpiContent *
+gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+  g_return_val_if_fail (objects != NULL || n_objects == 0, NULL);
+
+  if (n_objects == 0)
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = content_copy (content);
+  ObjectList *old = result->objects;
+  guint n_old = old != NULL ? old->n_items : 0;
+  ObjectList *list = g_atomic_rc_box_alloc0 (sizeof (ObjectList) + (gsize) (n_old + n_objects) * sizeof (GstUpiObject));
+  list->n_items = n_old + n_objects;
+  for (guint i = 0; i < n_old; i++)
+    object_set (&list->items[i], &old->items[i]);
+  for (guint i = 0; i < n_objects; i++)
+    object_set (&list->items[n_old + i], &objects[i]);
+  if (old != NULL)
+    g_atomic_rc_box_release_full (old, object_list_clear);
+  result->objects = list;
+  return result;
+}
+
+GstUpiContent *
+gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *captions, guint n_captions)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+  g_return_val_if_fail (captions != NULL || n_captions == 0, NULL);
+
+  if (n_captions == 0 && content->captions == NULL)
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = content_copy (content);
+  if (result->captions != NULL)
+    g_atomic_rc_box_release_full (g_steal_pointer (&result->captions), caption_list_clear);
+  if (n_captions > 0) {
+    CaptionList *list = g_atomic_rc_box_alloc0 (sizeof (CaptionList) + (gsize) n_captions * sizeof (GstUpiCaption));
+    list->n_items = n_captions;
+    for (guint i = 0; i < n_captions; i++) {
+      list->items[i] = captions[i];
+      list->items[i].text = g_ref_string_new_intern (captions[i].text != NULL ? captions[i].text : "");
+    }
+    result->captions = list;
+  }
+  return result;
+}
+
+GstUpiContent *
+gst_upi_content_drop_encoding (GstUpiContent *content)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+
+  if (content->encoding == NULL)
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = content_copy (content);
+  g_clear_pointer (&result->encoding, upi_encoding_unref);
+  return result;
+}
+
+UpiEncoding *
+gst_upi_content_get_encoding (const GstUpiContent *content)
+{
+  return content->encoding;
+}
+
+gboolean
+gst_upi_content_is_encoded (const GstUpiContent *content)
+{
+  return content->encoded;
+}
+
+GstClockTime
+gst_upi_content_get_inference_pts (const GstUpiContent *content)
+{
+  return content->pts;
+}
+
+GstUpiContentFlags
+gst_upi_content_get_flags (const GstUpiContent *content)
+{
+  return content->flags;
+}
+
+const GstUpiObject *
+gst_upi_content_get_objects (const GstUpiContent *content, guint *n_objects)
+{
+  *n_objects = content->objects != NULL ? content->objects->n_items : 0;
+  return content->objects != NULL ? content->objects->items : NULL;
+}
+
+const GstUpiCaption *
+gst_upi_content_get_captions (const GstUpiContent *content, guint *n_captions)
+{
+  *n_captions = content->captions != NULL ? content->captions->n_items : 0;
+  return content->captions != NULL ? content->captions->items : NULL;
+}
+
+/* ---- meta ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Orientation and size are tagged so that elements which turn or cut a frame without telling drop the meta rather than let it lie;
+ * scalers see that they may call the transform function. */
+GType
+gst_upi_meta_api_get_type (void)
+{
+  static gsize type = 0;
+  static const gchar *tags[] = { GST_META_TAG_VIDEO_STR, GST_META_TAG_VIDEO_ORIENTATION_STR, GST_META_TAG_VIDEO_SIZE_STR, NULL };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, gst_meta_api_type_register ("GstUpiMetaAPI", tags));
+  return type;
+}
+
+static gboolean
+gst_upi_meta_init (GstMeta *meta, gpointer params, GstBuffer *buffer)
+{
+  ((GstUpiMeta *) meta)->content = NULL;
+  return TRUE;
+}
+
+static void
+gst_upi_meta_free (GstMeta *meta, GstBuffer *buffer)
+{
+  g_clear_pointer (&((GstUpiMeta *) meta)->content, gst_upi_content_unref);
+}
+
+static gboolean
+gst_upi_meta_transform (GstBuffer *dest, GstMeta *meta, GstBuffer *buffer, GQuark type, gpointer data)
+{
+  GstUpiContent *content = ((GstUpiMeta *) meta)->content;
+
+  if (GST_META_TRANSFORM_IS_COPY (type)) {
+    const GstMetaTransformCopy *copy = data;
+    if (copy->region) /* a part of the bytes is not the frame */
+      return FALSE;
+  } else if (!GST_VIDEO_META_TRANSFORM_IS_SCALE (type)) {
+    return FALSE;
+  }
+  /* Coordinates are in 0..1 of the frame: scaling leaves them as they are. */
+  return gst_buffer_add_upi_meta (dest, content) != NULL;
+}
+
+const GstMetaInfo *
+gst_upi_meta_get_info (void)
+{
+  static gsize info = 0;
+
+  if (g_once_init_enter (&info)) {
+    const GstMetaInfo *registered = gst_meta_register (
+        GST_UPI_META_API_TYPE, "GstUpiMeta", sizeof (GstUpiMeta), gst_upi_meta_init, gst_upi_meta_free, gst_upi_meta_transform);
+    g_once_init_leave (&info, (gsize) registered);
+  }
+  return (const GstMetaInfo *) info;
+}
+
+GstUpiMeta *
+gst_buffer_get_upi_meta (GstBuffer *buffer)
+{
+  return (GstUpiMeta *) gst_buffer_get_meta (buffer, GST_UPI_META_API_TYPE);
+}
+
+GstUpiMeta *
+gst_buffer_add_upi_meta (GstBuffer *buffer, GstUpiContent *content)
+{
+  g_return_val_if_fail (GST_IS_BUFFER (buffer), NULL);
+  g_return_val_if_fail (gst_buffer_is_writable (buffer), NULL);
+
+  g_autoptr (GstUpiContent) empty = content == NULL ? gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE) : NULL;
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+  if (meta == NULL)
+    meta = (GstUpiMeta *) gst_buffer_add_meta (buffer, GST_UPI_META_INFO, NULL);
+  gst_upi_meta_set_content (meta, content != NULL ? content : empty);
+  return meta;
+}
+
+GstUpiContent *
+gst_upi_meta_get_content (GstUpiMeta *meta)
+{
+  return meta->content;
+}
+
+void
+gst_upi_meta_set_content (GstUpiMeta *meta, GstUpiContent *content)
+{
+  g_return_if_fail (content != NULL);
+
+  GstUpiContent *old = meta->content;
+  meta->content = gst_upi_content_ref (content);
+  if (old != NULL)
+    gst_upi_content_unref (old);
+}
+
+void
+gst_upi_meta_add_objects (GstUpiMeta *meta, const GstUpiObject *objects, guint n_objects)
+{
+  g_autoptr (GstUpiContent) content = gst_upi_content_add_objects (meta->content, objects, n_objects);
+  gst_upi_meta_set_content (meta, content);
+}
+
+void
+gst_upi_meta_set_captions (GstUpiMeta *meta, const GstUpiCaption *captions, guint n_captions)
+{
+  g_autoptr (GstUpiContent) content = gst_upi_content_set_captions (meta->content, captions, n_captions);
+  gst_upi_meta_set_content (meta, content);
+}
+
+void
+gst_upi_meta_drop_encoding (GstUpiMeta *meta)
+{
+  g_autoptr (GstUpiContent) content = gst_upi_content_drop_encoding (meta->content);
+  gst_upi_meta_set_content (meta, content);
+}

@@ -1,0 +1,39 @@
+/* plugin.c: the plugin "upi": registers its elements. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include <gst/gst.h>
+
+#include "gst/gstupimeta.h"
+
+GST_ELEMENT_REGISTER_DECLARE (upiencoder)
+GST_ELEMENT_REGISTER_DECLARE (upidetect)
+GST_ELEMENT_REGISTER_DECLARE (upijson)
+#ifdef UPI_HAVE_CAPTION
+GST_ELEMENT_REGISTER_DECLARE (upicaption)
+#endif
+#ifdef UPI_HAVE_OVERLAY
+GST_ELEMENT_REGISTER_DECLARE (upioverlay)
+#endif
+
+static gboolean
+plugin_init (GstPlugin *plugin)
+{
+  gboolean ok = TRUE;
+
+  ok &= GST_ELEMENT_REGISTER (upiencoder, plugin);
+  ok &= GST_ELEMENT_REGISTER (upidetect, plugin);
+  ok &= GST_ELEMENT_REGISTER (upijson, plugin);
+#ifdef UPI_HAVE_CAPTION
+  ok &= GST_ELEMENT_REGISTER (upicaption, plugin);
+#endif
+#ifdef UPI_HAVE_OVERLAY
+  ok &= GST_ELEMENT_REGISTER (upioverlay, plugin);
+#endif
+  return ok;
+}
+
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, upi,
+    "Uni-Perceiver v2: detection, instance segmentation and captions from one encoding a frame", plugin_init, PACKAGE_VERSION, "LGPL",
+    "upi", "https://arxiv.org/abs/2211.09808")
