@@ -1,0 +1,1 @@
+"""PyTorch reference of Uni-Perceiver v2: the definition the C engine is held to."""

@@ -1,0 +1,135 @@
+"""Sizes of a network, read from a model directory's config.json; nothing in the code is a constant of one model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CHANNELS: dict[str, tuple[int, int, int, int]] = {
+    "efficientnet_lite0": (24, 40, 112, 320),
+    "resnet50": (256, 512, 1024, 2048),
+}
+
+
+@dataclass
+class Input:
+    sizes: list[list[int]]
+    mean: list[float]
+    std: list[float]
+    resize: str = "stretch"
+    filter: str = "triangle"
+
+
+@dataclass
+class Kind:
+    """A part of which several kinds exist: the pixel encoder (`full`, `lite`), the backbone."""
+
+    kind: str
+    layers: int = 0
+
+
+@dataclass
+class Query:
+    count: int
+    anchor: str = "cells"
+    anchor_cells: float = 3
+    content: str = "pixel"
+
+
+@dataclass
+class Mask:
+    channels: int
+    groups: int
+    lateral_norm: bool = False
+
+
+@dataclass
+class Decoder:
+    width: int
+    layers: int
+    heads: int
+    ffn: int
+    experts: int
+    top_k: int
+    attributes: dict[str, list[float]]
+    norm: str = "pre"
+
+
+@dataclass
+class Text:
+    kind: str
+    width: int
+    layers: int
+    heads: int
+    ffn: int
+    vocabulary: int
+    positions: int
+    type_vocabulary: int
+    layer_norm_eps: float
+    tokenizer: str = "wordpiece"
+    lower_case: bool = True
+
+
+@dataclass
+class Config:
+    input: Input
+    backbone: Kind
+    d: int
+    heads: int
+    points: int
+    levels: int
+    region_ffn: int
+    pixel_encoder: Kind
+    query: Query
+    region_layers: int
+    mask: Mask
+    pools: int
+    decoder: Decoder
+    text: Text
+    max_tokens: int
+    tasks: dict[str, dict[str, float]]
+    labels: list[str] = field(default_factory=list)
+    threshold: float = 0.3
+    name: str = ""
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Channels of C2..C5."""
+        return CHANNELS[self.backbone.kind]
+
+    @staticmethod
+    def load(path: str | Path) -> Config:
+        """Reads `config.json`, or the one in a directory."""
+        path = Path(path)
+        with open(path / "config.json" if path.is_dir() else path, encoding="utf-8") as file:
+            return Config.from_json(json.load(file))
+
+    @staticmethod
+    def from_json(raw: dict[str, Any]) -> Config:
+        if raw.get("format_version") != 1:
+            raise ValueError(f"format_version is {raw.get('format_version')}, expected 1")
+        return Config(
+            input=Input(**raw["input"]),
+            backbone=Kind(**raw["backbone"]),
+            d=raw["d"],
+            heads=raw["heads"],
+            points=raw["points"],
+            levels=raw["levels"],
+            region_ffn=raw["region_ffn"],
+            pixel_encoder=Kind(**raw["pixel_encoder"]),
+            query=Query(**raw["query"]),
+            region_layers=raw["region_decoder"]["layers"],
+            mask=Mask(**raw["mask"]),
+            pools=raw["global"]["pools"],
+            decoder=Decoder(**raw["decoder"]),
+            text=Text(**raw["text"]),
+            max_tokens=raw["caption"]["max_tokens"],
+            tasks=raw["tasks"],
+            labels=raw["labels"],
+            threshold=raw["threshold"],
+            name=raw["name"],
+            raw=raw,
+        )

@@ -1,0 +1,160 @@
+"""Golden values: every part of the network on two synthetic images, for the C engine to be held against.
+
+    python -m models.reference.golden --model models/nano --out tests/golden/nano.json [--full /tmp/golden.safetensors]
+
+The JSON holds samples of each tensor (format below); `--full` writes the tensors whole. A part's samples are those of the network
+run end to end from the image, so that C may check a part on its own input (`--full`) or the chain.
+
+Image (uint8 RGB, W × H, formula in integers): with c = 0, 1, 2
+    v = (x·(3 + c) + y·(5 - c)) mod 256                                      a gradient
+    if ((x - W/3)² + (y - H/2)² < (H/4)²)            v = 200 - 60·c           a disc
+    if (2W/3 ≤ x < 2W/3 + W/6 and H/4 ≤ y < 3H/4)     v = 30 + 80·c            a bar
+    v = (v + ((x·7919 + y·104729 + c·1299709) mod 31)) mod 256               noise
+all divisions of the sizes rounding down.
+
+{"format": 1, "model": name, "images": [{"width", "height", "parts": [part...], "caption_ids": [...], "caption": text}],
+ "texts": [{"text", "ids", "parts": [...]}], "labels": [...]}
+part: {"name", "shape", "norm": L2 over all, "stride", "values": [float32...]}; values are elements 0, stride, 2·stride ... of the
+row-major tensor, stride = max(1, ceil(elements / 256)). Index tensors have "integer": true.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .model import UniPerceiver, load
+from .preprocess import normalise
+from .tokenizer import WordPiece
+
+SIZES = ((384, 224), (320, 256))
+TEXTS = ("person", "car", "traffic light", "a man riding a red bicycle", "potted plant", "Crêpe-eating tourist!")
+SAMPLES = 256
+
+
+def picture(width: int, height: int) -> np.ndarray:
+    """The generated image [H, W, 3] uint8."""
+    y, x = np.mgrid[:height, :width].astype(np.int64)
+    out = np.empty((height, width, 3), np.uint8)
+    disc = (x - width // 3) ** 2 + (y - height // 2) ** 2 < (height // 4) ** 2
+    left = 2 * width // 3
+    bar = (x >= left) & (x < left + width // 6) & (y >= height // 4) & (y < 3 * height // 4)
+    for c in range(3):
+        v = (x * (3 + c) + y * (5 - c)) % 256
+        v = np.where(disc, 200 - 60 * c, v)
+        v = np.where(bar, 30 + 80 * c, v)
+        out[..., c] = (v + (x * 7919 + y * 104729 + c * 1299709) % 31) % 256
+    return out
+
+
+@torch.no_grad()
+def image_parts(model: UniPerceiver, width: int, height: int, classes: Tensor) -> tuple[dict[str, Tensor], Any]:
+    """Every tensor of the image side, batch axis dropped, and the cache."""
+    config = model.config
+    x = normalise(picture(width, height), config.input)
+    r = model.regions(x)
+    sequence = model.image_sequence(r.maps[-1], r.semantics[-1], r.boxes[-1], r.pooled)
+    out, cache = model.decoder(sequence, "image")
+    n, pools, cells = r.index.shape[1], config.pools, r.maps[-1].shape[2] * r.maps[-1].shape[3]
+    parts = {"input": x}
+    parts.update({f"C{2 + i}": m for i, m in enumerate(r.maps)})
+    parts.update({f"F_{1 + i}": m for i, m in enumerate(r.projected)})
+    parts.update({"memory": r.memory, "scores": r.scores, "index": r.index, "content": r.content, "box_0": r.box_0})
+    for i, (q, b) in enumerate(zip(r.semantics, r.boxes)):
+        parts[f"q_sem_{1 + i}"], parts[f"q_box_{1 + i}"] = q, b
+    parts.update(
+        {
+            "foreground": r.foreground,
+            "mask_features": r.mask_features,
+            "mask_embed": r.mask_embed,
+            "pooled_masks": r.pooled,
+            "pools": sequence[:, 1 : 1 + pools],
+            "g_flat": sequence[:, 1 + pools : 1 + pools + cells],
+            "q_proposal": sequence[:, -n:],
+            "decoded": out,
+            "image_spe": out[:, 0],
+        }
+    )
+    for i, (k, v) in enumerate(cache):  # [M, T, D/M]
+        parts[f"key_{i}"], parts[f"value_{i}"] = k, v
+    task = config.tasks["detection"]
+    parts["detection_logits"] = model.detection_logits(out[:, -n:], classes, task["temperature"], task["bias"])
+    return {k: v[0] for k, v in parts.items()}, cache
+
+
+def part(name: str, value: Tensor) -> dict[str, Any]:
+    flat = value.detach().contiguous().flatten()
+    stride = max(1, math.ceil(len(flat) / SAMPLES))
+    row: dict[str, Any] = {"name": name, "shape": list(value.shape), "norm": float(flat.double().norm()), "stride": stride}
+    if value.is_floating_point():
+        row["values"] = [float(f"{v:.7g}") for v in flat[::stride].tolist()]
+    else:
+        row["integer"] = True
+        row["values"] = flat[::stride].tolist()
+    return row
+
+
+@torch.no_grad()
+def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """→ the JSON and all tensors whole, named `WxH/part` or `text I/part`."""
+    whole: dict[str, Tensor] = {}
+    texts, spe = [], []
+    for i, text in enumerate(TEXTS):
+        ids = torch.tensor([tokenizer.encode(text)])
+        features = model.text(ids)
+        spe.append(model.encoded_text(features, torch.tensor([ids.shape[1]]))[0])
+        cosines = model.causal(ids)[0]
+        parts = {"text_encoder": features[0], "text_spe": spe[-1], "language_cosines": cosines}
+        whole.update({f"text {i}/{k}": v for k, v in parts.items()})
+        texts.append({"text": text, "ids": ids[0].tolist(), "parts": [part(k, v) for k, v in parts.items()]})
+    classes = torch.stack(spe)
+    images = []
+    for width, height in SIZES:
+        parts, cache = image_parts(model, width, height, classes)
+        ids = model.greedy(cache, tokenizer.cls, tokenizer.sep, model.config.max_tokens)[0]
+        teacher = torch.tensor([[tokenizer.cls, *ids]])
+        parts["caption_cosines"] = model.causal(teacher, cache)[0]
+        parts["retrieval"] = F.normalize(parts["image_spe"], dim=-1) @ F.normalize(classes, dim=-1).T
+        whole.update({f"{width}x{height}/{k}": v for k, v in parts.items()})
+        images.append(
+            {
+                "width": width,
+                "height": height,
+                "parts": [part(k, v) for k, v in parts.items()],
+                "caption_ids": ids,
+                "caption": tokenizer.decode(ids),
+            }
+        )
+    return {"format": 1, "model": model.config.name, "images": images, "texts": texts}, whole
+
+
+def write(directory: Path, out: Path, full: Path | None = None) -> None:
+    model, tokenizer = load(directory), WordPiece(directory / "vocab.txt")
+    rows, whole = golden(model, tokenizer)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(rows, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    if full is not None:
+        from safetensors.torch import save_file
+
+        save_file({k: v.contiguous().clone() for k, v in whole.items()}, full)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--full", type=Path)
+    o = parser.parse_args()
+    write(o.model, o.out, o.full)
+
+
+if __name__ == "__main__":
+    main()

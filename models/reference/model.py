@@ -1,0 +1,189 @@
+"""Uni-Perceiver v2 whole (2211.09808): image side, text side, and the six tasks as P(x, y) ∝ exp(cos(g∘f(x), g∘f(y)) / τ)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .backbone import build_backbone
+from .config import Config
+from .general_decoder import Cache, GeneralDecoder, causal_mask, padding_mask
+from .mask_head import MaskHead
+from .pixel_encoder import PixelEncoder, Shapes, tokens
+from .proposals import GlobalTokens, Proposals
+from .query_selection import QuerySelection
+from .region_decoder import RegionDecoder
+from .text_encoder import TextEncoder
+
+
+class InputProjection(nn.Module):
+    def __init__(self, inputs: int, d: int, kernel: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, d, kernel, 2 if kernel == 3 else 1, kernel // 2)
+        self.norm = nn.GroupNorm(32, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x))
+
+
+class CaptionHead(nn.Module):
+    """Token inputs of causal text and the candidate matrix: the vocabulary cut to what captions need."""
+
+    def __init__(self, text_width: int, width: int, candidates: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(text_width, width)
+        self.norm = nn.LayerNorm(width)
+        self.vocabulary = nn.Parameter(torch.randn(candidates, width) * 0.5)
+        self.register_buffer("token_ids", torch.zeros(candidates, dtype=torch.int32))
+
+
+@dataclass
+class Regions:
+    """What the region part makes of an image; lists hold every decoder layer."""
+
+    maps: list[Tensor]  # C2..C5
+    projected: list[Tensor]  # F_1..F_L
+    memory: Tensor  # [B, T, d]
+    shapes: Shapes
+    scores: Tensor  # [B, T] foreground logits
+    index: Tensor  # [B, N]
+    box_0: Tensor  # [B, N, 4]
+    content: Tensor  # [B, N, d]
+    semantics: list[Tensor]  # q_sem [B, N, d]
+    boxes: list[Tensor]  # q_box [B, N, 4]
+    foreground: Tensor  # [B, N] logits of the last layer
+    mask_features: Tensor  # [B, d_mask, H/4, W/4]
+    mask_embed: Tensor  # [B, N, d_mask]
+    pooled: Tensor  # [B, N, 784]
+
+
+class UniPerceiver(nn.Module):
+    def __init__(self, config: Config, candidates: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        c, d, width = config.channels, config.d, config.decoder.width
+        self.backbone = build_backbone(config.backbone.kind)
+        used = list(c[1:4]) + [c[3]] * (config.levels - 3)
+        self.input_proj = nn.ModuleList(InputProjection(n, d, 3 if i >= 3 else 1) for i, n in enumerate(used))
+        self.level_embed = nn.Parameter(torch.randn(config.levels, d) * 0.1)
+        sizes = (d, config.heads, config.levels, config.points, config.region_ffn)
+        self.pixel_encoder = PixelEncoder(config.pixel_encoder.kind, config.pixel_encoder.layers, *sizes)
+        self.query = QuerySelection(config.query, d)
+        self.region_decoder = RegionDecoder(config.region_layers, *sizes)
+        self.mask = MaskHead(config.mask, c[0], d)
+        self.proposals = Proposals(d, width)
+        self.add_module("global", GlobalTokens(c[3], width, config.pools, config.decoder.heads))
+        self.decoder = GeneralDecoder(config.decoder)
+        self.text_proj = nn.Linear(config.text.width, width)
+        self.text_norm = nn.LayerNorm(width)
+        self.caption = CaptionHead(config.text.width, width, candidates)
+        self.text = TextEncoder(config.text)
+
+    # ---- image side
+
+    def regions(self, image: Tensor) -> Regions:
+        """image [B, 3, H, W], sides multiples of 32."""
+        maps = self.backbone(image)
+        projected = [p(maps[1 + i]) for i, p in enumerate(self.input_proj[:3])]
+        for p in self.input_proj[3:]:
+            projected.append(p(maps[3]))
+        shapes: Shapes = [(m.shape[2], m.shape[3]) for m in projected]
+        memory = self.pixel_encoder(projected, self.level_embed)
+        scores, index, box_0, content = self.query(memory, shapes)
+        semantics, boxes = self.region_decoder(content, box_0, memory, shapes)
+        h, w = shapes[0]
+        stride8 = memory[:, : h * w].transpose(1, 2).reshape(-1, self.config.d, h, w)
+        features = self.mask.features(maps[0], stride8)
+        embed = self.mask.embed(semantics[-1])
+        pooled = self.proposals.pooled_masks(embed, features)
+        foreground = self.region_decoder.foreground(semantics[-1]).squeeze(-1)
+        return Regions(
+            maps, projected, memory, shapes, scores, index, box_0, content, semantics, boxes, foreground, features,
+            embed, pooled,
+        )  # fmt: skip
+
+    def image_sequence(self, c5: Tensor, q_sem: Tensor, q_box: Tensor, pooled: Tensor) -> Tensor:
+        """[`<SPE>`, pools, g_flat, q_proposal]: f_image with the token in front (paper 4.1, 4.3)."""
+        pools, flat = getattr(self, "global")(c5)
+        proposals = self.proposals(q_sem, q_box, pooled)
+        spe = self.decoder.spe.expand(len(c5), 1, -1)
+        return torch.cat((spe, pools, flat, proposals), 1)
+
+    def image(self, regions: Regions) -> tuple[Tensor, Tensor, Cache]:
+        """→ image `<SPE>` [B, D], decoded regions [B, N, D], keys and values."""
+        sequence = self.image_sequence(
+            regions.maps[-1], regions.semantics[-1], regions.boxes[-1], regions.pooled
+        )
+        out, cache = self.decoder(sequence, "image")
+        return out[:, 0], out[:, -regions.index.shape[1] :], cache
+
+    # ---- text side
+
+    def encoded_text(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Text encoder outputs [B, T, text width] → `<SPE>` outputs [B, D] (bidirectional)."""
+        x = self.text_norm(self.text_proj(features))
+        x = torch.cat((self.decoder.spe.expand(len(x), 1, -1), x), 1)
+        mask = padding_mask(lengths + 1, x.shape[1])
+        return self.decoder(x, "text", mask)[0][:, 0]
+
+    def encode_text(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Token ids [B, T] with [CLS] and [SEP], padded → [B, D]."""
+        return self.encoded_text(self.text(ids, padding_mask(lengths, ids.shape[1])), lengths)
+
+    def causal_inputs(self, ids: Tensor, start: int = 0) -> Tensor:
+        return self.caption.norm(self.caption.embed(self.text.embeddings(ids, start)))
+
+    def causal(self, ids: Tensor, image: Cache | None = None) -> Tensor:
+        """Cosines [B, T, V] of every next token; teacher forcing. `image` is None in language modelling."""
+        seen = image[0][0].shape[2] if image else 0
+        out, _ = self.decoder(self.causal_inputs(ids), "text_causal", causal_mask(ids.shape[1], seen), image)
+        return self.vocabulary_cosines(out)
+
+    def vocabulary_cosines(self, out: Tensor) -> Tensor:
+        return F.normalize(out, dim=-1) @ F.normalize(self.caption.vocabulary, dim=-1).T
+
+    @torch.no_grad()
+    def greedy(self, image: Cache, start: int, end: int, limit: int) -> list[list[int]]:
+        """Greedy captions of B images as tokenizer ids, without [CLS] and [SEP]."""
+        past = [(k, v) for k, v in image]
+        b = past[0][0].shape[0]
+        ids = torch.full((b, 1), start)
+        out: list[list[int]] = [[] for _ in range(b)]
+        done = torch.zeros(b, dtype=torch.bool)
+        for t in range(limit):
+            x, new = self.decoder(self.causal_inputs(ids, t), "text_causal", None, past)
+            past = [(torch.cat((a, c), 2), torch.cat((p, q), 2)) for (a, p), (c, q) in zip(past, new)]
+            ids = self.caption.token_ids[self.vocabulary_cosines(x[:, -1]).argmax(-1)].long()[:, None]
+            done |= ids[:, 0] == end
+            if done.all():
+                break
+            for i in range(b):
+                if not done[i]:
+                    out[i].append(int(ids[i]))
+        return out
+
+    # ---- task heads
+
+    def detection_logits(self, regions: Tensor, classes: Tensor, temperature: Tensor | float, bias: Tensor | float) -> Tensor:
+        """[B, N, D], [C, D] → [B, N, C]: cos/τ + b."""
+        return F.normalize(regions, dim=-1) @ F.normalize(classes, dim=-1).T / temperature + bias
+
+
+def load(directory: str | Path) -> UniPerceiver:
+    """A model from a directory as the plugin reads it: config.json, model.safetensors, text_encoder.safetensors."""
+    from safetensors.torch import load_file
+
+    directory = Path(directory)
+    state = load_file(directory / "model.safetensors")
+    state.update(load_file(directory / "text_encoder.safetensors"))
+    model = UniPerceiver(Config.load(directory), len(state["caption.token_ids"]))
+    state = {k: v if k == "caption.token_ids" else v.float() for k, v in state.items()}
+    model.load_state_dict(state)
+    return model.eval()
+
+
+__all__ = ["Regions", "UniPerceiver", "load", "tokens"]

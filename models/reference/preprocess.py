@@ -1,0 +1,31 @@
+"""From a picture to the network's input: stretched with an antialiased triangle filter, then normalised."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .config import Input
+
+
+def nearest_size(config: Input, width: int, height: int) -> tuple[int, int]:
+    """The input size whose aspect ratio is nearest, the first of equals."""
+    ratio = np.log(width / height)
+    best = min(config.sizes, key=lambda s: abs(np.log(s[0] / s[1]) - ratio))
+    return best[0], best[1]
+
+
+def stretch(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """[H, W, 3] uint8 → [height, width, 3] uint8, Pillow's BILINEAR (triangle filter, support scaled with the reduction)."""
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def normalise(pixels: np.ndarray, config: Input) -> Tensor:
+    """[H, W, 3] or [B, H, W, 3] uint8 → [B, 3, H, W] in channels-last memory."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
+    x = (x - torch.tensor(config.mean)) / torch.tensor(config.std)
+    if x.dim() == 3:
+        x = x[None]
+    return x.permute(0, 3, 1, 2)

