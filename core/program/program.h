@@ -102,8 +102,8 @@ typedef struct { gint features; } UpiSine;                             /* featur
 typedef struct {
   UpiOpKind kind;
   const gchar *part;         /* static: the part of the paper that built it, for errors and upi-dump; see upi_program_part() */
-  guint n_inputs;
-  UpiValue inputs[UPI_MAX_INPUTS];
+  guint n_inputs;            /* optional inputs keep their place: UPI_NO_VALUE in inputs (conv, linear: 2 = bias; attention: 3 = lengths) */
+  UpiValue inputs[UPI_MAX_INPUTS]; /* in the order of the builder function's arguments */
   UpiValue residual;         /* UPI_NO_VALUE, or added to the result before act (conv, linear), or to the input (layer norm) */
   UpiValue output;
   union {
@@ -129,6 +129,8 @@ typedef struct {
   gint stride[UPI_MAX_RANK]; /* elements; stride[rank-1] == 1 */
   UpiValue base;             /* VIEW: the value that owns the memory (never itself a view), else itself */
   gsize offset;              /* VIEW: elements into base */
+  UpiValue parent;           /* VIEW: what it was made from, so that a pass can move the memory below it; else UPI_NO_VALUE */
+  gint slice_axis, slice_start; /* VIEW: a slice along this axis of parent; axis -1: a reshape */
   const void *data;          /* WEIGHT: contiguous, outlives program and plans */
   gchar *name;               /* INPUT, WEIGHT, outputs; else NULL */
   gboolean is_output;

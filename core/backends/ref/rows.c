@@ -1,0 +1,112 @@
+/* Rows of tokens: mean, gather, top-k, embedding, rows stored in a cache. */
+
+#include "core/backends/ref/ref.h"
+
+#include <string.h>
+
+static gint32
+index_at (const UpiTensor *indices, gint n, gint i)
+{
+  return ((const gint32 *) indices->data)[(gssize) n * upi_tensor_step (indices, 0) + i];
+}
+
+/* [N,T,C] → [N,1,C] */
+void
+upi_ref_mean_tokens (const UpiStep *step)
+{
+  const UpiTensor *x = &step->in[0];
+
+  for (gint n = 0; n < x->shape.dim[0]; n++) {
+    gfloat *y = upi_ref_token (&step->out, n, 0);
+
+    for (gint c = 0; c < x->shape.dim[2]; c++) {
+      gdouble sum = 0;
+
+      for (gint t = 0; t < x->shape.dim[1]; t++)
+        sum += (gdouble) upi_ref_token (x, n, t)[c];
+      y[c] = (gfloat) (sum / x->shape.dim[1]);
+    }
+  }
+}
+
+/* x [N or 1,T,C], indices [N,K] → [N,K,C] */
+void
+upi_ref_gather (const UpiStep *step)
+{
+  const UpiTensor *x = &step->in[0], *out = &step->out;
+
+  for (gint n = 0; n < out->shape.dim[0]; n++) {
+    for (gint k = 0; k < out->shape.dim[1]; k++) {
+      gint row = index_at (&step->in[1], n, k);
+
+      g_assert (row >= 0 && row < x->shape.dim[1]);
+      memcpy (upi_ref_token (out, n, k), upi_ref_token (x, x->shape.dim[0] > 1 ? n : 0, row), (gsize) out->shape.dim[2] * sizeof (gfloat));
+    }
+  }
+}
+
+/* table [V,C], ids [N,T] → [N,T,C] */
+void
+upi_ref_embed (const UpiStep *step)
+{
+  const UpiTensor *table = &step->in[0], *out = &step->out;
+
+  for (gint n = 0; n < out->shape.dim[0]; n++) {
+    for (gint t = 0; t < out->shape.dim[1]; t++) {
+      gint row = index_at (&step->in[1], n, t);
+
+      g_assert (row >= 0 && row < table->shape.dim[0]);
+      memcpy (upi_ref_token (out, n, t), upi_tensor_row (table, (gsize) row), (gsize) out->shape.dim[2] * sizeof (gfloat));
+    }
+  }
+}
+
+/* scores [N,T] or [N,T,1] → I32 [N,count], best first, the lower index first among equals; what is no number comes last */
+void
+upi_ref_top_k (const UpiStep *step)
+{
+  const UpiTensor *scores = &step->in[0];
+  gint tokens = scores->shape.dim[1], stride = scores->shape.rank == 3 ? scores->stride[1] : 1;
+
+  for (gint n = 0; n < step->out.shape.dim[0]; n++) {
+    const gfloat *score = (const gfloat *) scores->data + (gssize) n * scores->stride[0];
+    gint32 *best = (gint32 *) step->out.data + (gssize) n * step->out.stride[0];
+    gfloat last = INFINITY;
+    gint last_index = -1;
+
+    for (gint k = 0; k < step->op->u.top_k.count; k++) {
+      gfloat next = -INFINITY;
+      gint next_index = -1;
+
+      /* The best of those that come after the last one in the order (score down, index up). */
+      for (gint t = 0; t < tokens; t++) {
+        gfloat s = score[(gssize) t * stride];
+
+        if (isnan (s))
+          s = -INFINITY;
+        if ((s < last || (s == last && t > last_index)) && (next_index < 0 || s > next)) {
+          next = s;
+          next_index = t;
+        }
+      }
+      best[k] = last_index = next_index;
+      last = next;
+    }
+  }
+}
+
+/* rows [N,R,C] into cache [N,Cap,C] from row start[n]; what would lie behind its end is not written */
+void
+upi_ref_store_rows (const UpiStep *step)
+{
+  const UpiTensor *rows = &step->in[1], *start = &step->in[2], *cache = &step->out;
+
+  for (gint n = 0; n < rows->shape.dim[0]; n++) {
+    gint64 first = ((const gint32 *) start->data)[(gssize) n * upi_tensor_step (start, 0)];
+
+    for (gint r = 0; r < rows->shape.dim[1]; r++) {
+      if (first + r >= 0 && first + r < cache->shape.dim[1])
+        memcpy (upi_ref_token (cache, n, (gint) (first + r)), upi_ref_token (rows, n, r), (gsize) rows->shape.dim[2] * sizeof (gfloat));
+    }
+  }
+}
