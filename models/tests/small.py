@@ -1,0 +1,33 @@
+"""A network of the nano kind, small enough for tests that take seconds."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.reference.config import Config
+from models.reference.model import UniPerceiver
+
+NANO = Path(__file__).parents[1] / "nano" / "config.json"
+
+
+def small_config(**changes: Any) -> Config:
+    raw = copy.deepcopy(json.loads(NANO.read_text(encoding="utf-8")))
+    raw.update({"d": 64, "heads": 4, "points": 2, "region_ffn": 64})
+    raw["query"]["count"] = 10
+    raw["mask"].update({"channels": 16, "groups": 4})
+    raw["decoder"].update({"width": 32, "layers": 2, "heads": 2, "ffn": 48})
+    raw["text"].update({"width": 24, "layers": 2, "heads": 2, "ffn": 32, "vocabulary": 50, "positions": 48})
+    raw.update(changes)
+    return Config.from_json(raw)
+
+
+def small_model(seed: int = 0, **changes: Any) -> UniPerceiver:
+    torch.manual_seed(seed)
+    model = UniPerceiver(small_config(**changes), 20)
+    model.caption.token_ids.copy_(torch.arange(10, 30))
+    return model.eval()

@@ -1,0 +1,342 @@
+"""Figures of a model directory: box and mask AP, captions, retrieval, classification, on val, dev, or any file of the same format.
+
+    python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--out FILE.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.reference.general_decoder import Cache
+from models.reference.mask_head import mask_logits
+from models.reference.model import UniPerceiver, load
+from models.reference.preprocess import nearest_size, normalise, stretch
+from models.reference.tokenizer import WordPiece
+
+from .dataset import CROWD, POSITIVE, Record, bitmap
+from .setup import categories, records
+from .vocabulary import pad
+
+VOC = [1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72]  # COCO ids of the 20 VOC classes
+TOP = 100  # query-class pairs of an image
+
+
+@dataclass
+class Output:
+    """What the network says of one image."""
+
+    record: Record
+    boxes: np.ndarray  # [K, 4] x, y, w, h in pixels
+    scores: np.ndarray
+    labels: np.ndarray
+    masks: list[Any]  # compressed RLE
+    spe: Tensor  # [D]
+    caption: str
+
+
+def combine(logits: Tensor, foreground: Tensor, weight: float) -> Tensor:
+    """score = p^(1-w) · sigmoid(foreground)^w."""
+    p = logits.sigmoid()
+    return p if weight == 0 else p ** (1 - weight) * foreground.sigmoid()[:, None] ** weight
+
+
+def class_vectors(model: UniPerceiver, tokenizer: WordPiece, names: list[str]) -> Tensor:
+    return model.encode_text(*pad([tokenizer.encode(n) for n in names]))
+
+
+def masks_of(logits: Tensor, boxes: np.ndarray, width: int, height: int) -> list[Any]:
+    """Mask logits at stride 4 [K, h, w] → RLE at the image's size."""
+    big = F.interpolate(logits[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0] > 0
+    return [coco_mask.encode(np.asfortranarray(m.numpy().astype(np.uint8))) for m in big]
+
+
+@torch.no_grad()
+def run(
+    model: UniPerceiver, tokenizer: WordPiece, data: Path, rows: list[Record], names: list[str], captions: bool,
+    with_masks: bool = True, weight: float | None = None,
+) -> list[Output]:  # fmt: skip
+    classes = class_vectors(model, tokenizer, names)
+    task = model.config.tasks["detection"]
+    weight = task["foreground_weight"] if weight is None else weight
+    out = []
+    for record in rows:
+        pixels = np.asarray(Image.open(data / record.name).convert("RGB"))
+        width, height = nearest_size(model.config.input, record.width, record.height)
+        r = model.regions(normalise(stretch(pixels, width, height), model.config.input).contiguous(memory_format=torch.channels_last))
+        spe, decoded, cache = model.image(r)
+        logits = model.detection_logits(decoded, classes, task["temperature"], task["bias"])[0]
+        score, pair = combine(logits, r.foreground[0], weight).flatten().topk(TOP)
+        query, label = torch.div(pair, len(names), rounding_mode="floor"), pair % len(names)
+        box = r.boxes[-1][0, query].numpy() * np.array([record.width, record.height] * 2, np.float32)
+        box[:, :2] -= box[:, 2:] / 2
+        masks: list[Any] = []
+        if with_masks and any(m is not None for m in record.masks):
+            z = mask_logits(r.mask_embed[:, query], r.mask_features)[0]
+            masks = masks_of(z, box, record.width, record.height)
+        text = caption(model, tokenizer, cache) if captions and record.captions else ""
+        out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0], text))
+    return out
+
+
+def caption(model: UniPerceiver, tokenizer: WordPiece, cache: Cache) -> str:
+    return tokenizer.decode(model.greedy(cache, tokenizer.cls, tokenizer.sep, model.config.max_tokens)[0])
+
+
+# ---- average precision
+
+
+def truth_mask(record: Record, index: int) -> Any:
+    segmentation = record.masks[index]
+    if isinstance(segmentation, dict):
+        return coco_mask.encode(np.asfortranarray(bitmap(segmentation, record.width, record.height) > 0).astype(np.uint8))
+    return coco_mask.merge(coco_mask.frPyObjects(segmentation, record.height, record.width))
+
+
+def average_precision(outputs: list[Output], ids: list[int], kind: str, sources: set[str] | None = None) -> dict[int, tuple[float, float, int]]:
+    """Category id → (AP, AP50, objects). An image counts for a class only where it annotates every instance of it.
+
+    Each class is evaluated on the images that are exhaustive for it; "difficult" objects and crowds are ignored regions. For masks
+    an image counts for a class when all its objects of the class have one.
+    """
+    images: list[dict[str, Any]] = []
+    truths: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    for o in outputs:
+        r = o.record
+        if sources and r.source not in sources:
+            continue
+        allowed = set(r.exhaustive)
+        if kind == "segm":
+            if not o.masks:
+                continue
+            allowed -= {int(k) for i, k in enumerate(r.labels) if r.masks[i] is None and r.kinds[i] == POSITIVE}
+        if not allowed:
+            continue
+        images.append({"id": r.id, "width": r.width, "height": r.height})
+        for i, label in enumerate(r.labels.tolist()):
+            if label not in allowed:
+                continue
+            x0, y0, x1, y1 = r.boxes[i].tolist()
+            row = {
+                "id": len(truths) + 1,
+                "image_id": r.id,
+                "category_id": ids[label],
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "area": (x1 - x0) * (y1 - y0),
+                "iscrowd": int(r.kinds[i] == CROWD),
+                "ignore": int(r.kinds[i] != POSITIVE),
+            }
+            if kind == "segm":
+                if r.masks[i] is None:
+                    continue
+                row["segmentation"] = truth_mask(r, i)
+            truths.append(row)
+        for i, label in enumerate(o.labels.tolist()):
+            if label in allowed:
+                row = {
+                    "image_id": r.id,
+                    "category_id": ids[label],
+                    "bbox": [float(v) for v in o.boxes[i]],
+                    "score": float(o.scores[i]),
+                }
+                if kind == "segm":
+                    row["segmentation"] = o.masks[i]
+                found.append(row)
+    used = sorted({t["category_id"] for t in truths})
+    if not truths or not found:
+        return {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = {"images": images, "annotations": truths, "categories": [{"id": c, "name": str(c)} for c in used]}
+        coco.createIndex()
+        if kind == "bbox":
+            for row in found:
+                row["area"] = row["bbox"][2] * row["bbox"][3]
+        result = coco.loadRes([f for f in found if f["category_id"] in set(used)])
+        evaluation = COCOeval(coco, result, kind)
+        prepare = evaluation._prepare
+
+        def honour_ignore() -> None:  # COCOeval overwrites `ignore` with `iscrowd`
+            prepare()
+            for rows in evaluation._gts.values():
+                for g in rows:
+                    g["ignore"] = g["ignore"] or truths[g["id"] - 1]["ignore_given"]
+
+        for t in truths:
+            t["ignore_given"] = t["ignore"]
+        evaluation._prepare = honour_ignore
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]  # IoU, recall, class
+    count = defaultdict(int)
+    for t in truths:
+        count[t["category_id"]] += not t["ignore_given"]
+    out = {}
+    for k, c in enumerate(evaluation.params.catIds):
+        p = precision[:, :, k]
+        if count[c]:
+            out[c] = (float(p.mean()) * 100, float(p[0].mean()) * 100, count[c])
+    return out
+
+
+def best_threshold(outputs: list[Output]) -> tuple[float, float]:
+    """The score of best F1 at IoU 0.5 over all classes, and that F1."""
+    from .dataset import iou_matrix
+
+    scores: list[float] = []
+    hits: list[int] = []
+    total = 0
+    for o in outputs:
+        r = o.record
+        corners = np.concatenate((o.boxes[:, :2], o.boxes[:, :2] + o.boxes[:, 2:]), 1)
+        for label in r.exhaustive:
+            mine = np.flatnonzero(o.labels == label)
+            truth = np.flatnonzero(r.labels == label)
+            total += int((r.kinds[truth] == POSITIVE).sum())
+            overlap = iou_matrix(corners[mine], r.boxes[truth]) if len(truth) else np.zeros((len(mine), 0))
+            taken: set[int] = set()
+            for row, i in enumerate(mine):
+                order = [j for j in np.argsort(-overlap[row]) if overlap[row, j] >= 0.5 and j not in taken]
+                if order and r.kinds[truth[order[0]]] != POSITIVE:
+                    continue
+                if order:
+                    taken.add(order[0])
+                scores.append(float(o.scores[i]))
+                hits.append(int(bool(order)))
+    order = np.argsort(-np.array(scores))
+    true = np.cumsum(np.array(hits)[order])
+    f1 = 2 * true / (np.arange(1, len(order) + 1) + max(total, 1))
+    best = int(f1.argmax())
+    return float(np.array(scores)[order][best]), float(f1[best])
+
+
+# ---- captions, retrieval, classification
+
+
+def caption_scores(outputs: list[Output]) -> dict[str, float]:
+    """CIDEr-D and BLEU-4; captions are split by the project's word splitter, since the usual tokenizer wants Java."""
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+
+    def plain(text: str) -> str:
+        return " ".join("".join(c if c.isalnum() or c.isspace() else " " for c in text.lower()).split())
+
+    truth = {o.record.id: [plain(c) for c in o.record.captions] for o in outputs if o.record.captions}
+    said = {o.record.id: [plain(o.caption)] for o in outputs if o.record.captions}
+    if not said:
+        return {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        bleu = Bleu(4).compute_score(truth, said)[0][3]
+        cider = Cider().compute_score(truth, said)[0]
+    return {"CIDEr-D": 100 * float(cider), "BLEU-4": 100 * float(bleu), "images": len(said)}
+
+
+@torch.no_grad()
+def retrieval_scores(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output]) -> dict[str, float]:
+    """Recall of the first caption of each image among all first captions, and back; image to text over all captions."""
+    have = [o for o in outputs if o.record.captions]
+    if not have:
+        return {}
+    image = F.normalize(torch.stack([o.spe for o in have]), dim=-1)
+    rows = [(i, c) for i, o in enumerate(have) for c in o.record.captions]
+    owner = torch.tensor([i for i, _ in rows])
+    texts = [model.encode_text(*pad([tokenizer.encode(c, 64) for _, c in rows[k : k + 64]])) for k in range(0, len(rows), 64)]
+    similarity = image @ F.normalize(torch.cat(texts), dim=-1).T
+    out: dict[str, float] = {"images": len(have), "texts": len(rows)}
+    for k in (1, 5):
+        top = owner[similarity.topk(k, dim=1)[1]]
+        out[f"image→text R@{k}"] = 100 * float((top == torch.arange(len(have))[:, None]).any(1).float().mean())
+        top = similarity.T.topk(k, dim=1)[1]
+        out[f"text→image R@{k}"] = 100 * float((top == owner[:, None]).any(1).float().mean())
+    return out
+
+
+@torch.no_grad()
+def classification_accuracy(outputs: list[Output], classes: Tensor) -> dict[str, float]:
+    """The best class of an image is one that it shows; over images with an object and an exhaustive list."""
+    right = count = 0
+    for o in outputs:
+        shown = set(o.record.labels[o.record.kinds == POSITIVE].tolist())
+        if not shown or not o.record.exhaustive:
+            continue
+        allowed = sorted(o.record.exhaustive)
+        best = allowed[int((F.normalize(classes[allowed], dim=-1) @ F.normalize(o.spe, dim=0)).argmax())]
+        right += best in shown
+        count += 1
+    return {"accuracy": 100 * right / max(count, 1), "images": count}
+
+
+def mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], names: list[str], ids: list[int]) -> dict[str, Any]:
+    out: dict[str, Any] = {"images": len(outputs)}
+    for kind in ("bbox", "segm"):
+        table = average_precision(outputs, ids, kind)
+        if not table:
+            continue
+        out[kind] = {
+            "AP": mean([v[0] for v in table.values()]),
+            "AP50": mean([v[1] for v in table.values()]),
+            "VOC AP50": mean([table[c][1] for c in VOC if c in table]),
+            "person AP50": table.get(1, (0, float("nan"), 0))[1],
+            "car AP50": table.get(3, (0, float("nan"), 0))[1],
+            "per class AP50": {names[ids.index(c)]: [round(v[1], 1), v[2]] for c, v in table.items()},
+        }
+    for source in sorted({o.record.source for o in outputs}):
+        table = average_precision(outputs, ids, "bbox", {source})
+        if table:
+            out[f"bbox {source}"] = {"AP": mean([v[0] for v in table.values()]), "AP50": mean([v[1] for v in table.values()])}
+    out["threshold"], out["F1"] = best_threshold(outputs)
+    out["captions"] = caption_scores(outputs)
+    out["retrieval"] = retrieval_scores(model, tokenizer, outputs)
+    with torch.no_grad():
+        out["classification"] = classification_accuracy(outputs, class_vectors(model, tokenizer, names))
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--part", default="val", choices=("val", "dev"))
+    parser.add_argument("--limit", type=int, default=0, help="only so many images")
+    parser.add_argument("--foreground-weight", type=float)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    o = parser.parse_args()
+    torch.set_num_threads(o.threads)
+    model, tokenizer = load(o.model), WordPiece(o.model / "vocab.txt")
+    model.to(memory_format=torch.channels_last)
+    names, _, ids = categories(o.data)
+    rows = records(o.data, o.part)
+    if o.limit:
+        rows = rows[:: max(1, len(rows) // o.limit)]
+    outputs = run(model, tokenizer, o.data, rows, names, True, weight=o.foreground_weight)
+    result = figures(model, tokenizer, outputs, names, ids)
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    for output in [x for x in outputs if x.caption][:12]:
+        print(f"{output.record.name}: {output.caption}")
+    if o.out:
+        o.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
