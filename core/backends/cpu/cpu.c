@@ -1,0 +1,216 @@
+/* The cpu backend: oneDNN for convolutions and linear layers, own kernels for the rest, the widest instruction set of the machine. */
+#include "core/backends/cpu/cpu.h"
+#include "core/backends/cpu/onednn.h"
+#include "core/backends/cpu/prepare.h"
+
+#include <string.h>
+
+typedef struct {
+  UpiBackend base;
+  UpiCpuIsa isa;
+  gboolean library;
+} UpiCpuBackend;
+
+static const struct {
+  const gchar *name;
+  const UpiCpuKernels *kernels;
+} isas[UPI_CPU_ISA_COUNT] = {
+  [UPI_CPU_BASELINE] = { "baseline", &upi_cpu_kernels_baseline },
+#ifdef UPI_CPU_X86
+  [UPI_CPU_AVX2] = { "avx2", &upi_cpu_kernels_avx2 },
+  [UPI_CPU_AVX512] = { "avx512", &upi_cpu_kernels_avx512 },
+#else
+  [UPI_CPU_AVX2] = { "avx2", NULL },
+  [UPI_CPU_AVX512] = { "avx512", NULL },
+#endif
+};
+
+static gboolean
+isa_available (UpiCpuIsa isa)
+{
+  switch (isa) {
+#ifdef UPI_CPU_X86
+  case UPI_CPU_AVX2:
+    return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
+  case UPI_CPU_AVX512:
+    return __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512bw")
+        && __builtin_cpu_supports ("avx512dq") && __builtin_cpu_supports ("fma");
+#endif
+  default:
+    return isa == UPI_CPU_BASELINE;
+  }
+}
+
+const gchar *
+upi_cpu_isa_name (UpiCpuIsa isa)
+{
+  return isas[isa].name;
+}
+
+UpiCpuIsa
+upi_cpu_isa_best (void)
+{
+  for (gint isa = UPI_CPU_ISA_COUNT - 1; isa > UPI_CPU_BASELINE; isa--) {
+    if (isa_available ((UpiCpuIsa) isa))
+      return (UpiCpuIsa) isa;
+  }
+  return UPI_CPU_BASELINE;
+}
+
+/* ---- operations ------------------------------------------------------------------------------------------------------------------ */
+
+static gboolean
+step_prepare (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scratch_bytes, GError **error)
+{
+  const UpiCpuBackend *backend = (const UpiCpuBackend *) plan->backend;
+  UpiCpuState *s = g_new0 (UpiCpuState, 1);
+
+  if (!upi_cpu_prepare (s, isas[backend->isa].kernels, backend->library, shape, error)) {
+    upi_cpu_state_free (s);
+    return FALSE;
+  }
+  *state = s;
+  *scratch_bytes = s->scratch;
+  return TRUE;
+}
+
+static void
+step_state_free (const UpiOp *op, gpointer state)
+{
+  upi_cpu_state_free (state);
+}
+
+static gboolean
+step_local_new (UpiContext *context, const UpiStep *step, gpointer *local, GError **error)
+{
+  const UpiCpuState *state = step->state;
+
+  if (!state->dnn)
+    return TRUE;
+  *local = upi_dnn_local_new (state->dnn, error);
+  return *local != NULL;
+}
+
+static void
+step_local_free (const UpiOp *op, gpointer local)
+{
+  upi_dnn_local_free (local);
+}
+
+static gboolean
+step_run (UpiContext *context, const UpiStep *step, GError **error)
+{
+  const UpiCpuState *state = step->state;
+
+  if (step->local)
+    return upi_dnn_run (step->local, step->in[0].data, step->out.data, step->residual.data, step->scratch, error);
+  state->kernel (step, 0, state->units, step->scratch);
+  return TRUE;
+}
+
+static const UpiStepFuncs funcs = { step_prepare, step_state_free, step_local_new, step_local_free, step_run };
+
+/* ---- the table ------------------------------------------------------------------------------------------------------------------- */
+
+static UpiPlan *
+cpu_prepare (const UpiBackend *backend, UpiProgram *program, guint threads, GError **error)
+{
+  return upi_steps_prepare (backend, &funcs, program, threads, error);
+}
+
+static gboolean
+cpu_run_timed (UpiContext *context, gdouble *microseconds, GError **error)
+{
+  gint before = upi_dnn_single_thread_begin ();
+  gboolean ok = upi_steps_run_timed (context, microseconds, error);
+
+  upi_dnn_single_thread_end (before);
+  return ok;
+}
+
+static gboolean
+cpu_run (UpiContext *context, GError **error)
+{
+  return cpu_run_timed (context, NULL, error);
+}
+
+#define VARIANT(isa_, library_)                                                                                                            \
+  {                                                                                                                                        \
+    { "cpu", cpu_prepare, upi_steps_plan_free, upi_steps_context_new, upi_steps_context_free, upi_steps_bind, cpu_run, cpu_run_timed },    \
+        isa_, library_                                                                                                                     \
+  }
+
+const UpiBackend *
+upi_backend_cpu_with_isa (UpiCpuIsa isa, gboolean library)
+{
+  static const UpiCpuBackend variants[UPI_CPU_ISA_COUNT][2] = {
+    { VARIANT (UPI_CPU_BASELINE, FALSE), VARIANT (UPI_CPU_BASELINE, TRUE) },
+    { VARIANT (UPI_CPU_AVX2, FALSE), VARIANT (UPI_CPU_AVX2, TRUE) },
+    { VARIANT (UPI_CPU_AVX512, FALSE), VARIANT (UPI_CPU_AVX512, TRUE) },
+  };
+
+  if (!isa_available (isa) || (library && !upi_dnn_available ()))
+    return NULL;
+  return &variants[isa][library ? 1 : 0].base;
+}
+
+const UpiBackend *
+upi_backend_cpu (void)
+{
+  return upi_backend_cpu_with_isa (upi_cpu_isa_best (), upi_dnn_available ());
+}
+
+const gchar *
+upi_cpu_implementation (const UpiPlan *plan, guint op)
+{
+  const UpiCpuBackend *backend = (const UpiCpuBackend *) plan->backend;
+  const UpiCpuState *state = ((const UpiStepsPlan *) plan)->states[op];
+
+  return state->dnn ? upi_dnn_implementation (state->dnn) : isas[backend->isa].name;
+}
+
+/* ---- describing and measuring ---------------------------------------------------------------------------------------------------- */
+
+gchar *
+upi_cpu_description (void)
+{
+  g_autofree gchar *info = NULL, *name = NULL;
+
+  if (g_file_get_contents ("/proc/cpuinfo", &info, NULL, NULL)) {
+    const gchar *line = strstr (info, "model name"), *colon = line ? strchr (line, ':') : NULL;
+
+    if (colon)
+      name = g_strstrip (g_strndup (colon + 1, strcspn (colon + 1, "\n")));
+  }
+  return g_strdup_printf ("%s (%s%s)", name ? name : "CPU", isas[upi_cpu_isa_best ()].name, upi_dnn_available () ? ", oneDNN" : "");
+}
+
+static void
+own_sgemm (gint n, const gfloat *a, const gfloat *b, gfloat *c, gfloat *packed)
+{
+  const UpiCpuKernels *kernels = isas[upi_cpu_isa_best ()].kernels;
+
+  kernels->gemm_pack (packed, b, n, 1, n, n);
+  kernels->gemm (&(UpiGemm){ .n = n, .k = n, .taps = 1, .a = a, .lda = n, .b = packed, .c = c, .ldc = n }, 0, n);
+}
+
+gdouble
+upi_cpu_sgemm_rate (guint n, guint repeats)
+{
+  const gsize count = (gsize) n * n;
+  gfloat *a = g_aligned_alloc (4 * count + 64 * n, sizeof (gfloat), UPI_ALIGNMENT), *b = a + count, *c = b + count, *packed = c + count;
+  gint64 best = G_MAXINT64;
+
+  for (gsize i = 0; i < 2 * count; i++)
+    a[i] = (gfloat) (i * 7919 % 1024) / 1024.0f - 0.5f;
+  for (guint i = 0; i < repeats + 1; i++) {
+    gint64 start = g_get_monotonic_time ();
+
+    if (!upi_dnn_sgemm ((gint) n, a, b, c))
+      own_sgemm ((gint) n, a, b, c, packed);
+    if (i > 0)
+      best = MIN (best, g_get_monotonic_time () - start);
+  }
+  g_aligned_free (a);
+  return 2.0 * (gdouble) n * (gdouble) count / ((gdouble) MAX (best, 1) * 1e-6);
+}

@@ -1,0 +1,24 @@
+/* The cpu backend's variants, for the engine's description of the device and for tests: every instruction set that the machine has, with
+ * and without oneDNN. upi_backend_cpu() is the best one. */
+#pragma once
+
+#include "core/program/backend.h"
+
+G_BEGIN_DECLS
+
+typedef enum { UPI_CPU_BASELINE, UPI_CPU_AVX2, UPI_CPU_AVX512, UPI_CPU_ISA_COUNT } UpiCpuIsa;
+
+const gchar *upi_cpu_isa_name (UpiCpuIsa isa);
+/* The widest that this machine runs. */
+UpiCpuIsa upi_cpu_isa_best (void);
+/* NULL if the machine does not run it, or library is TRUE and the backend was built without oneDNN. */
+const UpiBackend *upi_backend_cpu_with_isa (UpiCpuIsa isa, gboolean library);
+/* What runs an operation of a cpu plan: "gemm:avx512", "depthwise:avx2", or oneDNN's own name, "brgconv:avx512_core". Of the plan. */
+const gchar *upi_cpu_implementation (const UpiPlan *plan, guint op);
+/* The processor's name as the system gives it, and the instruction set in use: "AMD EPYC (avx512)". (transfer full) */
+gchar *upi_cpu_description (void);
+/* Floating-point operations a second of the library's (without oneDNN: the backend's own) product of two n × n matrices on this thread:
+ * what a core can do, to measure networks against. The best of `repeats`. */
+gdouble upi_cpu_sgemm_rate (guint n, guint repeats);
+
+G_END_DECLS
