@@ -26,27 +26,34 @@ typedef struct {
   gchar *name;
   struct {
     guint n_sizes;
-    guint (*sizes)[2]; /* width, height; the first is the default; "resize" is stretch, "filter" triangle */
+    guint (*sizes)[2];      /* width, height; the first is the default; "resize" is stretch, "filter" triangle */
     gfloat mean[3], std[3]; /* (x/255 - mean) / std, R G B */
   } input;
   UpiBackboneKind backbone;
-  gint channels[4]; /* of C2..C5: follows from the backbone */
-  gint d;           /* width of the region parts */
+  gint channels[4];           /* of C2..C5: follows from the backbone */
+  gint d;                     /* width of the region parts */
   gint heads, points, levels; /* M, K, L of deformable attention; heads also of self-attention */
   gint region_ffn;
-  struct { UpiPixelEncoderKind kind; gint layers; } pixel_encoder;
+  struct {
+    UpiPixelEncoderKind kind;
+    gint layers;
+  } pixel_encoder;
   struct {
     gint count; /* N */
     UpiAnchorKind anchor;
     gfloat anchor_cells; /* UPI_ANCHOR_CELLS */
     UpiContentKind content;
   } query;
-  struct { gint layers; } region_decoder;
+  struct {
+    gint layers;
+  } region_decoder;
   struct {
     gint channels, groups;
     gboolean lateral_norm;
   } mask;
-  struct { gint pools; } global; /* M' */
+  struct {
+    gint pools;
+  } global; /* M' */
   struct {
     gint width, layers, heads, ffn; /* D ... */
     gboolean post_norm;
@@ -61,10 +68,16 @@ typedef struct {
     UpiTokenizerKind tokenizer;
     gboolean lower_case;
   } text;
-  struct { gint max_tokens; } caption; /* tokens of a caption without [CLS] and [SEP] */
   struct {
-    struct { gfloat temperature, bias, foreground_weight; } detection;
-    struct { gfloat temperature; } classification, captioning, retrieval;
+    gint max_tokens;
+  } caption; /* tokens of a caption without [CLS] and [SEP] */
+  struct {
+    struct {
+      gfloat temperature, bias, foreground_weight;
+    } detection;
+    struct {
+      gfloat temperature;
+    } classification, captioning, retrieval;
   } tasks;
   gchar **labels; /* the model's own class list, NULL-terminated, may be empty */
   gfloat threshold;

@@ -21,8 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiModel, upi_model_unref)
 
 const UpiConfig *upi_model_config (const UpiModel *model);
 gsize upi_model_bytes (const UpiModel *model);
-guint upi_model_vocabulary_size (const UpiModel *model);            /* candidates of captioning, V */
-const gint32 *upi_model_caption_token_ids (const UpiModel *model);  /* [V] candidate → tokenizer id */
+guint upi_model_vocabulary_size (const UpiModel *model);           /* candidates of captioning, V */
+const gint32 *upi_model_caption_token_ids (const UpiModel *model); /* [V] candidate → tokenizer id */
 /* Image rows of the general decoder for an input size: 1 + M' + T_L + N. */
 guint upi_model_image_tokens (const UpiModel *model, guint width, guint height);
 
@@ -42,7 +42,11 @@ UpiProgram *upi_model_text_program (UpiModel *model, guint tokens, GError **erro
 UpiProgram *upi_model_caption_program (UpiModel *model, guint image_tokens, guint capacity, GError **error);
 
 /* The binding table: every tensor that a config asks for. For the loader, and for tests that make small random models. */
-typedef struct { gchar *name; UpiDType dtype; UpiShape shape; } UpiTensorSpec;
+typedef struct {
+  gchar *name;
+  UpiDType dtype;
+  UpiShape shape;
+} UpiTensorSpec;
 GArray *upi_model_tensor_specs (const UpiConfig *config); /* (transfer full) of UpiTensorSpec, names freed with it */
 
 /* Writes a model directory with random weights for a config JSON text: tests, fuzz seeds, `upi-dump --random`. Deterministic. */

@@ -1,0 +1,24 @@
+/* Input projections: C3, C4, C5 to d channels by 1×1 convolution and GroupNorm; a fourth level by a 3×3 of stride 2 on C5 (Deformable DETR). */
+#include "core/model/parts.h"
+
+#define GROUPS 32
+
+void
+upi_input_projection_tensors (GArray *specs, const UpiConfig *c)
+{
+  for (gint l = 0; l < c->levels; l++) {
+    upi_tensor_conv (specs, c->channels[MIN (l + 1, 3)], c->d, l < 3 ? 1 : 3, "input_proj.%d.conv", l);
+    upi_tensor_norm (specs, c->d, "input_proj.%d.norm", l);
+  }
+}
+
+void
+upi_input_projection (UpiBuild *b, const UpiLevels *levels, const UpiValue maps[4], UpiValue projected[UPI_MAX_LEVELS])
+{
+  upi_program_part (b->program, "input projection (4.1)");
+  for (gint l = 0; l < levels->n; l++) {
+    UpiValue x = maps[MIN (l + 1, 3)];                                                        /* C3, C4, C5, C5 */
+    x = upi_conv_of (b, x, &(UpiConvOf){ .stride = l < 3 ? 1 : 2 }, "input_proj.%d.conv", l); /* [B,H_l,W_l,d] */
+    projected[l] = upi_group_norm_of (b, x, GROUPS, "input_proj.%d.norm", l);
+  }
+}

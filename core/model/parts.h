@@ -1,0 +1,153 @@
+/* The parts of the network, one file each (figure 2 of the paper). In each file:
+ *   upi_PART_tensors  lists the tensors the part asks for (the binding table)
+ *   upi_PART_fold     where there is one: what is made of them once, at open
+ *   upi_PART          appends the part's operations to a program
+ * B items, d width of the region parts, D width of the general decoder, T tokens of all levels, N queries.
+ */
+#pragma once
+
+#include "core/model/layers.h"
+
+G_BEGIN_DECLS
+
+/* ---- geometry (positions.c) ------------------------------------------------------------------------------------------------------ */
+
+/* Levels of the pixel encoder: strides 8, 16, 32 (64), flattened row-major, finest first. */
+typedef struct {
+  gint n, tokens; /* L, T */
+  struct {
+    gint height, width, start, tokens;
+  } level[UPI_MAX_LEVELS];
+} UpiLevels;
+
+UpiLevels upi_levels (const UpiConfig *config, gint width, gint height);
+/* Constants, (transfer full). sine2d [H·W, channels]; pixel centres (x, y) of levels first.. [T', 2]; anchors [T, 4]. */
+gfloat *upi_sine_pixels (gint height, gint width, gint channels);
+gfloat *upi_pixel_centres (const UpiLevels *levels, gint first);
+gfloat *upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells);
+
+/* ---- backbone.c: C2..C5 ---------------------------------------------------------------------------------------------------------- */
+
+/* image [B,H,W,3] → maps [B,H/4,W/4,c2] .. [B,H/32,W/32,c5] */
+void upi_backbone_tensors (GArray *specs, const UpiConfig *config);
+void upi_backbone (UpiBuild *b, UpiValue image, UpiValue maps[4]);
+void upi_efficientnet_lite_tensors (GArray *specs);
+void upi_efficientnet_lite (UpiBuild *b, UpiValue image, UpiValue maps[4]);
+void upi_resnet_tensors (GArray *specs);
+void upi_resnet (UpiBuild *b, UpiValue image, UpiValue maps[4]);
+
+/* ---- input-projection.c: F_1..F_L ------------------------------------------------------------------------------------------------ */
+
+void upi_input_projection_tensors (GArray *specs, const UpiConfig *config);
+/* projected[l] [B,H_l,W_l,d] */
+void upi_input_projection (UpiBuild *b, const UpiLevels *levels, const UpiValue maps[4], UpiValue projected[UPI_MAX_LEVELS]);
+
+/* ---- deformable-attention.c (Deformable DETR), of pixel encoder and region decoder ----------------------------------------------- */
+
+void upi_deformable_tensors (GArray *specs, const UpiConfig *config, const gchar *name);
+gboolean upi_deformable_fold (UpiWeights *weights, const gchar *name, GError **error);
+/* query [B,Q,d], reference [B or 1,Q,2 or 4], values [B,T,d] → [B,Q,d] */
+UpiValue upi_deformable (UpiBuild *b, const UpiLevels *levels, UpiValue query, UpiValue reference, UpiValue values, const gchar *name);
+
+/* ---- pixel-encoder.c ------------------------------------------------------------------------------------------------------------- */
+
+void upi_pixel_encoder_tensors (GArray *specs, const UpiConfig *config);
+gboolean upi_pixel_encoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
+/* → memory [B,T,d] */
+UpiValue upi_pixel_encoder (UpiBuild *b, const UpiLevels *levels, const UpiValue projected[UPI_MAX_LEVELS]);
+
+/* ---- query-selection.c ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  UpiValue scores;  /* [B,T,1] foreground logits of all tokens */
+  UpiValue index;   /* I32 [B,N] */
+  UpiValue box;     /* [B,N,4] box_0 */
+  UpiValue content; /* [B,N,d] */
+} UpiQueries;
+
+void upi_query_selection_tensors (GArray *specs, const UpiConfig *config);
+UpiQueries upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory);
+/* Its second half, from given indices: contents and first boxes of selected tokens of o [B,T,d]. */
+void upi_selected_queries (UpiBuild *b, const UpiLevels *levels, UpiValue o, UpiQueries *queries);
+
+/* ---- region-decoder.c ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+  UpiValue semantic;   /* [B,N,d] q_sem */
+  UpiValue box;        /* [B,N,4] q_box */
+  UpiValue foreground; /* [B,N,1] logits */
+} UpiRegions;
+
+void upi_region_decoder_tensors (GArray *specs, const UpiConfig *config);
+gboolean upi_region_decoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
+UpiRegions upi_region_decoder (UpiBuild *b, const UpiLevels *levels, UpiValue content, UpiValue box, UpiValue memory);
+
+/* ---- mask-head.c ----------------------------------------------------------------------------------------------------------------- */
+
+void upi_mask_head_tensors (GArray *specs, const UpiConfig *config);
+/* C2 [B,H/4,W/4,c2], memory → F_mask [B,H/4,W/4,d_mask] */
+UpiValue upi_mask_features (UpiBuild *b, const UpiLevels *levels, UpiValue c2, UpiValue memory);
+/* q_sem → [B,N,d_mask] */
+UpiValue upi_mask_embed (UpiBuild *b, UpiValue semantic);
+
+/* ---- proposals.c: equations 2 and 3 ---------------------------------------------------------------------------------------------- */
+
+void upi_proposals_tensors (GArray *specs, const UpiConfig *config);
+/* → q_proposal [B,N,D] */
+UpiValue upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed);
+/* C5 → pools[i] [B,1,D], and Flatten(F_L) [B,T_5,D] */
+UpiValue upi_global_tokens (UpiBuild *b, UpiValue c5, UpiValue *pools);
+/* [<SPE>, pools, flat, proposals] [B, 1+M'+T_5+N, D] */
+UpiValue upi_image_sequence (UpiBuild *b, const UpiValue *pools, UpiValue flat, UpiValue proposals);
+
+/* ---- conditional-moe.c ----------------------------------------------------------------------------------------------------------- */
+
+void upi_conditional_moe_tensors (GArray *specs, const UpiConfig *config, gint in, gint out, const gchar *name);
+gboolean upi_conditional_moe_fold (UpiWeights *weights, const UpiConfig *config, const gchar *name, GError **error);
+UpiValue upi_conditional_moe (UpiBuild *b, UpiValue x, UpiAttribute attribute, UpiAct act, const gchar *name);
+/* The arithmetic: gates [E] of an attribute row [A], and the gated sum of E tensors of count floats. */
+void upi_moe_gates (const gfloat *gate, gint experts, gint top_k, const gfloat *attribute, gint n_attributes, gfloat *gates);
+void upi_moe_sum (const gfloat *tensors, const gfloat *gates, gint experts, gsize count, gfloat *sum);
+
+/* ---- general-decoder.c ----------------------------------------------------------------------------------------------------------- */
+
+void upi_general_decoder_tensors (GArray *specs, const UpiConfig *config);
+gboolean upi_general_decoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
+
+typedef struct {
+  UpiValue spe;     /* [B,1,D] row 0 after decoder.norm */
+  UpiValue regions; /* [B,N,D] the last N rows */
+} UpiDecodedImage;
+/* The image sequence attends to itself; keys[i], values[i] [B,T_image,D] of each layer are the cache. */
+UpiDecodedImage upi_decode_image (UpiBuild *b, UpiValue sequence, UpiValue *keys, UpiValue *values);
+/* [<SPE>, text [B,T,D]], bidirectional, length I32 [B] of the T count → <SPE> [B,1,D] */
+UpiValue upi_decode_text (UpiBuild *b, UpiValue text, UpiValue length);
+
+/* What a caption step reads: keys and values of the image, and of the text so far (written at row position). */
+typedef struct {
+  UpiValue *image_keys, *image_values; /* [B,T_image,D] a layer; NULL in language modelling */
+  UpiValue *text_keys, *text_values;   /* [B,capacity,D] a layer */
+  UpiValue position, length;           /* I32 [B]: row of this token, position + 1 */
+} UpiCaptionCache;
+/* token [B,1,D] → after decoder.norm [B,1,D] */
+UpiValue upi_decode_caption (UpiBuild *b, UpiValue token, const UpiCaptionCache *cache);
+
+/* ---- text-encoder.c -------------------------------------------------------------------------------------------------------------- */
+
+void upi_text_encoder_tensors (GArray *specs, const UpiConfig *config);
+gboolean upi_text_encoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
+/* ids I32 [B,T], length I32 [B] → [B,T,width] */
+UpiValue upi_text_encoder (UpiBuild *b, UpiValue ids, UpiValue length);
+/* One token at a position: ids I32 [B,1], position I32 [B,1] → LN(word + position + type 0) [B,1,width] */
+UpiValue upi_text_token (UpiBuild *b, UpiValue ids, UpiValue position);
+
+/* ---- caption-head.c -------------------------------------------------------------------------------------------------------------- */
+
+void upi_caption_head_tensors (GArray *specs, const UpiConfig *config);
+gboolean upi_caption_head_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
+/* ids I32 [B,1], position I32 [B,1] → the decoder's token [B,1,D] */
+UpiValue upi_caption_token (UpiBuild *b, UpiValue ids, UpiValue position);
+/* decoded [B,1,D] → cosine / temperature [B,1,V] */
+UpiValue upi_caption_scores (UpiBuild *b, UpiValue decoded);
+
+G_END_DECLS

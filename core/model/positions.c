@@ -1,0 +1,83 @@
+/* Geometry that is known before any image: levels, sine positions of pixels (DETR), pixel centres, anchors. */
+#include "core/model/parts.h"
+
+#include <math.h>
+
+UpiLevels
+upi_levels (const UpiConfig *config, gint width, gint height)
+{
+  UpiLevels levels = { .n = config->levels };
+
+  for (gint l = 0; l < levels.n; l++) {
+    /* strides 8, 16, 32; the fourth is a 3×3 convolution of stride 2 on the third, which rounds up */
+    levels.level[l].height = l < 3 ? height / (8 << l) : (levels.level[l - 1].height + 1) / 2;
+    levels.level[l].width = l < 3 ? width / (8 << l) : (levels.level[l - 1].width + 1) / 2;
+    levels.level[l].start = levels.tokens;
+    levels.level[l].tokens = levels.level[l].height * levels.level[l].width;
+    levels.tokens += levels.level[l].tokens;
+  }
+  return levels;
+}
+
+/* coordinate → features: angle / 10000^(2·(k//2)/features), even k sine, odd k cosine */
+static void
+sine (gdouble angle, gint features, gfloat *out)
+{
+  for (gint k = 0; k < features; k++) {
+    gdouble a = angle / pow (10000.0, 2.0 * (k / 2) / features);
+    out[k] = (gfloat) (k % 2 ? cos (a) : sin (a));
+  }
+}
+
+gfloat *
+upi_sine_pixels (gint height, gint width, gint channels)
+{
+  gfloat *rows = g_new (gfloat, (gsize) height * width * channels);
+  gfloat *out = rows;
+
+  for (gint i = 0; i < height; i++) {
+    for (gint j = 0; j < width; j++, out += channels) {
+      sine ((i + 0.5) / height * 2 * G_PI, channels / 2, out); /* y first */
+      sine ((j + 0.5) / width * 2 * G_PI, channels / 2, out + channels / 2);
+    }
+  }
+  return rows;
+}
+
+gfloat *
+upi_pixel_centres (const UpiLevels *levels, gint first)
+{
+  gfloat *rows = g_new (gfloat, (gsize) (levels->tokens - levels->level[first].start) * 2);
+  gfloat *out = rows;
+
+  for (gint l = first; l < levels->n; l++) {
+    for (gint i = 0; i < levels->level[l].height; i++) {
+      for (gint j = 0; j < levels->level[l].width; j++) {
+        *out++ = (j + 0.5f) / levels->level[l].width;
+        *out++ = (i + 0.5f) / levels->level[l].height;
+      }
+    }
+  }
+  return rows;
+}
+
+gfloat *
+upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells)
+{
+  gfloat *rows = g_new (gfloat, (gsize) levels->tokens * 4);
+  gfloat *out = rows;
+
+  for (gint l = 0; l < levels->n; l++) {
+    gint h = levels->level[l].height, w = levels->level[l].width;
+    gfloat scale = 0.05f * (1 << l); /* DINO */
+    for (gint i = 0; i < h; i++) {
+      for (gint j = 0; j < w; j++) {
+        *out++ = (j + 0.5f) / w;
+        *out++ = (i + 0.5f) / h;
+        *out++ = kind == UPI_ANCHOR_CELLS ? MIN (cells / w, 0.95f) : scale;
+        *out++ = kind == UPI_ANCHOR_CELLS ? MIN (cells / h, 0.95f) : scale;
+      }
+    }
+  }
+  return rows;
+}
