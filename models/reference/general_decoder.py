@@ -39,10 +39,7 @@ class DecoderLayer(nn.Module):
         self, x: Tensor, attribute: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         y = x if self.post else self.norm1(x)
-        q, k, v = (
-            self.attn.split(part)
-            for part in F.linear(y, self.attn.in_proj_weight, self.attn.in_proj_bias).chunk(3, -1)
-        )
+        q, k, v = (self.attn.split(part) for part in F.linear(y, self.attn.in_proj_weight, self.attn.in_proj_bias).chunk(3, -1))
         kv = (k, v)
         if past is not None:
             k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
@@ -61,9 +58,7 @@ class GeneralDecoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
 
-    def forward(
-        self, x: Tensor, attribute: str, mask: Tensor | None = None, past: Cache | None = None
-    ) -> tuple[Tensor, Cache]:
+    def forward(self, x: Tensor, attribute: str, mask: Tensor | None = None, past: Cache | None = None) -> tuple[Tensor, Cache]:
         """x [B, T, D] → outputs [B, T, D] and each layer's keys and values of these tokens."""
         cache: Cache = []
         for i, layer in enumerate(self.layers):

@@ -115,9 +115,7 @@ class UniPerceiver(nn.Module):
 
     def image(self, regions: Regions) -> tuple[Tensor, Tensor, Cache]:
         """→ image `<SPE>` [B, D], decoded regions [B, N, D], keys and values."""
-        sequence = self.image_sequence(
-            regions.maps[-1], regions.semantics[-1], regions.boxes[-1], regions.pooled
-        )
+        sequence = self.image_sequence(regions.maps[-1], regions.semantics[-1], regions.boxes[-1], regions.pooled)
         out, cache = self.decoder(sequence, "image")
         return out[:, 0], out[:, -regions.index.shape[1] :], cache
 

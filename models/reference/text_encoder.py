@@ -50,7 +50,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         b, t, width = x.shape
-        at = getattr(self.attention, "self")
+        at = self.attention.self
         q, k, v = (getattr(at, n)(x).view(b, t, self.heads, -1).transpose(1, 2) for n in ("query", "key", "value"))
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         if mask is not None:

@@ -60,7 +60,9 @@ class Parts(unittest.TestCase):
     def test_pooling_commutes_with_the_mask_product(self) -> None:
         embed, features = torch.randn(1, 3, 5), torch.randn(1, 5, 56, 96)
         pooled = embed @ F.adaptive_avg_pool2d(features, 28).flatten(2)
-        torch.testing.assert_close(pooled, F.adaptive_avg_pool2d(mask_logits(embed, features), 28).flatten(2), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            pooled, F.adaptive_avg_pool2d(mask_logits(embed, features), 28).flatten(2), atol=1e-4, rtol=1e-4
+        )
 
     def test_box_sine_puts_cy_first(self) -> None:
         s = sine_boxes(torch.tensor([[0.25, 0.5, 0.1, 0.1]]), 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,15 @@ from torch.nn import functional as F
 
 from models.training import distributed
 from models.training.boxes import giou, iou
-from models.training.dataset import CROWD, POSITIVE, Augment, Batch, Record, bitmap, collate
+from models.training.dataset import (
+    CROWD,
+    POSITIVE,
+    Augment,
+    Batch,
+    Record,
+    bitmap,
+    collate,
+)
 from models.training.losses import Heads, region_losses, total
 from models.training.matching import hungarian, task_aligned, unknown
 from models.training.optimizer import Average, BalancedAdamW, Group
@@ -141,12 +150,11 @@ class Matching(unittest.TestCase):
 
 class Data(unittest.TestCase):
     def record(self, **changes: Any) -> Record:
-        row = dict(
-            id=1, name="x", width=100, height=80, source="voc", exhaustive={0}, boxes=np.array([[10, 10, 60, 70]], np.float32),
-            labels=np.array([0]), kinds=np.array([POSITIVE]), weights=np.ones(1, np.float32),
-            masks=[[[10, 10, 60, 10, 60, 70, 10, 70]]],
+        row = Record(
+            1, "x", 100, 80, "voc", {0}, np.array([[10, 10, 60, 70]], np.float32), np.array([0]), np.array([POSITIVE]),
+            np.ones(1, np.float32), [[[10, 10, 60, 10, 60, 70, 10, 70]]],
         )  # fmt: skip
-        return Record(**{**row, **changes})
+        return replace(row, **changes)
 
     def test_masks_follow_their_boxes(self) -> None:
         import random

@@ -1,6 +1,6 @@
 """Figures of a model directory: box and mask AP, captions, retrieval, classification, on val, dev, or any file of the same format.
 
-    python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--out FILE.json]
+python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--out FILE.json]
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def run(
     for record in rows:
         pixels = np.asarray(Image.open(data / record.name).convert("RGB"))
         width, height = nearest_size(model.config.input, record.width, record.height)
-        r = model.regions(normalise(stretch(pixels, width, height), model.config.input).contiguous(memory_format=torch.channels_last))
+        r = model.regions(
+            normalise(stretch(pixels, width, height), model.config.input).contiguous(memory_format=torch.channels_last)
+        )
         spe, decoded, cache = model.image(r)
         logits = model.detection_logits(decoded, classes, task["temperature"], task["bias"])[0]
         score, pair = combine(logits, r.foreground[0], weight).flatten().topk(TOP)
@@ -108,7 +110,9 @@ def truth_mask(record: Record, index: int) -> Any:
     return coco_mask.merge(coco_mask.frPyObjects(segmentation, record.height, record.width))
 
 
-def average_precision(outputs: list[Output], ids: list[int], kind: str, sources: set[str] | None = None) -> dict[int, tuple[float, float, int]]:
+def average_precision(
+    outputs: list[Output], ids: list[int], kind: str, sources: set[str] | None = None
+) -> dict[int, tuple[float, float, int]]:
     """Category id → (AP, AP50, objects). An image counts for a class only where it annotates every instance of it.
 
     Each class is evaluated on the images that are exhaustive for it; "difficult" objects and crowds are ignored regions. For masks
@@ -237,6 +241,7 @@ def caption_scores(outputs: list[Output]) -> dict[str, float]:
     def plain(text: str) -> str:
         return " ".join("".join(c if c.isalnum() or c.isspace() else " " for c in text.lower()).split())
 
+    outputs = [o for o in outputs if o.caption]
     truth = {o.record.id: [plain(c) for c in o.record.captions] for o in outputs if o.record.captions}
     said = {o.record.id: [plain(o.caption)] for o in outputs if o.record.captions}
     if not said:
@@ -319,6 +324,7 @@ def main() -> None:
     parser.add_argument("--part", default="val", choices=("val", "dev"))
     parser.add_argument("--limit", type=int, default=0, help="only so many images")
     parser.add_argument("--foreground-weight", type=float)
+    parser.add_argument("--regions-only", action="store_true", help="no captions")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
@@ -329,7 +335,7 @@ def main() -> None:
     rows = records(o.data, o.part)
     if o.limit:
         rows = rows[:: max(1, len(rows) // o.limit)]
-    outputs = run(model, tokenizer, o.data, rows, names, True, weight=o.foreground_weight)
+    outputs = run(model, tokenizer, o.data, rows, names, not o.regions_only, weight=o.foreground_weight)
     result = figures(model, tokenizer, outputs, names, ids)
     print(json.dumps(result, indent=1, ensure_ascii=False))
     for output in [x for x in outputs if x.caption][:12]:

@@ -1,6 +1,6 @@
 """Writes a model directory as the plugin reads it, from a checkpoint's average weights, and the golden file beside it.
 
-    python -m models.training.export --checkpoint checkpoints/last.pt --data DIR --out models/nano [--golden tests/golden/nano.json]
+python -m models.training.export --checkpoint checkpoints/last.pt --data DIR --out models/nano [--golden tests/golden/nano.json]
 """
 
 from __future__ import annotations

@@ -13,7 +13,13 @@ from .dataset import Batch
 
 @torch.no_grad()
 def task_aligned(
-    boxes: Tensor, probability: Tensor, centres: Tensor, cell: Tensor, batch: Batch, top: int = 10, alpha: float = 0.5,
+    boxes: Tensor,
+    probability: Tensor,
+    centres: Tensor,
+    cell: Tensor,
+    batch: Batch,
+    top: int = 10,
+    alpha: float = 0.5,
     beta: float = 4.0,
 ) -> tuple[Tensor, Tensor]:
     """TOOD (2108.07755): each object takes the `top` tokens of highest s^α · IoU^β whose centre lies inside it (or within a cell of

@@ -71,7 +71,7 @@ def next_token_loss(cosines: Tensor, targets: Tensor, temperature: Tensor) -> Te
     return F.cross_entropy((cosines / temperature).flatten(0, 1), targets.flatten(), ignore_index=-100, label_smoothing=0.1)
 
 
-def captioning(trainee: Trainee, batch: Batch, words: Words, each: int = 3) -> tuple[Tensor, dict[str, float]]:
+def captioning(trainee: Trainee, batch: Batch, words: Words, each: int = 5) -> tuple[Tensor, dict[str, float]]:
     """`each` captions of every image read the same keys and values."""
     model = trainee.model
     _, _, cache = frozen_image(model, batch)

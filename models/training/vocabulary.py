@@ -7,8 +7,8 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from models.reference.text_encoder import TextEncoder
 from models.reference.general_decoder import padding_mask
+from models.reference.text_encoder import TextEncoder
 from models.reference.tokenizer import WordPiece
 
 SYNONYMS: dict[str, list[str]] = {
