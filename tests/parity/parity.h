@@ -1,0 +1,65 @@
+/* Parity: every operation on every backend against ref. A case is one line of a family's table (cases-*.c); its build function makes a
+ * program of that operation with the calls below. The harness builds it densely for ref, and in every variant for the backend under test.
+ */
+#pragma once
+
+#include "core/program/tensor.h"
+
+G_BEGIN_DECLS
+
+/* How a program's inputs and outputs lie in memory, and how it is run. Bits. */
+typedef enum {
+  PARITY_DENSE = 0,
+  PARITY_STRIDED_INPUTS = 1 << 0,  /* slices of larger inputs; what lies between is NaN */
+  PARITY_STRIDED_OUTPUTS = 1 << 1, /* results are written into a part of a larger output; what lies between must not change */
+  PARITY_UNALIGNED = 1 << 2,       /* bound memory is aligned to 4 bytes only */
+  PARITY_THREADS = 1 << 3          /* two threads */
+} ParityVariant;
+
+typedef enum {
+  PARITY_FILL_NORMAL,   /* about ±scale */
+  PARITY_FILL_UNIT,     /* 0..1, both ends included now and then */
+  PARITY_FILL_TIES,     /* few different values, so that many are equal */
+  PARITY_FILL_WIDE,     /* normal, with some ±100·scale among them */
+  PARITY_FILL_ZERO_ROWS /* normal, but every third row is 0 */
+} ParityFill;
+
+typedef struct _Parity Parity;
+
+UpiProgram *parity_program (Parity *parity);
+/* Names the case from its numbers. */
+void parity_name (Parity *parity, const gchar *format, ...) G_GNUC_PRINTF (2, 3);
+UpiValue parity_input (Parity *parity, UpiShape shape, ParityFill fill, gfloat scale);
+/* lo .. hi inclusive */
+UpiValue parity_ints (Parity *parity, UpiShape shape, gint lo, gint hi);
+UpiValue parity_weight (Parity *parity, UpiShape shape, gfloat scale);
+void parity_output (Parity *parity, UpiValue value);
+
+/* A family: one operation's cases. */
+typedef struct {
+  const gchar *name;
+  const void *cases;
+  guint n_cases;
+  gsize case_size;
+  gdouble tolerance; /* normalised mean squared error; 0: every bit equal */
+  void (*build) (Parity *parity, const void *c);
+} ParityFamily;
+
+/* Big cases are measured by --bench and run in the dense variant alone. Each table has this as its first member. */
+typedef gboolean ParityBig;
+
+extern const ParityFamily parity_matrix_families[];
+extern const guint parity_n_matrix_families;
+extern const ParityFamily parity_row_families[];
+extern const guint parity_n_row_families;
+
+const void *parity_family_case (const ParityFamily *family, guint index);
+gboolean parity_case_is_big (const ParityFamily *family, guint index);
+/* (transfer full): "conv2d/n1 17x33x24 ..." */
+gchar *parity_case_name (const ParityFamily *family, guint index);
+/* Builds, runs and compares; g_test fails with what differs. */
+void parity_check (const UpiBackend *backend, const ParityFamily *family, guint index, ParityVariant variant);
+/* Prints one line: time, GB/s, GFLOP/s. */
+void parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, guint threads);
+
+G_END_DECLS
