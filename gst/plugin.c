@@ -1,21 +1,5 @@
 /* plugin.c: the plugin "upi": registers its elements. */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
-
-#include <gst/gst.h>
-
-#include "gst/gstupimeta.h"
-
-GST_ELEMENT_REGISTER_DECLARE (upiencoder)
-GST_ELEMENT_REGISTER_DECLARE (upidetect)
-GST_ELEMENT_REGISTER_DECLARE (upijson)
-#ifdef UPI_HAVE_CAPTION
-GST_ELEMENT_REGISTER_DECLARE (upicaption)
-#endif
-#ifdef UPI_HAVE_OVERLAY
-GST_ELEMENT_REGISTER_DECLARE (upioverlay)
-#endif
+#include "gst/plugin.h"
 
 static gboolean
 plugin_init (GstPlugin *plugin)

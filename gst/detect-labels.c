@@ -1,0 +1,356 @@
+/* detect-labels.c: the class list of upidetect; see detect-labels.h. */
+#include "gst/detect-labels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/upi.h"
+
+/* A label file is text that people write; more is a wrong file. */
+#define MAX_FILE_BYTES (16u << 20)
+#define MAX_WORDS 100000
+
+struct _GstUpiWords {
+  GPtrArray *words;   /* of gchar *, NULL-terminated */
+  GArray *thresholds; /* of gfloat; nullable */
+};
+
+static GstUpiWords *
+words_new (void)
+{
+  GstUpiWords *words = g_atomic_rc_box_new0 (GstUpiWords);
+  words->words = g_ptr_array_new_with_free_func (g_free);
+  return words;
+}
+
+static void
+words_clear (gpointer data)
+{
+  GstUpiWords *words = data;
+  g_ptr_array_unref (words->words);
+  g_clear_pointer (&words->thresholds, g_array_unref);
+}
+
+GstUpiWords *
+gst_upi_words_ref (GstUpiWords *words)
+{
+  return g_atomic_rc_box_acquire (words);
+}
+
+void
+gst_upi_words_unref (GstUpiWords *words)
+{
+  g_atomic_rc_box_release_full (words, words_clear);
+}
+
+const gchar *const *
+gst_upi_words_get (const GstUpiWords *words)
+{
+  return (const gchar *const *) words->words->pdata;
+}
+
+const gfloat *
+gst_upi_words_get_thresholds (const GstUpiWords *words)
+{
+  return words->thresholds != NULL ? (const gfloat *) words->thresholds->data : NULL;
+}
+
+GstUpiWords *
+gst_upi_words_parse (const gchar *text, const gchar *name, GError **error)
+{
+  g_autoptr (GstUpiWords) words = words_new ();
+
+  if (!g_utf8_validate (text, -1, NULL)) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Property \"%s\" is not UTF-8; the labels before it stay.", name);
+    return NULL;
+  }
+  g_auto (GStrv) parts = g_strsplit (text, ",", -1);
+  for (guint i = 0; parts[i] != NULL; i++) {
+    const gchar *word = g_strstrip (parts[i]);
+    if (*word != '\0')
+      g_ptr_array_add (words->words, g_strdup (word));
+  }
+  if (words->words->len == 0 || words->words->len > MAX_WORDS) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "Property \"%s\" is \"%.100s\", which has %u labels in it; expected 1 to %u separated by commas (\"person, red car\"). The labels "
+        "before it stay.",
+        name, text, words->words->len, MAX_WORDS);
+    return NULL;
+  }
+  g_ptr_array_add (words->words, NULL);
+  return g_steal_pointer (&words);
+}
+
+/* "label" or "label<tab>0.4". FALSE and an error for a threshold that is none. */
+static gboolean
+add_line (GstUpiWords *words, gchar *line, const gchar *path, guint number, GError **error)
+{
+  gfloat threshold = NAN;
+  gchar *tab = strchr (line, '\t');
+
+  if (tab != NULL) {
+    gchar *text = g_strstrip (tab + 1), *end = NULL;
+    gdouble value = g_ascii_strtod (text, &end);
+    if (*text != '\0' && (end == text || *end != '\0' || !(value >= 0 && value <= 1))) {
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+          "Line %u of labels file \"%s\" has \"%.40s\" behind its tab; expected a threshold from 0 to 1. The labels before it stay.",
+          number, path, text);
+      return FALSE;
+    }
+    if (*text != '\0')
+      threshold = (gfloat) value;
+    *tab = '\0';
+  }
+  g_strstrip (line);
+  if (*line == '\0')
+    return TRUE;
+  g_ptr_array_add (words->words, g_strdup (line));
+  g_array_append_val (words->thresholds, threshold);
+  return TRUE;
+}
+
+GstUpiWords *
+gst_upi_words_load (const gchar *path, GError **error)
+{
+  g_autoptr (GstUpiWords) words = words_new ();
+  g_autoptr (GError) why = NULL;
+  g_autoptr (GFile) file = g_file_new_for_path (path);
+  g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, &why);
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  gssize n = -1;
+
+  /* Read up to the limit: the path may be a device or a pipe without an end. */
+  if (stream != NULL) {
+    guint8 chunk[4096];
+    while ((n = g_input_stream_read (G_INPUT_STREAM (stream), chunk, sizeof chunk, NULL, &why)) > 0 && bytes->len <= MAX_FILE_BYTES)
+      g_byte_array_append (bytes, chunk, (guint) n);
+  }
+  if (n != 0) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Labels file \"%s\" cannot be read: %s. The labels before it stay.", path,
+        why != NULL ? why->message : "it has more than 16 MiB");
+    return NULL;
+  }
+  const gchar *text = (const gchar *) bytes->data, *invalid = NULL;
+  if (!g_utf8_validate_len (text != NULL ? text : "", bytes->len, &invalid)) {
+    guint line = 1;
+    for (const gchar *c = text; c < invalid; c++)
+      line += *c == '\n';
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Line %u of labels file \"%s\" is not UTF-8 text. The labels before it stay.", line, path);
+    return NULL;
+  }
+
+  g_autofree gchar *copy = g_strndup (text, bytes->len);
+  g_auto (GStrv) lines = g_strsplit (g_str_has_prefix (copy, "\xEF\xBB\xBF") ? copy + 3 : copy, "\n", -1);
+  words->thresholds = g_array_new (FALSE, FALSE, sizeof (gfloat));
+  for (guint i = 0; lines[i] != NULL; i++)
+    if (!add_line (words, lines[i], path, i + 1, error))
+      return NULL;
+  if (words->words->len == 0 || words->words->len > MAX_WORDS) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "Labels file \"%s\" has %u labels in it; expected 1 to %u, one a line. The labels before it stay.", path, words->words->len,
+        MAX_WORDS);
+    return NULL;
+  }
+  g_ptr_array_add (words->words, NULL);
+  return g_steal_pointer (&words);
+}
+
+/* ---- labeller -------------------------------------------------------------------------------------------------------------------- */
+
+struct _GstUpiLabeller {
+  GMutex lock;
+  GCond changed;
+  UpiEngine *engine;  /* the one that encodes; nullable */
+  GstUpiWords *words; /* wanted; NULL = the model's own */
+  guint wanted;       /* counts wishes */
+  guint running;      /* the wish that is being encoded, 0 = none */
+  guint tried;        /* the last wish that ended, well or not */
+  UpiTicket *ticket;
+  UpiLabels *labels; /* of the newest wish that ended well */
+  GError *error;     /* of the last wish, not told yet */
+  gboolean flushing, stopping;
+};
+
+static void labeller_encode (GstUpiLabeller *labeller);
+
+static void
+labeller_clear (gpointer data)
+{
+  GstUpiLabeller *labeller = data;
+  g_clear_pointer (&labeller->words, gst_upi_words_unref);
+  g_clear_pointer (&labeller->labels, upi_labels_unref);
+  g_clear_pointer (&labeller->engine, upi_engine_unref);
+  g_clear_error (&labeller->error);
+  g_mutex_clear (&labeller->lock);
+  g_cond_clear (&labeller->changed);
+}
+
+GstUpiLabeller *
+gst_upi_labeller_new (void)
+{
+  GstUpiLabeller *labeller = g_atomic_rc_box_new0 (GstUpiLabeller);
+  g_mutex_init (&labeller->lock);
+  g_cond_init (&labeller->changed);
+  labeller->wanted = 1;
+  return labeller;
+}
+
+void
+gst_upi_labeller_unref (GstUpiLabeller *labeller)
+{
+  g_atomic_rc_box_release_full (labeller, labeller_clear);
+}
+
+/* A wish has ended. Begins the next one when the words changed meanwhile: of many changes in a row only the last is encoded. */
+static void
+labeller_finish (GstUpiLabeller *labeller, UpiLabels *labels, GError *error)
+{
+  g_autoptr (UpiLabels) old = NULL;
+  g_autoptr (GError) old_error = NULL;
+
+  g_mutex_lock (&labeller->lock);
+  UpiTicket *ticket = g_steal_pointer (&labeller->ticket);
+  labeller->tried = labeller->running;
+  if (labels != NULL) {
+    old = labeller->labels;
+    labeller->labels = labels;
+  }
+  old_error = labeller->error;
+  labeller->error = error;
+  gboolean again = labeller->wanted != labeller->running && !labeller->stopping;
+  if (again)
+    labeller->running = labeller->wanted;
+  else
+    labeller->running = 0;
+  g_cond_broadcast (&labeller->changed);
+  g_mutex_unlock (&labeller->lock);
+  g_clear_pointer (&ticket, upi_ticket_unref);
+  if (again)
+    labeller_encode (labeller);
+}
+
+/* UpiTicketFunc */
+static void
+labels_done (UpiTicket *ticket, gpointer user_data)
+{
+  GstUpiLabeller *labeller = user_data;
+  UpiLabels *labels = upi_ticket_get_labels (ticket);
+  GError *error = NULL;
+
+  if (labels == NULL && upi_ticket_wait (ticket, &error))
+    error = g_error_new_literal (UPI_ERROR, UPI_ERROR_FAILED, "The engine finished a list of labels without a result");
+  labeller_finish (labeller, labels, error);
+  gst_upi_labeller_unref (labeller);
+}
+
+/* Encodes the wish in labeller->running, which the caller has set; the lock is free. */
+static void
+labeller_encode (GstUpiLabeller *labeller)
+{
+  GError *error = NULL;
+  UpiTicket *ticket = NULL;
+
+  g_mutex_lock (&labeller->lock);
+  UpiEngine *engine = labeller->engine; /* stays: stop () waits for running == 0 */
+  g_autoptr (GstUpiWords) words = labeller->words != NULL ? gst_upi_words_ref (labeller->words) : NULL;
+  guint wish = labeller->running = labeller->wanted;
+  g_mutex_unlock (&labeller->lock);
+
+  const UpiEngineInfo *info = upi_engine_info (engine);
+  const gchar *const *list = words != NULL ? gst_upi_words_get (words) : info->labels;
+  if (list == NULL || list[0] == NULL)
+    error = g_error_new (UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "Model \"%s\" has no list of classes of its own: set upidetect's \"labels\" or \"labels-file\".", info->model_name);
+  else
+    ticket = upi_engine_encode_labels (
+        engine, list, words != NULL ? gst_upi_words_get_thresholds (words) : NULL, labels_done, g_atomic_rc_box_acquire (labeller), &error);
+  if (ticket == NULL) {
+    if (list != NULL && list[0] != NULL)
+      gst_upi_labeller_unref (labeller); /* the callback's */
+    labeller_finish (labeller, NULL, error);
+    return;
+  }
+  g_mutex_lock (&labeller->lock);
+  gboolean cancel = labeller->running == wish && labeller->stopping;
+  if (labeller->running == wish && labeller->ticket == NULL)
+    labeller->ticket = upi_ticket_ref (ticket);
+  g_mutex_unlock (&labeller->lock);
+  if (cancel)
+    upi_ticket_cancel (ticket);
+  upi_ticket_unref (ticket);
+}
+
+void
+gst_upi_labeller_want (GstUpiLabeller *labeller, GstUpiWords *words)
+{
+  g_autoptr (GstUpiWords) old = NULL;
+
+  g_mutex_lock (&labeller->lock);
+  old = labeller->words;
+  labeller->words = words != NULL ? gst_upi_words_ref (words) : NULL;
+  labeller->wanted++;
+  gboolean begin = labeller->engine != NULL && labeller->running == 0 && !labeller->stopping;
+  if (begin)
+    labeller->running = labeller->wanted;
+  g_mutex_unlock (&labeller->lock);
+  if (begin)
+    labeller_encode (labeller);
+}
+
+void
+gst_upi_labeller_stop (GstUpiLabeller *labeller)
+{
+  g_mutex_lock (&labeller->lock);
+  labeller->stopping = TRUE;
+  UpiTicket *ticket = labeller->ticket != NULL ? upi_ticket_ref (labeller->ticket) : NULL;
+  g_mutex_unlock (&labeller->lock);
+  if (ticket != NULL) {
+    upi_ticket_cancel (ticket);
+    upi_ticket_unref (ticket);
+  }
+  g_mutex_lock (&labeller->lock);
+  while (labeller->running != 0)
+    g_cond_wait (&labeller->changed, &labeller->lock);
+  UpiEngine *engine = g_steal_pointer (&labeller->engine);
+  UpiLabels *labels = g_steal_pointer (&labeller->labels);
+  g_clear_error (&labeller->error);
+  labeller->tried = 0;
+  labeller->stopping = FALSE;
+  g_mutex_unlock (&labeller->lock);
+  g_clear_pointer (&labels, upi_labels_unref);
+  g_clear_pointer (&engine, upi_engine_unref);
+}
+
+void
+gst_upi_labeller_set_flushing (GstUpiLabeller *labeller, gboolean flushing)
+{
+  g_mutex_lock (&labeller->lock);
+  labeller->flushing = flushing;
+  g_cond_broadcast (&labeller->changed);
+  g_mutex_unlock (&labeller->lock);
+}
+
+UpiLabels *
+gst_upi_labeller_get (GstUpiLabeller *labeller, UpiEngine *engine, gboolean wait, GError **error)
+{
+  g_mutex_lock (&labeller->lock);
+  gboolean other = labeller->engine != engine;
+  g_mutex_unlock (&labeller->lock);
+  if (other) { /* the first frame, or one from another encoder */
+    gst_upi_labeller_stop (labeller);
+    g_mutex_lock (&labeller->lock);
+    labeller->engine = upi_engine_ref (engine);
+    labeller->running = labeller->wanted;
+    g_mutex_unlock (&labeller->lock);
+    labeller_encode (labeller);
+  }
+  g_mutex_lock (&labeller->lock);
+  while (wait && labeller->labels == NULL && labeller->running != 0 && !labeller->flushing)
+    g_cond_wait (&labeller->changed, &labeller->lock);
+  UpiLabels *labels = labeller->labels != NULL ? upi_labels_ref (labeller->labels) : NULL;
+  if (labeller->error != NULL)
+    g_propagate_error (error, g_steal_pointer (&labeller->error));
+  g_mutex_unlock (&labeller->lock);
+  return labels;
+}

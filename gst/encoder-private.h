@@ -1,0 +1,65 @@
+/* encoder-private.h: upiencoder's object, shared by its element (gstupiencoder.c) and its pads (encoder-pads.c). */
+#pragma once
+
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+#include "core/upi.h"
+#include "gst/encoder-frames.h"
+#include "gst/encoder-image.h"
+#include "gst/encoder-stats.h"
+
+G_BEGIN_DECLS
+
+GST_DEBUG_CATEGORY_EXTERN (gst_upi_encoder_debug);
+
+typedef enum { GST_UPI_POLICY_AUTO, GST_UPI_POLICY_BLOCK, GST_UPI_POLICY_LATEST } GstUpiPolicy;
+#define GST_TYPE_UPI_POLICY (gst_upi_policy_get_type ())
+GType gst_upi_policy_get_type (void);
+
+#define GST_TYPE_UPI_ENCODER (gst_upi_encoder_get_type ())
+G_DECLARE_FINAL_TYPE (GstUpiEncoder, gst_upi_encoder, GST, UPI_ENCODER, GstElement)
+
+struct _GstUpiEncoder {
+  GstElement parent;
+  GstPad *sinkpad, *srcpad;
+  GstUpiFrames *frames;
+  GstUpiStats *stats;
+
+  /* Settings; object lock. */
+  gchar *model, *device, *instance_id, *input_size;
+  guint threads, threads_per_frame, batch_size, interval, max_in_flight;
+  guint64 batch_timeout;
+  GstUpiPolicy policy;
+  guint policy_serial; /* counts changes of the policy: it is decided anew at the next frame */
+
+  /* From READY→PAUSED to PAUSED→READY; object lock. */
+  gboolean opened; /* set before the engine is opened: settings are fixed from then on */
+  UpiEngine *engine;
+  guint fixed_width, fixed_height; /* input-size, 0 = auto */
+  GstClockTime qos_earliest;       /* running time; NONE: nobody complained */
+  GstClockTime latency;            /* what the LATENCY query adds */
+  gboolean warned_input, warned_failed;
+
+  /* Sink pad's streaming thread. */
+  GstUpiReader *reader; /* NULL before caps */
+  GstVideoInfo info;
+  guint width, height; /* the network's input */
+  GstSegment segment;
+  guint until_next; /* frames until the next one is encoded */
+  gboolean latest;
+  guint decided_serial;
+  gboolean plain_layout; /* downstream knows no GstVideoMeta */
+
+  /* Starting and stopping the source pad's task. */
+  GMutex task_lock;
+  gboolean task_allowed;
+};
+
+/* encoder-pads.c */
+void gst_upi_encoder_init_pads (GstUpiEncoder *self);
+void gst_upi_encoder_reset_stream (GstUpiEncoder *self);
+/* Frames that may be inside, with the engine open. */
+guint gst_upi_encoder_frame_limit (GstUpiEncoder *self);
+
+G_END_DECLS

@@ -1,0 +1,97 @@
+/* json-line.c: what is known about one frame as one line of JSON; see json-line.h. */
+#include "gst/json-line.h"
+
+#include <math.h>
+
+static void
+append_string (GString *line, const gchar *text)
+{
+  g_autofree gchar *valid = g_utf8_make_valid (text, -1);
+
+  g_string_append_c (line, '"');
+  for (const gchar *c = valid; *c != '\0'; c++) {
+    if (*c == '"' || *c == '\\')
+      g_string_append_printf (line, "\\%c", *c);
+    else if ((guchar) *c < 0x20 || *c == 0x7f)
+      g_string_append_printf (line, "\\u%04x", (guint) (guchar) *c);
+    else
+      g_string_append_c (line, *c);
+  }
+  g_string_append_c (line, '"');
+}
+
+/* 0..1 with five digits: a tenth of a pixel at 8K. JSON has no NaN. */
+static void
+append_number (GString *line, gdouble value)
+{
+  gchar text[G_ASCII_DTOSTR_BUF_SIZE];
+
+  g_string_append (line, isfinite (value) ? g_ascii_formatd (text, sizeof text, "%.5g", value) : "null");
+}
+
+static void
+append_box (GString *line, gfloat x, gfloat y, gfloat width, gfloat height)
+{
+  const gfloat box[] = { x, y, width, height };
+
+  g_string_append_c (line, '[');
+  for (guint i = 0; i < G_N_ELEMENTS (box); i++) {
+    if (i > 0)
+      g_string_append_c (line, ',');
+    append_number (line, box[i]);
+  }
+  g_string_append_c (line, ']');
+}
+
+static void
+append_time (GString *line, GstClockTime time)
+{
+  if (GST_CLOCK_TIME_IS_VALID (time))
+    g_string_append_printf (line, "%" G_GUINT64_FORMAT, time);
+  else
+    g_string_append (line, "null");
+}
+
+static void
+append_object (GString *line, const GstUpiObject *object)
+{
+  g_string_append (line, "{\"label\":");
+  append_string (line, object->label);
+  g_string_append (line, ",\"score\":");
+  append_number (line, object->score);
+  g_string_append (line, ",\"box\":");
+  append_box (line, object->x, object->y, object->width, object->height);
+  if (object->mask != NULL) {
+    const UpiMask *mask = object->mask;
+    g_string_append (line, ",\"mask\":{\"box\":");
+    append_box (line, mask->x, mask->y, mask->width, mask->height);
+    g_string_append_printf (line, ",\"columns\":%u,\"rows\":%u}", mask->columns, mask->rows);
+  }
+  g_string_append_c (line, '}');
+}
+
+void
+gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content)
+{
+  guint n_objects, n_captions;
+  const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
+  const GstUpiCaption *captions = gst_upi_content_get_captions (content, &n_captions);
+
+  g_string_truncate (line, 0);
+  g_string_append_printf (line, "{\"frame\":%" G_GUINT64_FORMAT ",\"pts\":", frame->number);
+  append_time (line, frame->pts);
+  g_string_append (line, ",\"inference_pts\":");
+  append_time (line, gst_upi_content_is_encoded (content) ? gst_upi_content_get_inference_pts (content) : GST_CLOCK_TIME_NONE);
+  g_string_append_printf (line, ",\"width\":%d,\"height\":%d,\"objects\":[", frame->width, frame->height);
+  for (guint i = 0; i < n_objects; i++) {
+    if (i > 0)
+      g_string_append_c (line, ',');
+    append_object (line, &objects[i]);
+  }
+  g_string_append (line, "],\"caption\":");
+  if (n_captions > 0)
+    append_string (line, captions[n_captions - 1].text);
+  else
+    g_string_append (line, "null");
+  g_string_append (line, "}\n");
+}

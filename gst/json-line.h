@@ -1,0 +1,20 @@
+/* json-line.h: what is known about one frame as one line of JSON. */
+#pragma once
+
+#include <gst/gst.h>
+
+#include "gst/gstupimeta.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  guint64 number;   /* of the frame since the file was opened */
+  GstClockTime pts; /* or NONE */
+  gint width, height;
+} GstUpiJsonFrame;
+
+/* Replaces what is in @line by one object and a newline. Valid JSON for any content: control characters are escaped, bytes that are not
+ * UTF-8 replaced, numbers written as in the C locale. */
+void gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content);
+
+G_END_DECLS
