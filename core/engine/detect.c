@@ -1,0 +1,222 @@
+/* Scoring an encoding against labels, in the caller's thread: detection and segmentation (regions), classification and retrieval (<SPE>).
+ * Arithmetic: models/reference/NETWORK.md, "task heads". */
+#include "core/engine/engine-private.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Several partial sums: the compiler may not reorder one. */
+gfloat
+upi_dot (const gfloat *a, const gfloat *b, guint n)
+{
+  gfloat sum[8] = { 0 }, rest = 0;
+  guint i = 0;
+
+  for (; i + 8 <= n; i += 8)
+    for (guint j = 0; j < 8; j++)
+      sum[j] += a[i + j] * b[i + j];
+  for (; i < n; i++)
+    rest += a[i] * b[i];
+  return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7])) + rest;
+}
+
+gboolean
+upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error)
+{
+  if (encoding->engine != engine) {
+    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the encoding is of another engine; ask upi_encoding_engine() for its own");
+    return FALSE;
+  }
+  if (labels && strcmp (labels->model_path, engine->path) != 0) {
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s", labels->model_path, engine->path);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gfloat
+sigmoid (gfloat x)
+{
+  return 1.0f / (1.0f + expf (-x));
+}
+
+/* Best score first; then the lower region, the lower label. */
+static gint
+compare_objects (gconstpointer a, gconstpointer b)
+{
+  const UpiObject *x = a, *y = b;
+
+  if (x->score != y->score)
+    return x->score < y->score ? 1 : -1;
+  if (x->region != y->region)
+    return x->region < y->region ? -1 : 1;
+  return x->label < y->label ? -1 : x->label > y->label;
+}
+
+static gfloat
+overlap (const UpiObject *a, const UpiObject *b)
+{
+  gfloat w = MIN (a->x + a->width, b->x + b->width) - MAX (a->x, b->x);
+  gfloat h = MIN (a->y + a->height, b->y + b->height) - MAX (a->y, b->y);
+  gfloat common = MAX (w, 0) * MAX (h, 0);
+  gfloat all = a->width * a->height + b->width * b->height - common;
+
+  return all > 0 ? common / all : 0;
+}
+
+/* Greedy non-maximum suppression within a label over objects sorted best first; at most max stay. Returns how many. */
+static guint
+suppress (UpiObject *objects, guint n, gfloat iou_threshold, guint max)
+{
+  guint kept = 0;
+
+  for (guint i = 0; i < n && kept < max; i++) {
+    gboolean keep = TRUE;
+
+    for (guint j = 0; j < kept && keep && iou_threshold < 1; j++)
+      keep = objects[j].label != objects[i].label || overlap (&objects[j], &objects[i]) <= iou_threshold;
+    if (keep)
+      objects[kept++] = objects[i];
+  }
+  return kept;
+}
+
+static void
+set_box (UpiObject *object, const gfloat *box)
+{
+  gfloat left = CLAMP (box[0] - box[2] / 2, 0, 1), right = CLAMP (box[0] + box[2] / 2, 0, 1);
+  gfloat top = CLAMP (box[1] - box[3] / 2, 0, 1), bottom = CLAMP (box[1] + box[3] / 2, 0, 1);
+
+  object->x = left;
+  object->y = top;
+  object->width = MAX (right - left, 0);
+  object->height = MAX (bottom - top, 0);
+}
+
+/* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ(cos/τ + b). */
+static void
+score_region (const UpiEncoding *encoding, const UpiLabels *labels, guint region, gfloat *scores)
+{
+  const UpiConfig *config = encoding->engine->config;
+  gfloat w = config->tasks.detection.foreground_weight;
+  gfloat foreground = powf (sigmoid (upi_encoding_part (encoding, UPI_PART_FOREGROUND)[region]), w);
+  const gfloat *embedding = upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) region * labels->width;
+
+  for (guint i = 0; i < labels->n; i++) {
+    gfloat cosine = upi_dot (embedding, labels->embeddings + (gsize) i * labels->width, labels->width);
+    gfloat p = sigmoid (cosine / config->tasks.detection.temperature + config->tasks.detection.bias);
+
+    scores[i] = w > 0 ? powf (p, 1 - w) * foreground : p;
+  }
+}
+
+static GArray *
+collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOptions *options)
+{
+  const gfloat *boxes = upi_encoding_part (encoding, UPI_PART_BOXES);
+  GArray *objects = g_array_new (FALSE, TRUE, sizeof (UpiObject));
+  g_autofree gfloat *scores = g_new (gfloat, labels->n);
+
+  for (guint region = 0; region < encoding->layout->n_regions; region++) {
+    guint best = 0;
+
+    score_region (encoding, labels, region, scores);
+    for (guint i = 1; i < labels->n; i++)
+      if (scores[i] > scores[best])
+        best = i;
+    for (guint i = options->all_pairs ? 0 : best; i < (options->all_pairs ? labels->n : best + 1); i++) {
+      gfloat threshold = isnan (labels->thresholds[i]) ? options->threshold : labels->thresholds[i];
+      UpiObject object = { .label = i, .score = scores[i], .region = region };
+
+      if (!(scores[i] >= threshold))
+        continue;
+      set_box (&object, boxes + 4 * region);
+      g_array_append_val (objects, object);
+    }
+  }
+  return objects;
+}
+
+UpiDetections *
+upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options, GError **error)
+{
+  g_autoptr (UpiDetections) detections = NULL;
+  g_autoptr (GArray) objects = NULL;
+  guint kept;
+
+  if (!upi_engine_owns (engine, encoding, labels, error))
+    return NULL;
+  if (!(options->threshold >= 0 && options->threshold <= 1) || !(options->iou_threshold >= 0)) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "threshold %g and IoU threshold %g: expected 0 to 1, and 0 or more",
+        (gdouble) options->threshold, (gdouble) options->iou_threshold);
+    return NULL;
+  }
+  objects = collect (encoding, labels, options);
+  g_array_sort (objects, compare_objects);
+  kept = suppress ((UpiObject *) objects->data, objects->len, options->iou_threshold, options->max_objects);
+
+  detections = g_new0 (UpiDetections, 1);
+  detections->ref_count = 1;
+  detections->labels = upi_labels_ref (labels);
+  detections->objects = g_memdup2 (objects->data, kept * sizeof (UpiObject));
+  detections->n_objects = kept;
+  for (guint i = 0; i < kept && options->masks; i++) {
+    UpiObject *object = &detections->objects[i];
+
+    object->mask = upi_mask_cut (encoding, object->region, object->x, object->y, object->width, object->height, error);
+    if (!object->mask)
+      return NULL;
+  }
+  return g_steal_pointer (&detections);
+}
+
+UpiDetections *
+upi_detections_ref (UpiDetections *detections)
+{
+  g_atomic_int_inc (&detections->ref_count);
+  return detections;
+}
+
+void
+upi_detections_unref (UpiDetections *detections)
+{
+  if (!g_atomic_int_dec_and_test (&detections->ref_count))
+    return;
+  for (guint i = 0; i < detections->n_objects; i++)
+    g_clear_pointer (&detections->objects[i].mask, upi_mask_unref);
+  g_free (detections->objects);
+  upi_labels_unref (detections->labels);
+  g_free (detections);
+}
+
+gboolean
+upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, gfloat *probabilities, GError **error)
+{
+  const gfloat *spe;
+  gfloat max = -INFINITY;
+  gdouble sum = 0;
+
+  if (!upi_engine_owns (engine, encoding, labels, error))
+    return FALSE;
+  spe = upi_encoding_part (encoding, UPI_PART_SPE);
+  for (guint i = 0; i < labels->n; i++) {
+    probabilities[i] =
+        upi_dot (spe, labels->embeddings + (gsize) i * labels->width, labels->width) / engine->config->tasks.classification.temperature;
+    max = MAX (max, probabilities[i]);
+  }
+  for (guint i = 0; i < labels->n; i++)
+    sum += probabilities[i] = expf (probabilities[i] - max);
+  for (guint i = 0; i < labels->n; i++)
+    probabilities[i] /= sum;
+  return TRUE;
+}
+
+gboolean
+upi_engine_embed (UpiEngine *engine, UpiEncoding *encoding, gfloat *embedding, GError **error)
+{
+  if (!upi_engine_owns (engine, encoding, NULL, error))
+    return FALSE;
+  memcpy (embedding, upi_encoding_part (encoding, UPI_PART_SPE), engine->info.width * sizeof (gfloat));
+  return TRUE;
+}

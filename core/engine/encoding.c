@@ -1,0 +1,238 @@
+/* Encodings: what one frame became, in one block of memory that goes back to the engine's pool when nobody needs it.
+ *
+ * Users are counted apart from the memory: the users together hold the engine and one reference of the memory; a caption that waits or runs
+ * holds the memory alone, so that closing an engine never waits for captions.
+ */
+#include "core/engine/engine-private.h"
+
+#include <stdlib.h>
+
+/* Blocks that wait for the next frame, a size; more are given back to the system. */
+#define MAX_SPARE 32
+
+void
+upi_pool_init (UpiEncodingPool *pool)
+{
+  g_mutex_init (&pool->lock);
+  pool->layouts = g_ptr_array_new ();
+  pool->spare = g_hash_table_new (NULL, NULL);
+}
+
+void
+upi_pool_clear (UpiEncodingPool *pool)
+{
+  g_assert (g_atomic_int_get (&pool->alive) == 0);
+  for (guint i = 0; i < pool->layouts->len; i++) {
+    UpiLayout *layout = pool->layouts->pdata[i];
+    GPtrArray *spare = g_hash_table_lookup (pool->spare, layout);
+
+    for (guint j = 0; spare && j < spare->len; j++)
+      free (spare->pdata[j]);
+    if (spare)
+      g_ptr_array_unref (spare);
+    for (guint j = 0; j < layout->n_parts; j++)
+      g_free (layout->names[j]);
+    g_free (layout->names);
+    g_free (layout->offsets);
+    g_free (layout->bytes);
+    g_free (layout);
+  }
+  g_clear_pointer (&pool->layouts, g_ptr_array_unref);
+  g_clear_pointer (&pool->spare, g_hash_table_unref);
+  g_mutex_clear (&pool->lock);
+}
+
+static UpiLayout *
+layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
+{
+  static const gchar *const names[UPI_PART_KEYS] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed" };
+  UpiLayout *layout = g_new0 (UpiLayout, 1);
+  guint layers = engine->config->decoder.layers;
+  UpiValue image = upi_plan_find (plan, "image");
+  guint batch = upi_program_shape (plan->program, image).dim[0];
+
+  layout->width = width;
+  layout->height = height;
+  layout->n_parts = UPI_PART_KEYS + 2 * layers;
+  layout->names = g_new0 (gchar *, layout->n_parts);
+  layout->offsets = g_new0 (gsize, layout->n_parts);
+  layout->bytes = g_new0 (gsize, layout->n_parts);
+  for (guint i = 0; i < layout->n_parts; i++) {
+    guint layer = i < UPI_PART_KEYS ? 0 : (i - UPI_PART_KEYS) / 2;
+    UpiValue value;
+
+    layout->names[i] = i < UPI_PART_KEYS ? g_strdup (names[i]) : g_strdup_printf ((i - UPI_PART_KEYS) % 2 ? "values.%u" : "keys.%u", layer);
+    value = upi_plan_find (plan, layout->names[i]);
+    g_assert (value != UPI_NO_VALUE);
+    layout->offsets[i] = layout->block_bytes;
+    layout->bytes[i] = upi_plan_bytes (plan, value) / batch;
+    layout->block_bytes += (layout->bytes[i] + 63) & ~(gsize) 63;
+  }
+  layout->n_regions = layout->bytes[UPI_PART_BOXES] / (4 * sizeof (gfloat));
+  layout->d_mask = engine->config->mask.channels;
+  layout->image_tokens = upi_model_image_tokens (engine->model, width, height);
+  return layout;
+}
+
+const UpiLayout *
+upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint width, guint height)
+{
+  UpiLayout *layout = NULL;
+
+  g_mutex_lock (&pool->lock);
+  for (guint i = 0; i < pool->layouts->len && !layout; i++) {
+    UpiLayout *known = pool->layouts->pdata[i];
+
+    if (known->width == width && known->height == height)
+      layout = known;
+  }
+  if (!layout) {
+    layout = layout_new (engine, plan, width, height);
+    g_ptr_array_add (pool->layouts, layout);
+  }
+  g_mutex_unlock (&pool->lock);
+  return layout;
+}
+
+static guint8 *
+take_spare (UpiEncodingPool *pool, const UpiLayout *layout)
+{
+  guint8 *block = NULL;
+  GPtrArray *spare;
+
+  g_mutex_lock (&pool->lock);
+  spare = g_hash_table_lookup (pool->spare, layout);
+  if (spare && spare->len > 0)
+    block = g_ptr_array_steal_index_fast (spare, spare->len - 1);
+  g_mutex_unlock (&pool->lock);
+  return block;
+}
+
+static void
+give_back (UpiEncodingPool *pool, const UpiLayout *layout, guint8 *block)
+{
+  GPtrArray *spare;
+
+  g_mutex_lock (&pool->lock);
+  spare = g_hash_table_lookup (pool->spare, layout);
+  if (!spare) {
+    spare = g_ptr_array_new ();
+    g_hash_table_insert (pool->spare, (gpointer) layout, spare);
+  }
+  if (spare->len < MAX_SPARE)
+    g_ptr_array_add (spare, g_steal_pointer (&block));
+  g_mutex_unlock (&pool->lock);
+  free (block);
+}
+
+guint
+upi_pool_spare (UpiEncodingPool *pool)
+{
+  GHashTableIter iter;
+  gpointer spare;
+  guint n = 0;
+
+  g_mutex_lock (&pool->lock);
+  g_hash_table_iter_init (&iter, pool->spare);
+  while (g_hash_table_iter_next (&iter, NULL, &spare))
+    n += ((GPtrArray *) spare)->len;
+  g_mutex_unlock (&pool->lock);
+  return n;
+}
+
+UpiEncoding *
+upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error)
+{
+  guint8 *block = take_spare (&engine->pool, layout);
+  UpiEncoding *encoding;
+
+  if (!block)
+    block = upi_block_new (layout->block_bytes, "a frame's encoding", error);
+  if (!block)
+    return NULL;
+  encoding = g_new0 (UpiEncoding, 1);
+  encoding->ref_count = 1;
+  encoding->engine = engine;
+  encoding->layout = layout;
+  encoding->block = block;
+  g_atomic_int_inc (&engine->pool.alive);
+  return encoding;
+}
+
+UpiEncoding *
+upi_encoding_hold (UpiEncoding *encoding)
+{
+  g_atomic_int_inc (&encoding->ref_count);
+  return encoding;
+}
+
+void
+upi_encoding_drop (UpiEncoding *encoding)
+{
+  if (!g_atomic_int_dec_and_test (&encoding->ref_count))
+    return;
+  give_back (&encoding->engine->pool, encoding->layout, encoding->block);
+  g_atomic_int_add (&encoding->engine->pool.alive, -1);
+  g_free (encoding);
+}
+
+gboolean
+upi_encoding_publish (UpiEncoding *encoding)
+{
+  if (!upi_engine_try_ref (encoding->engine))
+    return FALSE;
+  encoding->user_count = 1;
+  return TRUE;
+}
+
+UpiEncoding *
+upi_encoding_ref (UpiEncoding *encoding)
+{
+  g_atomic_int_inc (&encoding->user_count);
+  return encoding;
+}
+
+void
+upi_encoding_unref (UpiEncoding *encoding)
+{
+  UpiEngine *engine = encoding->engine;
+
+  if (!g_atomic_int_dec_and_test (&encoding->user_count))
+    return;
+  upi_encoding_drop (encoding);
+  upi_engine_unref (engine);
+}
+
+guint64
+upi_encoding_pts (const UpiEncoding *encoding)
+{
+  return encoding->pts;
+}
+
+void
+upi_encoding_source_size (const UpiEncoding *encoding, guint *width, guint *height)
+{
+  if (width)
+    *width = encoding->source_width;
+  if (height)
+    *height = encoding->source_height;
+}
+
+UpiEngine *
+upi_encoding_engine (const UpiEncoding *encoding)
+{
+  return encoding->engine;
+}
+
+gsize
+upi_encoding_bytes (const UpiEncoding *encoding)
+{
+  return encoding->layout->block_bytes;
+}
+
+const gfloat *
+upi_encoding_part (const UpiEncoding *encoding, guint part)
+{
+  g_assert (part < encoding->layout->n_parts);
+  return (const gfloat *) (encoding->block + encoding->layout->offsets[part]);
+}

@@ -1,0 +1,275 @@
+/* The inside of an engine: one queue, several workers, and what they share (model, plans, encodings' memory, text cache).
+ *
+ * Who holds whom: an engine owns its workers and one reference of its queue; a ticket holds the queue, never the engine, so that the last
+ * unref can cancel what waits; an encoding in a user's hands holds the engine. Locks are taken in the order engine (plans, pool, cache) →
+ * queue → ticket; no callback runs under a lock.
+ */
+#pragma once
+
+#include "core/engine/preprocess.h"
+#include "core/model/model.h"
+#include "core/program/backend.h"
+#include "core/text/tokenizer.h"
+#include "core/upi.h"
+
+G_BEGIN_DECLS
+
+#define UPI_ENGINE_MAX_BATCH 64
+
+/* ---- memory (memory.c) ----------------------------------------------------------------------------------------------------------- */
+
+/* Aligned to 64 bytes, uninitialised; NULL and UPI_ERROR_MEMORY that says what it was for. free() releases it. */
+void *upi_block_new (gsize bytes, const gchar *purpose, GError **error);
+
+/* ---- queue (queue.c) ------------------------------------------------------------------------------------------------------------- */
+
+/* Counters that outlive the engine with its last ticket; all atomic. */
+typedef struct {
+  gsize encoded, failed, cancelled, captions, caption_tokens, text_hits, text_misses;
+  gsize convert_us, infer_us, caption_us;
+} UpiCounters;
+
+typedef struct {
+  gint ref_count;
+  GMutex lock;
+  GCond changed;
+  GQueue waiting; /* UpiTicket.link, each with a reference */
+  guint batch_size;
+  guint64 batch_timeout_us;
+  gboolean forming; /* one worker waits for a batch of forming_width × forming_height to fill */
+  guint forming_width, forming_height;
+  guint holds;                   /* engine-testing.h: workers take nothing while > 0 */
+  gint closed;                   /* atomic reads, written under the lock */
+  gint inferences_until_failure; /* atomic; engine-testing.h: counts down, fails at 1 */
+  UpiCounters counters;
+} UpiQueue;
+
+UpiQueue *upi_queue_new (guint batch_size, guint64 batch_timeout_us);
+UpiQueue *upi_queue_ref (UpiQueue *queue);
+void upi_queue_unref (UpiQueue *queue);
+/* Takes a reference of the ticket; a closed queue cancels it. */
+void upi_queue_push (UpiQueue *queue, UpiTicket *ticket);
+/* Blocks for work: fills tickets with one ticket, or a batch of frames of one size; 0: the queue is closed. (transfer full) */
+guint upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH]);
+/* Cancels what waits and wakes the workers; nothing can be pushed any more. */
+void upi_queue_close (UpiQueue *queue);
+gboolean upi_queue_is_closed (UpiQueue *queue);
+/* Removes a ticket that still waits. (transfer full of the queue's reference on TRUE) */
+gboolean upi_queue_remove (UpiQueue *queue, UpiTicket *ticket);
+
+/* ---- tickets (ticket.c) ---------------------------------------------------------------------------------------------------------- */
+
+typedef enum { UPI_TICKET_ENCODE, UPI_TICKET_LABELS, UPI_TICKET_CAPTION } UpiTicketKind;
+
+struct _UpiTicket {
+  gint ref_count;
+  UpiTicketKind kind;
+  UpiQueue *queue;
+  UpiTicketFunc done_func;
+  gpointer user_data;
+  gint cancelled;   /* atomic */
+  gint64 submitted; /* monotonic, microseconds */
+  GList link;       /* in queue->waiting while is_waiting; both under the queue's lock */
+  gboolean is_waiting;
+
+  GMutex lock;
+  GCond settled_cond;
+  gint done;         /* atomic reads; the result is there */
+  gboolean settled;  /* and the callback has returned */
+  GThread *finisher; /* who runs the callback */
+  GError *error;
+
+  /* what was asked */
+  UpiImage image;      /* ENCODE; release is NULL once it was called */
+  guint width, height; /* ENCODE: the network's input */
+  guint64 pts;
+  UpiLabels *pending; /* LABELS: filled up to next_label */
+  guint next_label;
+  UpiEncoding *source; /* CAPTION: its memory is held, its user count not */
+  UpiCaptionOptions caption;
+  UpiPartialFunc partial;
+
+  /* what came of it */
+  UpiEncoding *encoding;
+  UpiLabels *labels;
+  gchar *text;
+  guint64 convert_us, infer_us;
+};
+
+UpiTicket *upi_ticket_new (UpiTicketKind kind, UpiQueue *queue, UpiTicketFunc done, gpointer user_data);
+gboolean upi_ticket_is_cancelled (UpiTicket *ticket);
+/* Called once right after an image's pixels were read. */
+void upi_ticket_release_image (UpiTicket *ticket);
+/* Ends the ticket: NULL for success. Runs the callback; the caller holds a reference and no lock. (transfer full) error */
+void upi_ticket_finish (UpiTicket *ticket, GError *error);
+
+/* ---- encodings (encoding.c) ------------------------------------------------------------------------------------------------------ */
+
+typedef enum {
+  UPI_PART_BOXES,
+  UPI_PART_FOREGROUND,
+  UPI_PART_REGIONS,
+  UPI_PART_SPE,
+  UPI_PART_MASK_FEATURES,
+  UPI_PART_MASK_EMBED,
+  UPI_PART_KEYS /* then one pair (keys, values) a decoder layer */
+} UpiPart;
+
+/* Where the parts of one input size's encoding lie in its block. */
+typedef struct {
+  guint width, height; /* of the network's input */
+  guint n_parts;
+  gchar **names; /* the image program's outputs */
+  gsize *offsets, *bytes;
+  gsize block_bytes;
+  guint n_regions, d_mask, image_tokens;
+} UpiLayout;
+
+struct _UpiEncoding {
+  gint ref_count; /* of the memory: one for all users, one for each caption that waits or runs */
+  gint user_count;
+  UpiEngine *engine; /* referenced once while user_count > 0 */
+  const UpiLayout *layout;
+  guint8 *block;
+  guint64 pts;
+  guint source_width, source_height;
+};
+
+typedef struct {
+  GMutex lock;
+  GPtrArray *layouts; /* UpiLayout, kept for the engine's life */
+  GHashTable *spare;  /* UpiLayout → GPtrArray of blocks */
+  gint alive;         /* atomic */
+} UpiEncodingPool;
+
+void upi_pool_init (UpiEncodingPool *pool);
+void upi_pool_clear (UpiEncodingPool *pool);
+/* The layout for an input size: made from the image plan on first use. */
+const UpiLayout *upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint width, guint height);
+/* Holds memory only: users are counted from upi_encoding_publish() on. */
+UpiEncoding *upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error);
+/* The first user. FALSE if the engine is closing. */
+gboolean upi_encoding_publish (UpiEncoding *encoding);
+UpiEncoding *upi_encoding_hold (UpiEncoding *encoding);
+void upi_encoding_drop (UpiEncoding *encoding);
+/* Blocks that wait for the next frame. */
+guint upi_pool_spare (UpiEncodingPool *pool);
+const gfloat *upi_encoding_part (const UpiEncoding *encoding, guint part);
+
+/* ---- plans (plans.c) ------------------------------------------------------------------------------------------------------------- */
+
+typedef enum { UPI_PLAN_IMAGE, UPI_PLAN_TEXT, UPI_PLAN_CAPTION, UPI_N_PLAN_KINDS } UpiPlanKind;
+
+typedef struct {
+  UpiPlanKind kind;
+  guint a, b, c; /* IMAGE: batch, width, height; TEXT: tokens; CAPTION: image tokens, capacity */
+} UpiPlanKey;
+
+/* A plan and who uses it: the table, and each worker's context. */
+typedef struct {
+  gint ref_count;
+  UpiPlanKey key;
+  UpiPlan *plan; /* NULL while it is built */
+  GError *error;
+  gboolean ready; /* built or failed; under the table's lock */
+  gint evicted;   /* atomic: workers let go of it */
+  guint64 used;   /* when it was last asked for, in requests */
+} UpiSharedPlan;
+
+typedef struct {
+  GMutex lock;
+  GCond changed;
+  GPtrArray *plans; /* UpiSharedPlan */
+  guint64 clock;
+} UpiPlans;
+
+void upi_plans_init (UpiPlans *plans);
+void upi_plans_clear (UpiPlans *plans);
+/* Builds the plan on first use, once however many ask. (transfer full) */
+UpiSharedPlan *upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **error);
+void upi_shared_plan_unref (UpiSharedPlan *plan);
+
+/* ---- workers (worker.c) ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  UpiEngine *engine;
+  GThread *thread;
+  GPtrArray *contexts; /* WorkerContext: one for each plan this worker has run */
+  UpiScaler *scaler;
+  gfloat *input; /* [batch, H, W, 3] */
+  gsize input_bytes;
+} UpiWorker;
+
+gpointer upi_worker_main (gpointer worker);
+/* This worker's context of a plan. (transfer none): valid until the worker's next call */
+UpiContext *upi_worker_context (UpiWorker *worker, UpiPlanKey key, GError **error);
+/* Runs it: counts, and fails where a test asked for it. */
+gboolean upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error);
+
+/* ---- labels and captions (labels.c, text-cache.c, caption.c) ---------------------------------------------------------------------- */
+
+struct _UpiLabels {
+  gint ref_count;
+  gchar *model_path; /* embeddings of one model mean nothing to another */
+  guint n, width;
+  gchar **names;
+  gfloat *thresholds; /* NaN: the caller's */
+  gfloat *embeddings; /* [n, width], L2-normalised */
+};
+
+typedef struct {
+  GMutex lock;
+  GHashTable *entries; /* text → Entry */
+  GQueue recent;       /* the latest first */
+  guint capacity, width;
+} UpiTextCache;
+
+void upi_text_cache_init (UpiTextCache *cache, guint capacity, guint width);
+void upi_text_cache_clear (UpiTextCache *cache);
+gboolean upi_text_cache_get (UpiTextCache *cache, const gchar *text, gfloat *embedding);
+void upi_text_cache_put (UpiTextCache *cache, const gchar *text, const gfloat *embedding);
+guint upi_text_cache_length (UpiTextCache *cache);
+
+/* Works on a list for a while. TRUE: finished or failed; FALSE: there is more, queue it again. */
+gboolean upi_labels_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
+/* Generates the caption into ticket->text. */
+gboolean upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
+
+/* ---- scoring (detect.c, mask.c) --------------------------------------------------------------------------------------------------- */
+
+gfloat upi_dot (const gfloat *a, const gfloat *b, guint n);
+UpiMask *upi_mask_cut (const UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error);
+gboolean upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error);
+
+/* ---- devices (device.c) ----------------------------------------------------------------------------------------------------------- */
+
+/* "auto", "cpu", "cuda:1", "ref" → backend; the device's name for users ("cpu", "cuda:0") goes to resolved. */
+const UpiBackend *upi_device_open (const gchar *device, gchar **resolved, GError **error);
+gchar *upi_device_describe (const UpiBackend *backend, const gchar *resolved);
+
+/* ---- the engine (engine.c) -------------------------------------------------------------------------------------------------------- */
+
+struct _UpiEngine {
+  gint ref_count; /* reaches 0 under the registry's lock only */
+  gchar *key;
+  UpiEngineInfo info;
+  gchar *name, *path, *device, *device_name;
+  guint64 batch_timeout_us;
+  UpiModel *model;
+  const UpiConfig *config;
+  UpiTokenizer *tokenizer;
+  const UpiBackend *backend;
+  UpiQueue *queue;
+  UpiPlans plans;
+  UpiEncodingPool pool;
+  UpiTextCache cache;
+  GPtrArray *workers;  /* UpiWorker */
+  gsize context_bytes; /* atomic: arenas of all contexts */
+};
+
+/* Marks the calling thread: an engine whose last user leaves from a worker is freed by a thread of its own. */
+void upi_engine_enter_worker (void);
+/* FALSE when the last user has gone. */
+gboolean upi_engine_try_ref (UpiEngine *engine);
+
+G_END_DECLS

@@ -1,0 +1,433 @@
+/* Engines: what a process shares. One for each (model path, device, instance id), opened once however many ask, freed with the last user. */
+#include "core/engine/engine-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_CACHE_ENTRIES 4096
+
+/* An engine that is being opened: those who ask meanwhile wait for the outcome. */
+typedef struct {
+  guint ref_count; /* under the registry's lock */
+  gboolean finished;
+  GError *error;
+} Opening;
+
+/* The one registry of the process. The tables exist while they hold something. */
+static struct {
+  GMutex lock;
+  GCond changed;
+  GHashTable *engines;  /* key → UpiEngine, not referenced: an engine leaves when its last user does */
+  GHashTable *openings; /* key → Opening */
+  GPrivate is_worker;   /* set in the threads of any engine */
+} registry;
+
+void
+upi_engine_enter_worker (void)
+{
+  g_private_set (&registry.is_worker, GINT_TO_POINTER (TRUE));
+}
+
+/* ---- one engine ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+engine_free (UpiEngine *engine)
+{
+  if (engine->queue)
+    upi_queue_close (engine->queue);
+  for (guint i = 0; engine->workers && i < engine->workers->len; i++) {
+    UpiWorker *worker = engine->workers->pdata[i];
+
+    if (worker->thread)
+      g_thread_join (worker->thread);
+    g_free (worker);
+  }
+  g_clear_pointer (&engine->workers, g_ptr_array_unref);
+  if (engine->queue) { /* the locks below were made with it */
+    upi_plans_clear (&engine->plans);
+    upi_pool_clear (&engine->pool);
+    upi_text_cache_clear (&engine->cache);
+    upi_queue_unref (engine->queue);
+  }
+  g_clear_pointer (&engine->tokenizer, upi_tokenizer_free);
+  g_clear_pointer (&engine->model, upi_model_unref);
+  g_free (engine->key);
+  g_free (engine->name);
+  g_free (engine->path);
+  g_free (engine->device);
+  g_free (engine->device_name);
+  g_free (engine);
+}
+
+static gpointer
+engine_free_thread (gpointer engine)
+{
+  engine_free (engine);
+  return NULL;
+}
+
+/* A tokenizer that gives ids beyond the embedding table would read outside of it. */
+static gboolean
+check_vocabulary (UpiEngine *engine, GError **error)
+{
+  guint rows = engine->config->text.vocabulary, size = upi_tokenizer_size (engine->tokenizer);
+  const gint32 *candidates = upi_model_caption_token_ids (engine->model);
+
+  if (size > rows) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: the tokenizer has %u tokens, the text encoder %u; are they of one model?",
+        engine->path, size, rows);
+    return FALSE;
+  }
+  for (guint i = 0; i < upi_model_vocabulary_size (engine->model); i++)
+    if (candidates[i] < 0 || (guint) candidates[i] >= rows) {
+      g_set_error (
+          error, UPI_ERROR, UPI_ERROR_MODEL, "%s: caption.token_ids[%u] is %d, expected 0 to %u", engine->path, i, candidates[i], rows - 1);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+start_workers (UpiEngine *engine, guint n, GError **error)
+{
+  engine->workers = g_ptr_array_new ();
+  for (guint i = 0; i < n; i++) {
+    UpiWorker *worker = g_new0 (UpiWorker, 1);
+    g_autoptr (GError) cause = NULL;
+
+    worker->engine = engine;
+    g_ptr_array_add (engine->workers, worker);
+    worker->thread = g_thread_try_new ("upi-worker", upi_worker_main, worker, &cause);
+    if (!worker->thread) {
+      g_set_error (
+          error, UPI_ERROR, UPI_ERROR_MEMORY, "worker %u of %u could not be started: %s; use fewer threads", i + 1, n, cause->message);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+/* Takes path, device and key. */
+static UpiEngine *
+engine_new (
+    const UpiEngineOptions *options, const gchar *key, const gchar *path, const gchar *device, const UpiBackend *backend, GError **error)
+{
+  UpiEngine *engine = g_new0 (UpiEngine, 1);
+  guint threads = options->threads ? options->threads : g_get_num_processors ();
+  UpiEngineInfo *info = &engine->info;
+  const UpiConfig *config;
+
+  engine->ref_count = 1;
+  engine->key = g_strdup (key);
+  engine->path = g_strdup (path);
+  engine->device = g_strdup (device);
+  engine->device_name = upi_device_describe (backend, device);
+  engine->backend = backend;
+  engine->model = upi_model_open (path, error);
+  if (!engine->model)
+    goto fail;
+  engine->config = config = upi_model_config (engine->model);
+  engine->name = g_strdup (config->name);
+  engine->tokenizer = upi_tokenizer_open (path, config->text.tokenizer, config->text.lower_case, error);
+  if (!engine->tokenizer || !check_vocabulary (engine, error))
+    goto fail;
+
+  info->model_name = engine->name;
+  info->model_path = engine->path;
+  info->device = engine->device;
+  info->device_name = engine->device_name;
+  info->threads_per_frame = MAX (options->threads_per_frame, 1);
+  info->workers = MAX (threads / info->threads_per_frame, 1);
+  info->batch_size = MAX (options->batch_size, 1);
+  info->n_sizes = config->input.n_sizes;
+  info->sizes = (const guint (*)[2]) config->input.sizes;
+  info->labels = (const gchar *const *) config->labels;
+  info->threshold = config->threshold;
+  info->width = config->decoder.width;
+  info->max_regions = config->query.count;
+  info->max_caption_tokens = config->caption.max_tokens;
+
+  engine->batch_timeout_us = options->batch_timeout_us;
+  engine->queue = upi_queue_new (info->batch_size, options->batch_timeout_us);
+  upi_plans_init (&engine->plans);
+  upi_pool_init (&engine->pool);
+  upi_text_cache_init (&engine->cache, TEXT_CACHE_ENTRIES, info->width);
+  if (!start_workers (engine, info->workers, error))
+    goto fail;
+  return engine;
+
+fail:
+  engine_free (engine);
+  return NULL;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------------------------- */
+
+static void
+wake_openers (GCancellable *cancellable, gpointer user_data)
+{
+  g_mutex_lock (&registry.lock);
+  g_cond_broadcast (&registry.changed);
+  g_mutex_unlock (&registry.lock);
+}
+
+/* The lock is held. */
+static void
+opening_unref (Opening *opening)
+{
+  if (--opening->ref_count > 0)
+    return;
+  g_clear_error (&opening->error);
+  g_free (opening);
+}
+
+/* The lock is held. */
+static void
+forget_if_empty (GHashTable **table)
+{
+  if (*table && g_hash_table_size (*table) == 0)
+    g_clear_pointer (table, g_hash_table_unref);
+}
+
+static UpiEngine *
+open_now (
+    const UpiEngineOptions *options, const gchar *key, const gchar *path, const gchar *device, const UpiBackend *backend, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  UpiEngine *engine;
+  Opening *opening;
+
+  /* The lock is held on entry and on return. */
+  opening = g_new0 (Opening, 1);
+  opening->ref_count = 1;
+  if (!registry.openings)
+    registry.openings = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_hash_table_insert (registry.openings, g_strdup (key), opening);
+  g_mutex_unlock (&registry.lock);
+  engine = engine_new (options, key, path, device, backend, &cause);
+  g_mutex_lock (&registry.lock);
+  g_hash_table_remove (registry.openings, key);
+  forget_if_empty (&registry.openings);
+  if (engine) {
+    if (!registry.engines)
+      registry.engines = g_hash_table_new (g_str_hash, g_str_equal);
+    g_hash_table_insert (registry.engines, engine->key, engine);
+  } else {
+    opening->error = g_error_copy (cause);
+    g_propagate_error (error, g_steal_pointer (&cause));
+  }
+  opening->finished = TRUE;
+  g_cond_broadcast (&registry.changed);
+  opening_unref (opening);
+  return engine;
+}
+
+static UpiEngine *
+join_or_open (const UpiEngineOptions *options, const gchar *key, const gchar *path, const gchar *device, const UpiBackend *backend,
+    GCancellable *cancellable, GError **error)
+{
+  UpiEngine *engine = NULL;
+  gboolean failed = FALSE;
+
+  g_mutex_lock (&registry.lock);
+  while (!engine && !failed) {
+    Opening *opening = registry.openings ? g_hash_table_lookup (registry.openings, key) : NULL;
+
+    engine = registry.engines ? g_hash_table_lookup (registry.engines, key) : NULL;
+    if (engine) {
+      g_atomic_int_inc (&engine->ref_count); /* at least 1: it reaches 0 under this lock, and leaves the table */
+    } else if (g_cancellable_is_cancelled (cancellable)) {
+      g_set_error (error, UPI_ERROR, UPI_ERROR_CANCELLED, "opening the model %s was cancelled", path);
+      failed = TRUE;
+    } else if (!opening) {
+      engine = open_now (options, key, path, device, backend, error);
+      failed = !engine;
+    } else {
+      opening->ref_count++;
+      while (!opening->finished && !g_cancellable_is_cancelled (cancellable))
+        g_cond_wait (&registry.changed, &registry.lock);
+      failed = opening->error != NULL;
+      if (failed)
+        g_propagate_error (error, g_error_copy (opening->error));
+      opening_unref (opening);
+    }
+  }
+  g_mutex_unlock (&registry.lock);
+  return engine;
+}
+
+static gboolean
+check_options (const UpiEngineOptions *options, GError **error)
+{
+  if (options->threads > 1024 || options->threads_per_frame > 1024 || options->batch_size > UPI_ENGINE_MAX_BATCH) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "%u threads, %u threads per frame, batch size %u: expected at most 1024, 1024 and %d", options->threads, options->threads_per_frame,
+        options->batch_size, UPI_ENGINE_MAX_BATCH);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+UpiEngine *
+upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GError **error)
+{
+  static const UpiEngineOptions defaults;
+  g_autofree gchar *found = NULL;
+  g_autofree gchar *path = NULL;
+  g_autofree gchar *device = NULL;
+  g_autofree gchar *key = NULL;
+  const UpiBackend *backend;
+  UpiEngine *engine;
+  char *resolved;
+  gulong handler = 0;
+
+  if (!options)
+    options = &defaults;
+  if (!check_options (options, error))
+    return NULL;
+  found = upi_model_find (options->model && *options->model ? options->model : "nano", error);
+  if (!found)
+    return NULL;
+  resolved = realpath (found, NULL);
+  path = g_strdup (resolved ? resolved : found);
+  free (resolved);
+  backend = upi_device_open (options->device && *options->device ? options->device : "auto", &device, error);
+  if (!backend)
+    return NULL;
+  key = g_strjoin ("\n", path, device, options->instance_id ? options->instance_id : "", NULL);
+  if (cancellable)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (wake_openers), NULL, NULL);
+  engine = join_or_open (options, key, path, device, backend, cancellable, error);
+  if (cancellable)
+    g_cancellable_disconnect (cancellable, handler);
+  return engine;
+}
+
+UpiEngine *
+upi_engine_ref (UpiEngine *engine)
+{
+  g_atomic_int_inc (&engine->ref_count);
+  return engine;
+}
+
+gboolean
+upi_engine_try_ref (UpiEngine *engine)
+{
+  gint count = g_atomic_int_get (&engine->ref_count);
+
+  while (count > 0) {
+    if (g_atomic_int_compare_and_exchange (&engine->ref_count, count, count + 1))
+      return TRUE;
+    count = g_atomic_int_get (&engine->ref_count);
+  }
+  return FALSE;
+}
+
+void
+upi_engine_unref (UpiEngine *engine)
+{
+  gint count = g_atomic_int_get (&engine->ref_count);
+  gboolean last;
+
+  while (count > 1) {
+    if (g_atomic_int_compare_and_exchange (&engine->ref_count, count, count - 1))
+      return;
+    count = g_atomic_int_get (&engine->ref_count);
+  }
+  g_mutex_lock (&registry.lock);
+  last = g_atomic_int_dec_and_test (&engine->ref_count);
+  if (last) {
+    g_hash_table_remove (registry.engines, engine->key);
+    forget_if_empty (&registry.engines);
+  }
+  g_mutex_unlock (&registry.lock);
+  if (!last)
+    return;
+  /* A worker cannot join itself, and two workers must not join each other. */
+  if (g_private_get (&registry.is_worker))
+    g_thread_unref (g_thread_new ("upi-reaper", engine_free_thread, engine));
+  else
+    engine_free (engine);
+}
+
+/* ---- facts ----------------------------------------------------------------------------------------------------------------------- */
+
+const UpiEngineInfo *
+upi_engine_info (const UpiEngine *engine)
+{
+  return &engine->info;
+}
+
+gchar *
+upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *options)
+{
+  const UpiEngineInfo *info = &engine->info;
+  guint per_frame = MAX (options->threads_per_frame, 1);
+  guint workers = options->threads ? MAX (options->threads / per_frame, 1) : info->workers;
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (workers != info->workers)
+    g_string_append_printf (text, ", %u workers (asked for: %u)", info->workers, workers);
+  if (options->threads_per_frame && per_frame != info->threads_per_frame)
+    g_string_append_printf (text, ", %u threads per frame (asked for: %u)", info->threads_per_frame, per_frame);
+  if (options->batch_size && options->batch_size != info->batch_size)
+    g_string_append_printf (text, ", batch size %u (asked for: %u)", info->batch_size, options->batch_size);
+  if (options->batch_timeout_us && options->batch_timeout_us != engine->batch_timeout_us)
+    g_string_append_printf (text, ", batch timeout %" G_GUINT64_FORMAT " µs (asked for: %" G_GUINT64_FORMAT ")", engine->batch_timeout_us,
+        options->batch_timeout_us);
+  if (text->len == 0)
+    return NULL;
+  return g_strdup_printf (
+      "the engine of model %s on %s is already open and keeps its own options: %s; another model-instance-id opens another"
+      " engine",
+      info->model_name, info->device, text->str + 2);
+}
+
+void
+upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height)
+{
+  const UpiEngineInfo *info = &engine->info;
+  gdouble aspect = (gdouble) MAX (display_width, 1) / MAX (display_height, 1), best = G_MAXDOUBLE;
+  guint chosen = 0;
+
+  /* The ratio of the aspects, whichever is larger: twice as wide is as far off as twice as high. */
+  for (guint i = 0; i < info->n_sizes; i++) {
+    gdouble ratio = (gdouble) info->sizes[i][0] / info->sizes[i][1] / aspect;
+    gdouble off = MAX (ratio, 1 / ratio);
+    guint area = info->sizes[i][0] * info->sizes[i][1];
+
+    if (off < best - 1e-9 || (off < best + 1e-9 && area < info->sizes[chosen][0] * info->sizes[chosen][1])) {
+      best = off;
+      chosen = i;
+    }
+  }
+  *width = info->sizes[chosen][0];
+  *height = info->sizes[chosen][1];
+}
+
+void
+upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats)
+{
+  UpiQueue *queue = engine->queue;
+  UpiCounters *counters = &queue->counters;
+
+  memset (stats, 0, sizeof *stats);
+  stats->encoded = (gsize) g_atomic_pointer_get (&counters->encoded);
+  stats->failed = (gsize) g_atomic_pointer_get (&counters->failed);
+  stats->cancelled = (gsize) g_atomic_pointer_get (&counters->cancelled);
+  stats->captions = (gsize) g_atomic_pointer_get (&counters->captions);
+  stats->caption_tokens = (gsize) g_atomic_pointer_get (&counters->caption_tokens);
+  stats->text_cache_hits = (gsize) g_atomic_pointer_get (&counters->text_hits);
+  stats->text_cache_misses = (gsize) g_atomic_pointer_get (&counters->text_misses);
+  stats->convert_us = (gsize) g_atomic_pointer_get (&counters->convert_us);
+  stats->infer_us = (gsize) g_atomic_pointer_get (&counters->infer_us);
+  stats->caption_us = (gsize) g_atomic_pointer_get (&counters->caption_us);
+  stats->workers = engine->info.workers;
+  stats->model_bytes = upi_model_bytes (engine->model);
+  stats->encodings_alive = g_atomic_int_get (&engine->pool.alive);
+  stats->encodings_pooled = upi_pool_spare (&engine->pool);
+  stats->context_bytes = (gsize) g_atomic_pointer_get (&engine->context_bytes);
+  g_mutex_lock (&queue->lock);
+  stats->queue_length = queue->waiting.length;
+  g_mutex_unlock (&queue->lock);
+}

@@ -1,0 +1,70 @@
+/* Instance masks: σ(e · F_maskᵀ) (Mask DINO) for one kept region, inside its box only, as 8-bit probabilities. */
+#include "core/engine/engine-private.h"
+
+#include <math.h>
+
+UpiMask *
+upi_mask_new (guint columns, guint rows)
+{
+  UpiMask *mask = g_try_malloc0 (sizeof (UpiMask) + (gsize) columns * rows);
+
+  if (!mask)
+    return NULL;
+  mask->ref_count = 1;
+  mask->columns = columns;
+  mask->rows = rows;
+  return mask;
+}
+
+UpiMask *
+upi_mask_ref (UpiMask *mask)
+{
+  g_atomic_int_inc (&mask->ref_count);
+  return mask;
+}
+
+void
+upi_mask_unref (UpiMask *mask)
+{
+  if (g_atomic_int_dec_and_test (&mask->ref_count))
+    g_free (mask);
+}
+
+/* Cells [first, last) of n that a span of 0..1 touches, at least one. */
+static void
+cells (gfloat from, gfloat length, guint n, guint *first, guint *last)
+{
+  gint a = floorf (from * n), b = ceilf ((from + length) * n);
+
+  *first = CLAMP (a, 0, (gint) n - 1);
+  *last = CLAMP (b, (gint) *first + 1, (gint) n);
+}
+
+UpiMask *
+upi_mask_cut (const UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error)
+{
+  const UpiLayout *layout = encoding->layout;
+  guint columns = layout->width / 4, rows = layout->height / 4, d = layout->d_mask;
+  const gfloat *features = upi_encoding_part (encoding, UPI_PART_MASK_FEATURES); /* [H/4, W/4, d_mask] */
+  const gfloat *embed = upi_encoding_part (encoding, UPI_PART_MASK_EMBED) + (gsize) region * d;
+  guint left, right, top, bottom;
+  guint8 *out;
+  UpiMask *mask;
+
+  cells (x, width, columns, &left, &right);
+  cells (y, height, rows, &top, &bottom);
+  mask = upi_mask_new (right - left, bottom - top);
+  if (!mask) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for a mask of %u × %u", right - left, bottom - top);
+    return NULL;
+  }
+  mask->x = (gfloat) left / columns;
+  mask->y = (gfloat) top / rows;
+  mask->width = (gfloat) (right - left) / columns;
+  mask->height = (gfloat) (bottom - top) / rows;
+  out = mask->data;
+  for (guint j = top; j < bottom; j++)
+    for (guint i = left; i < right; i++)
+      *out++ = (guint8) (255.0f / (1.0f + expf (-upi_dot (features + ((gsize) j * columns + i) * d, embed, d))) + 0.5f);
+  return mask;
+}

@@ -1,0 +1,145 @@
+/* Plans made on first use and shared by the workers: one for each (input size, batch), text length and caption capacity. Built once even if
+ * several workers ask at the same moment; the least recently used ones beyond a small number are let go. */
+#include "core/engine/engine-private.h"
+
+/* Kept at a time. An image plan is the costly one: a stream uses one, or two when it is batched. */
+static const guint max_kept[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 8, [UPI_PLAN_CAPTION] = 4 };
+
+void
+upi_plans_init (UpiPlans *plans)
+{
+  g_mutex_init (&plans->lock);
+  g_cond_init (&plans->changed);
+  plans->plans = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_shared_plan_unref);
+}
+
+void
+upi_plans_clear (UpiPlans *plans)
+{
+  g_clear_pointer (&plans->plans, g_ptr_array_unref);
+  g_mutex_clear (&plans->lock);
+  g_cond_clear (&plans->changed);
+}
+
+static UpiSharedPlan *
+shared_plan_ref (UpiSharedPlan *plan)
+{
+  g_atomic_int_inc (&plan->ref_count);
+  return plan;
+}
+
+void
+upi_shared_plan_unref (UpiSharedPlan *plan)
+{
+  if (!g_atomic_int_dec_and_test (&plan->ref_count))
+    return;
+  g_clear_pointer (&plan->plan, upi_plan_free);
+  g_clear_error (&plan->error);
+  g_free (plan);
+}
+
+static gboolean
+same_key (const UpiPlanKey *x, const UpiPlanKey *y)
+{
+  return x->kind == y->kind && x->a == y->a && x->b == y->b && x->c == y->c;
+}
+
+static UpiPlan *
+build (UpiEngine *engine, const UpiPlanKey *key, GError **error)
+{
+  UpiProgram *program = NULL;
+
+  switch (key->kind) {
+  case UPI_PLAN_IMAGE:
+    program = upi_model_image_program (engine->model, key->a, key->b, key->c, FALSE, error);
+    break;
+  case UPI_PLAN_TEXT:
+    program = upi_model_text_program (engine->model, key->a, error);
+    break;
+  case UPI_PLAN_CAPTION:
+    program = upi_model_caption_program (engine->model, key->a, key->b, error);
+    break;
+  case UPI_N_PLAN_KINDS:
+    g_assert_not_reached ();
+  }
+  return program ? upi_plan_new (engine->backend, program, engine->info.threads_per_frame, error) : NULL;
+}
+
+static UpiSharedPlan *
+find (UpiPlans *plans, const UpiPlanKey *key)
+{
+  for (guint i = 0; i < plans->plans->len; i++) {
+    UpiSharedPlan *plan = plans->plans->pdata[i];
+
+    if (same_key (&plan->key, key))
+      return plan;
+  }
+  return NULL;
+}
+
+/* Takes the least recently used plan of a kind that has too many out of the table. The lock is held. (transfer full) (nullable) */
+static UpiSharedPlan *
+evict (UpiPlans *plans, UpiPlanKind kind)
+{
+  UpiSharedPlan *oldest = NULL;
+  guint n = 0;
+
+  for (guint i = 0; i < plans->plans->len; i++) {
+    UpiSharedPlan *plan = plans->plans->pdata[i];
+
+    if (plan->key.kind != kind)
+      continue;
+    n++;
+    if (plan->ready && (!oldest || plan->used < oldest->used))
+      oldest = plan;
+  }
+  if (n <= max_kept[kind] || !oldest)
+    return NULL;
+  g_atomic_int_set (&oldest->evicted, TRUE);
+  shared_plan_ref (oldest);
+  g_ptr_array_remove_fast (plans->plans, oldest);
+  return oldest;
+}
+
+UpiSharedPlan *
+upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **error)
+{
+  UpiSharedPlan *plan, *evicted = NULL;
+
+  g_mutex_lock (&plans->lock);
+  plan = find (plans, &key);
+  if (plan) {
+    shared_plan_ref (plan);
+    while (!plan->ready)
+      g_cond_wait (&plans->changed, &plans->lock);
+  } else {
+    g_autoptr (GError) cause = NULL;
+    UpiPlan *built;
+
+    plan = g_new0 (UpiSharedPlan, 1);
+    plan->ref_count = 2; /* the table's and the caller's */
+    plan->key = key;
+    g_ptr_array_add (plans->plans, plan);
+    g_mutex_unlock (&plans->lock);
+    built = build (engine, &key, &cause);
+    g_mutex_lock (&plans->lock);
+    plan->plan = built;
+    plan->error = g_steal_pointer (&cause);
+    plan->ready = TRUE;
+    if (!built) /* the next one to ask tries again */
+      g_ptr_array_remove_fast (plans->plans, plan);
+    g_cond_broadcast (&plans->changed);
+  }
+  plan->used = ++plans->clock;
+  if (plan->plan)
+    evicted = evict (plans, key.kind);
+  g_mutex_unlock (&plans->lock);
+
+  g_clear_pointer (&evicted, upi_shared_plan_unref);
+  if (!plan->plan) {
+    g_propagate_error (error, g_error_copy (plan->error));
+    upi_shared_plan_unref (plan);
+    return NULL;
+  }
+  return plan;
+}

@@ -1,0 +1,334 @@
+/* Conversion to the network's input. For each output row: the source rows under the filter are summed up (vertical), the sum is filtered
+ * along the row (horizontal), then colour matrix and normalisation; nothing but rows is kept in between. */
+#include "core/engine/preprocess.h"
+
+#include "core/engine/kernels/scale.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEPT_FILTERS 8
+
+/* Weights of each output sample: taps of them from start on; taps is padded to a multiple of 4 with zeros, count is without padding. */
+typedef struct {
+  guint n_in, n_out;
+  gdouble extent;
+  guint taps;
+  gint *start;
+  guint *count;
+  gfloat *weights;
+} Filter;
+
+struct _UpiScaler {
+  const UpiScaleKernels *kernels;
+  Filter filters[KEPT_FILTERS];
+  guint next_filter;
+  gfloat *row;       /* vertical sums, channels interleaved */
+  gfloat *planes[4]; /* split chroma (0, 1 at source width), then free use */
+  gsize row_floats, plane_floats;
+  guint8 *rgb; /* UPI_PIXELS_READ */
+  gsize rgb_bytes;
+};
+
+static const UpiScaleKernels *
+best_kernels (void)
+{
+#ifdef UPI_SCALE_X86
+  if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512vl"))
+    return &upi_scale_avx512;
+  if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
+    return &upi_scale_avx2;
+#endif
+  return &upi_scale_baseline;
+}
+
+gboolean
+upi_scaler_set_isa (UpiScaler *scaler, const gchar *isa)
+{
+  const UpiScaleKernels *kernels = NULL;
+
+  if (strcmp (isa, "baseline") == 0)
+    kernels = &upi_scale_baseline;
+#ifdef UPI_SCALE_X86
+  else if (strcmp (isa, "avx2") == 0 && best_kernels () != &upi_scale_baseline)
+    kernels = &upi_scale_avx2;
+  else if (strcmp (isa, "avx512") == 0 && best_kernels () == &upi_scale_avx512)
+    kernels = &upi_scale_avx512;
+#endif
+  if (kernels)
+    scaler->kernels = kernels;
+  return kernels != NULL;
+}
+
+UpiScaler *
+upi_scaler_new (void)
+{
+  UpiScaler *scaler = g_new0 (UpiScaler, 1);
+
+  scaler->kernels = best_kernels ();
+  return scaler;
+}
+
+static void
+filter_clear (Filter *filter)
+{
+  g_free (filter->start);
+  g_free (filter->count);
+  free (filter->weights);
+}
+
+void
+upi_scaler_free (UpiScaler *scaler)
+{
+  for (guint i = 0; i < KEPT_FILTERS; i++)
+    filter_clear (&scaler->filters[i]);
+  for (guint i = 0; i < G_N_ELEMENTS (scaler->planes); i++)
+    free (scaler->planes[i]);
+  free (scaler->row);
+  g_free (scaler->rgb);
+  g_free (scaler);
+}
+
+static gboolean
+no_memory (gsize bytes, GError **error)
+{
+  g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory to convert a frame: %" G_GSIZE_FORMAT " bytes", bytes);
+  return FALSE;
+}
+
+/* Pillow's precompute_coeffs with its bilinear filter: n_out samples over the first extent of n_in; the support grows with the reduction. */
+static gboolean
+filter_init (Filter *f, guint n_in, gdouble extent, guint n_out, GError **error)
+{
+  gdouble scale = extent / n_out, stretch = MAX (scale, 1.0), support = stretch;
+  gsize bytes;
+
+  f->n_in = n_in;
+  f->n_out = n_out;
+  f->extent = extent;
+  f->taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u;
+  bytes = (gsize) n_out * f->taps * sizeof (gfloat);
+  f->weights = calloc (1, bytes);
+  if (!f->weights)
+    return no_memory (bytes, error);
+  f->start = g_new (gint, n_out);
+  f->count = g_new (guint, n_out);
+  for (guint x = 0; x < n_out; x++) {
+    gdouble center = (x + 0.5) * scale, sum = 0;
+    gint first = MAX ((gint) (center - support + 0.5), 0), last = MIN ((gint) (center + support + 0.5), (gint) n_in);
+    gfloat *w = f->weights + (gsize) x * f->taps;
+
+    first = MIN (first, last - 1);
+    for (gint i = first; i < last; i++)
+      sum += MAX (1.0 - fabs ((i - center + 0.5) / stretch), 0.0);
+    for (gint i = first; i < last; i++)
+      w[i - first] = sum > 0 ? MAX (1.0 - fabs ((i - center + 0.5) / stretch), 0.0) / sum : 1.0 / (last - first);
+    f->start[x] = first;
+    f->count[x] = last - first;
+    while (f->count[x] > 1 && w[f->count[x] - 1] == 0)
+      f->count[x]--;
+  }
+  return TRUE;
+}
+
+static const Filter *
+filter_for (UpiScaler *scaler, guint n_in, gdouble extent, guint n_out, GError **error)
+{
+  Filter *filter;
+
+  for (guint i = 0; i < KEPT_FILTERS; i++) {
+    filter = &scaler->filters[i];
+    if (filter->weights && filter->n_in == n_in && filter->extent == extent && filter->n_out == n_out)
+      return filter;
+  }
+  filter = &scaler->filters[scaler->next_filter++ % KEPT_FILTERS];
+  filter_clear (filter);
+  memset (filter, 0, sizeof *filter);
+  if (!filter_init (filter, n_in, extent, n_out, error)) {
+    filter_clear (filter);
+    memset (filter, 0, sizeof *filter);
+    return NULL;
+  }
+  return filter;
+}
+
+/* Zeroed: the horizontal pass reads, and weighs with zero, what lies beyond the row. */
+static gboolean
+grow (gfloat **buffer, gsize *floats, gsize wanted, GError **error)
+{
+  if (*buffer && *floats >= wanted)
+    return TRUE;
+  free (*buffer);
+  *buffer = calloc (wanted, sizeof (gfloat));
+  *floats = *buffer ? wanted : 0;
+  return *buffer ? TRUE : no_memory (wanted * sizeof (gfloat), error);
+}
+
+static gboolean
+reserve (UpiScaler *scaler, gsize row_floats, gsize plane_floats, GError **error)
+{
+  if (!grow (&scaler->row, &scaler->row_floats, row_floats, error))
+    return FALSE;
+  if (scaler->plane_floats >= plane_floats)
+    return TRUE;
+  scaler->plane_floats = 0;
+  for (guint i = 0; i < G_N_ELEMENTS (scaler->planes); i++) {
+    gsize floats = 0;
+
+    if (!grow (&scaler->planes[i], &floats, plane_floats, error))
+      return FALSE;
+  }
+  scaler->plane_floats = plane_floats;
+  return TRUE;
+}
+
+/* Sums the rows under output row y of one plane into scaler->row; n bytes a row. */
+static void
+vertical (UpiScaler *scaler, const Filter *filter, const UpiImage *image, guint plane, guint y, guint n)
+{
+  scaler->kernels->vertical (image->planes[plane] + filter->start[y] * image->strides[plane], image->strides[plane],
+      filter->weights + (gsize) y * filter->taps, filter->count[y], scaler->row, n);
+  /* What an earlier, wider row left must be finite, and is; what was never written is zero. */
+}
+
+static void
+horizontal (UpiScaler *scaler, const Filter *filter, const gfloat *in, gfloat *out)
+{
+  scaler->kernels->horizontal (in, filter->start, filter->weights, filter->taps, out, filter->n_out);
+}
+
+static gboolean
+convert_packed (UpiScaler *scaler, const UpiImage *image, guint width, guint height, gfloat *out, GError **error)
+{
+  guint channels = image->format == UPI_PIXELS_RGB || image->format == UPI_PIXELS_BGR ? 3 : 4;
+  gboolean reverse = image->format == UPI_PIXELS_BGR || image->format == UPI_PIXELS_BGRX;
+  const Filter *across = filter_for (scaler, image->width, image->width, width, error);
+  const Filter *down = across ? filter_for (scaler, image->height, image->height, height, error) : NULL;
+
+  if (!down || !reserve (scaler, ((gsize) image->width + across->taps) * channels + 4, 0, error))
+    return FALSE;
+  for (guint y = 0; y < height; y++) {
+    vertical (scaler, down, image, 0, y, image->width * channels);
+    scaler->kernels->horizontal_packed (
+        scaler->row, channels, reverse, across->start, across->weights, across->taps, out + (gsize) y * width * 3, width);
+  }
+  return TRUE;
+}
+
+/* y·gain + offset, and the matrix of (kr, kb), for 8-bit limited or full range. */
+static void
+matrix_of (const UpiImage *image, gfloat c[6])
+{
+  gdouble kr = image->kr, kb = image->kb, kg, luma, chroma;
+
+  if (kr == 0 && kb == 0) {
+    kr = 0.299;
+    kb = 0.114;
+  }
+  kg = 1 - kr - kb;
+  luma = image->full_range ? 1.0 : 255.0 / 219.0;
+  chroma = image->full_range ? 1.0 : 255.0 / 224.0;
+  c[0] = luma;
+  c[1] = image->full_range ? 0 : -16 * luma;
+  c[2] = 2 * (1 - kr) * chroma;
+  c[3] = -2 * kb * (1 - kb) / kg * chroma;
+  c[4] = -2 * kr * (1 - kr) / kg * chroma;
+  c[5] = 2 * (1 - kb) * chroma;
+}
+
+static gboolean
+convert_yuv (UpiScaler *scaler, const UpiImage *image, guint width, guint height, gfloat *out, GError **error)
+{
+  guint half_width = (image->width + 1) / 2, half_height = (image->height + 1) / 2;
+  /* In an odd frame the last chroma sample lies half outside. */
+  const Filter *luma_across = filter_for (scaler, image->width, image->width, width, error);
+  const Filter *luma_down = luma_across ? filter_for (scaler, image->height, image->height, height, error) : NULL;
+  const Filter *across = luma_down ? filter_for (scaler, half_width, image->width / 2.0, width, error) : NULL;
+  const Filter *down = across ? filter_for (scaler, half_height, image->height / 2.0, height, error) : NULL;
+  gfloat *y_row, *u_row, *v_row, c[6];
+  gsize floats;
+
+  if (!down)
+    return FALSE;
+  floats = (gsize) image->width + MAX (luma_across->taps, 2 * across->taps) + 8;
+  if (!reserve (scaler, floats, MAX (floats, width), error))
+    return FALSE;
+  y_row = scaler->planes[2];
+  u_row = scaler->planes[3];
+  matrix_of (image, c);
+  for (guint y = 0; y < height; y++) {
+    gfloat *row = out + (gsize) y * width * 3;
+
+    /* The third plane's row waits in the output, which is written last. */
+    v_row = row;
+    if (image->format == UPI_PIXELS_NV12) {
+      vertical (scaler, down, image, 1, y, 2 * half_width);
+      scaler->kernels->split (scaler->row, scaler->planes[0], scaler->planes[1], half_width);
+      horizontal (scaler, across, scaler->planes[0], u_row);
+      horizontal (scaler, across, scaler->planes[1], v_row);
+    } else {
+      vertical (scaler, down, image, 1, y, half_width);
+      horizontal (scaler, across, scaler->row, u_row);
+      vertical (scaler, down, image, 2, y, half_width);
+      horizontal (scaler, across, scaler->row, v_row);
+    }
+    memcpy (scaler->planes[0], v_row, width * sizeof (gfloat));
+    vertical (scaler, luma_down, image, 0, y, image->width);
+    horizontal (scaler, luma_across, scaler->row, y_row);
+    scaler->kernels->matrix (y_row, u_row, scaler->planes[0], c, row, width);
+  }
+  return TRUE;
+}
+
+static gboolean
+read_scaled (UpiScaler *scaler, const UpiImage *image, guint width, guint height, gfloat *out, GError **error)
+{
+  gsize bytes = (gsize) width * height * 3;
+  g_autoptr (GError) cause = NULL;
+
+  if (scaler->rgb_bytes < bytes) {
+    g_free (scaler->rgb);
+    scaler->rgb = g_try_malloc (bytes);
+    scaler->rgb_bytes = scaler->rgb ? bytes : 0;
+    if (!scaler->rgb)
+      return no_memory (bytes, error);
+  }
+  if (!image->read (image->user_data, scaler->rgb, width, height, (gsize) width * 3, &cause)) {
+    if (cause && cause->domain == UPI_ERROR)
+      g_propagate_error (error, g_steal_pointer (&cause));
+    else
+      g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "the frame could not be read: %s", cause ? cause->message : "no reason given");
+    return FALSE;
+  }
+  for (gsize i = 0; i < bytes; i++)
+    out[i] = scaler->rgb[i];
+  return TRUE;
+}
+
+gboolean
+upi_scaler_convert (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
+    gfloat *out, GError **error)
+{
+  gfloat scale[3], bias[3];
+  gboolean ok;
+
+  switch (image->format) {
+  case UPI_PIXELS_READ:
+    ok = read_scaled (scaler, image, width, height, out, error);
+    break;
+  case UPI_PIXELS_I420:
+  case UPI_PIXELS_NV12:
+    ok = convert_yuv (scaler, image, width, height, out, error);
+    break;
+  default:
+    ok = convert_packed (scaler, image, width, height, out, error);
+  }
+  for (guint i = 0; i < 3; i++) {
+    scale[i] = 1 / (255 * std[i]);
+    bias[i] = -mean[i] / std[i];
+  }
+  for (guint y = 0; ok && y < height; y++)
+    scaler->kernels->normalise (out + (gsize) y * width * 3, scale, bias, width);
+  return ok;
+}

@@ -1,0 +1,200 @@
+/* The engine's queue: tickets in order, handed to workers one by one or as batches of frames of one size.
+ *
+ * It is bounded by its callers (each keeps a bounded number of tickets in flight). A worker that finds a partial batch may wait for more
+ * frames until the first of them has waited batch_timeout; meanwhile the tickets stay in the queue, where they can still be cancelled, and
+ * the other workers pass them over.
+ */
+#include "core/engine/engine-private.h"
+
+UpiQueue *
+upi_queue_new (guint batch_size, guint64 batch_timeout_us)
+{
+  UpiQueue *queue = g_new0 (UpiQueue, 1);
+
+  queue->ref_count = 1;
+  g_mutex_init (&queue->lock);
+  g_cond_init (&queue->changed);
+  g_queue_init (&queue->waiting);
+  queue->batch_size = batch_size;
+  queue->batch_timeout_us = batch_timeout_us;
+  return queue;
+}
+
+UpiQueue *
+upi_queue_ref (UpiQueue *queue)
+{
+  g_atomic_int_inc (&queue->ref_count);
+  return queue;
+}
+
+void
+upi_queue_unref (UpiQueue *queue)
+{
+  if (!g_atomic_int_dec_and_test (&queue->ref_count))
+    return;
+  g_assert (queue->waiting.length == 0);
+  g_mutex_clear (&queue->lock);
+  g_cond_clear (&queue->changed);
+  g_free (queue);
+}
+
+gboolean
+upi_queue_is_closed (UpiQueue *queue)
+{
+  return g_atomic_int_get (&queue->closed);
+}
+
+void
+upi_queue_push (UpiQueue *queue, UpiTicket *ticket)
+{
+  gboolean closed;
+
+  g_mutex_lock (&queue->lock);
+  closed = queue->closed;
+  if (!closed) {
+    ticket->is_waiting = TRUE;
+    ticket->link.data = upi_ticket_ref (ticket);
+    g_queue_push_tail_link (&queue->waiting, &ticket->link);
+    /* All: the one that waits for its batch to fill must see it too. */
+    g_cond_broadcast (&queue->changed);
+  }
+  g_mutex_unlock (&queue->lock);
+  if (closed)
+    upi_ticket_finish (ticket, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine is closing"));
+}
+
+/* The lock is held. */
+static void
+unlink_ticket (UpiQueue *queue, UpiTicket *ticket)
+{
+  g_queue_unlink (&queue->waiting, &ticket->link);
+  ticket->is_waiting = FALSE;
+}
+
+gboolean
+upi_queue_remove (UpiQueue *queue, UpiTicket *ticket)
+{
+  gboolean waited;
+
+  g_mutex_lock (&queue->lock);
+  waited = ticket->is_waiting;
+  if (waited)
+    unlink_ticket (queue, ticket);
+  g_mutex_unlock (&queue->lock);
+  return waited;
+}
+
+static gboolean
+is_frame_of (const UpiTicket *ticket, guint width, guint height)
+{
+  return ticket->kind == UPI_TICKET_ENCODE && ticket->width == width && ticket->height == height;
+}
+
+/* The first ticket that no forming batch has a claim on. The lock is held. */
+static UpiTicket *
+first_free (UpiQueue *queue)
+{
+  for (GList *l = queue->waiting.head; l; l = l->next) {
+    UpiTicket *ticket = l->data;
+
+    if (!queue->forming || !is_frame_of (ticket, queue->forming_width, queue->forming_height))
+      return ticket;
+  }
+  return NULL;
+}
+
+static guint
+count_frames (UpiQueue *queue, guint width, guint height)
+{
+  guint n = 0;
+
+  for (GList *l = queue->waiting.head; l && n < queue->batch_size; l = l->next)
+    n += is_frame_of (l->data, width, height);
+  return n;
+}
+
+static guint
+take_frames (UpiQueue *queue, guint width, guint height, UpiTicket **tickets)
+{
+  guint n = 0;
+
+  for (GList *l = queue->waiting.head, *next; l && n < queue->batch_size; l = next) {
+    UpiTicket *ticket = l->data;
+
+    next = l->next;
+    if (!is_frame_of (ticket, width, height))
+      continue;
+    unlink_ticket (queue, ticket);
+    tickets[n++] = ticket;
+  }
+  return n;
+}
+
+/* Waits until a batch is full, its first frame has waited long enough, the engine closes, or nothing of it is left. The lock is held. */
+static void
+fill_batch (UpiQueue *queue, const UpiTicket *first)
+{
+  gint64 deadline = first->submitted + (gint64) queue->batch_timeout_us;
+  guint width = first->width, height = first->height, n;
+
+  queue->forming = TRUE;
+  queue->forming_width = width;
+  queue->forming_height = height;
+  while (!queue->closed && (n = count_frames (queue, width, height)) > 0 && n < queue->batch_size)
+    if (!g_cond_wait_until (&queue->changed, &queue->lock, deadline))
+      break;
+  queue->forming = FALSE;
+  g_cond_broadcast (&queue->changed);
+}
+
+guint
+upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
+{
+  guint n = 0;
+
+  g_mutex_lock (&queue->lock);
+  while (n == 0 && !queue->closed) {
+    UpiTicket *ticket = queue->holds ? NULL : first_free (queue);
+
+    if (!ticket) {
+      g_cond_wait (&queue->changed, &queue->lock);
+      continue;
+    }
+    if (ticket->kind != UPI_TICKET_ENCODE) {
+      unlink_ticket (queue, ticket);
+      tickets[n++] = ticket;
+    } else {
+      guint width = ticket->width, height = ticket->height;
+
+      if (queue->batch_size > 1 && queue->batch_timeout_us > 0 && !queue->forming)
+        fill_batch (queue, ticket);
+      if (!queue->holds && !queue->closed)
+        n = take_frames (queue, width, height, tickets);
+    }
+  }
+  g_mutex_unlock (&queue->lock);
+  return n;
+}
+
+void
+upi_queue_close (UpiQueue *queue)
+{
+  GQueue waiting = G_QUEUE_INIT;
+  UpiTicket *ticket;
+
+  g_mutex_lock (&queue->lock);
+  g_atomic_int_set (&queue->closed, TRUE);
+  while (!g_queue_is_empty (&queue->waiting)) {
+    ticket = queue->waiting.head->data;
+    unlink_ticket (queue, ticket);
+    g_queue_push_tail_link (&waiting, &ticket->link);
+  }
+  g_cond_broadcast (&queue->changed);
+  g_mutex_unlock (&queue->lock);
+
+  while (!g_queue_is_empty (&waiting)) {
+    ticket = g_queue_pop_head_link (&waiting)->data;
+    upi_ticket_finish (ticket, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed before this request was served"));
+    upi_ticket_unref (ticket);
+  }
+}

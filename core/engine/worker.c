@@ -1,0 +1,275 @@
+/* Workers: the only threads that run the network. Each takes a ticket, or a batch of frames, converts pixels into its own input, runs its own
+ * context of a shared plan, and ends the ticket. */
+#include "core/engine/engine-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  UpiEngine *engine;
+  UpiSharedPlan *plan;
+  UpiContext *context;
+} WorkerContext;
+
+static void
+worker_context_free (gpointer data)
+{
+  WorkerContext *context = data;
+
+  g_atomic_pointer_add (&context->engine->context_bytes, -(gssize) context->plan->plan->program->arena_bytes);
+  g_clear_pointer (&context->context, upi_context_free);
+  upi_shared_plan_unref (context->plan);
+  g_free (context);
+}
+
+/* Lets go of plans that the table has let go of. */
+static void
+forget_evicted (UpiWorker *worker)
+{
+  for (guint i = worker->contexts->len; i-- > 0;) {
+    WorkerContext *context = worker->contexts->pdata[i];
+
+    if (g_atomic_int_get (&context->plan->evicted))
+      g_ptr_array_remove_index_fast (worker->contexts, i);
+  }
+}
+
+UpiContext *
+upi_worker_context (UpiWorker *worker, UpiPlanKey key, GError **error)
+{
+  UpiSharedPlan *plan = upi_plans_get (&worker->engine->plans, worker->engine, key, error);
+  UpiContext *context;
+  WorkerContext *entry;
+
+  if (!plan)
+    return NULL;
+  for (guint i = 0; i < worker->contexts->len; i++) {
+    entry = worker->contexts->pdata[i];
+    if (entry->plan == plan) {
+      upi_shared_plan_unref (plan);
+      return entry->context;
+    }
+  }
+  forget_evicted (worker);
+  context = upi_context_new (plan->plan, error);
+  if (!context) {
+    upi_shared_plan_unref (plan);
+    return NULL;
+  }
+  entry = g_new (WorkerContext, 1);
+  *entry = (WorkerContext){ worker->engine, plan, context };
+  g_atomic_pointer_add (&worker->engine->context_bytes, (gssize) plan->plan->program->arena_bytes);
+  g_ptr_array_add (worker->contexts, entry);
+  return context;
+}
+
+gboolean
+upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error)
+{
+  gint *countdown = &worker->engine->queue->inferences_until_failure;
+
+  if (g_atomic_int_get (countdown) > 0 && g_atomic_int_dec_and_test (countdown)) {
+    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_FAILED, "inference failed because a test asked for it");
+    return FALSE;
+  }
+  return upi_context_run (context, error);
+}
+
+/* Room for n frames of an input size. */
+static gboolean
+reserve_input (UpiWorker *worker, gsize frame_floats, guint n, GError **error)
+{
+  gsize bytes = frame_floats * n * sizeof (gfloat);
+
+  if (worker->input_bytes >= bytes)
+    return TRUE;
+  g_clear_pointer (&worker->input, free);
+  worker->input_bytes = 0;
+  worker->input = upi_block_new (bytes, "the network's input", error);
+  if (!worker->input)
+    return FALSE;
+  worker->input_bytes = bytes;
+  return TRUE;
+}
+
+static gboolean
+convert (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
+{
+  const UpiConfig *config = worker->engine->config;
+  gint64 start = g_get_monotonic_time ();
+  gboolean ok = upi_scaler_convert (
+      worker->scaler, &ticket->image, ticket->width, ticket->height, config->input.mean, config->input.std, input, error);
+
+  upi_ticket_release_image (ticket);
+  ticket->convert_us = g_get_monotonic_time () - start;
+  return ok;
+}
+
+static UpiEncoding *
+encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError **error)
+{
+  const UpiLayout *layout = upi_pool_layout (&worker->engine->pool, worker->engine, context->plan, ticket->width, ticket->height);
+  UpiEncoding *encoding = upi_encoding_new (worker->engine, layout, error);
+
+  if (!encoding)
+    return NULL;
+  encoding->pts = ticket->pts;
+  encoding->source_width = ticket->image.width;
+  encoding->source_height = ticket->image.height;
+  return encoding;
+}
+
+/* One frame: the outputs go straight into its encoding. */
+static UpiEncoding *
+encode_one (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
+{
+  UpiPlanKey key = { UPI_PLAN_IMAGE, 1, ticket->width, ticket->height };
+  UpiContext *context = upi_worker_context (worker, key, error);
+  UpiEncoding *encoding = context ? encoding_for (worker, ticket, context, error) : NULL;
+
+  if (!encoding)
+    return NULL;
+  upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
+  for (guint i = 0; i < encoding->layout->n_parts; i++)
+    upi_context_bind (context, upi_plan_find (context->plan, encoding->layout->names[i]), encoding->block + encoding->layout->offsets[i]);
+  if (!upi_worker_infer (worker, context, error))
+    g_clear_pointer (&encoding, upi_encoding_drop);
+  return encoding;
+}
+
+/* n frames at once: each output is [n, ...] in staging memory, then every frame gets its part. */
+static gboolean
+encode_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input, UpiEncoding **encodings, GError **error)
+{
+  UpiPlanKey key = { UPI_PLAN_IMAGE, n, tickets[0]->width, tickets[0]->height };
+  UpiContext *context = upi_worker_context (worker, key, error);
+  const UpiLayout *layout;
+  guint8 *staging = NULL;
+  gboolean ok = context != NULL;
+
+  for (guint i = 0; i < n && ok; i++)
+    ok = (encodings[i] = encoding_for (worker, tickets[i], context, error)) != NULL;
+  if (ok) {
+    layout = encodings[0]->layout;
+    staging = upi_block_new (n * layout->block_bytes, "a batch of encodings", error);
+    ok = staging != NULL;
+  }
+  if (ok) {
+    upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
+    for (guint i = 0; i < layout->n_parts; i++)
+      upi_context_bind (context, upi_plan_find (context->plan, layout->names[i]), staging + n * layout->offsets[i]);
+    ok = upi_worker_infer (worker, context, error);
+  }
+  for (guint j = 0; j < n && ok; j++)
+    for (guint i = 0; i < layout->n_parts; i++)
+      memcpy (encodings[j]->block + layout->offsets[i], staging + n * layout->offsets[i] + j * layout->bytes[i], layout->bytes[i]);
+  for (guint i = 0; i < n && !ok; i++)
+    g_clear_pointer (&encodings[i], upi_encoding_drop);
+  free (staging);
+  return ok;
+}
+
+static void
+finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
+{
+  if (!error && upi_ticket_is_cancelled (ticket))
+    error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its frame was encoded");
+  if (!error && !upi_encoding_publish (encoding))
+    error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed while the frame was encoded");
+  if (error)
+    g_clear_pointer (&encoding, upi_encoding_drop);
+  ticket->encoding = encoding;
+  upi_ticket_finish (ticket, error);
+  upi_ticket_unref (ticket);
+}
+
+static void
+run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
+{
+  gsize frame = (gsize) 3 * tickets[0]->width * tickets[0]->height;
+  guint full = worker->engine->info.batch_size, ready = 0;
+  UpiEncoding *encodings[UPI_ENGINE_MAX_BATCH] = { NULL };
+
+  /* What fails or was cancelled here does not keep the others from being encoded. */
+  for (guint i = 0; i < n; i++) {
+    GError *error = NULL;
+
+    if (upi_ticket_is_cancelled (tickets[i]))
+      error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
+    else if (reserve_input (worker, frame, full, &error))
+      convert (worker, tickets[i], worker->input + ready * frame, &error);
+    if (error)
+      finish_encode (tickets[i], NULL, error);
+    else
+      tickets[ready++] = tickets[i];
+  }
+  if (ready > 1 && ready == full) {
+    gint64 start = g_get_monotonic_time ();
+    GError *error = NULL;
+    gboolean ok = encode_batch (worker, tickets, ready, worker->input, encodings, &error);
+    gint64 time = g_get_monotonic_time () - start;
+
+    for (guint i = 0; i < ready; i++) {
+      tickets[i]->infer_us = time / ready;
+      finish_encode (tickets[i], encodings[i], ok ? NULL : g_error_copy (error));
+    }
+    g_clear_error (&error);
+    return;
+  }
+  /* A part of a batch runs frame by frame: on a processor that costs no more than a batch, and needs no plan of its own. */
+  for (guint i = 0; i < ready; i++) {
+    gint64 start = g_get_monotonic_time ();
+    GError *error = NULL;
+    UpiEncoding *encoding = encode_one (worker, tickets[i], worker->input + i * frame, &error);
+
+    tickets[i]->infer_us = g_get_monotonic_time () - start;
+    finish_encode (tickets[i], encoding, error);
+  }
+}
+
+static void
+run_text (UpiWorker *worker, UpiTicket *ticket)
+{
+  gint64 start = g_get_monotonic_time ();
+  GError *error = NULL;
+  gboolean finished = TRUE;
+
+  if (upi_ticket_is_cancelled (ticket))
+    g_set_error_literal (&error, UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
+  else if (ticket->kind == UPI_TICKET_LABELS)
+    finished = upi_labels_run (worker, ticket, &error);
+  else
+    upi_caption_run (worker, ticket, &error);
+  ticket->infer_us += g_get_monotonic_time () - start;
+  if (finished) {
+    upi_ticket_finish (ticket, error);
+  } else {
+    upi_queue_push (ticket->queue, ticket);
+    if (upi_ticket_is_cancelled (ticket)) /* in between */
+      upi_ticket_cancel (ticket);
+  }
+  upi_ticket_unref (ticket);
+}
+
+gpointer
+upi_worker_main (gpointer data)
+{
+  UpiWorker *worker = data;
+  UpiTicket *tickets[UPI_ENGINE_MAX_BATCH];
+  guint n;
+
+  upi_engine_enter_worker ();
+  worker->contexts = g_ptr_array_new_with_free_func (worker_context_free);
+  worker->scaler = upi_scaler_new ();
+  while ((n = upi_queue_take (worker->engine->queue, tickets)) > 0) {
+    forget_evicted (worker);
+    if (tickets[0]->kind == UPI_TICKET_ENCODE)
+      run_frames (worker, tickets, n);
+    else
+      run_text (worker, tickets[0]);
+  }
+  g_clear_pointer (&worker->contexts, g_ptr_array_unref);
+  g_clear_pointer (&worker->scaler, upi_scaler_free);
+  g_clear_pointer (&worker->input, free);
+  return NULL;
+}
