@@ -37,7 +37,7 @@ struct _UpiBackend {
 
 /* The first members of every backend's plan and context. */
 struct _UpiPlan { const UpiBackend *backend; UpiProgram *program; guint threads; };
-struct _UpiContext { UpiPlan *plan; };
+struct _UpiContext { UpiPlan *plan; gpointer extra; /* the backend's own, or NULL */ };
 
 const UpiBackend *upi_backend_ref (void);
 const UpiBackend *upi_backend_cpu (void);

@@ -2,8 +2,13 @@
 #include "core/backends/cpu/cpu.h"
 #include "core/backends/cpu/onednn.h"
 #include "core/backends/cpu/prepare.h"
+#include "core/backends/cpu/team.h"
 
 #include <string.h>
+
+/* An operation is shared by threads if it is worth their meeting: some tens of microseconds on one. */
+#define SHARED_MACS 1000000
+#define SHARED_ELEMENTS 32768
 
 typedef struct {
   UpiBackend base;
@@ -65,12 +70,16 @@ step_prepare (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scrat
   const UpiCpuBackend *backend = (const UpiCpuBackend *) plan->backend;
   UpiCpuState *s = g_new0 (UpiCpuState, 1);
 
-  if (!upi_cpu_prepare (s, isas[backend->isa].kernels, backend->library, shape, error)) {
+  /* A frame on several threads is our own team's: the library would bring OpenMP's. */
+  if (!upi_cpu_prepare (s, isas[backend->isa].kernels, backend->library && plan->threads == 1, shape, error)) {
     upi_cpu_state_free (s);
     return FALSE;
   }
+  s->scratch = (s->scratch + UPI_ALIGNMENT - 1) / UPI_ALIGNMENT * UPI_ALIGNMENT;
+  s->shared = plan->threads > 1 && s->units > s->grain
+      && (upi_op_macs (plan->program, shape->op) > SHARED_MACS || upi_shape_count (&shape->out.shape) > SHARED_ELEMENTS);
   *state = s;
-  *scratch_bytes = s->scratch;
+  *scratch_bytes = s->scratch * plan->threads;
   return TRUE;
 }
 
@@ -97,6 +106,15 @@ step_local_free (const UpiOp *op, gpointer local)
   upi_dnn_local_free (local);
 }
 
+static void
+run_share (gpointer job, gint begin, gint end, guint thread)
+{
+  const UpiStep *step = job;
+  const UpiCpuState *state = step->state;
+
+  state->kernel (step, begin, end, (guint8 *) step->scratch + thread * state->scratch);
+}
+
 static gboolean
 step_run (UpiContext *context, const UpiStep *step, GError **error)
 {
@@ -104,7 +122,10 @@ step_run (UpiContext *context, const UpiStep *step, GError **error)
 
   if (step->local)
     return upi_dnn_run (step->local, step->in[0].data, step->out.data, step->residual.data, step->scratch, error);
-  state->kernel (step, 0, state->units, step->scratch);
+  if (state->shared)
+    upi_team_run (context->extra, run_share, (gpointer) step, state->units, state->grain);
+  else
+    state->kernel (step, 0, state->units, step->scratch);
   return TRUE;
 }
 
@@ -116,6 +137,24 @@ static UpiPlan *
 cpu_prepare (const UpiBackend *backend, UpiProgram *program, guint threads, GError **error)
 {
   return upi_steps_prepare (backend, &funcs, program, threads, error);
+}
+
+static UpiContext *
+cpu_context_new (UpiPlan *plan, GError **error)
+{
+  UpiContext *context = upi_steps_context_new (plan, error);
+
+  if (context && plan->threads > 1)
+    context->extra = upi_team_new (plan->threads);
+  return context;
+}
+
+static void
+cpu_context_free (UpiContext *context)
+{
+  if (context->extra)
+    upi_team_free (context->extra);
+  upi_steps_context_free (context);
 }
 
 static gboolean
@@ -136,8 +175,7 @@ cpu_run (UpiContext *context, GError **error)
 
 #define VARIANT(isa_, library_)                                                                                                            \
   {                                                                                                                                        \
-    { "cpu", cpu_prepare, upi_steps_plan_free, upi_steps_context_new, upi_steps_context_free, upi_steps_bind, cpu_run, cpu_run_timed },    \
-        isa_, library_                                                                                                                     \
+    { "cpu", cpu_prepare, upi_steps_plan_free, cpu_context_new, cpu_context_free, upi_steps_bind, cpu_run, cpu_run_timed }, isa_, library_ \
   }
 
 const UpiBackend *

@@ -107,16 +107,16 @@ KERNEL (attention) (const UpiStep *s, gint begin, gint end, void *scratch)
       if (queries > FEW_QUERIES) {
         for (gint r = 0; r < n_ranges; at += range[r++].length)
           KERNEL (gemm)
-          (&(UpiGemm){ .n = range[r].length,
-               .k = width,
-               .taps = 1,
-               .a = qs + first * q->stride[1],
-               .lda = q->stride[1],
-               .b = range[r].packed_k,
-               .scale = scale,
-               .c = p + at,
-               .ldc = keys },
-              0, rows);
+        (&(UpiGemm){ .n = range[r].length,
+             .k = width,
+             .taps = 1,
+             .a = qs + first * q->stride[1],
+             .lda = q->stride[1],
+             .b = range[r].packed_k,
+             .scale = scale,
+             .c = p + at,
+             .ldc = keys },
+            0, rows);
       }
       for (gint t = 0; t < rows; t++) {
         gint seen[2] = { range[0].length, n_ranges == 2 ? range[1].length : 0 }, *last = &seen[n_ranges - 1], sum;

@@ -1,7 +1,7 @@
 /* The kernels of the cpu backend: one table of functions per instruction set.
  *
  * A kernel computes a range [begin, end) of an operation's units (rows, output rows, queries: cpu.c says which), so that threads can share
- * one operation. scratch is the calling thread's own, as many bytes as upi_cpu_scratch() said.
+ * one operation. scratch is the calling thread's own, UpiCpuState.scratch bytes.
  */
 #pragma once
 
@@ -52,6 +52,7 @@ typedef struct {
   UpiCpuKernel kernel;
   gint units;         /* of the kernel's work, all of it */
   gint grain;         /* a thread's share is a multiple of it */
+  gboolean shared;    /* run by all threads of the frame */
   gsize scratch;      /* bytes a thread */
   gfloat *weights;    /* conv, linear: panels, one group after another; depthwise: [kh·kw][C]; resize: weight of the second line
                          [OH + OW]; sine: angle per unit of the coordinate [features / 2] */

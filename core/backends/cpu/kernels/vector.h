@@ -5,7 +5,7 @@
 
 #include <math.h>
 #include <string.h>
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 #include "core/backends/cpu/kernels/kernels.h"
@@ -96,41 +96,72 @@ vselect (vi mask, vf a, vf b)
   return (vf) ((mask & (vi) a) | (~mask & (vi) b));
 }
 
+/* a > b ? a : b and a < b ? a : b, so b where one is a NaN: what x86 has as one instruction. */
 INLINE vf
 vmax (vf a, vf b)
 {
+#if VL == 16
+  return (vf) _mm512_max_ps ((__m512) a, (__m512) b);
+#elif VL == 8
+  return (vf) _mm256_max_ps ((__m256) a, (__m256) b);
+#else
   return vselect (a > b, a, b);
+#endif
 }
 
 INLINE vf
 vmin (vf a, vf b)
 {
+#if VL == 16
+  return (vf) _mm512_min_ps ((__m512) a, (__m512) b);
+#elif VL == 8
+  return (vf) _mm256_min_ps ((__m256) a, (__m256) b);
+#else
   return vselect (a < b, a, b);
+#endif
 }
+
+/* Sum and maximum of a vector's elements, by halves. */
+typedef gfloat v4 __attribute__ ((vector_size (16)));
+#if VL >= 8
+typedef gfloat v8 __attribute__ ((vector_size (32)));
+#endif
 
 INLINE gfloat
 vsum (vf v)
 {
-  gfloat t[VL], s = 0;
-
-  vstore (t, v);
-  for (gint step = VL / 2; step; step /= 2)
-    for (gint i = 0; i < step; i++)
-      t[i] += t[i + step];
-  s = t[0];
-  return s;
+  v4 q;
+#if VL == 16
+  v8 h = (v8) _mm512_castps512_ps256 ((__m512) v) + (v8) _mm512_extractf32x8_ps ((__m512) v, 1);
+#elif VL == 8
+  v8 h = v;
+#endif
+#if VL >= 8
+  q = (v4) _mm256_castps256_ps128 ((__m256) h) + (v4) _mm256_extractf128_ps ((__m256) h, 1);
+#else
+  q = v;
+#endif
+  return (q[0] + q[2]) + (q[1] + q[3]);
 }
 
 INLINE gfloat
 vmax_across (vf v)
 {
-  gfloat t[VL];
-
-  vstore (t, v);
-  for (gint step = VL / 2; step; step /= 2)
-    for (gint i = 0; i < step; i++)
-      t[i] = t[i] > t[i + step] ? t[i] : t[i + step];
-  return t[0];
+  v4 q;
+  gfloat a, b;
+#if VL == 16
+  v8 h = (v8) _mm256_max_ps (_mm512_castps512_ps256 ((__m512) v), _mm512_extractf32x8_ps ((__m512) v, 1));
+#elif VL == 8
+  v8 h = v;
+#endif
+#if VL >= 8
+  q = (v4) _mm_max_ps (_mm256_castps256_ps128 ((__m256) h), _mm256_extractf128_ps ((__m256) h, 1));
+#else
+  q = v;
+#endif
+  a = q[0] > q[1] ? q[0] : q[1];
+  b = q[2] > q[3] ? q[2] : q[3];
+  return a > b ? a : b;
 }
 
 /* Nearest integer, for |x| < 2^22. */
@@ -158,12 +189,17 @@ vtofloat (vi x)
 INLINE vf
 vexp (vf x)
 {
+  vf n, r, p;
+#if VL == 16
+  x = vmin (vmax (x, vset (-200.0f)), vset (88.0f));
+  n = (vf) _mm512_roundscale_ps ((__m512) (x * 1.44269504088896341f), 0);
+#else
   const vf floor_x = vset (-87.33f);
   vi tiny = x < floor_x;
-  vf n, r, p;
 
   x = vmin (vmax (x, floor_x), vset (88.0f));
   n = vround (x * 1.44269504088896341f);
+#endif
   r = x - n * 0.693359375f;
   r = r - n * -2.12194440e-4f;
   p = vset (1.9875691500e-4f);
@@ -173,7 +209,11 @@ vexp (vf x)
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
+#if VL == 16
+  return (vf) _mm512_scalef_ps ((__m512) p, (__m512) n);
+#else
   return vselect (tiny, vset (0), p * (vf) ((vtoint (n) + 127) << 23));
+#endif
 }
 
 /* erf as x·P(x²)/Q(x²) on [-4, 4] (the rational minimax of Eigen and TensorFlow); absolute error below 3e-7. */
