@@ -32,11 +32,11 @@
   "  \"input\": { \"sizes\": [[64, 64]], \"resize\": \"stretch\", \"filter\": \"triangle\"," \
   "             \"mean\": [0.485, 0.456, 0.406], \"std\": [0.229, 0.224, 0.225] }," \
   "  \"backbone\": { \"kind\": \"resnet50\" }," \
-  "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 4, \"region_ffn\": 48," \
+  "  \"d\": 64, \"heads\": 4, \"points\": 2, \"levels\": 4, \"region_ffn\": 48," \
   "  \"pixel_encoder\": { \"kind\": \"full\", \"layers\": 2 }," \
   "  \"query\": { \"count\": 12, \"anchor\": \"scale\", \"content\": \"learned\" }," \
   "  \"region_decoder\": { \"layers\": 2 }," \
-  "  \"mask\": { \"channels\": 32, \"groups\": 8, \"lateral_norm\": true }," \
+  "  \"mask\": { \"channels\": 64, \"groups\": 8, \"lateral_norm\": true }," \
   "  \"global\": { \"pools\": 2 }," \
   "  \"decoder\": { \"width\": 48, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"norm\": \"post\", \"experts\": 4, \"top_k\": 2," \
   "               \"attributes\": { \"image\": [1, 0, 0, 1], \"text\": [0, 1, 0, 1], \"text_causal\": [0, 1, 1, 0] } }," \

@@ -66,9 +66,8 @@ typedef struct {
 } UpiQueries;
 
 void upi_query_selection_tensors (GArray *specs, const UpiConfig *config);
-UpiQueries upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory);
-/* Its second half, from given indices: contents and first boxes of selected tokens of o [B,T,d]. */
-void upi_selected_queries (UpiBuild *b, const UpiLevels *levels, UpiValue o, UpiQueries *queries);
+/* given: I32 [B,N], tokens to take instead of the best (tests, where scores tie nearly); UPI_NO_VALUE: the N best */
+UpiQueries upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory, UpiValue given);
 
 /* ---- region-decoder.c ------------------------------------------------------------------------------------------------------------ */
 

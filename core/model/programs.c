@@ -63,11 +63,17 @@ check_image_size (const UpiModel *model, guint batch, guint width, guint height,
 UpiProgram *
 upi_model_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, GError **error)
 {
+  return upi_image_program (model, batch, width, height, debug, FALSE, error);
+}
+
+UpiProgram *
+upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, gboolean given_index, GError **error)
+{
   const UpiConfig *c = model->config;
   UpiBuild build, *b = &build;
   UpiProgram *p;
   UpiLevels levels;
-  UpiValue image, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, proposals, flat, sequence;
+  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, proposals, flat, sequence;
   g_autofree UpiValue *pools = g_new (UpiValue, c->global.pools + 1);
   g_autofree UpiValue *keys = g_new (UpiValue, c->decoder.layers);
   g_autofree UpiValue *values = g_new (UpiValue, c->decoder.layers);
@@ -83,11 +89,12 @@ upi_model_image_program (UpiModel *model, guint batch, guint width, guint height
 
   /* image encoder: general region proposals (4.1) */
   image = upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 ((gint) batch, (gint) height, (gint) width, 3));
-  upi_backbone (b, image, maps);                                                   /* C2..C5 */
-  upi_input_projection (b, &levels, maps, projected);                              /* F_1..F_L */
-  memory = upi_pixel_encoder (b, &levels, projected);                              /* [B,T,d] */
-  mask_features = upi_mask_features (b, &levels, maps[0], memory);                 /* [B,H/4,W/4,m] */
-  queries = upi_query_selection (b, &levels, memory);                              /* N of T */
+  upi_backbone (b, image, maps);                                   /* C2..C5 */
+  upi_input_projection (b, &levels, maps, projected);              /* F_1..F_L */
+  memory = upi_pixel_encoder (b, &levels, projected);              /* [B,T,d] */
+  mask_features = upi_mask_features (b, &levels, maps[0], memory); /* [B,H/4,W/4,m] */
+  given = given_index ? upi_program_input (p, "given_index", UPI_I32, UPI_SHAPE2 ((gint) batch, c->query.count)) : UPI_NO_VALUE;
+  queries = upi_query_selection (b, &levels, memory, given);                       /* N of T */
   regions = upi_region_decoder (b, &levels, queries.content, queries.box, memory); /* q_sem, q_box */
   mask_embed = upi_mask_embed (b, regions.semantic);                               /* [B,N,m] */
   proposals = upi_proposals (b, &regions, mask_features, mask_embed);              /* [B,N,D] */
@@ -115,13 +122,17 @@ upi_model_image_program (UpiModel *model, guint batch, guint width, guint height
       output (p, projected[l], "F_%d", l + 1);
     output (p, memory, "memory");
     output (p, queries.scores, "scores");
-    output (p, queries.index, "index");
+    if (!given_index)
+      output (p, queries.index, "index");
     output (p, queries.box, "box_0");
     output (p, queries.content, "content");
     output (p, regions.semantic, "q_sem");
     output (p, proposals, "q_proposal");
+    for (gint i = 0; i < c->global.pools; i++)
+      output (p, pools[i], "pool_%d", i);
     output (p, flat, "g_flat");
-    output (p, sequence, "sequence");
+    output (p, decoded.regions, "decoded_regions");
+    output (p, decoded.spe, "image_spe");
   }
   return finish (p, error);
 }

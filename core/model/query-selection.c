@@ -12,33 +12,24 @@ upi_query_selection_tensors (GArray *specs, const UpiConfig *c)
     upi_tensor (specs, UPI_F32, UPI_SHAPE2 (c->query.count, c->d), "query.content");
 }
 
-void
-upi_selected_queries (UpiBuild *b, const UpiLevels *levels, UpiValue o, UpiQueries *q)
+UpiQueries
+upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory, UpiValue given)
 {
   const UpiConfig *c = b->config;
   UpiProgram *p = b->program;
-  UpiValue anchors, selected;
-
-  /* boxes of the selected tokens alone: the MLP over all T would cost more than the region decoder */
-  anchors = upi_program_constant (p, upi_anchors (levels, c->query.anchor, c->query.anchor_cells), UPI_SHAPE3 (1, levels->tokens, 4));
-  anchors = upi_gather (p, anchors, q->index);                                    /* [B,N,4] */
-  selected = upi_gather (p, o, q->index);                                         /* [B,N,d] */
-  q->box = upi_box_refine (p, upi_mlp_of (b, selected, 3, "query.box"), anchors); /* [B,N,4] */
-  q->content = c->query.content == UPI_CONTENT_PIXEL ? selected : upi_weight_tiled (b, "query.content");
-}
-
-UpiQueries
-upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory)
-{
-  UpiProgram *p = b->program;
+  UpiValue o, anchors, selected;
   UpiQueries q;
-  UpiValue o;
 
   upi_program_part (p, "query selection (4.1)");
   o = upi_linear_of (b, memory, UPI_ACT_NONE, "query.output"); /* [B,T,d] */
   o = upi_layer_norm_of (b, o, UPI_LAYER_NORM_EPS, "query.norm");
-  q.scores = upi_linear_of (b, o, UPI_ACT_NONE, "query.score"); /* [B,T,1] */
-  q.index = upi_top_k (p, q.scores, b->config->query.count);    /* [B,N] */
-  upi_selected_queries (b, levels, o, &q);
+  q.scores = upi_linear_of (b, o, UPI_ACT_NONE, "query.score");                      /* [B,T,1] */
+  q.index = given == UPI_NO_VALUE ? upi_top_k (p, q.scores, c->query.count) : given; /* [B,N] */
+  /* boxes of the selected tokens alone: the MLP over all T would cost more than the region decoder */
+  anchors = upi_program_constant (p, upi_anchors (levels, c->query.anchor, c->query.anchor_cells), UPI_SHAPE3 (1, levels->tokens, 4));
+  anchors = upi_gather (p, anchors, q.index);                                    /* [B,N,4] */
+  selected = upi_gather (p, o, q.index);                                         /* [B,N,d] */
+  q.box = upi_box_refine (p, upi_mlp_of (b, selected, 3, "query.box"), anchors); /* [B,N,4] */
+  q.content = c->query.content == UPI_CONTENT_PIXEL ? selected : upi_weight_tiled (b, "query.content");
   return q;
 }

@@ -58,8 +58,8 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
   } else if (spec->shape.rank == 1 && (strstr (name, "norm") || strstr (name, "LayerNorm"))) {
     *centre = 1;
     *reach = 0.2f;
-  } else if (spec->shape.rank == 1 || strstr (name, "embed") || g_str_equal (name, "query.content")
-      || g_str_has_suffix (name, ".gate.weight")) {
+  } else if (spec->shape.rank == 1 || strstr (name, "embeddings") || g_str_equal (name, "level_embed")
+      || g_str_equal (name, "query.content") || g_str_has_suffix (name, ".gate.weight")) {
     *reach = 1;
   } else {
     *reach = sqrtf (3.0f / fan_in) * (spec->shape.rank == 4 ? 1.4f : 1.0f);

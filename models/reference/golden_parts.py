@@ -1,0 +1,57 @@
+"""Whole tensors of every part of a tiny network, so that C can feed each part the reference's input and name the one that is wrong.
+
+    build/tests/core/test-golden --write tiny /tmp/tiny          # a model with random weights (tests/tiny-config.h)
+    python -m models.reference.golden_parts --model /tmp/tiny --size 64x64 --out tests/golden/tiny.safetensors
+
+Names are golden.py's, behind no prefix: maps [C, H, W], tokens [T, C], the batch axis dropped; of the region decoder the last layer alone.
+Texts are made-up token ids; `caption_ids` is what the caption's cosines were asked with (teacher forcing).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .golden import image_parts
+from .model import UniPerceiver, load
+
+UNUSED = ("pooled_masks", "detection_logits")
+
+
+@torch.no_grad()
+def parts(model: UniPerceiver, width: int, height: int) -> dict[str, Tensor]:
+    config = model.config
+    vocabulary = config.text.vocabulary
+    ids = (torch.arange(7) * 37 + 2) % vocabulary
+    features = model.text(ids[None])
+    spe = model.encoded_text(features, torch.tensor([len(ids)]))
+    out, cache = image_parts(model, width, height, spe)
+    last = config.region_layers
+    for i in range(1, last):
+        del out[f"q_sem_{i}"], out[f"q_box_{i}"]
+    out["q_sem"], out["q_box"] = out.pop(f"q_sem_{last}"), out.pop(f"q_box_{last}")
+    caption = (torch.arange(5) * 29 + 2) % vocabulary
+    out["text_ids"], out["text_encoder"], out["text_spe"] = ids.int(), features[0], spe[0]
+    out["caption_ids"], out["caption_cosines"] = caption.int(), model.causal(caption[None], cache)[0]
+    return {k: v for k, v in out.items() if k not in UNUSED}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--size", required=True, help="WxH")
+    parser.add_argument("--out", type=Path, required=True)
+    o = parser.parse_args()
+    width, height = map(int, o.size.split("x"))
+    whole = parts(load(o.model), width, height)
+    whole = {k: (v if v.is_floating_point() else v.int()).contiguous().clone() for k, v in whole.items()}
+    o.out.parent.mkdir(parents=True, exist_ok=True)
+    save_file(whole, o.out)
+
+
+if __name__ == "__main__":
+    main()
