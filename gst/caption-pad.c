@@ -1,0 +1,251 @@
+/* caption-pad.c: the text pad of upicaption; see caption-pad.h.
+ *
+ * Text and video meet again downstream, in a muxer or in textoverlay, and there one waits for the other. A text pad that is pushed from
+ * the video thread therefore hangs a pipeline in preroll: the text sink holds the thread that would bring the video. Hence a task of its
+ * own, and a queue between it and the video thread, which never waits. The queue stays short: captions are one a second, and the GAPs
+ * between them are joined when downstream stands still.
+ */
+#include "gst/caption-pad.h"
+
+/* More items than that: downstream does not take them now. */
+#define JOIN_GAPS_FROM 64
+/* Captions of a pad that nobody drains for so long are lost, oldest first. */
+#define MAX_ITEMS 4096
+/* A push that has not returned for so long is taken for blocked: longer than any element needs for a sentence. */
+#define BLOCKED_AFTER_US (100 * G_TIME_SPAN_MILLISECOND)
+
+struct _GstUpiCaptionPad {
+  GstPad parent;
+
+  GMutex task_lock; /* starting and stopping; before lock; never taken by the task */
+  gboolean active;
+
+  GMutex lock;
+  GCond cond;
+  GQueue items; /* GstMiniObject: GstEvent, GstBuffer */
+  gboolean flushing;
+  gboolean pushing;
+  GstFlowReturn flow;
+};
+
+G_DEFINE_FINAL_TYPE (GstUpiCaptionPad, gst_upi_caption_pad, GST_TYPE_PAD)
+
+/* lock held */
+static void
+clear_items (GstUpiCaptionPad *pad)
+{
+  GstMiniObject *item;
+  while ((item = g_queue_pop_head (&pad->items)) != NULL)
+    gst_mini_object_unref (item);
+}
+
+/* The task: one item a turn. Flow errors do not stop it: NOT_LINKED may end when somebody links, FLUSHING when the flush does; the video
+ * thread reports those that are fatal. */
+static void
+push_one (gpointer user_data)
+{
+  GstUpiCaptionPad *pad = user_data;
+  GstFlowReturn flow = GST_FLOW_OK;
+
+  g_mutex_lock (&pad->lock);
+  while (!pad->flushing && g_queue_is_empty (&pad->items))
+    g_cond_wait (&pad->cond, &pad->lock);
+  if (pad->flushing) {
+    g_mutex_unlock (&pad->lock);
+    gst_pad_pause_task (GST_PAD (pad));
+    return;
+  }
+  GstMiniObject *item = g_queue_pop_head (&pad->items);
+  gboolean is_buffer = GST_IS_BUFFER (item);
+  pad->pushing = TRUE;
+  g_mutex_unlock (&pad->lock);
+
+  if (is_buffer)
+    flow = gst_pad_push (GST_PAD (pad), GST_BUFFER_CAST (item));
+  else
+    gst_pad_push_event (GST_PAD (pad), GST_EVENT_CAST (item));
+
+  g_mutex_lock (&pad->lock);
+  pad->pushing = FALSE;
+  if (is_buffer && !pad->flushing)
+    pad->flow = flow;
+  g_cond_broadcast (&pad->cond);
+  g_mutex_unlock (&pad->lock);
+}
+
+void
+gst_upi_caption_pad_queue (GstUpiCaptionPad *pad, GstMiniObject *item)
+{
+  g_mutex_lock (&pad->lock);
+  if (pad->flushing) {
+    gst_mini_object_unref (item);
+  } else {
+    if (g_queue_get_length (&pad->items) >= MAX_ITEMS) {
+      for (GList *link = pad->items.head; link != NULL; link = link->next) {
+        if (GST_IS_BUFFER (link->data)) {
+          gst_mini_object_unref (link->data);
+          g_queue_delete_link (&pad->items, link);
+          break;
+        }
+      }
+    }
+    g_queue_push_tail (&pad->items, item);
+    g_cond_broadcast (&pad->cond);
+  }
+  g_mutex_unlock (&pad->lock);
+}
+
+/* lock held. The last GAP of the queue, if it ends where the new one begins (or overlaps it). */
+static gboolean
+join_gap (GstUpiCaptionPad *pad, GstClockTime pts, GstClockTime duration)
+{
+  GstMiniObject *last = g_queue_peek_tail (&pad->items);
+  GstClockTime last_pts, last_duration;
+
+  if (g_queue_get_length (&pad->items) < JOIN_GAPS_FROM || !GST_IS_EVENT (last) || GST_EVENT_TYPE (last) != GST_EVENT_GAP)
+    return FALSE;
+  gst_event_parse_gap (GST_EVENT_CAST (last), &last_pts, &last_duration);
+  if (pts < last_pts)
+    return FALSE;
+  duration = pts - last_pts + (GST_CLOCK_TIME_IS_VALID (duration) ? duration : 0);
+  g_queue_pop_tail (&pad->items);
+  gst_mini_object_unref (last);
+  g_queue_push_tail (&pad->items, gst_event_new_gap (last_pts, duration));
+  return TRUE;
+}
+
+void
+gst_upi_caption_pad_queue_gap (GstUpiCaptionPad *pad, GstClockTime pts, GstClockTime duration)
+{
+  g_mutex_lock (&pad->lock);
+  gboolean joined = pad->flushing || join_gap (pad, pts, duration);
+  g_mutex_unlock (&pad->lock);
+  if (!joined)
+    gst_upi_caption_pad_queue (pad, GST_MINI_OBJECT_CAST (gst_event_new_gap (pts, duration)));
+}
+
+static void
+set_flushing (GstUpiCaptionPad *pad, gboolean flushing)
+{
+  g_mutex_lock (&pad->lock);
+  pad->flushing = flushing;
+  pad->flow = GST_FLOW_OK;
+  clear_items (pad);
+  g_cond_broadcast (&pad->cond);
+  g_mutex_unlock (&pad->lock);
+}
+
+void
+gst_upi_caption_pad_flush (GstUpiCaptionPad *pad, GstEvent *event)
+{
+  gboolean start = GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START;
+
+  gst_pad_push_event (GST_PAD (pad), event); /* first: a push that is waiting returns */
+  g_mutex_lock (&pad->task_lock);
+  if (pad->active) { /* it may be released at the same moment */
+    set_flushing (pad, start);
+    if (start)
+      gst_pad_pause_task (GST_PAD (pad));
+    else
+      gst_pad_start_task (GST_PAD (pad), push_one, pad, NULL);
+  }
+  g_mutex_unlock (&pad->task_lock);
+}
+
+void
+gst_upi_caption_pad_unblock (GstUpiCaptionPad *pad)
+{
+  g_mutex_lock (&pad->lock);
+  pad->flushing = TRUE;
+  clear_items (pad);
+  g_cond_broadcast (&pad->cond);
+  gint64 deadline = g_get_monotonic_time () + BLOCKED_AFTER_US;
+  while (pad->pushing && g_cond_wait_until (&pad->cond, &pad->lock, deadline))
+    ;
+  gboolean blocked = pad->pushing;
+  g_mutex_unlock (&pad->lock);
+
+  if (blocked) {
+    gst_pad_push_event (GST_PAD (pad), gst_event_new_flush_start ());
+    gst_pad_push_event (GST_PAD (pad), gst_event_new_flush_stop (FALSE));
+  }
+}
+
+GstFlowReturn
+gst_upi_caption_pad_get_flow (GstUpiCaptionPad *pad)
+{
+  g_mutex_lock (&pad->lock);
+  GstFlowReturn flow = pad->flow;
+  g_mutex_unlock (&pad->lock);
+  return flow;
+}
+
+static gboolean
+activate_mode (GstPad *gst_pad, GstObject *parent, GstPadMode mode, gboolean active)
+{
+  GstUpiCaptionPad *pad = GST_UPI_CAPTION_PAD (gst_pad);
+
+  if (mode != GST_PAD_MODE_PUSH)
+    return FALSE;
+  g_mutex_lock (&pad->task_lock);
+  pad->active = active;
+  set_flushing (pad, !active);
+  gboolean ok = active ? gst_pad_start_task (gst_pad, push_one, pad, NULL) : gst_pad_stop_task (gst_pad);
+  g_mutex_unlock (&pad->task_lock);
+  return ok;
+}
+
+/* Seeks and latency go the way of the video; what a text sink says about its own lateness or caps is none of the video's business. */
+static gboolean
+handle_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_QOS:
+  case GST_EVENT_RECONFIGURE:
+  case GST_EVENT_NAVIGATION:
+    gst_event_unref (event);
+    return TRUE;
+  default:
+    return gst_pad_event_default (pad, parent, event);
+  }
+}
+
+static void
+gst_upi_caption_pad_finalize (GObject *object)
+{
+  GstUpiCaptionPad *pad = GST_UPI_CAPTION_PAD (object);
+
+  clear_items (pad);
+  g_cond_clear (&pad->cond);
+  g_mutex_clear (&pad->lock);
+  g_mutex_clear (&pad->task_lock);
+  G_OBJECT_CLASS (gst_upi_caption_pad_parent_class)->finalize (object);
+}
+
+static void
+gst_upi_caption_pad_class_init (GstUpiCaptionPadClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = gst_upi_caption_pad_finalize;
+}
+
+static void
+gst_upi_caption_pad_init (GstUpiCaptionPad *pad)
+{
+  g_mutex_init (&pad->task_lock);
+  g_mutex_init (&pad->lock);
+  g_cond_init (&pad->cond);
+  g_queue_init (&pad->items);
+  pad->flushing = TRUE; /* until activated */
+  pad->flow = GST_FLOW_OK;
+}
+
+GstPad *
+gst_upi_caption_pad_new (GstPadTemplate *templ, const gchar *name)
+{
+  GstPad *pad = g_object_new (GST_TYPE_UPI_CAPTION_PAD, "name", name, "direction", GST_PAD_SRC, "template", templ, NULL);
+
+  gst_pad_set_activatemode_function (pad, activate_mode);
+  gst_pad_set_event_function (pad, handle_event);
+  gst_pad_use_fixed_caps (pad);
+  return pad;
+}

@@ -1,0 +1,563 @@
+/* gstupioverlay.c: draws what the upi elements found onto the frame; the drawing itself is overlay-draw.c. */
+/**
+ * SECTION:element-upioverlay
+ * @title: upioverlay
+ * @short_description: draws boxes, labels, masks and captions
+ *
+ * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom. It is the
+ * usual end of a chain of upi elements, and lets go of the encoding's megabytes unless #GstUpiOverlay:keep-encoding is set.
+ *
+ * Any raw format: straight into the pixels of the common 8-bit ones, through a #GstVideoOverlayComposition for the rest; where downstream
+ * takes such compositions (a sink that draws with the GPU), they are attached and the pixels stay as they are. Buffers without a
+ * GstUpiMeta pass untouched.
+ *
+ * ## Example
+ * |[
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upioverlay ! videoconvert \
+ *     ! autovideosink sync=false
+ * ]|
+ * (`sync=false`, or `policy=latest` on upiencoder, where the machine is slower than the clip.)
+ */
+#include <gst/base/gstbasetransform.h>
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+#include "gst/gstupimeta.h"
+#include "gst/overlay-blend.h"
+#include "gst/overlay-draw.h"
+#include "gst/plugin.h"
+
+GST_DEBUG_CATEGORY_STATIC (upioverlay_debug);
+#define GST_CAT_DEFAULT upioverlay_debug
+
+#define GST_TYPE_UPI_OVERLAY (gst_upi_overlay_get_type ())
+G_DECLARE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST, UPI_OVERLAY, GstBaseTransform)
+
+#define COMPOSITION_FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
+
+/* The raw format that is Cairo's RGB24 on this machine. */
+#if G_BYTE_ORDER == G_LITTLE_ENDIAN
+#define CAIRO_RGB24_FORMAT GST_VIDEO_FORMAT_BGRx
+#else
+#define CAIRO_RGB24_FORMAT GST_VIDEO_FORMAT_xRGB
+#endif
+
+#define DEFAULT_MASK_OPACITY 0.45
+#define DEFAULT_COLOR_BY GST_UPI_COLOR_BY_LABEL
+#define DEFAULT_FONT "Sans"
+#define DEFAULT_LINE_WIDTH 0
+
+enum {
+  PROP_0,
+  PROP_DRAW_BOXES,
+  PROP_DRAW_LABELS,
+  PROP_DRAW_MASKS,
+  PROP_DRAW_CAPTION,
+  PROP_MASK_OPACITY,
+  PROP_COLOR_BY,
+  PROP_FONT,
+  PROP_LINE_WIDTH,
+  PROP_KEEP_ENCODING
+};
+
+struct _GstUpiOverlay {
+  GstBaseTransform parent;
+
+  /* object lock */
+  GstUpiOverlayStyle style;
+  gboolean keep_encoding;
+  gboolean downstream_refuses; /* its caps take compositions, its ALLOCATION answer does not */
+
+  /* streaming thread */
+  GstVideoInfo info;
+  gboolean attach;
+  gboolean warned;
+  GstUpiPainter *painter;
+  GByteArray *scratch; /* pixels of one item */
+};
+
+G_DEFINE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST_TYPE_BASE_TRANSFORM)
+
+GST_ELEMENT_REGISTER_DEFINE (upioverlay, "upioverlay", GST_RANK_NONE, GST_TYPE_UPI_OVERLAY)
+
+#define OVERLAY_CAPS                                                                                                                       \
+  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY ", " COMPOSITION_FEATURE, GST_VIDEO_FORMATS_ALL)                \
+  "; " GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
+
+#define GST_TYPE_UPI_COLOR_BY (gst_upi_color_by_get_type ())
+static GType
+gst_upi_color_by_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { GST_UPI_COLOR_BY_LABEL, "One colour a label, the same in every run", "label" },
+    { GST_UPI_COLOR_BY_OBJECT, "One colour an object of the frame, best first", "object" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiColorBy", values));
+  return type;
+}
+
+/* ---- negotiation ----------------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+has_composition_feature (const GstCaps *caps)
+{
+  GstCapsFeatures *features = gst_caps_is_empty (caps) ? NULL : gst_caps_get_features (caps, 0);
+  return features != NULL && gst_caps_features_contains (features, COMPOSITION_FEATURE);
+}
+
+/* @caps with the feature added to, or removed from, every structure. */
+static GstCaps *
+caps_with_feature (const GstCaps *caps, gboolean with)
+{
+  GstCaps *result = gst_caps_copy (caps);
+
+  for (guint i = 0; i < gst_caps_get_size (result); i++) {
+    GstCapsFeatures *features = gst_caps_get_features (result, i);
+    gboolean contains = gst_caps_features_contains (features, COMPOSITION_FEATURE);
+    if (gst_caps_features_is_any (features) || contains == with)
+      continue;
+    if (with)
+      gst_caps_features_add (features, COMPOSITION_FEATURE);
+    else
+      gst_caps_features_remove (features, COMPOSITION_FEATURE);
+  }
+  return result;
+}
+
+/* We may add the feature on the way down, never remove it: compositions of elements before us are not ours to lose. */
+static GstCaps *
+gst_upi_overlay_transform_caps (GstBaseTransform *trans, GstPadDirection direction, GstCaps *caps, GstCaps *filter)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstCaps *result;
+
+  GST_OBJECT_LOCK (self);
+  gboolean refuses = self->downstream_refuses;
+  GST_OBJECT_UNLOCK (self);
+
+  if (direction == GST_PAD_SINK)
+    result = refuses ? gst_caps_copy (caps) : gst_caps_merge (caps_with_feature (caps, TRUE), gst_caps_copy (caps));
+  else
+    result = gst_caps_merge (gst_caps_copy (caps), caps_with_feature (caps, FALSE));
+  if (filter != NULL) {
+    GstCaps *filtered = gst_caps_intersect_full (filter, result, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref (result);
+    result = filtered;
+  }
+  return result;
+}
+
+static gboolean
+gst_upi_overlay_set_caps (GstBaseTransform *trans, GstCaps *incaps, GstCaps *outcaps)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (!gst_video_info_from_caps (&self->info, incaps)) {
+    GST_ERROR_OBJECT (self, "caps are no raw video: %" GST_PTR_FORMAT, incaps);
+    return FALSE;
+  }
+  self->attach = has_composition_feature (outcaps);
+  GST_DEBUG_OBJECT (self, "%s compositions for %" GST_PTR_FORMAT, self->attach ? "attaching" : "blending", outcaps);
+  return TRUE;
+}
+
+/* Caps alone do not tell: a tee or a fakesink takes any feature. When the ALLOCATION answer lacks the meta, negotiate once more without. */
+static gboolean
+gst_upi_overlay_decide_allocation (GstBaseTransform *trans, GstQuery *query)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (self->attach && !gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL)) {
+    GstCaps *incaps = gst_pad_get_current_caps (GST_BASE_TRANSFORM_SINK_PAD (trans));
+    gboolean upstream_attaches = incaps != NULL && has_composition_feature (incaps);
+    gst_clear_caps (&incaps);
+    if (!upstream_attaches) {
+      GST_DEBUG_OBJECT (self, "downstream does not draw compositions: blending");
+      GST_OBJECT_LOCK (self);
+      self->downstream_refuses = TRUE;
+      GST_OBJECT_UNLOCK (self);
+      gst_base_transform_reconfigure_src (trans);
+    }
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->decide_allocation (trans, query);
+}
+
+static gboolean
+gst_upi_overlay_src_event (GstBaseTransform *trans, GstEvent *event)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE) { /* something else may be linked now */
+    GST_OBJECT_LOCK (self);
+    self->downstream_refuses = FALSE;
+    GST_OBJECT_UNLOCK (self);
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->src_event (trans, event);
+}
+
+/* ---- drawing --------------------------------------------------------------------------------------------------------------------- */
+
+/* An own copy of the style, so that properties may change while a frame is drawn. */
+static GstUpiOverlayStyle
+take_style (GstUpiOverlay *self, gboolean *keep_encoding)
+{
+  GST_OBJECT_LOCK (self);
+  GstUpiOverlayStyle style = self->style;
+  style.font = g_strdup (self->style.font);
+  *keep_encoding = self->keep_encoding;
+  GST_OBJECT_UNLOCK (self);
+  return style;
+}
+
+static gboolean
+must_change (GstUpiOverlay *self, GstBuffer *buffer)
+{
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+  gboolean keep_encoding;
+
+  if (meta == NULL)
+    return FALSE;
+  GstUpiOverlayStyle style = take_style (self, &keep_encoding);
+  g_free (style.font);
+  return gst_upi_painter_has_work (meta->content, &style) || (!keep_encoding && gst_upi_content_get_encoding (meta->content) != NULL);
+}
+
+/* Only a buffer that will change must be writable; memory that others hold too is copied when it is mapped, not here. */
+static GstFlowReturn
+gst_upi_overlay_prepare_output_buffer (GstBaseTransform *trans, GstBuffer *input, GstBuffer **output)
+{
+  if (gst_buffer_is_writable (input) || !must_change (GST_UPI_OVERLAY (trans), input))
+    *output = input;
+  else
+    *output = gst_buffer_copy (input);
+  return GST_FLOW_OK;
+}
+
+static GstVideoOverlayComposition *
+compose (const GArray *items, gint width, gint height)
+{
+  GstVideoOverlayComposition *composition = gst_video_overlay_composition_new (NULL);
+
+  for (guint i = 0; i < items->len; i++) {
+    const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
+    gsize size = (gsize) item->area.w * item->area.h * 4;
+    guint8 *pixels = g_malloc (size);
+    gst_upi_painter_render (item, pixels, item->area.w * 4, width, height);
+
+    GstBuffer *buffer = gst_buffer_new_wrapped (pixels, size);
+    gst_buffer_add_video_meta (buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, item->area.w, item->area.h);
+    GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw (
+        buffer, item->area.x, item->area.y, item->area.w, item->area.h, GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
+    gst_buffer_unref (buffer);
+    gst_video_overlay_composition_add_rectangle (composition, rectangle);
+    gst_video_overlay_rectangle_unref (rectangle);
+  }
+  return composition;
+}
+
+/* Ours lies over what an element before us has attached. */
+static void
+attach_items (GstBuffer *buffer, const GArray *items, gint width, gint height)
+{
+  GstVideoOverlayComposition *ours = compose (items, width, height);
+  GstVideoOverlayCompositionMeta *meta = gst_buffer_get_video_overlay_composition_meta (buffer);
+
+  if (meta == NULL) {
+    gst_buffer_add_video_overlay_composition_meta (buffer, ours);
+  } else {
+    GstVideoOverlayComposition *both = gst_video_overlay_composition_copy (meta->overlay);
+    for (guint i = 0; i < gst_video_overlay_composition_n_rectangles (ours); i++)
+      gst_video_overlay_composition_add_rectangle (both, gst_video_overlay_composition_get_rectangle (ours, i));
+    gst_video_overlay_composition_unref (meta->overlay);
+    meta->overlay = both;
+  }
+  gst_video_overlay_composition_unref (ours);
+}
+
+/* FALSE: Cairo does not take rows at such addresses. */
+static gboolean
+draw_into_rgb24 (GstVideoFrame *frame, const GArray *items)
+{
+  gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
+  guint8 *data = GST_VIDEO_FRAME_PLANE_DATA (frame, 0);
+
+  if ((guintptr) data % 4 != 0)
+    return FALSE;
+  cairo_surface_t *surface =
+      cairo_image_surface_create_for_data (data, CAIRO_FORMAT_RGB24, width, height, GST_VIDEO_FRAME_PLANE_STRIDE (frame, 0));
+  gboolean ok = cairo_surface_status (surface) == CAIRO_STATUS_SUCCESS;
+  if (ok) {
+    cairo_t *cr = cairo_create (surface);
+    for (guint i = 0; i < items->len; i++)
+      gst_upi_painter_draw (&g_array_index (items, GstUpiOverlayItem, i), cr, width, height);
+    cairo_destroy (cr);
+    cairo_surface_finish (surface);
+  }
+  cairo_surface_destroy (surface);
+  return ok;
+}
+
+static void
+blend_items (GstUpiOverlay *self, GstVideoFrame *frame, const GArray *items)
+{
+  gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
+
+  for (guint i = 0; i < items->len; i++) {
+    const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
+    gint stride = item->area.w * 4;
+    if (self->scratch->len < (gsize) stride * item->area.h)
+      g_byte_array_set_size (self->scratch, (guint) stride * item->area.h);
+    gst_upi_painter_render (item, self->scratch->data, stride, width, height);
+    gst_upi_blend (frame, self->scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
+  }
+}
+
+/* FALSE: the frame could not be mapped. */
+static gboolean
+draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, const GstUpiOverlayStyle *style)
+{
+  GstVideoFormat format = GST_VIDEO_INFO_FORMAT (&self->info);
+  gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
+  GstVideoFrame frame;
+
+  if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE))
+    return FALSE;
+  gboolean knows = gst_upi_blend_knows (format);
+  g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, !knows);
+  if (!knows) {
+    GstVideoOverlayComposition *composition = compose (items, width, height);
+    gst_video_overlay_composition_blend (composition, &frame);
+    gst_video_overlay_composition_unref (composition);
+  } else if (format != CAIRO_RGB24_FORMAT || !draw_into_rgb24 (&frame, items)) {
+    blend_items (self, &frame, items);
+  }
+  gst_video_frame_unmap (&frame);
+  return TRUE;
+}
+
+static GstFlowReturn
+gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+  gboolean keep_encoding;
+
+  if (meta == NULL)
+    return GST_FLOW_OK;
+  GstUpiOverlayStyle style = take_style (self, &keep_encoding);
+  g_autofree gchar *font = style.font;
+  if (gst_upi_painter_has_work (meta->content, &style)) {
+    gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
+    if (self->attach) {
+      g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, meta->content, &style, width, height, TRUE);
+      attach_items (buffer, items, width, height);
+    } else if (!draw_into_pixels (self, buffer, meta->content, &style) && !self->warned) {
+      self->warned = TRUE;
+      GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("A frame could not be drawn on; it passes as it is."),
+          ("its memory of %" G_GSIZE_FORMAT " bytes could not be mapped for writing as %s, %dx%d (%" G_GSIZE_FORMAT " bytes)",
+              gst_buffer_get_size (buffer), gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&self->info)), width, height,
+              GST_VIDEO_INFO_SIZE (&self->info)));
+    }
+  }
+  if (!keep_encoding && gst_upi_content_get_encoding (meta->content) != NULL)
+    gst_upi_meta_drop_encoding (meta);
+  return GST_FLOW_OK;
+}
+
+/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+gst_upi_overlay_start (GstBaseTransform *trans)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  self->warned = FALSE;
+  GST_OBJECT_LOCK (self);
+  self->downstream_refuses = FALSE;
+  GST_OBJECT_UNLOCK (self);
+  self->painter = gst_upi_painter_new ();
+  self->scratch = g_byte_array_new ();
+  return TRUE;
+}
+
+static gboolean
+gst_upi_overlay_stop (GstBaseTransform *trans)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  g_clear_pointer (&self->painter, gst_upi_painter_free);
+  g_clear_pointer (&self->scratch, g_byte_array_unref);
+  return TRUE;
+}
+
+static void
+gst_upi_overlay_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_DRAW_BOXES:
+    self->style.draw_boxes = g_value_get_boolean (value);
+    break;
+  case PROP_DRAW_LABELS:
+    self->style.draw_labels = g_value_get_boolean (value);
+    break;
+  case PROP_DRAW_MASKS:
+    self->style.draw_masks = g_value_get_boolean (value);
+    break;
+  case PROP_DRAW_CAPTION:
+    self->style.draw_caption = g_value_get_boolean (value);
+    break;
+  case PROP_MASK_OPACITY:
+    self->style.mask_opacity = g_value_get_double (value);
+    break;
+  case PROP_COLOR_BY:
+    self->style.color_by = g_value_get_enum (value);
+    break;
+  case PROP_FONT:
+    g_free (self->style.font);
+    self->style.font = g_value_dup_string (value);
+    break;
+  case PROP_LINE_WIDTH:
+    self->style.line_width = g_value_get_uint (value);
+    break;
+  case PROP_KEEP_ENCODING:
+    self->keep_encoding = g_value_get_boolean (value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_upi_overlay_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_DRAW_BOXES:
+    g_value_set_boolean (value, self->style.draw_boxes);
+    break;
+  case PROP_DRAW_LABELS:
+    g_value_set_boolean (value, self->style.draw_labels);
+    break;
+  case PROP_DRAW_MASKS:
+    g_value_set_boolean (value, self->style.draw_masks);
+    break;
+  case PROP_DRAW_CAPTION:
+    g_value_set_boolean (value, self->style.draw_caption);
+    break;
+  case PROP_MASK_OPACITY:
+    g_value_set_double (value, self->style.mask_opacity);
+    break;
+  case PROP_COLOR_BY:
+    g_value_set_enum (value, self->style.color_by);
+    break;
+  case PROP_FONT:
+    g_value_set_string (value, self->style.font);
+    break;
+  case PROP_LINE_WIDTH:
+    g_value_set_uint (value, self->style.line_width);
+    break;
+  case PROP_KEEP_ENCODING:
+    g_value_set_boolean (value, self->keep_encoding);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_upi_overlay_finalize (GObject *object)
+{
+  g_free (GST_UPI_OVERLAY (object)->style.font);
+  G_OBJECT_CLASS (gst_upi_overlay_parent_class)->finalize (object);
+}
+
+static void
+install_properties (GObjectClass *object_class)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+  g_object_class_install_property (object_class, PROP_DRAW_BOXES,
+      g_param_spec_boolean ("draw-boxes", "Draw boxes", "Draw a rectangle around every object (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_DRAW_LABELS,
+      g_param_spec_boolean ("draw-labels", "Draw labels", "Write label and score of every object at its box (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_DRAW_MASKS,
+      g_param_spec_boolean ("draw-masks", "Draw masks", "Tint the pixels of every object that has a mask (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_DRAW_CAPTION,
+      g_param_spec_boolean ("draw-caption", "Draw caption", "Write the frame's caption at its bottom (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_MASK_OPACITY,
+      g_param_spec_double ("mask-opacity", "Mask opacity",
+          "How much of a mask's colour covers the pixels: 0 = nothing, 1 = all (default: 0.45)", 0, 1, DEFAULT_MASK_OPACITY, flags));
+  g_object_class_install_property (object_class, PROP_COLOR_BY,
+      g_param_spec_enum ("color-by", "Color by",
+          "What decides the colour: the label (the same in every frame and run) or the object's place in the frame's list (default: label)",
+          GST_TYPE_UPI_COLOR_BY, DEFAULT_COLOR_BY, flags));
+  g_object_class_install_property (object_class, PROP_FONT,
+      g_param_spec_string ("font", "Font",
+          "Font of labels and captions as a Pango description, such as \"Sans Bold\" or \"Noto Sans 14\"; without a size in it, the size "
+          "follows the frame's height (default: Sans)",
+          DEFAULT_FONT, flags));
+  g_object_class_install_property (object_class, PROP_LINE_WIDTH,
+      g_param_spec_uint ("line-width", "Line width", "Width of the boxes' lines in pixels; 0 = a 360th of the frame's height (default: 0)",
+          0, 256, DEFAULT_LINE_WIDTH, flags));
+  g_object_class_install_property (object_class, PROP_KEEP_ENCODING,
+      g_param_spec_boolean ("keep-encoding", "Keep encoding",
+          "Leave the frame's encoding (megabytes) on the buffer for elements behind this one (default: false)", FALSE, flags));
+}
+
+static void
+gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
+{
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  GST_DEBUG_CATEGORY_INIT (upioverlay_debug, "upioverlay", 0, "draws what the upi elements found");
+  object_class->set_property = gst_upi_overlay_set_property;
+  object_class->get_property = gst_upi_overlay_get_property;
+  object_class->finalize = gst_upi_overlay_finalize;
+  install_properties (object_class);
+
+  trans_class->transform_caps = gst_upi_overlay_transform_caps;
+  trans_class->set_caps = gst_upi_overlay_set_caps;
+  trans_class->decide_allocation = gst_upi_overlay_decide_allocation;
+  trans_class->src_event = gst_upi_overlay_src_event;
+  trans_class->prepare_output_buffer = gst_upi_overlay_prepare_output_buffer;
+  trans_class->transform_ip = gst_upi_overlay_transform_ip;
+  trans_class->start = gst_upi_overlay_start;
+  trans_class->stop = gst_upi_overlay_stop;
+
+  gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &sink_template);
+  gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &src_template);
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver overlay", "Filter/Editor/Video",
+      "Draws boxes, labels, masks and captions found by upidetect and upicaption; usually the last of the upi elements. Example: "
+      "... ! upiencoder ! upidetect ! upicaption ! upioverlay ! videoconvert ! autovideosink",
+      "The upi authors");
+  gst_type_mark_as_plugin_api (GST_TYPE_UPI_COLOR_BY, 0);
+}
+
+static void
+gst_upi_overlay_init (GstUpiOverlay *self)
+{
+  self->style = (GstUpiOverlayStyle){ .draw_boxes = TRUE,
+    .draw_labels = TRUE,
+    .draw_masks = TRUE,
+    .draw_caption = TRUE,
+    .mask_opacity = DEFAULT_MASK_OPACITY,
+    .color_by = DEFAULT_COLOR_BY,
+    .line_width = DEFAULT_LINE_WIDTH,
+    .font = g_strdup (DEFAULT_FONT) };
+  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
+}

@@ -1,0 +1,20 @@
+/* overlay-blend.h: a small premultiplied picture over a frame of any common 8-bit format, at the cost of its own area only. */
+#pragma once
+
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+/* Whether gst_upi_blend() knows the format: 8 bits a component, each at an address of its own, no alpha, not tiled. */
+gboolean gst_upi_blend_knows (GstVideoFormat format);
+
+/**
+ * gst_upi_blend: paints a picture over @frame, clipped to it, in the frame's own colour matrix and range.
+ * @frame: mapped for reading and writing; its format is one that gst_upi_blend_knows()
+ * @argb: rows of 0xAARRGGBB, premultiplied, in the machine's byte order (as Cairo's ARGB32)
+ * @stride: bytes a row of @argb
+ * @x, @y: where its top-left corner lies in the frame
+ */
+void gst_upi_blend (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y);
+
+G_END_DECLS
