@@ -4,6 +4,8 @@
  * case (all cases that match, with --filter). */
 
 #include "tests/parity/parity.h"
+#include "core/backends/cpu/cpu.h"
+#include "core/upi.h"
 
 #include <locale.h>
 #include <stdlib.h>
@@ -13,7 +15,8 @@ static gchar *backend_name, *filter;
 static gboolean bench;
 static gint threads = 1;
 
-static const GOptionEntry options[] = { { "backend", 0, 0, G_OPTION_ARG_STRING, &backend_name, "cpu (default), cuda or ref", "NAME" },
+static const GOptionEntry options[] = { { "backend", 0, 0, G_OPTION_ARG_STRING, &backend_name,
+                                            "cpu (default), cpu:ISA (its own kernels alone), cuda or ref", "NAME" },
   { "bench", 0, 0, G_OPTION_ARG_NONE, &bench, "Measure instead of comparing", NULL },
   { "filter", 0, 0, G_OPTION_ARG_STRING, &filter, "Only cases whose name contains TEXT", "TEXT" },
   { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "Threads of one run in --bench", "N" }, { NULL } };
@@ -47,7 +50,8 @@ add_tests (const UpiBackend *backend, const ParityFamily *family, guint index, c
   gboolean big = parity_case_is_big (family, index);
 
   for (guint v = 0; v < (big ? 1 : G_N_ELEMENTS (variants)); v++) {
-    g_autofree gchar *path = g_strdup_printf ("/parity/%s/%s %s", backend->name, name, variant_names[v]);
+    g_autofree gchar *path =
+        g_strdup_printf ("/parity/%s/%s %s", backend_name != NULL ? backend_name : backend->name, name, variant_names[v]);
     Test *test = g_new (Test, 1);
 
     *test = (Test){ backend, family, index, variants[v] };
@@ -72,6 +76,22 @@ each_case (const UpiBackend *backend, const ParityFamily *families, guint n_fami
   }
 }
 
+/* "cpu:avx2": the cpu backend's own kernels of one instruction set, without oneDNN; anything else is a backend's name. */
+static const UpiBackend *
+find_backend (const gchar *name, GError **error)
+{
+  for (gint isa = 0; g_str_has_prefix (name, "cpu:") && isa < UPI_CPU_ISA_COUNT; isa++) {
+    if (strcmp (name + 4, upi_cpu_isa_name ((UpiCpuIsa) isa)) == 0) {
+      const UpiBackend *backend = upi_backend_cpu_with_isa ((UpiCpuIsa) isa, FALSE);
+
+      if (backend == NULL)
+        g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "this machine has no %s", name + 4);
+      return backend;
+    }
+  }
+  return upi_backend_find (name, error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -86,7 +106,7 @@ main (int argc, char **argv)
     g_printerr ("%s\n", error->message);
     return 2;
   }
-  backend = upi_backend_find (backend_name != NULL ? backend_name : "cpu", &error);
+  backend = find_backend (backend_name != NULL ? backend_name : "cpu", &error);
   if (backend == NULL) {
     g_print ("1..0 # SKIP %s\n", error->message);
     return 0;
