@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=Path("models/nano"), help="directory of the config to start from")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/images"), help="as in training")
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--foreground-weight", type=float)
     parser.add_argument("--golden", type=Path)
@@ -92,7 +93,7 @@ def main() -> None:
     config = Config.load(o.model)
     if o.foreground_weight is not None:
         config.tasks["detection"]["foreground_weight"] = o.foreground_weight
-    trainee, _ = build(config, o.data, 1, language=False)
+    trainee, _ = build(config, o.data, 1, o.cache.with_name("words.pt"))
     if o.checkpoint:
         average_weights(trainee, o.checkpoint)
     labels, _, _ = categories(o.data)

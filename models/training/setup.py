@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+from itertools import accumulate
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from models.reference.backbone import load_efficientnet_lite0
@@ -18,7 +20,7 @@ from models.reference.tokenizer import WordPiece
 from .dataset import Record, load_records
 from .losses import Heads
 from .tasks import Trainee, Words
-from .vocabulary import CaptionVocabulary, ClassNames
+from .vocabulary import CaptionVocabulary, ClassNames, candidates
 
 # factors on the sampling weight of a source in the region tasks
 SOURCES = {"flickr8k_more": 0.12, "flickr8k": 0.4, "ccp": 0.6, "davis": 0.8, "coco": 1.5, "coco_more": 1.5, "kisa_cctv": 1.0}
@@ -66,17 +68,30 @@ def records(data: Path, part: str) -> list[Record]:
     return train + load_records(data, "extra", classes)
 
 
-def vocabulary(data: Path, tokenizer: WordPiece) -> tuple[CaptionVocabulary, list[str]]:
+def vocabulary(data: Path, tokenizer: WordPiece, limit: int, cache: Path | None) -> tuple[CaptionVocabulary, list[list[int]]]:
+    """The caption vocabulary and the tokenized lines of text; both are kept in `cache` when it is given."""
+    if cache is not None and cache.exists():
+        kept = torch.load(cache)
+        flat, rows = kept["flat"].tolist(), kept["lengths"].tolist()
+        starts = [0, *accumulate(rows)]
+        return CaptionVocabulary(tokenizer, kept["token_ids"]), [flat[s : s + n] for s, n in zip(starts, rows)]
     captions = [c for r in records(data, "train") for c in r.captions]
-    lines = [x for f in ("text.txt", "text_extra.txt") for x in (data / f).read_text(encoding="utf-8").splitlines()]
-    return CaptionVocabulary(tokenizer, captions, lines, 8, 4000), lines
+    texts = [x for f in ("text.txt", "text_extra.txt") for x in (data / f).read_text(encoding="utf-8").splitlines()]
+    lines = [tokenizer.encode(x, limit) for x in texts]
+    words = CaptionVocabulary(tokenizer, candidates(tokenizer, [tokenizer.encode(c) for c in captions], lines, 8, 4000))
+    if cache is not None and (not dist.is_initialized() or dist.get_rank() == 0):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        lengths = torch.tensor([len(x) for x in lines])
+        flat = torch.tensor([i for x in lines for i in x], dtype=torch.int32)
+        torch.save({"token_ids": words.token_ids, "flat": flat, "lengths": lengths}, cache)
+    return words, lines
 
 
-def build(config: Config, data: Path, seed: int, language: bool = True) -> tuple[Trainee, Words]:
+def build(config: Config, data: Path, seed: int, cache: Path | None = None) -> tuple[Trainee, Words]:
     """A trainee with ImageNet and MiniLM weights, all else random."""
     torch.manual_seed(seed)
     tokenizer = WordPiece(minilm("vocab.txt"))
-    words, lines = vocabulary(data, tokenizer)
+    words, lines = vocabulary(data, tokenizer, config.max_tokens, cache)
     names, _, _ = categories(data)
     model = UniPerceiver(config, len(words.token_ids))
     model.caption.token_ids.copy_(words.token_ids)
@@ -91,7 +106,6 @@ def build(config: Config, data: Path, seed: int, language: bool = True) -> tuple
         rows = (rows - rows.mean(0)) / rows.std()
         model.caption.vocabulary.copy_(rows @ torch.randn(rows.shape[1], config.decoder.width) / rows.shape[1] ** 0.5)
     class_names = ClassNames(names, model.text, tokenizer)
-    encoded = [tokenizer.encode(x, config.max_tokens) for x in lines] if language else []
     return Trainee(model, Heads(config.d, len(names), config.tasks)), Words(
-        class_names, words, tokenizer, encoded, random.Random(seed)
+        class_names, words, tokenizer, lines, random.Random(seed)
     )

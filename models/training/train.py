@@ -73,14 +73,14 @@ def shares(progress: float, joint: float) -> dict[str, float]:
 
 
 OMEGA = {"detection": 1.0, "captioning": 1.0, "retrieval": 0.5, "classification": 0.3, "language": 0.3}
-PER_STEP = {"detection": 16, "captioning": 16, "retrieval": 40, "classification": 24, "language": 96}
+PER_STEP = {"detection": 8, "captioning": 12, "retrieval": 32, "classification": 16, "language": 64}
 
 
 class Run:
     def __init__(self, options: Options) -> None:
         self.o = options
         config = Config.load(options.model)
-        self.trainee, self.words = build(config, options.data, options.seed)
+        self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
         self.trainee.model.to(memory_format=torch.channels_last)

@@ -73,17 +73,22 @@ class ClassNames:
         return self.features[index, : int(lengths.max())], lengths
 
 
-class CaptionVocabulary:
-    """Candidates of captioning: word pieces that occur often enough; rarer ones are read as [UNK] and never predicted."""
+def candidates(tokenizer: WordPiece, captions: list[list[int]], lines: list[list[int]], least: int, most: int) -> Tensor:
+    """The word pieces that occur often enough, [SEP] first; a caption counts three times a line of text."""
+    count: Counter[int] = Counter()
+    for rows, weight in ((captions, 3), (lines, 1)):
+        for row in rows:
+            for i in row[1:-1]:
+                count[i] += weight
+    kept = sorted(i for i, n in count.most_common(most - 1) if n >= least and i != tokenizer.unk)
+    return torch.tensor([tokenizer.sep, *kept], dtype=torch.int32)
 
-    def __init__(self, tokenizer: WordPiece, captions: list[str], lines: list[str], least: int, most: int) -> None:
-        count: Counter[int] = Counter()
-        for text, weight in ((captions, 3), (lines, 1)):
-            for line in text:
-                for i in tokenizer.encode(line)[1:-1]:
-                    count[i] += weight
-        kept = sorted(i for i, n in count.most_common(most - 1) if n >= least and i != tokenizer.unk)
-        self.token_ids = torch.tensor([tokenizer.sep, *kept], dtype=torch.int32)
+
+class CaptionVocabulary:
+    """Candidates of captioning; other word pieces are read as [UNK] and never predicted."""
+
+    def __init__(self, tokenizer: WordPiece, token_ids: Tensor) -> None:
+        self.token_ids = token_ids
         self.candidate = torch.full((len(tokenizer.tokens),), -100)
         self.candidate[self.token_ids.long()] = torch.arange(len(self.token_ids))
         self.unk = tokenizer.unk
