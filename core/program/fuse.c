@@ -2,7 +2,7 @@
  * the result is in a register.
  *
  *   add → layer_norm            layer_norm with a residual (post-norm transformers: one pass over the rows instead of two)
- *   conv | linear → add         residual, where the other operand is complete before the conv
+ *   conv | linear → add         residual; the conv waits for the other operand where it can
  *   conv | linear | add | norm → activation
  *
  * Only where nobody else reads the value in between. */
@@ -72,9 +72,33 @@ fuse_activation (UpiProgram *p, guint index)
   return TRUE;
 }
 
-/* x is conv's or linear's result, b becomes its residual. */
+/* TRUE if operation `from` may as well run right before operation `to`: nothing that it reads changes in between. */
 static gboolean
-fuse_add (UpiProgram *p, guint index, guint x_input)
+can_wait (const UpiProgram *p, gint from, guint to)
+{
+  const UpiOp *op = upi_program_op (p, (guint) from);
+
+  for (guint i = 0; i < op->n_inputs; i++) {
+    if (op->inputs[i] != UPI_NO_VALUE && upi_program_is_written (p, upi_value_info (p, op->inputs[i])->base, from + 1, (gint) to))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Moves operation `from` right before operation `to`; returns where it is then. */
+static gint
+move_before (UpiProgram *p, gint from, guint to)
+{
+  UpiOp op = *upi_program_op (p, (guint) from);
+
+  g_array_remove_index (p->ops, (guint) from);
+  g_array_insert_val (p->ops, to - 1, op);
+  return (gint) to - 1;
+}
+
+/* x is conv's or linear's result, b becomes its residual. If b is not complete before x is made, that waits for b when `wait` is TRUE. */
+static gboolean
+fuse_add (UpiProgram *p, guint index, guint x_input, gboolean wait)
 {
   const UpiOp *op = upi_program_op (p, index);
   UpiValue x = op->inputs[x_input], b = op->inputs[1 - x_input], residual;
@@ -90,11 +114,14 @@ fuse_add (UpiProgram *p, guint index, guint x_input)
   if ((into->kind != UPI_OP_CONV2D && into->kind != UPI_OP_LINEAR) || into->residual != UPI_NO_VALUE)
     return FALSE;
   /* b must be complete, and unchanged until here. */
-  if (upi_program_is_written (p, upi_value_info (p, b)->base, producer, (gint) index))
+  if (upi_program_is_written (p, upi_value_info (p, b)->base, producer, (gint) index) && (!wait || !can_wait (p, producer, index)))
     return FALSE;
   residual = upi_view_try_reshape (p, b, &upi_value_info (p, into->output)->shape);
   if (residual == UPI_NO_VALUE)
     return FALSE;
+  if (wait)
+    producer = move_before (p, producer, index);
+  into = upi_program_op (p, (guint) producer);
   into->residual = residual;
   *op_act (into) = act;
   take_over (p, producer, index);
@@ -144,7 +171,7 @@ upi_fuse (UpiProgram *p)
     if (kind == UPI_OP_ACTIVATION)
       gone = fuse_activation (p, i);
     else if (kind == UPI_OP_ADD)
-      gone = fuse_add (p, i, 0) || fuse_add (p, i, 1);
+      gone = fuse_add (p, i, 0, FALSE) || fuse_add (p, i, 1, FALSE) || fuse_add (p, i, 0, TRUE) || fuse_add (p, i, 1, TRUE);
     if (!gone)
       i++;
   }
