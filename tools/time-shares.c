@@ -133,16 +133,20 @@ upi_time_shares_print (UpiTimeShares *shares, const gchar *model, const gchar *d
   getrusage (RUSAGE_SELF, &usage);
   gdouble total = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   gdouble encode = threads_seconds ("encode:");
-  gdouble known = stats.convert_us / 1e6 + stats.infer_us / 1e6 + stats.caption_us / 1e6 + encode;
+  /* The engine counts wall time; its workers' processor time is divided in the same proportions. */
+  gdouble workers = threads_seconds ("upi-worker");
+  gdouble wall = MAX (stats.convert_us + stats.infer_us + stats.caption_us, 1);
+  gdouble convert = workers * stats.convert_us / wall, infer = workers * stats.infer_us / wall, caption = workers * stats.caption_us / wall;
+  gdouble known = workers + encode;
   for (guint i = 0; i < N_WATCHED; i++)
     known += seconds[i];
 
   g_print ("share of processor time (%s)\n", engine ? upi_engine_info (engine)->device_name : "no engine");
   print_row ("videoconvert before the encoder", seconds[0], total, frames);
-  print_row ("upiencoder: conversion, scaling", stats.convert_us / 1e6, total, frames);
-  print_row ("upiencoder: network", stats.infer_us / 1e6, total, frames);
+  print_row ("upiencoder: conversion, scaling", convert, total, frames);
+  print_row ("upiencoder: network", infer, total, frames);
   print_row ("upidetect", seconds[1], total, frames);
-  print_row ("upicaption: network", stats.caption_us / 1e6, total, frames);
+  print_row ("upicaption: network", caption, total, frames);
   print_row ("upijson", seconds[2], total, frames);
   print_row ("upioverlay", seconds[3], total, frames);
   print_row ("video encoding, muxing", encode, total, frames);

@@ -216,7 +216,7 @@ run (const Options *options, const gchar *uri)
   }
   g_print ("gst-launch-1.0 %s\n\n", description);
   demo.pipeline = gst_parse_launch (description, &error);
-  if (!demo.pipeline) {
+  if (!demo.pipeline || error) { /* a missing element leaves a partial pipeline and an error */
     g_printerr ("%s\n", error->message);
     return FALSE;
   }
