@@ -24,8 +24,9 @@ struct _UpiScaler {
   const UpiScaleKernels *kernels;
   Filter filters[KEPT_FILTERS];
   guint next_filter;
-  gfloat *row;       /* vertical sums, channels interleaved */
-  gfloat *planes[4]; /* split chroma (0, 1 at source width), then free use */
+  gfloat scale[4], bias[4]; /* of the conversion that runs */
+  gfloat *row;              /* vertical sums, channels interleaved */
+  gfloat *planes[5];        /* split chroma at source width (0, 1); Y, U, V at the network's width (2, 3, 4) */
   gsize row_floats, plane_floats;
   guint8 *rgb; /* UPI_PIXELS_READ */
   gsize rgb_bytes;
@@ -183,13 +184,13 @@ reserve (UpiScaler *scaler, gsize row_floats, gsize plane_floats, GError **error
   return TRUE;
 }
 
-/* Sums the rows under output row y of one plane into scaler->row; n bytes a row. */
+/* Sums the rows under output row y of one plane into scaler->row; n bytes a row. What lies beyond is left from a wider row or zero: finite,
+ * as the horizontal pass needs it. */
 static void
 vertical (UpiScaler *scaler, const Filter *filter, const UpiImage *image, guint plane, guint y, guint n)
 {
   scaler->kernels->vertical (image->planes[plane] + filter->start[y] * image->strides[plane], image->strides[plane],
       filter->weights + (gsize) y * filter->taps, filter->count[y], scaler->row, n);
-  /* What an earlier, wider row left must be finite, and is; what was never written is zero. */
 }
 
 static void
@@ -210,8 +211,8 @@ convert_packed (UpiScaler *scaler, const UpiImage *image, guint width, guint hei
     return FALSE;
   for (guint y = 0; y < height; y++) {
     vertical (scaler, down, image, 0, y, image->width * channels);
-    scaler->kernels->horizontal_packed (
-        scaler->row, channels, reverse, across->start, across->weights, across->taps, out + (gsize) y * width * 3, width);
+    scaler->kernels->horizontal_packed (scaler->row, channels, reverse, across->start, across->weights, across->taps, scaler->scale,
+        scaler->bias, out + (gsize) y * width * 3, width);
   }
   return TRUE;
 }
@@ -246,7 +247,7 @@ convert_yuv (UpiScaler *scaler, const UpiImage *image, guint width, guint height
   const Filter *luma_down = luma_across ? filter_for (scaler, image->height, image->height, height, error) : NULL;
   const Filter *across = luma_down ? filter_for (scaler, half_width, image->width / 2.0, width, error) : NULL;
   const Filter *down = across ? filter_for (scaler, half_height, image->height / 2.0, height, error) : NULL;
-  gfloat *y_row, *u_row, *v_row, c[6];
+  gfloat *split[2], *scaled[3], c[6];
   gsize floats;
 
   if (!down)
@@ -254,29 +255,26 @@ convert_yuv (UpiScaler *scaler, const UpiImage *image, guint width, guint height
   floats = (gsize) image->width + MAX (luma_across->taps, 2 * across->taps) + 8;
   if (!reserve (scaler, floats, MAX (floats, width), error))
     return FALSE;
-  y_row = scaler->planes[2];
-  u_row = scaler->planes[3];
+  for (guint i = 0; i < 2; i++)
+    split[i] = scaler->planes[i];
+  for (guint i = 0; i < 3; i++)
+    scaled[i] = scaler->planes[2 + i];
   matrix_of (image, c);
   for (guint y = 0; y < height; y++) {
-    gfloat *row = out + (gsize) y * width * 3;
-
-    /* The third plane's row waits in the output, which is written last. */
-    v_row = row;
+    vertical (scaler, luma_down, image, 0, y, image->width);
+    horizontal (scaler, luma_across, scaler->row, scaled[0]);
     if (image->format == UPI_PIXELS_NV12) {
       vertical (scaler, down, image, 1, y, 2 * half_width);
-      scaler->kernels->split (scaler->row, scaler->planes[0], scaler->planes[1], half_width);
-      horizontal (scaler, across, scaler->planes[0], u_row);
-      horizontal (scaler, across, scaler->planes[1], v_row);
+      scaler->kernels->split (scaler->row, split[0], split[1], half_width);
+      horizontal (scaler, across, split[0], scaled[1]);
+      horizontal (scaler, across, split[1], scaled[2]);
     } else {
       vertical (scaler, down, image, 1, y, half_width);
-      horizontal (scaler, across, scaler->row, u_row);
+      horizontal (scaler, across, scaler->row, scaled[1]);
       vertical (scaler, down, image, 2, y, half_width);
-      horizontal (scaler, across, scaler->row, v_row);
+      horizontal (scaler, across, scaler->row, scaled[2]);
     }
-    memcpy (scaler->planes[0], v_row, width * sizeof (gfloat));
-    vertical (scaler, luma_down, image, 0, y, image->width);
-    horizontal (scaler, luma_across, scaler->row, y_row);
-    scaler->kernels->matrix (y_row, u_row, scaler->planes[0], c, row, width);
+    scaler->kernels->matrix (scaled[0], scaled[1], scaled[2], c, scaler->scale, scaler->bias, out + (gsize) y * width * 3, width);
   }
   return TRUE;
 }
@@ -301,8 +299,7 @@ read_scaled (UpiScaler *scaler, const UpiImage *image, guint width, guint height
       g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "the frame could not be read: %s", cause ? cause->message : "no reason given");
     return FALSE;
   }
-  for (gsize i = 0; i < bytes; i++)
-    out[i] = scaler->rgb[i];
+  scaler->kernels->normalise (scaler->rgb, scaler->scale, scaler->bias, out, width * height);
   return TRUE;
 }
 
@@ -310,25 +307,17 @@ gboolean
 upi_scaler_convert (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
     gfloat *out, GError **error)
 {
-  gfloat scale[3], bias[3];
-  gboolean ok;
-
+  for (guint i = 0; i < 3; i++) {
+    scaler->scale[i] = 1 / (255 * std[i]);
+    scaler->bias[i] = -mean[i] / std[i];
+  }
   switch (image->format) {
   case UPI_PIXELS_READ:
-    ok = read_scaled (scaler, image, width, height, out, error);
-    break;
+    return read_scaled (scaler, image, width, height, out, error);
   case UPI_PIXELS_I420:
   case UPI_PIXELS_NV12:
-    ok = convert_yuv (scaler, image, width, height, out, error);
-    break;
+    return convert_yuv (scaler, image, width, height, out, error);
   default:
-    ok = convert_packed (scaler, image, width, height, out, error);
+    return convert_packed (scaler, image, width, height, out, error);
   }
-  for (guint i = 0; i < 3; i++) {
-    scale[i] = 1 / (255 * std[i]);
-    bias[i] = -mean[i] / std[i];
-  }
-  for (guint y = 0; ok && y < height; y++)
-    scaler->kernels->normalise (out + (gsize) y * width * 3, scale, bias, width);
-  return ok;
 }

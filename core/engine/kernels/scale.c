@@ -3,18 +3,36 @@
 
 #include <string.h>
 
-typedef gfloat Floats __attribute__ ((vector_size (UPI_SCALE_LANES * 4)));
-typedef gint32 Ints __attribute__ ((vector_size (UPI_SCALE_LANES * 4)));
-typedef guint8 Bytes __attribute__ ((vector_size (UPI_SCALE_LANES)));
-typedef gfloat Float4 __attribute__ ((vector_size (16)));
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
 
+typedef gfloat Floats __attribute__ ((vector_size (UPI_SCALE_LANES * 4)));
+typedef gfloat Float4 __attribute__ ((vector_size (16)));
+typedef gint32 Int4 __attribute__ ((vector_size (16)));
+
+/* UPI_SCALE_LANES bytes as floats. By intrinsics: compilers take the generic vector conversion apart byte by byte. */
 static inline Floats
 load_bytes (const guint8 *p)
 {
-  Bytes b;
+#if defined(__AVX512F__) && UPI_SCALE_LANES == 16
+  return (Floats) _mm512_cvtepi32_ps (_mm512_cvtepu8_epi32 (_mm_loadu_si128 ((const __m128i *) p)));
+#elif defined(__AVX2__) && UPI_SCALE_LANES == 8
+  return (Floats) _mm256_cvtepi32_ps (_mm256_cvtepu8_epi32 (_mm_loadl_epi64 ((const __m128i *) p)));
+#elif defined(__SSE2__) && UPI_SCALE_LANES == 4
+  gint32 four;
+  __m128i bytes, zero = _mm_setzero_si128 ();
 
-  memcpy (&b, p, sizeof b);
-  return __builtin_convertvector(__builtin_convertvector(b, Ints), Floats);
+  memcpy (&four, p, sizeof four);
+  bytes = _mm_unpacklo_epi8 (_mm_cvtsi32_si128 (four), zero);
+  return (Floats) _mm_cvtepi32_ps (_mm_unpacklo_epi16 (bytes, zero));
+#else
+  Floats v;
+
+  for (guint i = 0; i < UPI_SCALE_LANES; i++)
+    v[i] = p[i];
+  return v;
+#endif
 }
 
 static inline Float4
@@ -50,99 +68,120 @@ vertical (const guint8 *rows, gssize stride, const gfloat *weights, guint taps, 
   }
 }
 
-static inline gfloat
-sum4 (Float4 v)
+/* [Σ a, Σ b, Σ c, Σ d] */
+static inline Float4
+sums (Float4 a, Float4 b, Float4 c, Float4 d)
 {
-  return (v[0] + v[1]) + (v[2] + v[3]);
+  Float4 ab = __builtin_shufflevector (a, b, 0, 4, 1, 5) + __builtin_shufflevector (a, b, 2, 6, 3, 7); /* a02 b02 a13 b13 */
+  Float4 cd = __builtin_shufflevector (c, d, 0, 4, 1, 5) + __builtin_shufflevector (c, d, 2, 6, 3, 7);
+
+  return __builtin_shufflevector (ab, cd, 0, 1, 4, 5) + __builtin_shufflevector (ab, cd, 2, 3, 6, 7);
 }
 
 static void
 horizontal (const gfloat *in, const gint *start, const gfloat *weights, guint taps, gfloat *out, guint n)
 {
-  for (guint x = 0; x < n; x++, weights += taps) {
-    const gfloat *p = in + start[x];
-    Float4 sum = { 0 };
+  for (guint x = 0; x < n; x += 4, weights += 4 * taps) {
+    Float4 sum[4] = { { 0 } }, all;
 
     for (guint t = 0; t < taps; t += 4)
-      sum += load4 (p + t) * load4 (weights + t);
-    out[x] = sum4 (sum);
+      for (guint j = 0; j < 4; j++)
+        sum[j] += load4 (in + start[x + j] + t) * load4 (weights + j * taps + t);
+    all = sums (sum[0], sum[1], sum[2], sum[3]);
+    memcpy (out + x, &all, sizeof all);
   }
 }
 
 static inline void
-packed (const gfloat *in, const guint channels, const gboolean reverse, const gint *start, const gfloat *weights, guint taps, gfloat *out,
-    guint n)
+packed (const gfloat *in, const guint channels, const gboolean reverse, const gint *start, const gfloat *weights, guint taps,
+    const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
 {
+  Float4 s = load4 (scale), b = load4 (bias);
+
   for (guint x = 0; x < n; x++, weights += taps, out += 3) {
     const gfloat *p = in + start[x] * (gssize) channels;
-    Float4 sum = { 0 };
+    Float4 even = { 0 }, odd = { 0 };
 
-    for (guint t = 0; t < taps; t++, p += channels)
-      sum += load4 (p) * weights[t];
-    out[0] = sum[reverse ? 2 : 0];
-    out[1] = sum[1];
-    out[2] = sum[reverse ? 0 : 2];
+    for (guint t = 0; t < taps; t += 2, p += 2 * channels) {
+      even += load4 (p) * weights[t];
+      odd += load4 (p + channels) * weights[t + 1];
+    }
+    even += odd;
+    if (reverse)
+      even = __builtin_shufflevector (even, even, 2, 1, 0, 3);
+    even = even * s + b;
+    out[0] = even[0];
+    out[1] = even[1];
+    out[2] = even[2];
   }
 }
 
 static void
-horizontal_packed (
-    const gfloat *in, guint channels, gboolean reverse, const gint *start, const gfloat *weights, guint taps, gfloat *out, guint n)
+horizontal_packed (const gfloat *in, guint channels, gboolean reverse, const gint *start, const gfloat *weights, guint taps,
+    const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
 {
   if (channels == 3)
-    packed (in, 3, reverse, start, weights, taps, out, n);
+    packed (in, 3, reverse, start, weights, taps, scale, bias, out, n);
   else
-    packed (in, 4, reverse, start, weights, taps, out, n);
+    packed (in, 4, reverse, start, weights, taps, scale, bias, out, n);
 }
 
 static void
 split (const gfloat *in, gfloat *a, gfloat *b, guint n)
 {
-  for (guint i = 0; i < n; i++) {
+  guint i = 0;
+
+  for (; i + 4 <= n; i += 4) {
+    Float4 low = load4 (in + 2 * i), high = load4 (in + 2 * i + 4);
+    Float4 even = __builtin_shufflevector (low, high, 0, 2, 4, 6), odd = __builtin_shufflevector (low, high, 1, 3, 5, 7);
+
+    memcpy (a + i, &even, sizeof even);
+    memcpy (b + i, &odd, sizeof odd);
+  }
+  for (; i < n; i++) {
     a[i] = in[2 * i];
     b[i] = in[2 * i + 1];
   }
 }
 
-static inline gfloat
-clamp (gfloat x)
+/* To 0..255, by masks: a loop over lanes becomes branches. */
+static inline Float4
+clamp (Float4 x)
 {
-  x = x < 0.0f ? 0.0f : x;
-  return x > 255.0f ? 255.0f : x;
+  const Float4 zero = { 0 }, most = { 255.0f, 255.0f, 255.0f, 255.0f };
+  Int4 below;
+
+  x = (Float4) ((Int4) x & (Int4) (x > zero));
+  below = (Int4) (x < most);
+  return (Float4) (((Int4) x & below) | ((Int4) most & ~below));
 }
 
 static void
-matrix (gfloat *y, gfloat *u, gfloat *v, const gfloat c[6], gfloat *out, guint n)
+matrix (
+    const gfloat *y, const gfloat *u, const gfloat *v, const gfloat c[6], const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
 {
-  for (guint i = 0; i < n; i++) {
-    gfloat luma = y[i] * c[0] + c[1], cb = u[i] - 128.0f, cr = v[i] - 128.0f;
+  for (guint i = 0; i < n; i += 4, out += 12) {
+    Float4 luma = load4 (y + i) * c[0] + c[1], cb = load4 (u + i) - 128.0f, cr = load4 (v + i) - 128.0f;
+    Float4 r = clamp (luma + cr * c[2]) * scale[0] + bias[0];
+    Float4 g = clamp (luma + cb * c[3] + cr * c[4]) * scale[1] + bias[1];
+    Float4 b = clamp (luma + cb * c[5]) * scale[2] + bias[2];
+    Float4 rg = __builtin_shufflevector (r, g, 0, 4, 1, 5), rg2 = __builtin_shufflevector (r, g, 2, 6, 3, 7); /* r0g0r1g1, r2g2r3g3 */
+    Float4 br = __builtin_shufflevector (b, r, 0, 5, 1, 6), gb = __builtin_shufflevector (g, b, 1, 5, 2, 6);  /* b0r1b1r2, g1b1g2b2 */
+    Float4 pixels[3];
 
-    y[i] = clamp (luma + c[2] * cr);
-    u[i] = clamp (luma + c[3] * cb + c[4] * cr);
-    v[i] = clamp (luma + c[5] * cb);
-  }
-  for (guint i = 0; i < n; i++) {
-    out[3 * i] = y[i];
-    out[3 * i + 1] = u[i];
-    out[3 * i + 2] = v[i];
+    pixels[0] = __builtin_shufflevector (rg, br, 0, 1, 4, 5);  /* r0g0b0r1 */
+    pixels[1] = __builtin_shufflevector (gb, rg2, 0, 1, 4, 5); /* g1b1r2g2 */
+    pixels[2] = __builtin_shufflevector (b, rg2, 2, 6, 7, 3);  /* b2r3g3b3 */
+    memcpy (out, pixels, sizeof pixels);
   }
 }
 
 static void
-normalise (gfloat *out, const gfloat scale[3], const gfloat bias[3], guint n)
+normalise (const guint8 *in, const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
 {
-  gfloat s[12], b[12];
-  guint i = 0;
-
-  for (guint j = 0; j < 12; j++) {
-    s[j] = scale[j % 3];
-    b[j] = bias[j % 3];
-  }
-  for (; i + 12 <= 3 * n; i += 12)
-    for (guint j = 0; j < 12; j++)
-      out[i + j] = out[i + j] * s[j] + b[j];
-  for (; i < 3 * n; i++)
-    out[i] = out[i] * s[i % 3] + b[i % 3];
+  for (guint i = 0; i < n; i++)
+    for (guint c = 0; c < 3; c++)
+      out[3 * i + c] = in[3 * i + c] * scale[c] + bias[c];
 }
 
 const UpiScaleKernels UPI_SCALE_TABLE = { vertical, horizontal, horizontal_packed, split, matrix, normalise };
