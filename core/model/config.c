@@ -164,7 +164,10 @@ node_array (Reader *r, const gchar *key, JsonNode *node, guint least, guint most
     JsonArray *array = json_node_get_array (node);
     if (json_array_get_length (array) >= least && json_array_get_length (array) <= most)
       return array;
-    fail (r, key, "has %u entries, expected %u to %u", json_array_get_length (array), least, most);
+    if (least == most)
+      fail (r, key, "has %u entries, expected %u", json_array_get_length (array), least);
+    else
+      fail (r, key, "has %u entries, expected %u to %u", json_array_get_length (array), least, most);
     return NULL;
   }
   found = spell (node);

@@ -1,0 +1,179 @@
+/* config.json: what is accepted, and that each way of being wrong is one error that names the file and the key. */
+#include "core/model/config.h"
+#include "core/upi.h"
+#include "tests/tiny-config.h"
+
+#include <string.h>
+
+static void
+test_tiny (void)
+{
+  GError *error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_parse (UPI_TINY_CONFIG, -1, "tiny", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (c->name, ==, "tiny");
+  g_assert_cmpuint (c->input.n_sizes, ==, 3);
+  g_assert_cmpuint (c->input.sizes[1][0], ==, 96);
+  g_assert_cmpuint (c->input.sizes[1][1], ==, 64);
+  g_assert_cmpfloat (c->input.mean[2], ==, 0.498f);
+  g_assert_cmpint (c->backbone, ==, UPI_BACKBONE_EFFICIENTNET_LITE0);
+  g_assert_cmpint (c->channels[3], ==, 320);
+  g_assert_cmpint (c->pixel_encoder.kind, ==, UPI_PIXEL_ENCODER_LITE);
+  g_assert_cmpint (c->query.anchor, ==, UPI_ANCHOR_CELLS);
+  g_assert_cmpfloat (c->query.anchor_cells, ==, 3);
+  g_assert_false (c->decoder.post_norm);
+  g_assert_cmpint (c->decoder.n_attributes, ==, 4);
+  g_assert_cmpfloat (c->decoder.attributes[UPI_ATTRIBUTE_TEXT_CAUSAL][2], ==, 1);
+  g_assert_cmpint (upi_config_text_positions (c), ==, 64);
+  g_assert_cmpfloat (c->tasks.detection.foreground_weight, ==, 0.25f);
+  g_assert_cmpuint (g_strv_length (c->labels), ==, 3);
+  g_assert_cmpfloat (c->threshold, ==, 0.3f);
+}
+
+static void
+test_base (void)
+{
+  GError *error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_parse (UPI_TINY_BASE_CONFIG, -1, "base", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (c->backbone, ==, UPI_BACKBONE_RESNET50);
+  g_assert_cmpint (c->channels[0], ==, 256);
+  g_assert_cmpint (c->levels, ==, 4);
+  g_assert_cmpint (c->query.anchor, ==, UPI_ANCHOR_SCALE);
+  g_assert_cmpint (c->query.content, ==, UPI_CONTENT_LEARNED);
+  g_assert_true (c->mask.lateral_norm);
+  g_assert_true (c->decoder.post_norm);
+  g_assert_cmpint (c->text.kind, ==, UPI_TEXT_ROBERTA);
+  g_assert_cmpint (c->text.tokenizer, ==, UPI_TOKENIZER_BPE);
+  g_assert_cmpint (upi_config_text_positions (c), ==, 64); /* two of 66 are padding */
+  g_assert_cmpuint (g_strv_length (c->labels), ==, 0);
+}
+
+/* The bundled model's config is one. */
+static void
+test_nano (void)
+{
+  g_autofree gchar *directory = g_build_filename (g_getenv ("UPI_TEST_NANO"), NULL);
+  GError *error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_open (directory, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (c->name, ==, "nano");
+  g_assert_cmpuint (c->input.sizes[0][0], ==, 384);
+}
+
+/* ---- what is wrong --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const gchar *what, *from, *to; /* text of the tiny config that is replaced; from NULL: the whole */
+  const gchar *says[3];          /* words of the message besides the file's name */
+} Wrong;
+
+static const Wrong wrong[] = {
+  { "another-version", "\"format_version\": 1", "\"format_version\": 2", { "format_version", "2" } },
+  { "unknown-key", "\"d\": 32", "\"d\": 32, \"dd\": 1", { "dd", "unknown" } },
+  { "unknown-key-inside", "\"pools\": 1", "\"pools\": 1, \"pool\": 2", { "global.pool", "unknown", "pools" } },
+  { "missing-key", "\"d\": 32, ", "", { "d is missing" } },
+  { "missing-object", "\"global\": { \"pools\": 1 },", "", { "global is missing" } },
+  { "missing-inside", "\"top_k\": 2,", "", { "decoder.top_k is missing" } },
+  { "float-for-integer", "\"points\": 2", "\"points\": 2.5", { "points is 2.5", "integer" } },
+  { "string-for-integer", "\"points\": 2", "\"points\": \"2\"", { "points", "integer" } },
+  { "zero-layers", "\"region_decoder\": { \"layers\": 2 }", "\"region_decoder\": { \"layers\": 0 }",
+      { "region_decoder.layers is 0", "from 1" } },
+  { "huge-integer", "\"count\": 10", "\"count\": 99999999999999999999", { "query.count" } },
+  { "negative", "\"count\": 10", "\"count\": -1", { "query.count is -1" } },
+  { "unknown-kind", "efficientnet_lite0", "efficientnet", { "backbone.kind", "efficientnet", "resnet50" } },
+  { "unknown-resize", "\"stretch\"", "\"letterbox\"", { "input.resize", "letterbox", "stretch" } },
+  { "array-for-object", "\"mask\": { \"channels\": 16, \"groups\": 4, \"lateral_norm\": false }", "\"mask\": []",
+      { "mask is []", "object" } },
+  { "number-for-boolean", "\"lateral_norm\": false", "\"lateral_norm\": 0", { "mask.lateral_norm is 0", "true or false" } },
+  { "sizes-not-32", "[64, 64], [96, 64]", "[64, 64], [100, 64]", { "input.sizes is 100", "32" } },
+  { "sizes-not-pairs", "[64, 64], [96, 64]", "[64, 64, 3], [96, 64]", { "input.sizes", "2" } },
+  { "no-sizes", "[[64, 64], [96, 64], [64, 96]]", "[]", { "input.sizes", "0 entries" } },
+  { "two-means", "\"mean\": [0.498, 0.498, 0.498]", "\"mean\": [0.5, 0.5]", { "input.mean", "2 entries" } },
+  { "zero-std", "\"std\": [0.502, 0.502, 0.502]", "\"std\": [0.5, 0, 0.5]", { "input.std is 0" } },
+  { "heads-do-not-divide", "\"heads\": 4, \"points\"", "\"heads\": 5, \"points\"", { "d is 32", "multiple of 5" } },
+  { "d-not-32", "\"d\": 32", "\"d\": 48", { "d is 48", "multiple of 32" } },
+  { "groups-do-not-divide", "\"groups\": 4", "\"groups\": 5", { "mask.channels is 16", "multiple of 5" } },
+  { "top-k-beyond-experts", "\"top_k\": 2", "\"top_k\": 4", { "decoder.top_k is 4", "to 3" } },
+  { "unequal-attribute-rows", "\"text\": [0, 1, 0, 1]", "\"text\": [0, 1, 0]", { "decoder.attributes.text", "3 entries", "4" } },
+  { "unknown-attribute", "\"text_causal\": [", "\"audio\": [0, 0, 0, 0], \"text_causal\": [", { "decoder.attributes.audio", "unknown" } },
+  { "caption-beyond-positions", "\"max_tokens\": 12", "\"max_tokens\": 63", { "caption.max_tokens is 63", "62" } },
+  { "zero-temperature", "\"classification\": { \"temperature\": 0.07 }", "\"classification\": { \"temperature\": 0 }",
+      { "tasks.classification.temperature is 0" } },
+  { "empty-label", "\"dog\"", "\"\"", { "labels" } },
+  { "threshold-above-one", "\"threshold\": 0.3", "\"threshold\": 1.5", { "threshold is 1.5" } },
+  { "cells-with-scale", "\"cells\"", "\"scale\"", { "query.anchor_cells" } },
+  { "not-json", "{ \"format_version\"", "{ format_version", { "not JSON" } },
+  { "stray-character", "\"d\": 32", "\"d\": 32; ", { "0x3b" } },
+  { "empty", NULL, "", { "empty" } },
+  { "an-array", NULL, "[1]", { "object" } },
+  { "not-utf-8", "\"tiny\"", "\"t\xffny\"", { "UTF-8" } },
+};
+
+static void
+test_wrong (gconstpointer data)
+{
+  const Wrong *w = data;
+  g_autofree gchar *text = NULL;
+  g_autoptr (UpiConfig) c = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (w->from) {
+    g_auto (GStrv) parts = g_strsplit (UPI_TINY_CONFIG, w->from, 2);
+    g_assert_cmpuint (g_strv_length (parts), ==, 2);
+    text = g_strconcat (parts[0], w->to, parts[1], NULL);
+  } else {
+    text = g_strdup (w->to);
+  }
+  c = upi_config_parse (text, -1, "the/config.json", &error);
+  g_assert_null (c);
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
+  g_test_message ("%s", error->message);
+  g_assert_true (g_str_has_prefix (error->message, "the/config.json: "));
+  for (guint i = 0; i < G_N_ELEMENTS (w->says) && w->says[i]; i++)
+    if (!strstr (error->message, w->says[i]))
+      g_error ("\"%s\" does not say \"%s\"", error->message, w->says[i]);
+}
+
+/* Brackets that would exhaust the parser's stack. */
+static void
+test_deep (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 1000000; i++)
+    g_string_append_c (text, '[');
+  g_assert_null (upi_config_parse (text->str, (gssize) text->len, "deep", &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
+  g_assert_nonnull (strstr (error->message, "1000000 deep"));
+}
+
+static void
+test_no_file (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (upi_config_open ("/nowhere", &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
+  g_assert_nonnull (strstr (error->message, "/nowhere/config.json"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/config/tiny", test_tiny);
+  g_test_add_func ("/config/base", test_base);
+  g_test_add_func ("/config/nano", test_nano);
+  g_test_add_func ("/config/deep", test_deep);
+  g_test_add_func ("/config/no-file", test_no_file);
+  for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
+    g_autofree gchar *path = g_strconcat ("/config/wrong/", wrong[i].what, NULL);
+    g_test_add_data_func (path, wrong + i, test_wrong);
+  }
+  return g_test_run ();
+}
