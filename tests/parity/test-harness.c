@@ -19,6 +19,7 @@ static const UpiStepFuncs *ref_funcs (void);
                                                                                                                                            \
     if (!ref_funcs ()->run (context, step, error))                                                                                         \
       return FALSE;                                                                                                                        \
+    (void) out;                                                                                                                            \
     (void) in;                                                                                                                             \
     (void) width;                                                                                                                          \
     statement;                                                                                                                             \
