@@ -143,6 +143,15 @@ add_entry (UpiWeights *w, const UpiTensorSpec *spec, const UpiSafetensor *found)
   g_hash_table_insert (w->table, name, entry);
 }
 
+/* The file's name in its directory. */
+static const gchar *
+file_name (const UpiSafetensor *t)
+{
+  const gchar *slash = strrchr (t->file, G_DIR_SEPARATOR);
+
+  return slash ? slash + 1 : t->file;
+}
+
 /* Tensors of the files that no spec names, or that stand in two files. */
 static void
 append_unused (const UpiWeights *w, GString *text)
@@ -151,9 +160,10 @@ append_unused (const UpiWeights *w, GString *text)
     for (guint k = 0; k < upi_safetensors_count (w->files->pdata[i]); k++) {
       const UpiSafetensor *t = upi_safetensors_nth (w->files->pdata[i], k);
       if (!g_hash_table_contains (w->table, t->name))
-        g_string_append_printf (text, "\n    %s (%s)", t->name, t->file);
+        g_string_append_printf (text, "\n    %s (%s)", t->name, file_name (t));
       else if (find_in_files (w, t->name) != t)
-        g_string_append_printf (text, "\n    %s (%s has it already, %s again)", t->name, find_in_files (w, t->name)->file, t->file);
+        g_string_append_printf (
+            text, "\n    %s (%s has it already, %s again)", t->name, file_name (find_in_files (w, t->name)), file_name (t));
     }
   }
 }
