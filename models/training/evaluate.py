@@ -10,7 +10,7 @@ import contextlib
 import io
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from .vocabulary import pad
 
 VOC = [1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72]  # COCO ids of the 20 VOC classes
 TOP = 100  # query-class pairs of an image
+SUPPRESSION = 0.7  # the plugin's default IoU threshold; figures are given without and with it
 
 
 @dataclass
@@ -54,6 +55,20 @@ def combine(logits: Tensor, foreground: Tensor, weight: float) -> Tensor:
     """score = p^(1-w) · sigmoid(foreground)^w."""
     p = logits.sigmoid()
     return p if weight == 0 else p ** (1 - weight) * foreground.sigmoid()[:, None] ** weight
+
+
+def suppressed(output: Output, threshold: float) -> Output:
+    """The plugin's non-maximum suppression within a class; pairs are best first already."""
+    from .dataset import iou_matrix
+
+    corners = np.concatenate((output.boxes[:, :2], output.boxes[:, :2] + output.boxes[:, 2:]), 1)
+    same = (output.labels[:, None] == output.labels[None]) & (iou_matrix(corners, corners) > threshold)
+    kept: list[int] = []
+    for i in range(len(corners)):
+        if not same[i, kept].any():
+            kept.append(i)
+    masks = [output.masks[i] for i in kept] if output.masks else []
+    return replace(output, boxes=output.boxes[kept], scores=output.scores[kept], labels=output.labels[kept], masks=masks)
 
 
 def class_vectors(model: UniPerceiver, tokenizer: WordPiece, names: list[str]) -> Tensor:
@@ -293,11 +308,17 @@ def mean(values: list[float]) -> float:
 
 def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], names: list[str], ids: list[int]) -> dict[str, Any]:
     out: dict[str, Any] = {"images": len(outputs)}
-    for kind in ("bbox", "segm"):
-        table = average_precision(outputs, ids, kind)
+    distinct = [suppressed(o, SUPPRESSION) for o in outputs]
+    for kind, rows, name in (
+        ("bbox", outputs, "bbox"),
+        ("segm", outputs, "segm"),
+        ("bbox", distinct, f"bbox, suppression {SUPPRESSION}"),
+        ("segm", distinct, f"segm, suppression {SUPPRESSION}"),
+    ):
+        table = average_precision(rows, ids, kind)
         if not table:
             continue
-        out[kind] = {
+        out[name] = {
             "AP": mean([v[0] for v in table.values()]),
             "AP50": mean([v[1] for v in table.values()]),
             "VOC AP50": mean([table[c][1] for c in VOC if c in table]),
@@ -309,7 +330,7 @@ def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], na
         table = average_precision(outputs, ids, "bbox", {source})
         if table:
             out[f"bbox {source}"] = {"AP": mean([v[0] for v in table.values()]), "AP50": mean([v[1] for v in table.values()])}
-    out["threshold"], out["F1"] = best_threshold(outputs)
+    out["threshold"], out["F1"] = best_threshold(distinct)
     out["captions"] = caption_scores(outputs)
     out["retrieval"] = retrieval_scores(model, tokenizer, outputs)
     with torch.no_grad():
