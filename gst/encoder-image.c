@@ -110,12 +110,10 @@ converter_new (const GstVideoInfo *in, guint width, guint height)
   gst_video_info_set_interlaced_format (&converter->out, GST_VIDEO_FORMAT_RGB, in->interlace_mode, width, height);
   converter->out.fps_n = in->fps_n;
   converter->out.fps_d = in->fps_d;
-  /* Linear taps widen with the scale (a triangle, as the network was trained with). Chroma is scaled anyway, so that resampling it to
-   * the luma's grid first would cost half the time for nothing. */
+  /* Linear taps widen with the scale: a triangle, as the network was trained with. */
   GstStructure *config = gst_structure_new ("upi-converter", GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_VIDEO_RESAMPLER_METHOD,
-      GST_VIDEO_RESAMPLER_METHOD_LINEAR, GST_VIDEO_CONVERTER_OPT_CHROMA_MODE, GST_TYPE_VIDEO_CHROMA_MODE, GST_VIDEO_CHROMA_MODE_NONE,
-      GST_VIDEO_CONVERTER_OPT_DITHER_METHOD, GST_TYPE_VIDEO_DITHER_METHOD, GST_VIDEO_DITHER_NONE, GST_VIDEO_CONVERTER_OPT_THREADS,
-      G_TYPE_UINT, 1, NULL);
+      GST_VIDEO_RESAMPLER_METHOD_LINEAR, GST_VIDEO_CONVERTER_OPT_DITHER_METHOD, GST_TYPE_VIDEO_DITHER_METHOD, GST_VIDEO_DITHER_NONE,
+      GST_VIDEO_CONVERTER_OPT_THREADS, G_TYPE_UINT, 1, NULL);
   converter->converter = gst_video_converter_new (in, &converter->out, config);
   if (converter->converter == NULL)
     g_clear_pointer (&converter, g_free);

@@ -1,0 +1,341 @@
+/* test-encoder-formats.c: upiencoder sees the same picture in every raw format, size and memory layout. */
+#include <math.h>
+#include <string.h>
+
+#include "tests/gst/stream.h"
+
+#define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=4"
+#define MAX_WIDTH 64 /* of the tiny model's embeddings: 32 */
+
+/* The <SPE> embedding of the frame, of length 1: what the network makes of the whole picture. */
+static void
+embedding_of (GstBuffer *buffer, gfloat *embedding)
+{
+  g_autoptr (GError) error = NULL;
+  UpiEncoding *encoding = gst_upi_content_get_encoding (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)));
+  g_assert_nonnull (encoding);
+  UpiEngine *engine = upi_encoding_engine (encoding);
+  g_assert_cmpuint (upi_engine_info (engine)->width, <=, MAX_WIDTH);
+  g_assert_true (upi_engine_embed (engine, encoding, embedding, &error));
+  g_assert_no_error (error);
+}
+
+static gdouble
+distance (const gfloat *a, const gfloat *b)
+{
+  gdouble sum = 0;
+  for (guint i = 0; i < MAX_WIDTH; i++)
+    sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sqrt (sum);
+}
+
+/* Sends @buffer (transfer full) and takes the embedding it leaves with. */
+static void
+encode (Stream *s, GstBuffer *buffer, gfloat *embedding)
+{
+  memset (embedding, 0, MAX_WIDTH * sizeof *embedding);
+  g_assert_cmpint (gst_harness_push (s->harness, buffer), ==, GST_FLOW_OK);
+  GstBuffer *out = stream_pull (s);
+  g_assert_cmpint (frame_inferred (out), ==, frame_number (out));
+  embedding_of (out, embedding);
+  gst_buffer_unref (out);
+}
+
+/* Formats without full colour show another picture to the network. */
+static gboolean
+loses_colour (const GstVideoFormatInfo *info)
+{
+  return GST_VIDEO_FORMAT_INFO_IS_GRAY (info) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info) || GST_VIDEO_FORMAT_INFO_DEPTH (info, 0) < 8
+      || GST_VIDEO_FORMAT_INFO_W_SUB (info, 1) > 1;
+}
+
+/* Every format of the pad template: the same picture gives nearly the same encoding, far nearer than the next picture does. */
+static void
+test_raw_formats (void)
+{
+  Stream *s = stream_new (ENCODER, FALSE);
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  GstCaps *caps = gst_pad_template_get_caps (gst_element_get_pad_template (encoder, "sink"));
+  const GValue *formats = gst_structure_get_value (gst_caps_get_structure (caps, 0), "format");
+  gfloat same[MAX_WIDTH], next[MAX_WIDTH], got[MAX_WIDTH];
+
+  stream_format (s, "RGB", 128, 96);
+  encode (s, frame_new ("RGB", 128, 96, 3), same);
+  encode (s, frame_new ("RGB", 128, 96, 5), next);
+  gdouble apart = distance (same, next);
+  g_assert_cmpfloat (apart, >, 0.02);
+  g_assert_cmpuint (gst_value_list_get_size (formats), >=, 20);
+  for (guint i = 0; i < gst_value_list_get_size (formats); i++) {
+    const gchar *format = g_value_get_string (gst_value_list_get_value (formats, i));
+    const GstVideoFormatInfo *info = gst_video_format_get_info (gst_video_format_from_string (format));
+    stream_format (s, format, 128, 96);
+    encode (s, frame_new (format, 128, 96, 3), got);
+    gdouble off = distance (same, got);
+    g_test_message ("%s: %.4f (another picture: %.4f)", format, off, apart);
+    g_assert_true (isfinite (off));
+    if (!loses_colour (info))
+      g_assert_cmpfloat (off, <, apart / 2);
+  }
+  gst_caps_unref (caps);
+  stream_free (s);
+}
+
+static void
+test_sizes (void)
+{
+  static const struct {
+    const gchar *format;
+    gint width, height;
+  } cases[] = { { "I420", 16, 16 }, { "NV12", 17, 33 }, { "UYVY", 17, 33 }, { "RGB", 33, 17 }, { "I420", 17, 33 }, { "Y444", 1, 1 },
+    { "I420", 1, 1 }, { "NV12", 3, 500 }, { "BGRx", 4096, 2160 }, { "I420", 4096, 2160 }, { "NV12", 7680, 4320 }, { "GRAY8", 7680, 4320 } };
+  Stream *s = stream_new (ENCODER, FALSE);
+  gfloat embedding[MAX_WIDTH];
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    stream_format (s, cases[i].format, cases[i].width, cases[i].height);
+    GstVideoInfo info;
+    gst_video_info_set_format (&info, gst_video_format_from_string (cases[i].format), (guint) cases[i].width, (guint) cases[i].height);
+    GstBuffer *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
+    gst_buffer_memset (buffer, 0, 100, GST_VIDEO_INFO_SIZE (&info));
+    GST_BUFFER_PTS (buffer) = i * 40 * GST_MSECOND;
+    encode (s, buffer, embedding);
+    g_assert_true (isfinite (embedding[0]));
+  }
+  stream_free (s);
+}
+
+/* @buffer's frame again, each plane at an odd offset with a long stride and garbage between. */
+static GstBuffer *
+scatter (GstBuffer *buffer, const gchar *format, gint width, gint height)
+{
+  GstVideoInfo info, meta_info;
+  GstVideoFrame from, to;
+  gsize offset[GST_VIDEO_MAX_PLANES] = { 0 };
+  gint stride[GST_VIDEO_MAX_PLANES] = { 0 };
+  gsize size = 7 * 16;
+
+  gst_video_info_set_format (&info, gst_video_format_from_string (format), (guint) width, (guint) height);
+  meta_info = info;
+  for (guint i = GST_VIDEO_INFO_N_PLANES (&info); i-- > 0;) { /* the planes in reverse order as well */
+    gsize plane_size = i + 1 < GST_VIDEO_INFO_N_PLANES (&info) ? GST_VIDEO_INFO_PLANE_OFFSET (&info, i + 1) : GST_VIDEO_INFO_SIZE (&info);
+    plane_size -= GST_VIDEO_INFO_PLANE_OFFSET (&info, i);
+    gsize rows = plane_size / (gsize) GST_VIDEO_INFO_PLANE_STRIDE (&info, i);
+    stride[i] = GST_VIDEO_INFO_PLANE_STRIDE (&info, i) + 48;
+    offset[i] = size;
+    size += rows * (gsize) stride[i] + 13 * 16;
+  }
+  GstBuffer *scattered = gst_buffer_new_allocate (NULL, size, NULL);
+  gst_buffer_memset (scattered, 0, 0xa5, size);
+  gst_buffer_add_video_meta_full (scattered, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT (&info), (guint) width, (guint) height,
+      GST_VIDEO_INFO_N_PLANES (&info), offset, stride);
+  g_assert_true (gst_video_frame_map (&from, &info, buffer, GST_MAP_READ));
+  g_assert_true (gst_video_frame_map (&to, &meta_info, scattered, GST_MAP_WRITE));
+  g_assert_true (gst_video_frame_copy (&to, &from));
+  gst_video_frame_unmap (&to);
+  gst_video_frame_unmap (&from);
+  GST_BUFFER_PTS (scattered) = GST_BUFFER_PTS (buffer);
+  return scattered;
+}
+
+static void
+test_strides_and_offsets (void)
+{
+  static const gchar *formats[] = { "RGB", "BGR", "RGBx", "BGRA", "I420", "YV12", "NV12", "NV21", "UYVY", "Y444", "GRAY8", "P010_10LE",
+    "ARGB" };
+  Stream *s = stream_new (ENCODER, FALSE);
+  gfloat plain[MAX_WIDTH], scattered[MAX_WIDTH];
+
+  for (guint i = 0; i < G_N_ELEMENTS (formats); i++) {
+    gint width = strcmp (formats[i], "UYVY") == 0 ? 68 : 67; /* gst_video_frame_copy () forgets half of the last pair of an odd row */
+    GstBuffer *buffer = frame_new (formats[i], width, 45, i);
+    GstBuffer *other = scatter (buffer, formats[i], width, 45);
+    stream_format (s, formats[i], width, 45);
+    encode (s, buffer, plain);
+    encode (s, other, scattered);
+    g_test_message ("%s: %.5f", formats[i], distance (plain, scattered));
+    g_assert_cmpfloat (distance (plain, scattered), ==, 0);
+  }
+  stream_free (s);
+}
+
+/* Several memories, one a plane, each behind a prefix. */
+static void
+test_planes_in_memories (void)
+{
+  Stream *s = stream_new (ENCODER, FALSE);
+  GstVideoInfo info;
+  GstMapInfo map;
+  gfloat plain[MAX_WIDTH], split[MAX_WIDTH];
+  GstBuffer *buffer = frame_new ("I420", 64, 48, 4), *parts = gst_buffer_new ();
+
+  gst_video_info_set_format (&info, GST_VIDEO_FORMAT_I420, 64, 48);
+  g_assert_true (gst_buffer_map (buffer, &map, GST_MAP_READ));
+  for (guint i = 0; i < 3; i++) {
+    gsize begin = GST_VIDEO_INFO_PLANE_OFFSET (&info, i), end = i < 2 ? GST_VIDEO_INFO_PLANE_OFFSET (&info, i + 1) : map.size;
+    guint8 *bytes = g_malloc (end - begin + 32);
+    memcpy (bytes + 32, map.data + begin, end - begin);
+    gst_buffer_append_memory (parts, gst_memory_new_wrapped (0, bytes, end - begin + 32, 32, end - begin, bytes, g_free));
+  }
+  gst_buffer_unmap (buffer, &map);
+  GST_BUFFER_PTS (parts) = GST_BUFFER_PTS (buffer);
+  gst_buffer_add_video_meta_full (parts, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 48, 3, info.offset, info.stride);
+  stream_format (s, "I420", 64, 48);
+  encode (s, buffer, plain);
+  encode (s, parts, split);
+  g_assert_cmpfloat (distance (plain, split), ==, 0);
+  stream_free (s);
+}
+
+static void
+test_interlaced (void)
+{
+  static const gchar *modes[] = { "interleaved", "mixed" };
+  Stream *s = stream_new (ENCODER, FALSE);
+  gfloat progressive[MAX_WIDTH], interlaced[MAX_WIDTH];
+
+  stream_format (s, "I420", 96, 64);
+  encode (s, frame_new ("I420", 96, 64, 3), progressive);
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
+    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=I420,width=96,height=64,framerate=25/1,interlace-mode=%s", modes[i]);
+    GstBuffer *buffer = frame_new ("I420", 96, 64, 3);
+    GST_BUFFER_FLAG_SET (buffer, GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF);
+    stream_caps (s, caps);
+    encode (s, buffer, interlaced);
+    g_assert_cmpfloat (distance (progressive, interlaced), <, 0.2);
+  }
+  stream_free (s);
+}
+
+/* The same YUV bytes mean other colours in another matrix or range: the network is told. */
+static void
+test_colorimetry (void)
+{
+  static const gchar *colorimetries[] = { "bt709", "bt601", "1:3:5:1", "bt2020" };
+  Stream *s = stream_new (ENCODER, FALSE);
+  gfloat embeddings[G_N_ELEMENTS (colorimetries)][MAX_WIDTH];
+
+  for (guint i = 0; i < G_N_ELEMENTS (colorimetries); i++) {
+    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=I420,width=64,height=64,framerate=25/1,colorimetry=%s", colorimetries[i]);
+    stream_caps (s, caps);
+    encode (s, frame_new ("I420", 64, 64, 3), embeddings[i]);
+    for (guint j = 0; j < i; j++)
+      g_assert_cmpfloat (distance (embeddings[i], embeddings[j]), >, 0);
+  }
+  stream_free (s);
+}
+
+/* Memory that nobody may write: only metadata is added to the buffer. */
+static void
+test_read_only_memory (void)
+{
+  Stream *s = stream_new (ENCODER, FALSE);
+  const gsize size = 64 * 64 * 4;
+  guint8 *pixels = g_malloc0 (size);
+  GstBuffer *buffer = gst_buffer_new_wrapped_full (GST_MEMORY_FLAG_READONLY, pixels, size, 0, size, pixels, g_free);
+
+  stream_format (s, "RGBA", 64, 64);
+  GST_BUFFER_PTS (buffer) = 0;
+  gst_harness_push (s->harness, buffer);
+  GstBuffer *out = stream_pull (s);
+  g_assert_cmpint (frame_inferred (out), ==, 0);
+  GstMapInfo map;
+  g_assert_true (gst_buffer_map (out, &map, GST_MAP_READ));
+  g_assert_true (map.data == pixels); /* not copied */
+  gst_buffer_unmap (out, &map);
+  gst_buffer_unref (out);
+  stream_free (s);
+}
+
+/* A buffer that somebody else holds does not change under them, and its memory is not copied. */
+static void
+test_shared_buffer (void)
+{
+  Stream *s = stream_new (ENCODER, FALSE);
+  GstBuffer *buffer = frame_new ("RGB", 64, 64, 1);
+
+  stream_format (s, "RGB", 64, 64);
+  gst_harness_push (s->harness, gst_buffer_ref (buffer));
+  GstBuffer *out = stream_pull (s);
+  g_assert_true (out != buffer);
+  g_assert_null (gst_buffer_get_upi_meta (buffer));
+  g_assert_nonnull (gst_buffer_get_upi_meta (out));
+  g_assert_true (gst_buffer_peek_memory (out, 0) == gst_buffer_peek_memory (buffer, 0));
+  gst_buffer_unref (out);
+  gst_buffer_unref (buffer);
+  stream_free (s);
+}
+
+/* After an ALLOCATION query that downstream answered without GstVideoMeta, strided frames are laid out as caps say. */
+static void
+test_plain_layout_downstream (void)
+{
+  Stream *s = stream_new (ENCODER, FALSE);
+  GstBuffer *buffer = frame_new ("NV12", 64, 44, 2), *scattered = scatter (buffer, "NV12", 64, 44);
+  GstCaps *caps = gst_caps_from_string ("video/x-raw,format=NV12,width=64,height=44,framerate=25/1");
+  GstQuery *query = gst_query_new_allocation (caps, TRUE);
+  GstMapInfo a, b;
+
+  stream_format (s, "NV12", 64, 44);
+  g_assert_true (gst_pad_peer_query (s->harness->srcpad, query)); /* the harness proposes no GstVideoMeta */
+  gst_harness_push (s->harness, scattered);
+  GstBuffer *out = stream_pull (s);
+  g_assert_null (gst_buffer_get_video_meta (out));
+  g_assert_cmpint (frame_inferred (out), ==, 2);
+  g_assert_true (gst_buffer_map (out, &a, GST_MAP_READ) && gst_buffer_map (buffer, &b, GST_MAP_READ));
+  g_assert_cmpmem (a.data, a.size, b.data, b.size);
+  gst_buffer_unmap (out, &a);
+  gst_buffer_unmap (buffer, &b);
+  gst_buffer_unref (out);
+  gst_buffer_unref (buffer);
+  gst_query_unref (query);
+  gst_caps_unref (caps);
+  stream_free (s);
+}
+
+/* The trained size whose aspect is nearest to the display's, or the one that is set. */
+static void
+test_input_size (void)
+{
+  static const struct {
+    const gchar *caps, *wide, *setting;
+  } cases[] = { { "width=160,height=96", "96x64", "auto" }, { "width=96,height=160", "64x96", "auto" },
+    { "width=96,height=96", "64x64", "auto" }, { "width=96,height=96,pixel-aspect-ratio=3/2", "96x64", "auto" },
+    { "width=160,height=96", "64x64", "64x64" } };
+  gfloat embedding[MAX_WIDTH], expected[MAX_WIDTH];
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree gchar *description = g_strdup_printf (ENCODER " input-size=%s", cases[i].setting);
+    g_autofree gchar *other = g_strdup_printf (ENCODER " input-size=%s", cases[i].wide);
+    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=RGB,framerate=25/1,%s", cases[i].caps);
+    GstStructure *structure = gst_structure_from_string (caps, NULL);
+    gint width = 0, height = 0;
+    gst_structure_get_int (structure, "width", &width);
+    gst_structure_get_int (structure, "height", &height);
+    gst_structure_free (structure);
+    Stream *chosen = stream_new (description, FALSE), *fixed = stream_new (other, FALSE);
+    stream_caps (chosen, caps);
+    stream_caps (fixed, caps);
+    encode (chosen, frame_new ("RGB", width, height, 3), embedding);
+    encode (fixed, frame_new ("RGB", width, height, 3), expected);
+    g_assert_cmpfloat (distance (embedding, expected), ==, 0);
+    stream_free (chosen);
+    stream_free (fixed);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  test_init (&argc, &argv);
+  g_test_add_func ("/encoder/raw-formats", test_raw_formats);
+  g_test_add_func ("/encoder/sizes", test_sizes);
+  g_test_add_func ("/encoder/strides-and-offsets", test_strides_and_offsets);
+  g_test_add_func ("/encoder/planes-in-memories", test_planes_in_memories);
+  g_test_add_func ("/encoder/interlaced", test_interlaced);
+  g_test_add_func ("/encoder/colorimetry", test_colorimetry);
+  g_test_add_func ("/encoder/read-only-memory", test_read_only_memory);
+  g_test_add_func ("/encoder/shared-buffer", test_shared_buffer);
+  g_test_add_func ("/encoder/plain-layout-downstream", test_plain_layout_downstream);
+  g_test_add_func ("/encoder/input-size", test_input_size);
+  return g_test_run ();
+}

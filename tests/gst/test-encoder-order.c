@@ -1,0 +1,578 @@
+/* test-encoder-order.c: what upiencoder keeps in order, what waits and what never does. Engines are held by a gate, never by time. */
+#include "tests/gst/stream.h"
+
+#define BLOCK "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 "
+#define LATEST "upiencoder name=e model=tiny device=cpu threads=1 policy=latest max-in-flight=16 "
+
+static void
+test_order_under_load (void)
+{
+  Stream *s = stream_new ("upiencoder name=e model=tiny device=cpu threads=4 policy=block model-instance-id=load max-in-flight=9", FALSE);
+
+  stream_format (s, "I420", 64, 48);
+  for (guint i = 0; i < 200; i++)
+    g_assert_cmpint (stream_push (s, i), ==, GST_FLOW_OK);
+  for (gint i = 0; i < 200; i++) {
+    GstBuffer *buffer = stream_pull (s);
+    g_assert_cmpint (frame_number (buffer), ==, i);
+    g_assert_cmpint (frame_inferred (buffer), ==, i);
+    gst_buffer_unref (buffer);
+  }
+  stream_free (s);
+}
+
+static void
+test_block_loses_nothing (void)
+{
+  Stream *s = stream_new (BLOCK, TRUE); /* live upstream does not matter to a policy that was set */
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 in = 0, out = 0, encoded = 0, skipped = 0, failed = 0;
+
+  stream_format (s, "NV12", 64, 64);
+  for (guint i = 0; i < 500; i++) {
+    g_assert_cmpint (stream_push (s, i), ==, GST_FLOW_OK);
+    if (i < 10)
+      continue;
+    GstBuffer *buffer = stream_pull (s);
+    g_assert_cmpint (frame_number (buffer), ==, (gint) i - 10);
+    g_assert_cmpint (frame_inferred (buffer), ==, (gint) i - 10);
+    gst_buffer_unref (buffer);
+  }
+  for (gint i = 490; i < 500; i++) {
+    GstBuffer *buffer = stream_pull (s);
+    g_assert_cmpint (frame_inferred (buffer), ==, i);
+    gst_buffer_unref (buffer);
+  }
+  g_object_get (encoder, "stats", &stats, NULL);
+  g_assert_true (gst_structure_get (stats, "frames-in", G_TYPE_UINT64, &in, "frames-out", G_TYPE_UINT64, &out, "encoded", G_TYPE_UINT64,
+      &encoded, "skipped", G_TYPE_UINT64, &skipped, "failed", G_TYPE_UINT64, &failed, NULL));
+  g_assert_cmpuint (in, ==, 500);
+  g_assert_cmpuint (out, ==, 500);
+  g_assert_cmpuint (encoded, ==, 500);
+  g_assert_cmpuint (skipped + failed, ==, 0);
+  stream_free (s);
+}
+
+static void
+test_interval (void)
+{
+  Stream *s = stream_new (BLOCK "inference-interval=3", FALSE);
+  GstUpiContent *shared = NULL;
+
+  stream_format (s, "RGB", 64, 64);
+  for (guint i = 0; i < 12; i++)
+    stream_push (s, i);
+  for (gint i = 0; i < 12; i++) {
+    GstBuffer *buffer = stream_pull (s);
+    GstUpiContent *content = gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer));
+    g_assert_cmpint (frame_number (buffer), ==, i);
+    g_assert_cmpint (frame_inferred (buffer), ==, i / 3 * 3);
+    if (i % 3 == 0)
+      shared = content; /* kept alive by the encoder until the next one */
+    else
+      g_assert_true (content == shared);
+    gst_buffer_unref (buffer);
+  }
+  stream_free (s);
+}
+
+/* With the engine held, every frame passes at once, empty; afterwards each carries the newest result, never one of a later frame. */
+static void
+test_latest_never_waits (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (LATEST, FALSE);
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 encoded = 0, skipped = 0;
+
+  stream_format (s, "BGRx", 64, 64);
+  upi_engine_hold (engine);
+  for (guint i = 0; i < 50; i++) {
+    stream_push (s, i);
+    GstBuffer *buffer = stream_pull (s);
+    g_assert_cmpint (frame_number (buffer), ==, (gint) i);
+    g_assert_cmpint (frame_inferred (buffer), ==, -1);
+    g_assert_cmpint (
+        gst_upi_content_get_flags (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer))), ==, GST_UPI_CONTENT_NEVER_WAIT);
+    gst_buffer_unref (buffer);
+  }
+  upi_engine_release (engine);
+  test_engine_drain (engine);
+  upi_engine_hold (engine);
+  for (guint i = 50; i < 60; i++) {
+    stream_push (s, i);
+    GstBuffer *buffer = stream_pull (s);
+    g_assert_cmpint (frame_inferred (buffer), ==, 0); /* the one frame that found a free worker */
+    gst_buffer_unref (buffer);
+  }
+  upi_engine_release (engine);
+  test_engine_drain (engine);
+  stream_push (s, 60);
+  GstBuffer *buffer = stream_pull (s);
+  g_assert_cmpint (frame_inferred (buffer), >=, 50);
+  gst_buffer_unref (buffer);
+  g_object_get (encoder, "stats", &stats, NULL);
+  gst_structure_get (stats, "encoded", G_TYPE_UINT64, &encoded, "skipped", G_TYPE_UINT64, &skipped, NULL);
+  g_assert_cmpuint (encoded, >=, 2);
+  g_assert_cmpuint (skipped, ==, 49 + 9);
+  stream_free (s);
+}
+
+/* auto: latest behind a live source (a held engine stops nothing), block behind a file (every frame has its own encoding). */
+static void
+test_auto_policy (gconstpointer data)
+{
+  gboolean live = GPOINTER_TO_INT (data);
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new ("upiencoder name=e model=tiny device=cpu threads=1 max-in-flight=16", live);
+
+  stream_format (s, "RGB", 64, 64);
+  if (live)
+    upi_engine_hold (engine);
+  for (guint i = 0; i < 5; i++)
+    stream_push (s, i);
+  for (gint i = 0; i < 5; i++) {
+    GstBuffer *buffer = stream_pull (s);
+    g_assert_cmpint (frame_inferred (buffer), ==, live ? -1 : i);
+    gst_buffer_unref (buffer);
+  }
+  if (live)
+    upi_engine_release (engine);
+  stream_free (s);
+}
+
+static void
+test_policy_changes_while_playing (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (BLOCK, FALSE);
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+
+  stream_format (s, "RGB", 64, 64);
+  stream_push (s, 0);
+  GstBuffer *buffer = stream_pull (s);
+  g_assert_cmpint (frame_inferred (buffer), ==, 0);
+  gst_buffer_unref (buffer);
+  gst_util_set_object_arg (G_OBJECT (encoder), "policy", "latest");
+  upi_engine_hold (engine);
+  stream_push (s, 1);
+  buffer = stream_pull (s);
+  g_assert_cmpint (frame_inferred (buffer), ==, 0);
+  gst_buffer_unref (buffer);
+  upi_engine_release (engine);
+  gst_util_set_object_arg (G_OBJECT (encoder), "policy", "block");
+  stream_push (s, 2);
+  buffer = stream_pull (s);
+  g_assert_cmpint (frame_inferred (buffer), ==, 2);
+  gst_buffer_unref (buffer);
+  stream_free (s);
+}
+
+/* Frames in flight when a flush comes are dropped, queued sticky events are not; nothing from before is attached after. */
+static void
+test_flush (gconstpointer data)
+{
+  const gchar *description = data;
+  gboolean block = data == (gconstpointer) BLOCK;
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "RGB", 64, 64);
+  stream_push (s, 0);
+  gst_buffer_unref (stream_pull (s));
+  test_engine_drain (engine);
+  g_free (stream_take_record (s));
+  upi_engine_hold (engine);
+  for (guint i = 1; i < 6; i++)
+    g_assert_cmpint (stream_push (s, i), ==, GST_FLOW_OK);
+  if (block)
+    stream_format (s, "RGB", 96, 64); /* these caps wait behind five frames */
+  g_assert_true (gst_harness_push_event (s->harness, gst_event_new_flush_start ()));
+  g_assert_cmpint (stream_push (s, 6), ==, GST_FLOW_FLUSHING);
+  g_assert_true (gst_harness_push_event (s->harness, gst_event_new_flush_stop (TRUE)));
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
+  if (!block)
+    while (gst_harness_buffers_in_queue (s->harness) > 0)
+      gst_buffer_unref (stream_pull (s));
+  g_free (stream_take_record (s));
+  stream_push (s, 10);
+  if (block)
+    upi_engine_release (engine);
+  GstBuffer *buffer = stream_pull (s);
+  g_assert_cmpint (frame_number (buffer), ==, 10);
+  g_assert_cmpint (frame_inferred (buffer), ==, block ? 10 : -1);
+  gst_buffer_unref (buffer);
+  if (!block)
+    upi_engine_release (engine);
+  if (block) {
+    GstCaps *caps = gst_pad_get_current_caps (s->harness->sinkpad);
+    gint width = 0;
+    gst_structure_get_int (gst_caps_get_structure (caps, 0), "width", &width);
+    g_assert_cmpint (width, ==, 96);
+    gst_caps_unref (caps);
+  }
+  stream_free (s);
+}
+
+static gpointer
+flush_storm (gpointer data)
+{
+  Stream *s = data;
+  for (guint i = 0; i < 50; i++) {
+    gst_harness_push_event (s->harness, gst_event_new_flush_start ());
+    gst_harness_push_event (s->harness, gst_event_new_flush_stop (TRUE));
+  }
+  return NULL;
+}
+
+static void
+test_flush_storm (void)
+{
+  Stream *s = stream_new (BLOCK, FALSE);
+  GstSegment segment;
+
+  stream_format (s, "RGB", 64, 64);
+  stream_push (s, 0);
+  gst_buffer_unref (stream_pull (s));
+  GThread *storm = g_thread_new ("storm", flush_storm, s);
+  for (guint i = 1; i < 100; i++)
+    stream_push (s, i); /* GST_FLOW_OK or GST_FLOW_FLUSHING */
+  g_thread_join (storm);
+  gst_harness_push_event (s->harness, gst_event_new_flush_start ());
+  gst_harness_push_event (s->harness, gst_event_new_flush_stop (TRUE));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
+  while (gst_harness_buffers_in_queue (s->harness) > 0)
+    gst_buffer_unref (stream_pull (s));
+  g_assert_cmpint (stream_push (s, 200), ==, GST_FLOW_OK);
+  GstBuffer *buffer = stream_pull (s);
+  g_assert_cmpint (frame_number (buffer), ==, 200);
+  g_assert_cmpint (frame_inferred (buffer), ==, 200);
+  gst_buffer_unref (buffer);
+  stream_free (s);
+}
+
+static void
+test_seek (void)
+{
+  g_autoptr (GError) error = NULL;
+  GstElement *pipeline = gst_parse_launch ("videotestsrc num-buffers=2000 ! video/x-raw,width=64,height=64,framerate=25/1 ! " BLOCK
+                                           "! appsink name=sink sync=false max-buffers=2",
+      &error);
+  g_assert_no_error (error);
+  GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
+
+  g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_PLAYING), !=, GST_STATE_CHANGE_FAILURE);
+  for (guint round = 0; round < 20; round++) {
+    guint target = round * 37 % 1000;
+    GstSample *sample = NULL;
+    g_assert_cmpint (gst_element_get_state (pipeline, NULL, NULL, 60 * GST_SECOND), ==, GST_STATE_CHANGE_SUCCESS);
+    g_assert_true (
+        gst_element_seek_simple (pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, target * 40 * GST_MSECOND));
+    for (guint i = 0; i < 5; i++) {
+      g_signal_emit_by_name (sink, "pull-sample", &sample);
+      g_assert_nonnull (sample);
+      g_assert_cmpint (frame_number (gst_sample_get_buffer (sample)), ==, (gint) (target + i));
+      g_assert_cmpint (frame_inferred (gst_sample_get_buffer (sample)), ==, (gint) (target + i));
+      gst_sample_unref (sample);
+    }
+  }
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (sink);
+  gst_object_unref (pipeline);
+}
+
+static void
+test_eos_with_frames_in_flight (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (BLOCK, FALSE);
+
+  stream_format (s, "RGB", 64, 64);
+  upi_engine_hold (engine);
+  for (guint i = 0; i < 3; i++)
+    stream_push (s, i);
+  gst_harness_push_event (s->harness, gst_event_new_eos ());
+  g_assert_cmpint (stream_push (s, 3), ==, GST_FLOW_EOS);
+  upi_engine_release (engine);
+  for (guint i = 0; i < 3; i++)
+    gst_buffer_unref (stream_pull (s));
+  for (GstEvent *event; (event = gst_harness_pull_event (s->harness)) != NULL;) {
+    gboolean eos = GST_EVENT_TYPE (event) == GST_EVENT_EOS;
+    gst_event_unref (event);
+    if (eos)
+      break;
+  }
+  g_autofree gchar *record = stream_take_record (s);
+  g_assert_true (g_str_has_suffix (record, "0, 1, 2, eos"));
+  stream_free (s);
+}
+
+static void
+test_eos_first (void)
+{
+  Stream *s = stream_new (BLOCK, FALSE);
+  gst_harness_push_event (s->harness, gst_event_new_stream_start ("empty"));
+  gst_harness_push_event (s->harness, gst_event_new_eos ());
+  for (gboolean eos = FALSE; !eos;) {
+    GstEvent *event = gst_harness_pull_event (s->harness);
+    g_assert_nonnull (event);
+    eos = GST_EVENT_TYPE (event) == GST_EVENT_EOS;
+    gst_event_unref (event);
+  }
+  stream_free (s);
+}
+
+/* Everything that travels between frames stays between the same frames. */
+static void
+test_events_keep_their_place (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (BLOCK, FALSE);
+  GstSegment segment;
+
+  stream_format (s, "RGB", 64, 64);
+  upi_engine_hold (engine);
+  stream_push (s, 0);
+  gst_harness_push_event (s->harness, gst_event_new_gap (40 * GST_MSECOND, 40 * GST_MSECOND));
+  stream_push (s, 2);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = segment.position = 3 * 40 * GST_MSECOND;
+  gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
+  stream_push (s, 3);
+  gst_harness_push_event (s->harness, gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "yard", NULL)));
+  stream_format (s, "RGB", 96, 64);
+  stream_push (s, 4);
+  upi_engine_release (engine);
+  for (guint i = 0; i < 4; i++) {
+    GstBuffer *buffer = stream_pull (s);
+    g_assert_cmpint (frame_inferred (buffer), ==, frame_number (buffer));
+    gst_buffer_unref (buffer);
+  }
+  g_autofree gchar *record = stream_take_record (s);
+  g_assert_nonnull (strstr (record, "caps 64x64, segment 0, 0, gap 1, 2, segment 3, 3, tag, caps 96x64, segment 0, 4"));
+  stream_free (s);
+}
+
+static void
+test_caps_change_at_every_frame (void)
+{
+  static const gint sizes[][2] = { { 64, 64 }, { 96, 64 }, { 17, 33 }, { 16, 16 } };
+  static const gchar *formats[] = { "I420", "RGB", "UYVY" };
+  Stream *s = stream_new (BLOCK, FALSE);
+
+  for (guint i = 0; i < 60; i++) {
+    stream_format (s, formats[i % 3], sizes[i % 4][0], sizes[i % 4][1]);
+    g_assert_cmpint (stream_push (s, i), ==, GST_FLOW_OK);
+  }
+  for (gint i = 0; i < 60; i++) {
+    GstBuffer *buffer = stream_pull (s);
+    guint width, height;
+    g_assert_cmpint (frame_number (buffer), ==, i);
+    g_assert_cmpint (frame_inferred (buffer), ==, i);
+    upi_encoding_source_size (gst_upi_content_get_encoding (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer))), &width, &height);
+    g_assert_cmpuint (width, ==, (guint) sizes[i % 4][0]);
+    g_assert_cmpuint (height, ==, (guint) sizes[i % 4][1]);
+    gst_buffer_unref (buffer);
+  }
+  stream_free (s);
+}
+
+/* latest: a result that ends after the caps changed is not put on frames of the new caps. */
+static void
+test_nothing_from_before_new_caps (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (LATEST, FALSE);
+
+  stream_format (s, "RGB", 64, 64);
+  upi_engine_hold (engine);
+  stream_push (s, 0);
+  gst_buffer_unref (stream_pull (s));
+  stream_format (s, "RGB", 96, 64);
+  upi_engine_release (engine);
+  test_engine_drain (engine);
+  upi_engine_hold (engine);
+  stream_push (s, 1);
+  GstBuffer *buffer = stream_pull (s);
+  g_assert_cmpint (frame_inferred (buffer), ==, -1);
+  gst_buffer_unref (buffer);
+  upi_engine_release (engine);
+  test_engine_drain (engine);
+  stream_push (s, 2);
+  buffer = stream_pull (s);
+  g_assert_cmpint (frame_inferred (buffer), >=, 1);
+  gst_buffer_unref (buffer);
+  stream_free (s);
+}
+
+/* QoS goes upstream; with policy latest a late machine gets one frame at a time, and no buffer is dropped. */
+static void
+test_qos (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine ("qos", 4);
+  Stream *s = stream_new ("upiencoder name=e model=tiny device=cpu threads=4 policy=latest model-instance-id=qos max-in-flight=16", FALSE);
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 skipped = 0;
+  guint running = 0;
+
+  stream_format (s, "RGB", 64, 64);
+  upi_engine_hold (engine);
+  gst_harness_push_upstream_event (s->harness, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, 10 * GST_SECOND, 1 * GST_SECOND));
+  GstEvent *event = NULL;
+  while ((event = gst_harness_try_pull_upstream_event (s->harness)) != NULL && GST_EVENT_TYPE (event) != GST_EVENT_QOS)
+    gst_event_unref (event);
+  g_assert_nonnull (event);
+  gst_event_unref (event);
+  for (guint i = 0; i < 8; i++) {
+    stream_push (s, i);
+    gst_buffer_unref (stream_pull (s));
+  }
+  g_object_get (encoder, "stats", &stats, NULL);
+  gst_structure_get (stats, "skipped", G_TYPE_UINT64, &skipped, "in-flight", G_TYPE_UINT, &running, NULL);
+  g_assert_cmpuint (running, ==, 1);
+  g_assert_cmpuint (skipped, ==, 7);
+  upi_engine_release (engine);
+  stream_free (s);
+}
+
+static void
+test_serialized_query (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (BLOCK, FALSE);
+  GstCaps *caps = gst_caps_from_string ("video/x-raw,format=RGB,width=64,height=64,framerate=25/1");
+  GstQuery *query = gst_query_new_allocation (caps, TRUE);
+  guint min = 0, max = 0;
+
+  stream_format (s, "RGB", 64, 64);
+  stream_push (s, 0);
+  g_assert_true (gst_pad_peer_query (s->harness->srcpad, query));
+  /* It came behind the frame. */
+  g_assert_cmpuint (gst_harness_buffers_in_queue (s->harness), ==, 1);
+  g_assert_true (gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL));
+  g_assert_cmpuint (gst_query_get_n_allocation_pools (query), ==, 1);
+  gst_query_parse_nth_allocation_pool (query, 0, NULL, NULL, &min, &max);
+  g_assert_cmpuint (min, >=, 16);
+  g_assert_cmpuint (max, ==, 0);
+  gst_query_unref (query);
+  gst_caps_unref (caps);
+  gst_buffer_unref (stream_pull (s));
+  stream_free (s);
+}
+
+static gpointer
+ask_allocation (gpointer data)
+{
+  Stream *s = data;
+  GstCaps *caps = gst_caps_from_string ("video/x-raw,format=RGB,width=64,height=64,framerate=25/1");
+  GstQuery *query = gst_query_new_allocation (caps, TRUE);
+  gst_pad_peer_query (s->harness->srcpad, query);
+  gst_query_unref (query);
+  gst_caps_unref (caps);
+  return NULL;
+}
+
+/* Somebody waits for a query that waits for a frame: a flush frees both. */
+static void
+test_flush_frees_query (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
+  Stream *s = stream_new (BLOCK, FALSE);
+
+  stream_format (s, "RGB", 64, 64);
+  upi_engine_hold (engine);
+  stream_push (s, 0);
+  GThread *asker = g_thread_new ("asker", ask_allocation, s);
+  gst_harness_push_event (s->harness, gst_event_new_flush_start ());
+  g_thread_join (asker);
+  gst_harness_push_event (s->harness, gst_event_new_flush_stop (TRUE));
+  upi_engine_release (engine);
+  stream_free (s);
+}
+
+static void
+test_latency (void)
+{
+  Stream *s = stream_new (BLOCK, TRUE);
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min = 0, max = 0;
+  gboolean live = FALSE;
+
+  gst_harness_set_upstream_latency (s->harness, 20 * GST_MSECOND);
+  stream_format (s, "RGB", 64, 64);
+  g_assert_true (gst_pad_peer_query (s->harness->sinkpad, query));
+  gst_query_parse_latency (query, &live, &min, &max);
+  g_assert_true (live);
+  g_assert_cmpuint (min, ==, 20 * GST_MSECOND); /* nothing is known before the first frame */
+  stream_push (s, 0);
+  gst_buffer_unref (stream_pull (s));
+  g_free (stream_message (s, GST_MESSAGE_LATENCY));
+  g_assert_true (gst_pad_peer_query (s->harness->sinkpad, query));
+  gst_query_parse_latency (query, &live, &min, &max);
+  g_assert_cmpuint (min, >, 20 * GST_MSECOND);
+  gst_query_unref (query);
+  stream_free (s);
+}
+
+static void
+test_not_linked_is_told_upstream (void)
+{
+  GstElement *encoder = gst_element_factory_make ("upiencoder", NULL);
+  GstPad *src = gst_pad_new ("src", GST_PAD_SRC), *sink = gst_element_get_static_pad (encoder, "sink");
+  GstSegment segment;
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  gst_object_ref_sink (encoder);
+  gst_util_set_object_arg (G_OBJECT (encoder), "model", "tiny");
+  gst_util_set_object_arg (G_OBJECT (encoder), "device", "cpu");
+  gst_pad_set_active (src, TRUE);
+  g_assert_cmpint (gst_pad_link (src, sink), ==, GST_PAD_LINK_OK);
+  g_assert_cmpint (gst_element_set_state (encoder, GST_STATE_PLAYING), ==, GST_STATE_CHANGE_SUCCESS);
+  GstCaps *caps = gst_caps_from_string ("video/x-raw,format=RGB,width=64,height=64,framerate=25/1");
+  gst_pad_push_event (src, gst_event_new_stream_start ("s"));
+  gst_pad_push_event (src, gst_event_new_caps (caps));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_pad_push_event (src, gst_event_new_segment (&segment));
+  for (guint i = 0; ret == GST_FLOW_OK && i < 100000; i++)
+    ret = gst_pad_push (src, frame_new ("RGB", 64, 64, i));
+  g_assert_cmpint (ret, ==, GST_FLOW_NOT_LINKED);
+  gst_element_set_state (encoder, GST_STATE_NULL);
+  gst_caps_unref (caps);
+  gst_object_unref (sink);
+  gst_object_unref (src);
+  gst_object_unref (encoder);
+}
+
+int
+main (int argc, char **argv)
+{
+  test_init (&argc, &argv);
+  g_test_add_func ("/encoder/order-under-load", test_order_under_load);
+  g_test_add_func ("/encoder/block-loses-nothing-in-500-frames", test_block_loses_nothing);
+  g_test_add_func ("/encoder/interval", test_interval);
+  g_test_add_func ("/encoder/latest-never-waits", test_latest_never_waits);
+  g_test_add_data_func ("/encoder/auto-behind-live", GINT_TO_POINTER (TRUE), test_auto_policy);
+  g_test_add_data_func ("/encoder/auto-behind-file", GINT_TO_POINTER (FALSE), test_auto_policy);
+  g_test_add_func ("/encoder/policy-changes-while-playing", test_policy_changes_while_playing);
+  g_test_add_data_func ("/encoder/flush-block", BLOCK, test_flush);
+  g_test_add_data_func ("/encoder/flush-latest", LATEST, test_flush);
+  g_test_add_func ("/encoder/flush-storm", test_flush_storm);
+  g_test_add_func ("/encoder/seek", test_seek);
+  g_test_add_func ("/encoder/eos-with-frames-in-flight", test_eos_with_frames_in_flight);
+  g_test_add_func ("/encoder/eos-first", test_eos_first);
+  g_test_add_func ("/encoder/events-keep-their-place", test_events_keep_their_place);
+  g_test_add_func ("/encoder/caps-change-at-every-frame", test_caps_change_at_every_frame);
+  g_test_add_func ("/encoder/nothing-from-before-new-caps", test_nothing_from_before_new_caps);
+  g_test_add_func ("/encoder/qos", test_qos);
+  g_test_add_func ("/encoder/allocation-query-in-order", test_serialized_query);
+  g_test_add_func ("/encoder/flush-frees-query", test_flush_frees_query);
+  g_test_add_func ("/encoder/latency", test_latency);
+  g_test_add_func ("/encoder/not-linked", test_not_linked_is_told_upstream);
+  return g_test_run ();
+}
