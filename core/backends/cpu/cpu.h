@@ -18,7 +18,7 @@ const gchar *upi_cpu_implementation (const UpiPlan *plan, guint op);
 /* The processor's name as the system gives it, and the instruction set in use: "AMD EPYC (avx512)". (transfer full) */
 gchar *upi_cpu_description (void);
 /* Floating-point operations a second of the library's (without oneDNN: the backend's own) product of two n × n matrices on this thread:
- * what a core can do, to measure networks against. The best of `repeats`. */
+ * what a core can do, to measure networks against. The best of `repeats`, by the thread's processor time. */
 gdouble upi_cpu_sgemm_rate (guint n, guint repeats);
 
 G_END_DECLS

@@ -1,0 +1,33 @@
+/* The bench: what a frame costs on the bundled model, and where the time goes (README's table is its output). */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+  const gchar *model;  /* directory */
+  guint width, height; /* the network's input */
+  guint frames;        /* measured of each kind */
+  const gchar *python, *source_root;
+  gdouble peak;     /* FLOP/s of the library's SGEMM, 2048³, one thread, of this run */
+  gdouble macs;     /* of the image side */
+  gdouble frame_us; /* image side, one thread, best */
+} Bench;
+
+/* Best and median of a row of times; sorts it. */
+typedef struct {
+  gdouble best, median;
+} BenchTimes;
+BenchTimes bench_times (GArray *microseconds);
+
+/* "  name ....... text". */
+void bench_line (const gchar *name, const gchar *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Each prints its lines; FALSE after printing what went wrong. */
+gboolean bench_network (Bench *bench);
+gboolean bench_pytorch (Bench *bench);
+gboolean bench_engine (Bench *bench);
+gboolean bench_pipeline (Bench *bench);
+
+G_END_DECLS

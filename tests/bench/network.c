@@ -1,0 +1,243 @@
+/* The image side alone: time a frame, share of each part, one and two workers, and PyTorch on the same weights. */
+#include "tests/bench/bench.h"
+
+#include "core/backends/cpu/cpu.h"
+#include "core/model/model.h"
+#include "core/program/passes.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+/* Microseconds of processor time of this thread, so that what else runs on the machine counts little; on a quiet one it is the time that
+ * passes. */
+static gdouble
+thread_time (void)
+{
+  struct timespec t;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &t);
+  return (gdouble) t.tv_sec * 1e6 + (gdouble) t.tv_nsec * 1e-3;
+}
+
+typedef struct {
+  gdouble (*clock) (void);
+  UpiContext *context;
+  GPtrArray *memory;
+  guint frames;
+  GArray *times;
+} Worker;
+
+static gdouble
+wall_time (void)
+{
+  return (gdouble) g_get_monotonic_time ();
+}
+
+static void
+worker_init (Worker *worker, UpiPlan *plan, guint frames)
+{
+  UpiProgram *p = plan->program;
+  GError *error = NULL;
+
+  *worker = (Worker){ plan->threads == 1 ? thread_time : wall_time, upi_context_new (plan, &error),
+    g_ptr_array_new_with_free_func (g_aligned_free), frames, g_array_new (FALSE, FALSE, sizeof (gdouble)) };
+  if (worker->context == NULL)
+    g_error ("%s", error->message);
+  for (guint v = 0; v < p->values->len; v++) {
+    const UpiValueInfo *info = upi_value_info (p, v);
+    gfloat *data;
+
+    if (info->kind != UPI_VALUE_INPUT && !info->is_output)
+      continue;
+    data = g_aligned_alloc0 (upi_shape_count (&info->shape), sizeof (gfloat), UPI_ALIGNMENT);
+    for (gsize i = 0; info->kind == UPI_VALUE_INPUT && i < upi_shape_count (&info->shape); i++)
+      data[i] = sinf ((gfloat) (i % 7919) * 0.37f);
+    g_ptr_array_add (worker->memory, data);
+    upi_context_bind (worker->context, v, data);
+  }
+}
+
+static void
+worker_clear (Worker *worker)
+{
+  upi_context_free (worker->context);
+  g_ptr_array_unref (worker->memory);
+  g_array_unref (worker->times);
+}
+
+static gpointer
+worker_run (gpointer data)
+{
+  Worker *worker = data;
+  GError *error = NULL;
+
+  for (guint i = 0; i < worker->frames; i++) {
+    gdouble start = worker->clock (), time;
+
+    if (!upi_context_run (worker->context, &error))
+      g_error ("%s", error->message);
+    time = worker->clock () - start;
+    g_array_append_val (worker->times, time);
+  }
+  return NULL;
+}
+
+static UpiPlan *
+plan_new (const Bench *bench, UpiModel *model, guint threads)
+{
+  GError *error = NULL;
+  UpiProgram *program = upi_model_image_program (model, 1, bench->width, bench->height, FALSE, &error);
+  UpiPlan *plan = program != NULL ? upi_plan_new (upi_backend_cpu (), program, threads, &error) : NULL;
+
+  if (plan == NULL)
+    g_error ("%s", error->message);
+  return plan;
+}
+
+/* Best of each operation over some runs, summed over parts and, for deformable attention, over its operations. */
+static void
+print_shares (UpiPlan *plan, guint frames)
+{
+  UpiProgram *p = plan->program;
+  guint n = p->ops->len;
+  g_autofree gdouble *best = g_new (gdouble, n), *now = g_new (gdouble, n);
+  gdouble total = 0, deformable = 0, products = 0, product_macs = 0;
+  Worker worker;
+
+  worker_init (&worker, plan, 3);
+  worker_run (&worker);
+  for (guint i = 0; i < n; i++)
+    best[i] = G_MAXDOUBLE;
+  for (guint f = 0; f < frames; f++) {
+    memset (now, 0, n * sizeof *now);
+    plan->backend->run_timed (worker.context, now, NULL);
+    for (guint i = 0; i < n; i++)
+      best[i] = MIN (best[i], now[i]);
+  }
+  for (guint i = 0; i < n; i++) {
+    const UpiOp *op = upi_program_op (p, i);
+
+    total += best[i];
+    if (op->kind == UPI_OP_DEFORMABLE_ATTENTION)
+      deformable += best[i];
+    if (op->kind == UPI_OP_LINEAR || (op->kind == UPI_OP_CONV2D && op->u.conv.groups <= 1)) {
+      products += best[i];
+      product_macs += (gdouble) upi_op_macs (p, op);
+    }
+  }
+  for (guint i = 0; i < n;) {
+    const gchar *part = upi_program_op (p, i)->part;
+    gdouble time = 0;
+
+    for (; i < n && upi_program_op (p, i)->part == part; i++)
+      time += best[i];
+    bench_line (part, "%6.2f ms %5.1f %%", time * 1e-3, 100 * time / total);
+  }
+  bench_line ("deformable attention", "%6.2f ms %5.1f %% (to reach: 5)", deformable * 1e-3, 100 * deformable / total);
+  bench_line ("dense convolutions and linear", "%6.2f ms %5.1f %%, %.1f GFLOP/s", products * 1e-3, 100 * products / total,
+      2e-3 * product_macs / products);
+  bench_line ("memory of values", "%.1f MB (%.1f MB unplaced)", (gdouble) p->arena_bytes * 1e-6, (gdouble) p->sum_bytes * 1e-6);
+  worker_clear (&worker);
+}
+
+/* Frames a second of n workers over one plan. */
+static gdouble
+throughput (UpiPlan *plan, guint workers, guint frames)
+{
+  g_autofree Worker *all = g_new (Worker, workers);
+  g_autofree GThread **threads = g_new (GThread *, workers);
+  gint64 start;
+  gdouble seconds;
+
+  for (guint i = 0; i < workers; i++) {
+    worker_init (&all[i], plan, 3);
+    worker_run (&all[i]);
+    all[i].frames = frames;
+  }
+  start = g_get_monotonic_time ();
+  for (guint i = 0; i < workers; i++)
+    threads[i] = g_thread_new ("worker", worker_run, &all[i]);
+  for (guint i = 0; i < workers; i++)
+    g_thread_join (threads[i]);
+  seconds = (gdouble) (g_get_monotonic_time () - start) * 1e-6;
+  for (guint i = 0; i < workers; i++)
+    worker_clear (&all[i]);
+  return workers * frames / seconds;
+}
+
+gboolean
+bench_network (Bench *bench)
+{
+  GError *error = NULL;
+  gint64 start = g_get_monotonic_time ();
+  g_autoptr (UpiModel) model = upi_model_open (bench->model, &error);
+  gdouble opened = (gdouble) (g_get_monotonic_time () - start), one = 0, two = 0;
+  g_autoptr (UpiPlan) plan = NULL;
+  g_autoptr (UpiPlan) shared = NULL;
+  Worker worker;
+  BenchTimes times;
+
+  if (model == NULL) {
+    g_printerr ("%s\n", error->message);
+    return FALSE;
+  }
+  start = g_get_monotonic_time ();
+  plan = plan_new (bench, model, 1);
+  bench_line ("model open, image plan made", "%.0f ms + %.0f ms (to reach: 1000)", opened * 1e-3,
+      (gdouble) (g_get_monotonic_time () - start) * 1e-3);
+  bench->macs = (gdouble) upi_program_macs (plan->program);
+
+  worker_init (&worker, plan, bench->frames + 5);
+  worker_run (&worker);
+  times = bench_times (worker.times);
+  worker_clear (&worker);
+  bench->frame_us = times.best;
+  bench_line ("image side, one thread", "%.2f ms (median %.2f), %.3f GMAC, %.1f GFLOP/s", times.best * 1e-3, times.median * 1e-3,
+      bench->macs * 1e-9, 2e-3 * bench->macs / times.best);
+  bench_line ("over its time at the SGEMM rate", "%.2f (to reach: 1.35)", times.best * 1e-6 * bench->peak / (2 * bench->macs));
+  print_shares (plan, MAX (bench->frames / 2, 5));
+
+  /* In turns, the best of each: what else runs on the machine does not fall on one alone. */
+  for (guint i = 0; i < 3; i++) {
+    one = MAX (one, throughput (plan, 1, bench->frames / 2));
+    two = MAX (two, throughput (plan, 2, bench->frames / 2));
+  }
+  bench_line ("two workers over one", "%.2f × (%.1f and %.1f frames/s; to reach: 1.8)", two / one, two, one);
+  shared = plan_new (bench, model, 2);
+  worker_init (&worker, shared, bench->frames + 5);
+  worker_run (&worker);
+  times = bench_times (worker.times);
+  worker_clear (&worker);
+  bench_line ("a frame on two threads", "%.2f ms (median %.2f), %.1f GFLOP/s", times.best * 1e-3, times.median * 1e-3,
+      2e-3 * bench->macs / times.best);
+  return TRUE;
+}
+
+gboolean
+bench_pytorch (Bench *bench)
+{
+  g_autofree gchar *width = g_strdup_printf ("%u", bench->width), *height = g_strdup_printf ("%u", bench->height), *out = NULL;
+  g_autofree gchar *errors = NULL;
+  const gchar *argv[] = { bench->python, "-m", "models.reference.speed", bench->model, width, height, "1", NULL };
+  gint status = 0;
+  gdouble best = 0, median = 0;
+  GError *error = NULL;
+
+  gchar *end = NULL;
+
+  if (!g_spawn_sync (bench->source_root, (gchar **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &out, &errors, &status, &error)
+      || !g_spawn_check_wait_status (status, &error) || (best = g_ascii_strtod (out, &end)) <= 0) {
+    const gchar *last = errors != NULL ? strrchr (g_strchomp (errors), '\n') : NULL;
+
+    bench_line ("PyTorch, same weights, one thread", "skipped: %s",
+        last != NULL        ? last + 1
+            : error != NULL ? error->message
+                            : "it printed no time");
+    g_clear_error (&error);
+    return TRUE;
+  }
+  median = g_ascii_strtod (end, NULL);
+  bench_line ("PyTorch, same weights, one thread", "%.2f ms (median %.2f): %.2f × ours", best, median, best * 1e3 / bench->frame_us);
+  return TRUE;
+}
