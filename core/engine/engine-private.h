@@ -2,7 +2,7 @@
  *
  * Who holds whom: an engine owns its workers and one reference of its queue; a ticket holds the queue, never the engine, so that the last
  * unref can cancel what waits; an encoding in a user's hands holds the engine. Locks are taken in the order engine (plans, pool, cache) →
- * queue → ticket; no callback runs under a lock.
+ * queue; no callback runs under a lock.
  */
 #pragma once
 
@@ -32,7 +32,8 @@ typedef struct {
 typedef struct {
   gint ref_count;
   GMutex lock;
-  GCond changed;
+  GCond changed;  /* for the workers */
+  GCond settled;  /* for those who wait for a ticket: a ticket's own lock could not outlive it */
   GQueue waiting; /* UpiTicket.link, each with a reference */
   guint batch_size;
   guint64 batch_timeout_us;
@@ -72,8 +73,7 @@ struct _UpiTicket {
   GList link;       /* in queue->waiting while is_waiting; both under the queue's lock */
   gboolean is_waiting;
 
-  GMutex lock;
-  GCond settled_cond;
+  /* under the queue's lock */
   gint done;         /* atomic reads; the result is there */
   gboolean settled;  /* and the callback has returned */
   GThread *finisher; /* who runs the callback */
@@ -100,7 +100,7 @@ UpiTicket *upi_ticket_new (UpiTicketKind kind, UpiQueue *queue, UpiTicketFunc do
 gboolean upi_ticket_is_cancelled (UpiTicket *ticket);
 /* Called once right after an image's pixels were read. */
 void upi_ticket_release_image (UpiTicket *ticket);
-/* Ends the ticket: NULL for success. Runs the callback; the caller holds a reference and no lock. (transfer full) error */
+/* Ends the ticket: NULL for success. Runs the callback; no lock is held. (transfer full) of both */
 void upi_ticket_finish (UpiTicket *ticket, GError *error);
 
 /* ---- encodings (encoding.c) ------------------------------------------------------------------------------------------------------ */

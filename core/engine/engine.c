@@ -1,4 +1,6 @@
 /* Engines: what a process shares. One for each (model path, device, instance id), opened once however many ask, freed with the last user. */
+#include "core/engine/engine-testing.h"
+
 #include "core/engine/engine-private.h"
 
 #include <stdlib.h>
@@ -19,6 +21,7 @@ static struct {
   GCond changed;
   GHashTable *engines;  /* key → UpiEngine, not referenced: an engine leaves when its last user does */
   GHashTable *openings; /* key → Opening */
+  guint reaping;        /* engines that are freed by a thread of their own */
   GPrivate is_worker;   /* set in the threads of any engine */
 } registry;
 
@@ -63,7 +66,20 @@ static gpointer
 engine_free_thread (gpointer engine)
 {
   engine_free (engine);
+  g_mutex_lock (&registry.lock);
+  registry.reaping--;
+  g_cond_broadcast (&registry.changed);
+  g_mutex_unlock (&registry.lock);
   return NULL;
+}
+
+void
+upi_engine_settle (void)
+{
+  g_mutex_lock (&registry.lock);
+  while (registry.reaping > 0)
+    g_cond_wait (&registry.changed, &registry.lock);
+  g_mutex_unlock (&registry.lock);
 }
 
 /* A tokenizer that gives ids beyond the embedding table would read outside of it. */
@@ -327,7 +343,7 @@ void
 upi_engine_unref (UpiEngine *engine)
 {
   gint count = g_atomic_int_get (&engine->ref_count);
-  gboolean last;
+  gboolean last, from_worker = g_private_get (&registry.is_worker) != NULL;
 
   while (count > 1) {
     if (g_atomic_int_compare_and_exchange (&engine->ref_count, count, count - 1))
@@ -339,12 +355,13 @@ upi_engine_unref (UpiEngine *engine)
   if (last) {
     g_hash_table_remove (registry.engines, engine->key);
     forget_if_empty (&registry.engines);
+    registry.reaping += from_worker;
   }
   g_mutex_unlock (&registry.lock);
   if (!last)
     return;
   /* A worker cannot join itself, and two workers must not join each other. */
-  if (g_private_get (&registry.is_worker))
+  if (from_worker)
     g_thread_unref (g_thread_new ("upi-reaper", engine_free_thread, engine));
   else
     engine_free (engine);

@@ -14,6 +14,7 @@ upi_queue_new (guint batch_size, guint64 batch_timeout_us)
   queue->ref_count = 1;
   g_mutex_init (&queue->lock);
   g_cond_init (&queue->changed);
+  g_cond_init (&queue->settled);
   g_queue_init (&queue->waiting);
   queue->batch_size = batch_size;
   queue->batch_timeout_us = batch_timeout_us;
@@ -35,6 +36,7 @@ upi_queue_unref (UpiQueue *queue)
   g_assert (queue->waiting.length == 0);
   g_mutex_clear (&queue->lock);
   g_cond_clear (&queue->changed);
+  g_cond_clear (&queue->settled);
   g_free (queue);
 }
 
@@ -60,7 +62,7 @@ upi_queue_push (UpiQueue *queue, UpiTicket *ticket)
   }
   g_mutex_unlock (&queue->lock);
   if (closed)
-    upi_ticket_finish (ticket, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine is closing"));
+    upi_ticket_finish (upi_ticket_ref (ticket), g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine is closing"));
 }
 
 /* The lock is held. */
@@ -195,6 +197,5 @@ upi_queue_close (UpiQueue *queue)
   while (!g_queue_is_empty (&waiting)) {
     ticket = g_queue_pop_head_link (&waiting)->data;
     upi_ticket_finish (ticket, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed before this request was served"));
-    upi_ticket_unref (ticket);
   }
 }

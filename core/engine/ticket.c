@@ -13,8 +13,6 @@ upi_ticket_new (UpiTicketKind kind, UpiQueue *queue, UpiTicketFunc done, gpointe
   ticket->done_func = done;
   ticket->user_data = user_data;
   ticket->submitted = g_get_monotonic_time ();
-  g_mutex_init (&ticket->lock);
-  g_cond_init (&ticket->settled_cond);
   return ticket;
 }
 
@@ -25,19 +23,22 @@ upi_ticket_ref (UpiTicket *ticket)
   return ticket;
 }
 
-void
-upi_ticket_unref (UpiTicket *ticket)
+static void
+ticket_free (UpiTicket *ticket)
 {
-  if (!g_atomic_int_dec_and_test (&ticket->ref_count))
-    return;
   g_clear_pointer (&ticket->encoding, upi_encoding_unref);
   g_clear_pointer (&ticket->labels, upi_labels_unref);
   g_clear_error (&ticket->error);
   g_free (ticket->text);
-  g_mutex_clear (&ticket->lock);
-  g_cond_clear (&ticket->settled_cond);
   upi_queue_unref (ticket->queue);
   g_free (ticket);
+}
+
+void
+upi_ticket_unref (UpiTicket *ticket)
+{
+  if (g_atomic_int_dec_and_test (&ticket->ref_count))
+    ticket_free (ticket);
 }
 
 gboolean
@@ -80,40 +81,49 @@ count (UpiTicket *ticket, const GError *error)
 void
 upi_ticket_finish (UpiTicket *ticket, GError *error)
 {
+  UpiQueue *queue = upi_queue_ref (ticket->queue);
+  gboolean last;
+
   upi_ticket_release_image (ticket);
   g_clear_pointer (&ticket->pending, upi_labels_unref);
   g_clear_pointer (&ticket->source, upi_encoding_drop);
   count (ticket, error);
 
-  g_mutex_lock (&ticket->lock);
+  g_mutex_lock (&queue->lock);
   g_assert (!ticket->done);
   ticket->error = error;
   ticket->finisher = g_thread_self ();
   g_atomic_int_set (&ticket->done, TRUE);
-  g_mutex_unlock (&ticket->lock);
+  g_mutex_unlock (&queue->lock);
 
   if (ticket->done_func)
     ticket->done_func (ticket, ticket->user_data);
 
-  g_mutex_lock (&ticket->lock);
+  /* Who wakes finds this reference gone: its own unref, and that of the result, may then be the last. */
+  g_mutex_lock (&queue->lock);
   ticket->settled = TRUE;
-  g_cond_broadcast (&ticket->settled_cond);
-  g_mutex_unlock (&ticket->lock);
+  last = g_atomic_int_dec_and_test (&ticket->ref_count);
+  g_cond_broadcast (&queue->settled);
+  g_mutex_unlock (&queue->lock);
+  if (last)
+    ticket_free (ticket);
+  upi_queue_unref (queue);
 }
 
 gboolean
 upi_ticket_wait (UpiTicket *ticket, GError **error)
 {
+  UpiQueue *queue = ticket->queue;
   gboolean ok;
 
-  g_mutex_lock (&ticket->lock);
+  g_mutex_lock (&queue->lock);
   /* A callback may ask for its own ticket. */
   while (!ticket->settled && !(ticket->done && ticket->finisher == g_thread_self ()))
-    g_cond_wait (&ticket->settled_cond, &ticket->lock);
+    g_cond_wait (&queue->settled, &queue->lock);
   ok = ticket->error == NULL;
   if (!ok && error)
     *error = g_error_copy (ticket->error);
-  g_mutex_unlock (&ticket->lock);
+  g_mutex_unlock (&queue->lock);
   return ok;
 }
 
@@ -121,10 +131,8 @@ void
 upi_ticket_cancel (UpiTicket *ticket)
 {
   g_atomic_int_set (&ticket->cancelled, TRUE);
-  if (upi_queue_remove (ticket->queue, ticket)) {
+  if (upi_queue_remove (ticket->queue, ticket))
     upi_ticket_finish (ticket, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served"));
-    upi_ticket_unref (ticket);
-  }
 }
 
 /* Results are written before done is set and never change after. */

@@ -180,7 +180,6 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
     g_clear_pointer (&encoding, upi_encoding_drop);
   ticket->encoding = encoding;
   upi_ticket_finish (ticket, error);
-  upi_ticket_unref (ticket);
 }
 
 static void
@@ -243,11 +242,11 @@ run_text (UpiWorker *worker, UpiTicket *ticket)
   ticket->infer_us += g_get_monotonic_time () - start;
   if (finished) {
     upi_ticket_finish (ticket, error);
-  } else {
-    upi_queue_push (ticket->queue, ticket);
-    if (upi_ticket_is_cancelled (ticket)) /* in between */
-      upi_ticket_cancel (ticket);
+    return;
   }
+  upi_queue_push (ticket->queue, ticket);
+  if (upi_ticket_is_cancelled (ticket)) /* in between */
+    upi_ticket_cancel (ticket);
   upi_ticket_unref (ticket);
 }
 
