@@ -71,6 +71,7 @@ struct _GstUpiOverlay {
   /* streaming thread */
   GstVideoInfo info;
   gboolean attach;
+  gboolean ask; /* whether downstream really draws what is attached */
   gboolean warned;
   GstUpiPainter *painter;
   GByteArray *scratch; /* pixels of one item */
@@ -163,30 +164,35 @@ gst_upi_overlay_set_caps (GstBaseTransform *trans, GstCaps *incaps, GstCaps *out
     GST_ERROR_OBJECT (self, "caps are no raw video: %" GST_PTR_FORMAT, incaps);
     return FALSE;
   }
-  self->attach = has_composition_feature (outcaps);
+  self->attach = self->ask = has_composition_feature (outcaps);
   GST_DEBUG_OBJECT (self, "%s compositions for %" GST_PTR_FORMAT, self->attach ? "attaching" : "blending", outcaps);
   return TRUE;
 }
 
-/* Caps alone do not tell: a tee or a fakesink takes any feature. When the ALLOCATION answer lacks the meta, negotiate once more without. */
-static gboolean
-gst_upi_overlay_decide_allocation (GstBaseTransform *trans, GstQuery *query)
+/* Caps alone do not tell: a tee or a fakesink takes any feature. An ALLOCATION answer does; it needs downstream to have the caps already,
+ * hence it is asked for before the first buffer. When it lacks the meta, the caps are sent once more without the feature. */
+static void
+ask_downstream (GstUpiOverlay *self)
 {
-  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstPad *srcpad = GST_BASE_TRANSFORM_SRC_PAD (self);
+  GstCaps *outcaps = gst_pad_get_current_caps (srcpad), *incaps = gst_pad_get_current_caps (GST_BASE_TRANSFORM_SINK_PAD (self));
 
-  if (self->attach && !gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL)) {
-    GstCaps *incaps = gst_pad_get_current_caps (GST_BASE_TRANSFORM_SINK_PAD (trans));
-    gboolean upstream_attaches = incaps != NULL && has_composition_feature (incaps);
-    gst_clear_caps (&incaps);
-    if (!upstream_attaches) {
+  self->ask = FALSE;
+  if (outcaps != NULL && incaps != NULL && !has_composition_feature (incaps)) { /* who attached before us has asked already */
+    GstQuery *query = gst_query_new_allocation (outcaps, FALSE);
+    self->attach =
+        gst_pad_peer_query (srcpad, query) && gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
+    gst_query_unref (query);
+    if (!self->attach) {
       GST_DEBUG_OBJECT (self, "downstream does not draw compositions: blending");
       GST_OBJECT_LOCK (self);
       self->downstream_refuses = TRUE;
       GST_OBJECT_UNLOCK (self);
-      gst_base_transform_reconfigure_src (trans);
+      gst_base_transform_update_src_caps (GST_BASE_TRANSFORM (self), incaps);
     }
   }
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->decide_allocation (trans, query);
+  gst_clear_caps (&outcaps);
+  gst_clear_caps (&incaps);
 }
 
 static gboolean
@@ -233,7 +239,11 @@ must_change (GstUpiOverlay *self, GstBuffer *buffer)
 static GstFlowReturn
 gst_upi_overlay_prepare_output_buffer (GstBaseTransform *trans, GstBuffer *input, GstBuffer **output)
 {
-  if (gst_buffer_is_writable (input) || !must_change (GST_UPI_OVERLAY (trans), input))
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (self->ask)
+    ask_downstream (self);
+  if (gst_buffer_is_writable (input) || !must_change (self, input))
     *output = input;
   else
     *output = gst_buffer_copy (input);
@@ -532,7 +542,6 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
 
   trans_class->transform_caps = gst_upi_overlay_transform_caps;
   trans_class->set_caps = gst_upi_overlay_set_caps;
-  trans_class->decide_allocation = gst_upi_overlay_decide_allocation;
   trans_class->src_event = gst_upi_overlay_src_event;
   trans_class->prepare_output_buffer = gst_upi_overlay_prepare_output_buffer;
   trans_class->transform_ip = gst_upi_overlay_transform_ip;

@@ -28,7 +28,6 @@ gst_upi_blend_knows (GstVideoFormat format)
   case GST_VIDEO_FORMAT_YUY2:
   case GST_VIDEO_FORMAT_UYVY:
   case GST_VIDEO_FORMAT_YVYU:
-  case GST_VIDEO_FORMAT_VYUY:
   case GST_VIDEO_FORMAT_v308:
   case GST_VIDEO_FORMAT_IYU2:
   case GST_VIDEO_FORMAT_RGB:
