@@ -130,8 +130,8 @@ gst_upi_words_load (const gchar *path, GError **error)
         why != NULL ? why->message : "it has more than 16 MiB");
     return NULL;
   }
-  const gchar *text = (const gchar *) bytes->data, *invalid = NULL;
-  if (!g_utf8_validate_len (text != NULL ? text : "", bytes->len, &invalid)) {
+  const gchar *text = bytes->len > 0 ? (const gchar *) bytes->data : "", *invalid = NULL;
+  if (!g_utf8_validate_len (text, bytes->len, &invalid)) {
     guint line = 1;
     for (const gchar *c = text; c < invalid; c++)
       line += *c == '\n';
