@@ -1,0 +1,282 @@
+/* test-json.c: upijson writes one valid line of JSON a frame, whatever is in it, and says what hinders it. */
+#include <math.h>
+#include <string.h>
+
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+
+#include "tests/gst/stream.h"
+
+/* A new path in the temporary directory. */
+static gchar *
+new_path (void)
+{
+  g_autoptr (GError) error = NULL;
+  gchar *path = NULL;
+  gint fd = g_file_open_tmp ("objects-XXXXXX.jsonl", &path, &error);
+  g_assert_no_error (error);
+  g_close (fd, NULL);
+  return path;
+}
+
+static GstBuffer *
+frame_with (guint number, GstUpiContent *content)
+{
+  GstBuffer *buffer = frame_new ("RGB", 64, 48, number);
+  gst_buffer_add_upi_meta (buffer, content);
+  return buffer;
+}
+
+/* Lines of @path, each parsed. */
+static GPtrArray *
+read_lines (const gchar *path)
+{
+  GPtrArray *lines = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autofree gchar *text = NULL;
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_true (*text == '\0' || g_str_has_suffix (text, "\n"));
+  g_auto (GStrv) parts = g_strsplit (text, "\n", -1);
+  for (guint i = 0; parts[i] != NULL && *parts[i] != '\0'; i++) {
+    g_autoptr (GError) error = NULL;
+    JsonParser *parser = json_parser_new ();
+    json_parser_load_from_data (parser, parts[i], -1, &error);
+    g_assert_no_error (error);
+    g_assert_true (JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)));
+    g_ptr_array_add (lines, parser);
+  }
+  return lines;
+}
+
+static JsonObject *
+line_object (GPtrArray *lines, guint index)
+{
+  return json_node_get_object (json_parser_get_root (g_ptr_array_index (lines, index)));
+}
+
+static void
+test_lines (void)
+{
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+  UpiMask *mask = upi_mask_new (5, 3);
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  const GstUpiObject objects[] = {
+    { .label = "red car", .label_id = 2, .score = 0.75f, .x = 0.125f, .y = 0.25f, .width = 0.5f, .height = 0.0625f, .mask = mask },
+    { .label = "cat", .score = 0.5f }
+  };
+  const GstUpiCaption captions[] = { { "old", 0, 0 }, { "a red car", 40 * GST_MSECOND, GST_SECOND } };
+  g_autoptr (GstUpiContent) found = gst_upi_content_add_objects (empty, objects, 2);
+  g_autoptr (GstUpiContent) full = gst_upi_content_set_captions (found, captions, 2);
+
+  mask->x = 0.125f;
+  mask->width = 0.5f;
+  stream_format (s, "RGB", 64, 48);
+  gst_harness_push (s->harness, frame_with (0, empty));
+  gst_harness_push (s->harness, frame_with (1, full));
+  GstBuffer *timeless = frame_with (2, found);
+  GST_BUFFER_PTS (timeless) = GST_CLOCK_TIME_NONE;
+  gst_harness_push (s->harness, timeless);
+  /* Written when the frame passes, not at the end. */
+  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_assert_cmpuint (lines->len, ==, 3);
+  for (guint i = 0; i < 3; i++)
+    gst_buffer_unref (stream_pull (s));
+
+  JsonObject *line = line_object (lines, 0);
+  g_assert_cmpint (json_object_get_int_member (line, "frame"), ==, 0);
+  g_assert_cmpint (json_object_get_int_member (line, "pts"), ==, 0);
+  g_assert_true (json_object_get_null_member (line, "inference_pts"));
+  g_assert_true (json_object_get_null_member (line, "caption"));
+  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (line, "objects")), ==, 0);
+
+  line = line_object (lines, 1);
+  g_assert_cmpint (json_object_get_int_member (line, "pts"), ==, 40000000);
+  g_assert_cmpint (json_object_get_int_member (line, "width"), ==, 64);
+  g_assert_cmpint (json_object_get_int_member (line, "height"), ==, 48);
+  g_assert_cmpstr (json_object_get_string_member (line, "caption"), ==, "a red car");
+  JsonArray *array = json_object_get_array_member (line, "objects");
+  g_assert_cmpuint (json_array_get_length (array), ==, 2);
+  JsonObject *object = json_array_get_object_element (array, 0);
+  g_assert_cmpstr (json_object_get_string_member (object, "label"), ==, "red car");
+  g_assert_cmpfloat (json_object_get_double_member (object, "score"), ==, 0.75);
+  JsonArray *box = json_object_get_array_member (object, "box");
+  g_assert_cmpuint (json_array_get_length (box), ==, 4);
+  g_assert_cmpfloat (json_array_get_double_element (box, 0), ==, 0.125);
+  g_assert_cmpfloat (json_array_get_double_element (box, 3), ==, 0.0625);
+  JsonObject *mask_object = json_object_get_object_member (object, "mask");
+  g_assert_cmpint (json_object_get_int_member (mask_object, "columns"), ==, 5);
+  g_assert_cmpint (json_object_get_int_member (mask_object, "rows"), ==, 3);
+  g_assert_false (json_object_has_member (json_array_get_object_element (array, 1), "mask"));
+  g_assert_true (json_object_get_null_member (line_object (lines, 2), "pts"));
+  upi_mask_unref (mask);
+  stream_free (s);
+  g_unlink (path);
+}
+
+static void
+test_escaping (void)
+{
+  static const struct {
+    const gchar *text, *read;
+  } cases[] = { { "quote \" backslash \\ slash /", "quote \" backslash \\ slash /" },
+    { "tab\tnewline\ncr\rbell\a", "tab\tnewline\ncr\rbell\a" }, { "emoji \xF0\x9F\x98\x80, \xC3\xBC", "emoji \xF0\x9F\x98\x80, \xC3\xBC" },
+    { "cut \xC3", "cut \xEF\xBF\xBD" }, { "", "" }, { "\x7f\x1f", "\x7f\x1f" } };
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "RGB", 64, 48);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+    const GstUpiObject object = { .label = cases[i].text, .score = (gfloat) NAN, .x = (gfloat) INFINITY };
+    const GstUpiCaption caption = { cases[i].text, 0, 0 };
+    g_autoptr (GstUpiContent) found = gst_upi_content_add_objects (empty, &object, 1);
+    g_autoptr (GstUpiContent) full = gst_upi_content_set_captions (found, &caption, 1);
+    gst_harness_push (s->harness, frame_with (i, full));
+    gst_buffer_unref (stream_pull (s));
+  }
+  stream_free (s);
+  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_assert_cmpuint (lines->len, ==, G_N_ELEMENTS (cases));
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    JsonObject *line = line_object (lines, i);
+    JsonObject *object = json_array_get_object_element (json_object_get_array_member (line, "objects"), 0);
+    g_assert_cmpstr (json_object_get_string_member (line, "caption"), ==, cases[i].read);
+    g_assert_cmpstr (json_object_get_string_member (object, "label"), ==, cases[i].read);
+    g_assert_true (json_object_get_null_member (object, "score"));
+  }
+  g_unlink (path);
+}
+
+/* A second run replaces the first one's file. */
+static void
+test_replaced_at_start (void)
+{
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+
+  for (guint run = 0; run < 2; run++) {
+    Stream *s = stream_new (description, FALSE);
+    stream_format (s, "RGB", 64, 48);
+    gst_harness_push (s->harness, frame_with (7, NULL));
+    gst_buffer_unref (stream_pull (s));
+    stream_free (s);
+    g_autoptr (GPtrArray) lines = read_lines (path);
+    g_assert_cmpuint (lines->len, ==, 1);
+  }
+  g_unlink (path);
+}
+
+static gchar *
+open_error (const gchar *location)
+{
+  GstElement *element = gst_element_factory_make ("upijson", NULL);
+  GstBus *bus = gst_bus_new ();
+  g_autoptr (GError) error = NULL;
+
+  gst_object_ref_sink (element);
+  gst_element_set_bus (element, bus);
+  g_object_set (element, "location", location, NULL);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
+  GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  g_assert_nonnull (message);
+  gst_message_parse_error (message, &error, NULL);
+  gst_message_unref (message);
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_element_set_bus (element, NULL);
+  gst_object_unref (bus);
+  gst_object_unref (element);
+  return g_strdup (error->message);
+}
+
+static void
+test_unwritable (void)
+{
+  g_autofree gchar *nowhere = open_error ("/nowhere/objects.jsonl"), *directory = open_error ("/"), *empty = open_error ("");
+  g_assert_nonnull (strstr (nowhere, "/nowhere/objects.jsonl"));
+  g_assert_nonnull (strstr (directory, "directory"));
+  g_assert_nonnull (strstr (empty, "location"));
+}
+
+static void
+test_full_disk (void)
+{
+  Stream *s = stream_new ("upijson location=/dev/full", FALSE);
+
+  stream_format (s, "RGB", 64, 48);
+  g_assert_cmpint (gst_harness_push (s->harness, frame_with (0, NULL)), ==, GST_FLOW_ERROR);
+  g_autofree gchar *error = stream_message (s, GST_MESSAGE_ERROR);
+  g_assert_nonnull (strstr (error, "/dev/full"));
+  stream_free (s);
+}
+
+static void
+test_without_encoder (void)
+{
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "RGB", 64, 48);
+  g_assert_cmpint (stream_push (s, 0), ==, GST_FLOW_ERROR);
+  g_autofree gchar *error = stream_message (s, GST_MESSAGE_ERROR);
+  g_assert_nonnull (strstr (error, "upiencoder"));
+  stream_free (s);
+  g_unlink (path);
+}
+
+static void
+test_location_while_open (void)
+{
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson name=j location=%s", path), *kept = NULL;
+  Stream *s = stream_new (description, FALSE);
+  g_autoptr (GstElement) json = stream_get (s, "j");
+
+  g_object_set (json, "location", "/nowhere", NULL);
+  g_object_get (json, "location", &kept, NULL);
+  g_assert_cmpstr (kept, ==, path);
+  g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
+  g_assert_nonnull (strstr (warning, "location"));
+  stream_free (s);
+  g_unlink (path);
+}
+
+/* The whole way: encoder, two detectors' objects, one line a frame, times unchanged. */
+static void
+test_behind_detector (void)
+{
+  g_autofree gchar *path = new_path ();
+  g_autofree gchar *description = g_strdup_printf (
+      "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect labels=\"cat\" threshold=0 max-objects=3 ! upijson location=%s",
+      path);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "I420", 64, 48);
+  for (guint i = 0; i < 10; i++) {
+    stream_push (s, i);
+    gst_buffer_unref (stream_pull (s));
+  }
+  stream_free (s);
+  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_assert_cmpuint (lines->len, ==, 10);
+  for (guint i = 0; i < 10; i++) {
+    JsonArray *objects = json_object_get_array_member (line_object (lines, i), "objects");
+    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "pts"), ==, i * 40000000);
+    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "inference_pts"), ==, i * 40000000);
+    g_assert_cmpuint (json_array_get_length (objects), >, 0);
+    g_assert_cmpstr (json_object_get_string_member (json_array_get_object_element (objects, 0), "label"), ==, "cat");
+  }
+  g_unlink (path);
+}
+
+int
+main (int argc, char **argv)
+{
+  test_init (&argc, &argv);
+  g_test_add_func ("/json/lines", test_lines);
+  g_test_add_func ("/json/escaping", test_escaping);
+  g_test_add_func ("/json/replaced-at-start", test_replaced_at_start);
+  g_test_add_func ("/json/unwritable", test_unwritable);
+  g_test_add_func ("/json/full-disk", test_full_disk);
+  g_test_add_func ("/json/without-encoder", test_without_encoder);
+  g_test_add_func ("/json/location-while-open", test_location_while_open);
+  g_test_add_func ("/json/behind-detector", test_behind_detector);
+  return g_test_run ();
+}
