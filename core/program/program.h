@@ -96,7 +96,7 @@ typedef struct {
 typedef struct { gfloat eps; gint groups; UpiAct act; } UpiNorm;      /* layer norm ignores groups; group norm is per item over (H,W,C/groups) */
 typedef struct { gint height, width; } UpiResize;                      /* bilinear, half-pixel centres, edges clamped */
 typedef struct { gint kernel, stride, pad; } UpiPool;                  /* max pool */
-typedef struct { gint count; } UpiTopK;                                /* best first; equal scores: lower index first */
+typedef struct { gint count; } UpiTopK;                                /* best first; equal scores: lower index first; NaN last */
 typedef struct { gint features; } UpiSine;                             /* features per coordinate; coordinates (cx,cy,w,h) in, (cy,cx,w,h) order out */
 
 typedef struct {

@@ -290,6 +290,8 @@ static const Choice top_k_cases[] = {
   { FALSE, 3, 301, 0, 17, 0, PARITY_FILL_NORMAL, TRUE },
   { FALSE, 3, 301, 0, 100, 0, PARITY_FILL_TIES, TRUE },
   { FALSE, 1, 64, 0, 33, 0, PARITY_FILL_TIES, FALSE },
+  { FALSE, 3, 77, 0, 77, 0, PARITY_FILL_BROKEN, TRUE }, /* every index once, whatever the scores are */
+  { FALSE, 1, 200, 0, 150, 0, PARITY_FILL_BROKEN, FALSE },
   { TRUE, 1, 2352, 0, 100, 0, PARITY_FILL_NORMAL, TRUE },
 };
 

@@ -78,6 +78,8 @@ fill (Parity *parity, const UpiShape *shape, ParityFill kind, gfloat scale)
       value *= 100;
     else if (kind == PARITY_FILL_ZERO_ROWS && i / width % 3 == 1)
       value = 0;
+    else if (kind == PARITY_FILL_BROKEN && dice < 0.6)
+      value = dice < 0.2 ? NAN : dice < 0.4 ? INFINITY : -INFINITY;
     data[i] = (gfloat) value * (kind == PARITY_FILL_UNIT ? 1 : scale);
   }
   return data;

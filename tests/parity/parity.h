@@ -17,11 +17,12 @@ typedef enum {
 } ParityVariant;
 
 typedef enum {
-  PARITY_FILL_NORMAL,   /* about ±scale */
-  PARITY_FILL_UNIT,     /* 0..1, both ends included now and then */
-  PARITY_FILL_TIES,     /* few different values, so that many are equal */
-  PARITY_FILL_WIDE,     /* normal, with some ±100·scale among them */
-  PARITY_FILL_ZERO_ROWS /* normal, but every third row is 0 */
+  PARITY_FILL_NORMAL,    /* about ±scale */
+  PARITY_FILL_UNIT,      /* 0..1, both ends included now and then */
+  PARITY_FILL_TIES,      /* few different values, so that many are equal */
+  PARITY_FILL_WIDE,      /* normal, with some ±100·scale among them */
+  PARITY_FILL_ZERO_ROWS, /* normal, but every third row is 0 */
+  PARITY_FILL_BROKEN     /* normal, NaN and both infinities */
 } ParityFill;
 
 typedef struct _Parity Parity;

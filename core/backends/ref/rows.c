@@ -61,7 +61,16 @@ upi_ref_embed (const UpiStep *step)
   }
 }
 
-/* scores [N,T] or [N,T,1] → I32 [N,count], best first, the lower index first among equals; what is no number comes last */
+/* The order of top_k: higher scores first, the lower index first among equals, what is no number last. */
+static gboolean
+comes_before (gfloat a, gint a_index, gfloat b, gint b_index)
+{
+  if (isnan (a) || isnan (b))
+    return isnan (a) && isnan (b) ? a_index < b_index : isnan (b);
+  return a > b || (a == b && a_index < b_index);
+}
+
+/* scores [N,T] or [N,T,1] → I32 [N,count] */
 void
 upi_ref_top_k (const UpiStep *step)
 {
@@ -71,26 +80,20 @@ upi_ref_top_k (const UpiStep *step)
   for (gint n = 0; n < step->out.shape.dim[0]; n++) {
     const gfloat *score = (const gfloat *) scores->data + (gssize) n * scores->stride[0];
     gint32 *best = (gint32 *) step->out.data + (gssize) n * step->out.stride[0];
-    gfloat last = INFINITY;
-    gint last_index = -1;
 
     for (gint k = 0; k < step->op->u.top_k.count; k++) {
-      gfloat next = -INFINITY;
-      gint next_index = -1;
+      gint next = -1;
 
-      /* The best of those that come after the last one in the order (score down, index up). */
+      /* The first of those that come after the last one. */
       for (gint t = 0; t < tokens; t++) {
         gfloat s = score[(gssize) t * stride];
 
-        if (isnan (s))
-          s = -INFINITY;
-        if ((s < last || (s == last && t > last_index)) && (next_index < 0 || s > next)) {
-          next = s;
-          next_index = t;
-        }
+        if (k > 0 && !comes_before (score[(gssize) best[k - 1] * stride], best[k - 1], s, t))
+          continue;
+        if (next < 0 || comes_before (s, t, score[(gssize) next * stride], next))
+          next = t;
       }
-      best[k] = last_index = next_index;
-      last = next;
+      best[k] = next;
     }
   }
 }
