@@ -3,12 +3,14 @@
  *   upi-dump nano                        the image side: shapes, bytes, what was fused, GMAC, arena
  *   upi-dump nano --time --device cpu    with microseconds and share of each operation and part
  *   upi-dump nano --caption | --text     the caption step, the text encoder
+ *   upi-dump --random config.json        a network that has no weights yet
  */
 
 #include "core/model/model.h"
 #include "core/program/tensor.h"
 #include "core/upi.h"
 
+#include <glib/gstdio.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,7 @@
 #define TEXT_TOKENS 16
 
 static gchar *size_option, *device = NULL;
-static gboolean do_time, do_text, do_caption;
+static gboolean do_time, do_text, do_caption, is_config;
 static gint batch = 1, threads = 1, runs = 0;
 static gchar **arguments;
 
@@ -29,6 +31,7 @@ static const GOptionEntry options[] = { { "size", 0, 0, G_OPTION_ARG_STRING, &si
   { "device", 0, 0, G_OPTION_ARG_STRING, &device, "Backend for --time: cpu (default), cuda or ref", "NAME" },
   { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "Threads of one run (default 1)", "N" },
   { "runs", 0, 0, G_OPTION_ARG_INT, &runs, "Runs that are measured (default: a second's worth, at least 3)", "N" },
+  { "random", 0, 0, G_OPTION_ARG_NONE, &is_config, "MODEL is a config.json: with random weights instead of trained ones", NULL },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments, NULL, "MODEL" }, { NULL } };
 
 static gboolean
@@ -179,11 +182,48 @@ run_and_print (UpiProgram *program, GError **error)
   return TRUE;
 }
 
+/* A model with random weights for the config in `file`; its directory is gone when this returns, since weights stay mapped. */
+static UpiModel *
+open_random (const gchar *file, GError **error)
+{
+  g_autofree gchar *config = NULL, *directory = NULL;
+  UpiModel *model = NULL;
+  GDir *dir;
+  const gchar *name;
+
+  if (!g_file_get_contents (file, &config, NULL, error))
+    return NULL;
+  directory = g_dir_make_tmp ("upi-dump-XXXXXX", error);
+  if (directory == NULL)
+    return NULL;
+  if (upi_model_write_random (directory, config, 1, error))
+    model = upi_model_open (directory, error);
+  dir = g_dir_open (directory, 0, NULL);
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+    g_autofree gchar *path = g_build_filename (directory, name, NULL);
+
+    g_unlink (path);
+  }
+  g_clear_pointer (&dir, g_dir_close);
+  g_rmdir (directory);
+  return model;
+}
+
+static UpiModel *
+open_model (const gchar *name, GError **error)
+{
+  g_autofree gchar *path = NULL;
+
+  if (is_config)
+    return open_random (name, error);
+  path = upi_model_find (name, error);
+  return path != NULL ? upi_model_open (path, error) : NULL;
+}
+
 static gboolean
 dump (const gchar *name, GError **error)
 {
-  g_autofree gchar *path = upi_model_find (name, error);
-  g_autoptr (UpiModel) model = path != NULL ? upi_model_open (path, error) : NULL;
+  g_autoptr (UpiModel) model = open_model (name, error);
   UpiProgram *program = model != NULL ? build (model, error) : NULL;
   g_autofree gchar *text = NULL;
 
