@@ -1,0 +1,478 @@
+/* upi-annotate: images, folders or clips in; boxes, masks and captions out, as COCO results.
+ *
+ * Frames are decoded here, encoded by the engine's workers (several in flight), and scored and written here in their order.
+ */
+#include "annotate-input.h"
+#include "annotate-results.h"
+
+#include <gst/gst.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- options --------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  gchar **inputs;
+  gchar *output, *captions, *classify, *embed;
+  gchar *labels, *labels_file, *texts;
+  gchar *model, *device, *image_size, *coco, *root;
+  gdouble threshold, iou_threshold, length_penalty;
+  gint threads, batch_size, max_objects, max_tokens, beam_size, interval;
+  gboolean no_masks, no_objects, quiet, version;
+} Options;
+
+static gboolean
+parse (Options *o, int *argc, char ***argv, GError **error)
+{
+  const GOptionEntry entries[] = { { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->output,
+                                       "Objects as COCO results: boxes, scores, masks (default -, standard output)", "FILE" },
+    { "captions", 0, 0, G_OPTION_ARG_FILENAME, &o->captions, "Also caption every frame: COCO caption results", "FILE" },
+    { "classify", 0, 0, G_OPTION_ARG_FILENAME, &o->classify,
+        "Also classify whole frames by the labels: the five best, one JSON line a frame", "FILE" },
+    { "embed", 0, 0, G_OPTION_ARG_FILENAME, &o->embed, "Also write embeddings for retrieval: one JSON line a frame or text", "FILE" },
+    { "texts", 0, 0, G_OPTION_ARG_FILENAME, &o->texts, "Texts, one a line, whose embeddings --embed writes too", "FILE" },
+    { "no-objects", 0, 0, G_OPTION_ARG_NONE, &o->no_objects, "Do not detect: captions, classes or embeddings alone", NULL },
+    { "labels", 'l', 0, G_OPTION_ARG_STRING, &o->labels, "What to find, any words (default: the model's own list)", "\"A, B, ...\"" },
+    { "labels-file", 0, 0, G_OPTION_ARG_FILENAME, &o->labels_file, "The same, one a line", "FILE" },
+    { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &o->threshold, "Least score of an object, 0 to 1 (default: the model's; with --coco 0.001)",
+        "T" },
+    { "iou-threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o->iou_threshold,
+        "Overlap above which the weaker of two like objects goes; 1: none goes (default 0.7; with --coco 1)", "T" },
+    { "max-objects", 0, 0, G_OPTION_ARG_INT, &o->max_objects, "Most objects a frame (default 100)", "N" },
+    { "no-masks", 0, 0, G_OPTION_ARG_NONE, &o->no_masks, "Boxes only", NULL },
+    { "max-tokens", 0, 0, G_OPTION_ARG_INT, &o->max_tokens, "Longest caption, tokens (default: the model's)", "N" },
+    { "beam-size", 0, 0, G_OPTION_ARG_INT, &o->beam_size, "Beams of a caption (default 1: greedy)", "N" },
+    { "length-penalty", 0, 0, G_OPTION_ARG_DOUBLE, &o->length_penalty, "Exponent of a caption's length in its score (default 1)", "P" },
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model, "Name or directory (default nano)", "MODEL" },
+    { "device", 'd', 0, G_OPTION_ARG_STRING, &o->device, "auto, cpu, cuda, cuda:1 (default auto)", "DEVICE" },
+    { "threads", 'j', 0, G_OPTION_ARG_INT, &o->threads, "Threads (default 0: all cores)", "N" },
+    { "batch-size", 0, 0, G_OPTION_ARG_INT, &o->batch_size, "Frames a run (default 1)", "N" },
+    { "image-size", 0, 0, G_OPTION_ARG_STRING, &o->image_size,
+        "The network's input, multiples of 32 (default: of the sizes it was trained for, the nearest in aspect)", "WxH" },
+    { "interval", 0, 0, G_OPTION_ARG_INT, &o->interval, "Of clips, take every n-th frame (default 1)", "N" },
+    { "coco", 0, 0, G_OPTION_ARG_FILENAME, &o->coco,
+        "Take images, their ids, and category names and ids from a COCO file: results for COCO's tools", "FILE.json" },
+    { "root", 0, 0, G_OPTION_ARG_FILENAME, &o->root, "Where the COCO file's images are (default: where it is)", "DIR" },
+    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &o->quiet, "No progress", NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &o->version, "Print the version", NULL },
+    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->inputs, NULL, "IMAGE|CLIP|FOLDER ..." }, { NULL } };
+  g_autoptr (GOptionContext) context = g_option_context_new ("- find, outline and describe what is in images and clips");
+
+  g_option_context_set_description (
+      context, "Example: upi-annotate --labels \"person, red car\" --captions captions.json -o objects.json yard.mp4");
+  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_add_group (context, gst_init_get_option_group ());
+  o->threshold = o->iou_threshold = NAN;
+  o->length_penalty = 1;
+  o->max_objects = 100;
+  o->interval = 1;
+  return g_option_context_parse (context, argc, argv, error);
+}
+
+static void
+options_clear (Options *o)
+{
+  g_strfreev (o->inputs);
+  gchar **strings[] = { &o->output, &o->captions, &o->classify, &o->embed, &o->labels, &o->labels_file, &o->texts, &o->model, &o->device,
+    &o->image_size, &o->coco, &o->root };
+
+  for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
+    g_free (*strings[i]);
+}
+
+static gboolean
+check (const Options *o, GError **error)
+{
+  const gchar *wrong = NULL;
+
+  if (!o->coco && !o->inputs && !(o->embed && o->texts))
+    wrong = "nothing to read: name images, clips or folders, or give --coco; --help tells more";
+  else if (o->coco && o->inputs)
+    wrong = "--coco names the images itself: leave out the others";
+  else if (o->labels && o->labels_file)
+    wrong = "--labels and --labels-file are two lists: give one";
+  else if (o->texts && !o->embed)
+    wrong = "--texts needs --embed FILE to write to";
+  else if (o->no_objects && !o->captions && !o->classify && !o->embed)
+    wrong = "--no-objects leaves nothing to do: add --captions, --classify or --embed";
+  else if (o->threads < 0 || o->batch_size < 0 || o->max_objects < 1 || o->max_tokens < 0 || o->beam_size < 0 || o->interval < 1)
+    wrong = "a number is too small: --threads, --batch-size, --max-tokens and --beam-size are 0 or more, --max-objects and --interval 1 or "
+            "more";
+  if (wrong)
+    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, wrong);
+  return !wrong;
+}
+
+/* ---- a run ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A frame under way. */
+typedef struct {
+  AnnotateFrame frame;
+  UpiTicket *encode, *caption;
+} Work;
+
+typedef struct {
+  const Options *options;
+  UpiEngine *engine;
+  UpiLabels *labels; /* NULL where none are needed */
+  AnnotateCategories categories;
+  GArray *files;
+  guint width, height; /* of the network's input; 0: by aspect */
+  UpiDetectOptions detect;
+  UpiCaptionOptions caption;
+  AnnotateWriter *objects, *captions, *classes, *embeddings;
+  GQueue encoding, captioning; /* Work, in order */
+  guint in_flight;
+  gint64 next_id, started, told;
+  guint frames, files_done, failed;
+} Run;
+
+static void
+tell (Run *run, gboolean last)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (run->options->quiet || !isatty (STDERR_FILENO) || (!last && now - run->told < G_USEC_PER_SEC / 5))
+    return;
+  run->told = now;
+  g_printerr ("\r%u of %u files, %u frames, %.1f frames/s%s", run->files_done, run->files->len, run->frames,
+      run->frames * (gdouble) G_USEC_PER_SEC / MAX (now - run->started, 1), last ? "\n" : " ");
+}
+
+static void
+work_free (Work *work)
+{
+  g_clear_pointer (&work->encode, upi_ticket_unref);
+  g_clear_pointer (&work->caption, upi_ticket_unref);
+  g_free (work);
+}
+
+static gboolean
+finish_caption (Run *run, GError **error)
+{
+  Work *work = g_queue_pop_head (&run->captioning);
+  gboolean ok = upi_ticket_wait (work->caption, error);
+
+  if (ok) {
+    g_autofree gchar *text = upi_ticket_get_text (work->caption);
+
+    annotate_write_caption (run->captions, &work->frame, text);
+  }
+  work_free (work);
+  return ok;
+}
+
+static gboolean
+score (Run *run, const Work *work, UpiEncoding *encoding, GError **error)
+{
+  guint width = upi_engine_info (run->engine)->width;
+
+  if (run->objects) {
+    g_autoptr (UpiDetections) detections = upi_engine_detect (run->engine, encoding, run->labels, &run->detect, error);
+
+    if (!detections)
+      return FALSE;
+    annotate_write_detections (run->objects, &work->frame, detections, run->categories.ids);
+  }
+  if (run->classes) {
+    g_autofree gfloat *probabilities = g_new (gfloat, upi_labels_count (run->labels));
+
+    if (!upi_engine_classify (run->engine, encoding, run->labels, probabilities, error))
+      return FALSE;
+    annotate_write_classes (run->classes, &work->frame, run->labels, probabilities);
+  }
+  if (run->embeddings) {
+    g_autofree gfloat *embedding = g_new (gfloat, width);
+
+    if (!upi_engine_embed (run->engine, encoding, embedding, error))
+      return FALSE;
+    annotate_write_embedding (run->embeddings, &work->frame, NULL, embedding, width);
+  }
+  return TRUE;
+}
+
+static gboolean
+finish_frame (Run *run, GError **error)
+{
+  Work *work = g_queue_pop_head (&run->encoding);
+  gboolean ok = upi_ticket_wait (work->encode, error);
+
+  if (ok) {
+    g_autoptr (UpiEncoding) encoding = upi_ticket_get_encoding (work->encode);
+
+    g_clear_pointer (&work->encode, upi_ticket_unref);
+    ok = score (run, work, encoding, error);
+    if (ok && run->captions)
+      ok = (work->caption = upi_engine_caption (run->engine, encoding, &run->caption, NULL, NULL, NULL, error)) != NULL;
+  }
+  if (ok) {
+    run->frames++;
+    tell (run, FALSE);
+  }
+  if (!ok || !run->captions) {
+    work_free (work);
+    return ok;
+  }
+  g_queue_push_tail (&run->captioning, work);
+  return run->captioning.length <= run->in_flight || finish_caption (run, error);
+}
+
+static gboolean
+drain (Run *run, GError **error)
+{
+  while (run->encoding.length > 0)
+    if (!finish_frame (run, error))
+      return FALSE;
+  while (run->captioning.length > 0)
+    if (!finish_caption (run, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+submit (Run *run, const AnnotateFile *file, GstSample *sample, gboolean is_clip, GError **error)
+{
+  UpiImage image;
+  guint width = run->width, height = run->height, display_width, display_height;
+  GstClockTime pts = GST_BUFFER_PTS (gst_sample_get_buffer (sample));
+  Work *work;
+
+  if (!annotate_image (sample, &image, &display_width, &display_height, error))
+    return FALSE;
+  if (width == 0)
+    upi_engine_nearest_size (run->engine, display_width, display_height, &width, &height);
+  work = g_new0 (Work, 1);
+  work->frame = (AnnotateFrame){ file->path, file->id >= 0 ? file->id : run->next_id++, file->id >= 0,
+    is_clip && GST_CLOCK_TIME_IS_VALID (pts) ? pts / 1e9 : -1, image.width, image.height };
+  work->encode = upi_engine_encode (run->engine, &image, width, height, pts, NULL, NULL, error);
+  if (!work->encode) {
+    work_free (work);
+    return FALSE;
+  }
+  g_queue_push_tail (&run->encoding, work);
+  return run->encoding.length <= run->in_flight || finish_frame (run, error);
+}
+
+/* Every frame of a file. What cannot be decoded is told and skipped; FALSE: the run cannot go on. */
+static gboolean
+annotate_file (Run *run, const AnnotateFile *file, GError **error)
+{
+  g_autoptr (GError) unreadable = NULL;
+  AnnotateDecoder *decoder = annotate_decoder_new (file->path, &unreadable);
+  g_autoptr (GstSample) sample = NULL;
+  gboolean ok = TRUE;
+  guint n = 0;
+
+  if (decoder)
+    sample = annotate_decoder_next (decoder, &unreadable);
+  while (ok && sample) {
+    /* A clip is what has a second frame. */
+    g_autoptr (GstSample) next = file->id >= 0 ? NULL : annotate_decoder_next (decoder, &unreadable);
+
+    if (n % run->options->interval == 0)
+      ok = submit (run, file, sample, n > 0 || next, error);
+    n++;
+    g_clear_pointer (&sample, gst_sample_unref);
+    sample = g_steal_pointer (&next);
+  }
+  if (ok && (unreadable || n == 0)) {
+    g_printerr (
+        "%s%s\n", isatty (STDERR_FILENO) && !run->options->quiet ? "\r" : "", unreadable ? unreadable->message : "no picture in the file");
+    run->failed++;
+  }
+  g_clear_pointer (&decoder, annotate_decoder_free);
+  run->files_done++;
+  tell (run, FALSE);
+  return ok;
+}
+
+/* ---- set-up ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Trimmed, without empty ones. (transfer full) */
+static gchar **
+split_list (const gchar *text, const gchar *separator)
+{
+  g_autoptr (GStrvBuilder) list = g_strv_builder_new ();
+  g_auto (GStrv) parts = g_strsplit (text, separator, -1);
+
+  for (guint i = 0; parts[i]; i++)
+    if (*g_strstrip (parts[i]))
+      g_strv_builder_add (list, parts[i]);
+  return g_strv_builder_end (list);
+}
+
+static gchar **
+read_lines (const gchar *path, GError **error)
+{
+  g_autofree gchar *text = NULL;
+
+  return g_file_get_contents (path, &text, NULL, error) ? split_list (text, "\n") : NULL;
+}
+
+static UpiLabels *
+encode_texts (Run *run, gchar **texts, GError **error)
+{
+  g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (run->engine, (const gchar *const *) texts, NULL, NULL, NULL, error);
+
+  return ticket && upi_ticket_wait (ticket, error) ? upi_ticket_get_labels (ticket) : NULL;
+}
+
+static gboolean
+set_labels (Run *run, GError **error)
+{
+  const Options *o = run->options;
+  g_auto (GStrv) names = NULL;
+
+  if (o->no_objects && !o->classify)
+    return TRUE;
+  if (o->labels_file)
+    names = read_lines (o->labels_file, error);
+  else if (o->labels)
+    names = split_list (o->labels, ",");
+  else
+    names = g_strdupv (o->coco ? run->categories.names : (gchar **) upi_engine_info (run->engine)->labels);
+  if (!names)
+    return FALSE;
+  if (!names[0]) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list is empty: give --labels \"person, red car\" or --labels-file");
+    return FALSE;
+  }
+  if (o->coco && (o->labels || o->labels_file) && g_strv_length (names) != g_strv_length (run->categories.names)) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%u labels for the %u categories of %s: give one a category, in its order, or none",
+        g_strv_length (names), g_strv_length (run->categories.names), o->coco);
+    return FALSE;
+  }
+  run->labels = encode_texts (run, names, error);
+  return run->labels != NULL;
+}
+
+static gboolean
+set_size (Run *run, GError **error)
+{
+  const gchar *text = run->options->image_size;
+  gchar *end;
+  guint64 width, height;
+
+  if (!text)
+    return TRUE;
+  width = g_ascii_strtoull (text, &end, 10);
+  height = *end == 'x' ? g_ascii_strtoull (end + 1, &end, 10) : 0;
+  if (*end || width == 0 || height == 0 || width % 32 || height % 32 || MAX (width, height) > 4096) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "image size \"%s\": expected WIDTHxHEIGHT, both multiples of 32 up to 4096", text);
+    return FALSE;
+  }
+  run->width = width;
+  run->height = height;
+  return TRUE;
+}
+
+static gboolean
+open_outputs (Run *run, GError **error)
+{
+  const Options *o = run->options;
+
+  return (o->no_objects || (run->objects = annotate_writer_new (o->output ? o->output : "-", TRUE, error)))
+      && (!o->captions || (run->captions = annotate_writer_new (o->captions, TRUE, error)))
+      && (!o->classify || (run->classes = annotate_writer_new (o->classify, FALSE, error)))
+      && (!o->embed || (run->embeddings = annotate_writer_new (o->embed, FALSE, error)));
+}
+
+static gboolean
+write_texts (Run *run, GError **error)
+{
+  guint width = upi_engine_info (run->engine)->width;
+  g_auto (GStrv) texts = read_lines (run->options->texts, error);
+  g_autoptr (UpiLabels) labels = texts ? encode_texts (run, texts, error) : NULL;
+  g_autofree gfloat *embedding = g_new (gfloat, width);
+
+  for (guint i = 0; labels && i < upi_labels_count (labels); i++) {
+    upi_labels_embedding (labels, i, embedding, width);
+    annotate_write_embedding (run->embeddings, NULL, upi_labels_name (labels, i), embedding, width);
+  }
+  return labels != NULL;
+}
+
+static gboolean
+set_up (Run *run, GError **error)
+{
+  const Options *o = run->options;
+  UpiEngineOptions options = { .model = o->model, .device = o->device, .threads = o->threads, .batch_size = o->batch_size };
+
+  if (o->coco) {
+    g_autofree gchar *beside = g_path_get_dirname (o->coco);
+
+    run->files = annotate_read_coco (o->coco, o->root ? o->root : beside, &run->categories, error);
+  } else {
+    run->files = annotate_list_inputs (o->inputs, error);
+  }
+  if (!run->files || !set_size (run, error))
+    return FALSE;
+  run->engine = upi_engine_open (&options, NULL, error);
+  if (!run->engine)
+    return FALSE;
+  run->detect = (UpiDetectOptions){
+    .threshold = isnan (o->threshold) ? (o->coco ? 0.001f : upi_engine_info (run->engine)->threshold) : (gfloat) o->threshold,
+    .iou_threshold = isnan (o->iou_threshold) ? (o->coco ? 1 : 0.7f) : (gfloat) o->iou_threshold,
+    .max_objects = o->max_objects,
+    .masks = !o->no_masks,
+    .all_pairs = o->coco != NULL,
+  };
+  run->caption = (UpiCaptionOptions){ o->max_tokens, o->beam_size, (gfloat) o->length_penalty };
+  run->in_flight = upi_engine_info (run->engine)->workers + MAX (o->batch_size, 2);
+  run->next_id = 1;
+  return set_labels (run, error) && open_outputs (run, error) && (!o->texts || write_texts (run, error));
+}
+
+static gboolean
+run_all (Run *run, GError **error)
+{
+  gboolean ok;
+
+  run->started = g_get_monotonic_time ();
+  ok = set_up (run, error);
+  for (guint i = 0; ok && i < run->files->len; i++)
+    ok = annotate_file (run, &g_array_index (run->files, AnnotateFile, i), error);
+  ok = ok && drain (run, error);
+  if (ok)
+    tell (run, TRUE);
+  return ok;
+}
+
+static void
+clear (Run *run, gboolean *ok, GError **error)
+{
+  AnnotateWriter *writers[] = { run->objects, run->captions, run->classes, run->embeddings };
+
+  g_queue_clear_full (&run->encoding, (GDestroyNotify) work_free);
+  g_queue_clear_full (&run->captioning, (GDestroyNotify) work_free);
+  for (guint i = 0; i < G_N_ELEMENTS (writers); i++)
+    if (writers[i] && !annotate_writer_close (writers[i], *ok ? error : NULL))
+      *ok = FALSE;
+  g_clear_pointer (&run->labels, upi_labels_unref);
+  annotate_categories_clear (&run->categories);
+  g_clear_pointer (&run->files, g_array_unref);
+  g_clear_pointer (&run->engine, upi_engine_unref);
+}
+
+int
+main (int argc, char *argv[])
+{
+  g_autoptr (GError) error = NULL;
+  Options options = { NULL };
+  Run run = { .options = &options };
+  gboolean ok = parse (&options, &argc, &argv, &error);
+
+  if (ok && options.version) {
+    g_print ("upi-annotate %s\n", upi_version ());
+    options_clear (&options);
+    return EXIT_SUCCESS;
+  }
+  ok = ok && check (&options, &error) && run_all (&run, &error);
+  clear (&run, &ok, &error);
+  if (error)
+    g_printerr ("upi-annotate: %s\n", error->message);
+  options_clear (&options);
+  return ok && run.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
