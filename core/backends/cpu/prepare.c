@@ -58,6 +58,7 @@ prepare_depthwise (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiSt
   state->units = s->out.shape.dim[0] * s->out.shape.dim[1];
   state->weights = aligned_floats ((gsize) taps * channels);
   state->bias = aligned_floats ((gsize) channels);
+  state->zero = aligned_floats ((gsize) channels);
   for (gint c = 0; c < channels; c++) {
     state->bias[c] = bias ? bias[c] : 0;
     for (gint tap = 0; tap < taps; tap++)

@@ -1,13 +1,14 @@
 /* Depthwise convolution, NHWC: a third of the time of a mobile backbone in libraries that treat it as any other convolution.
  *
  * Four output pixels of one vector of channels are kept in registers; with kernel and stride known to the compiler an input value is
- * loaded once for all pixels that see it. Border pixels are taken one by one with their taps clipped. In maps that fit the
+ * loaded once for all pixels that see it. At the map's edge columns outside are read from a row of zeros. In maps that fit the
  * second-level cache a block of channels passes by all rows before the next comes: what neighbouring output rows share stays in the first.
  */
 #include "core/backends/cpu/kernels/rows.h"
 #include "core/backends/cpu/kernels/vector.h"
 
 #define PIXELS 4
+#define MAX_COLUMNS (3 * 2 + 5) /* that PIXELS neighbours of stride 2 see with a kernel 5 wide */
 #define CHANNEL_BLOCK 64
 #define BLOCKED_FLOATS (512 * 1024) /* maps larger than this are read through once, all channels of a pixel together */
 
@@ -25,6 +26,9 @@ typedef struct {
   gint width;                    /* of the kernel */
   gint top, bottom, left, right; /* taps [top, bottom) × [left, right) lie inside the map */
   gfloat low, high;              /* ReLU and ReLU6 are bounds */
+  /* At the map's edge: each input column that the neighbours see, or zeros that stay where they are from row to row. */
+  const gfloat *columns[MAX_COLUMNS];
+  gssize rows[MAX_COLUMNS];
 } Pixel;
 
 INLINE vf
@@ -40,7 +44,7 @@ finish (const Pixel *p, vf acc, gint pixel, gint c, gint left)
 
 /* The taps of one kernel row over PIXELS neighbours. */
 INLINE void
-kernel_row (const Pixel *p, vf *acc, gint c, gint ky, const gint k, const gint stride)
+kernel_row (const Pixel *p, vf *acc, gint c, gint ky, const gint k, const gint stride, const gboolean edge)
 {
   const gfloat *x = p->x + ky * p->row + c, *w = p->w + (gssize) ky * k * p->channels + c;
 
@@ -49,14 +53,17 @@ kernel_row (const Pixel *p, vf *acc, gint c, gint ky, const gint k, const gint s
     vf weight = vload (w + kx * p->channels);
 
 #pragma GCC unroll 4
-    for (gint i = 0; i < PIXELS; i++)
-      acc[i] += weight * vload (x + (i * stride + kx) * p->column);
+    for (gint i = 0; i < PIXELS; i++) {
+      const gint column = i * stride + kx;
+
+      acc[i] += weight * vload (edge ? p->columns[column] + ky * p->rows[column] + c : x + column * p->column);
+    }
   }
 }
 
-/* PIXELS neighbours whose taps all lie inside the map's width; k, stride constant. The channels are whole vectors. */
+/* PIXELS neighbours; k, stride constant. The channels are whole vectors. edge: columns may lie outside the map. */
 INLINE void
-pixels (const Pixel *p, const gint k, const gint stride)
+pixels (const Pixel *p, const gint k, const gint stride, const gboolean edge)
 {
   for (gint c = p->first; c < p->last; c += VL) {
     vf acc[PIXELS];
@@ -64,13 +71,13 @@ pixels (const Pixel *p, const gint k, const gint stride)
 #pragma GCC unroll 4
     for (gint i = 0; i < PIXELS; i++)
       acc[i] = vload (p->bias + c);
-    if (p->top == 0 && p->bottom == k) {
+    if (p->top == 0 && p->bottom == k && !edge) {
 #pragma GCC unroll 5
       for (gint ky = 0; ky < k; ky++)
-        kernel_row (p, acc, c, ky, k, stride);
+        kernel_row (p, acc, c, ky, k, stride, edge);
     } else {
       for (gint ky = p->top; ky < p->bottom; ky++)
-        kernel_row (p, acc, c, ky, k, stride);
+        kernel_row (p, acc, c, ky, k, stride, edge);
     }
 #pragma GCC unroll 4
     for (gint i = 0; i < PIXELS; i++)
@@ -78,29 +85,21 @@ pixels (const Pixel *p, const gint k, const gint stride)
   }
 }
 
-static void
-pixels_3_1 (const Pixel *p)
-{
-  pixels (p, 3, 1);
-}
+#define PIXELS_OF(k, stride)                                                                                                               \
+  static void pixels_##k##_##stride (const Pixel *p)                                                                                       \
+  {                                                                                                                                        \
+    pixels (p, k, stride, FALSE);                                                                                                          \
+  }                                                                                                                                        \
+  static void edge_##k##_##stride (const Pixel *p)                                                                                         \
+  {                                                                                                                                        \
+    pixels (p, k, stride, TRUE);                                                                                                           \
+  }
+PIXELS_OF (3, 1)
+PIXELS_OF (3, 2)
+PIXELS_OF (5, 1)
+PIXELS_OF (5, 2)
 
-static void
-pixels_3_2 (const Pixel *p)
-{
-  pixels (p, 3, 2);
-}
-
-static void
-pixels_5_1 (const Pixel *p)
-{
-  pixels (p, 5, 1);
-}
-
-static void
-pixels_5_2 (const Pixel *p)
-{
-  pixels (p, 5, 2);
-}
+typedef void (*Block) (const Pixel *p);
 
 /* One pixel, any kernel, taps clipped. */
 static void
@@ -145,12 +144,13 @@ activate (const UpiStep *s, gint begin, gint end)
 
 /* One output row of the channels [p->first, p->last). */
 static void
-output_row (const UpiStep *s, Pixel *p, void (*block) (const Pixel *), gint unit)
+output_row (const UpiStep *s, Pixel *p, const Block *blocks, gint unit)
 {
   const UpiConv *conv = &s->op->u.conv;
   const UpiCpuState *d = s->state;
   const UpiTensor *x = &s->in[0], *y = &s->out, *r = &s->residual;
-  gint width = x->shape.dim[2], stride = MAX (conv->stride, 1), n = unit / y->shape.dim[1], oy = unit % y->shape.dim[1];
+  gint width = x->shape.dim[2], out_width = y->shape.dim[2], stride = MAX (conv->stride, 1), n = unit / y->shape.dim[1],
+       oy = unit % y->shape.dim[1];
   gint iy = oy * stride - conv->pad_top;
   const gfloat *line = (const gfloat *) x->data + (gssize) n * x->stride[0] + (gssize) iy * p->row;
   gfloat *out = (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1];
@@ -158,21 +158,36 @@ output_row (const UpiStep *s, Pixel *p, void (*block) (const Pixel *), gint unit
 
   p->top = MAX (0, -iy);
   p->bottom = MIN (d->kernel_height, x->shape.dim[1] - iy);
-  for (gint ox = 0; ox < y->shape.dim[2];) {
-    gint ix = ox * stride - conv->pad_left;
+  for (gint ox = 0; ox < out_width;) {
+    gboolean neighbours = blocks && out_width >= PIXELS;
+    gint ix;
 
+    /* The last neighbours begin early enough to be whole; what was computed already is computed again. */
+    if (neighbours)
+      ox = MIN (ox, out_width - PIXELS);
+    ix = ox * stride - conv->pad_left;
     p->x = line + (gssize) ix * p->column;
     p->y = out + (gssize) ox * p->y_column;
     p->residual = residual ? residual + (gssize) ox * p->residual_column : NULL;
-    if (block && ix >= 0 && ox + PIXELS <= y->shape.dim[2] && ix + (PIXELS - 1) * stride + p->width <= width) {
-      block (p);
-      ox += PIXELS;
-    } else {
+    if (!neighbours) {
       p->left = MAX (0, -ix);
       p->right = MIN (p->width, width - ix);
       pixel (p);
       ox++;
+      continue;
     }
+    if (ix >= 0 && ix + (PIXELS - 1) * stride + p->width <= width) {
+      blocks[0](p);
+    } else {
+      for (gint i = 0; i < (PIXELS - 1) * stride + p->width; i++) {
+        gboolean inside = ix + i >= 0 && ix + i < width;
+
+        p->columns[i] = inside ? p->x + (gssize) i * p->column : d->zero;
+        p->rows[i] = inside ? p->row : 0;
+      }
+      blocks[1](p);
+    }
+    ox += PIXELS;
   }
 }
 
@@ -195,17 +210,17 @@ KERNEL (depthwise) (const UpiStep *s, gint begin, gint end, void *scratch)
     .low = bounded ? 0 : -INFINITY,
     .high = conv->act == UPI_ACT_RELU6 ? 6 : INFINITY };
   const gint most = upi_shape_count (&s->in[0].shape) > BLOCKED_FLOATS ? channels : CHANNEL_BLOCK;
-  void (*block) (const Pixel *) = NULL;
+  static const Block blocks[2][2][2] = { { { pixels_3_1, edge_3_1 }, { pixels_3_2, edge_3_2 } },
+    { { pixels_5_1, edge_5_1 }, { pixels_5_2, edge_5_2 } } };
+  const gboolean known = d->kernel_height == k && (k == 3 || k == 5) && stride <= 2;
 
-  if (d->kernel_height == k && stride <= 2 && (k == 3 || k == 5))
-    block = k == 3 ? (stride == 1 ? pixels_3_1 : pixels_3_2) : (stride == 1 ? pixels_5_1 : pixels_5_2);
   for (p.first = 0; p.first < channels; p.first = p.last) {
     gint left = channels - p.first;
 
     /* The last channels that do not fill a vector go by single pixels. */
     p.last = p.first + (left >= VL ? MIN (most, left) / VL * VL : left);
     for (gint unit = begin; unit < end; unit++)
-      output_row (s, &p, left >= VL ? block : NULL, unit);
+      output_row (s, &p, known && left >= VL ? blocks[k == 5][stride - 1] : NULL, unit);
   }
   if (conv->act == UPI_ACT_GELU || conv->act == UPI_ACT_SIGMOID)
     activate (s, begin, end);

@@ -58,7 +58,7 @@ typedef struct {
                          [OH + OW]; sine: angle per unit of the coordinate [features / 2] */
   gsize group_floats; /* panels of one group */
   gfloat *bias;       /* depthwise: [C], zeros without one */
-  gfloat *zero;       /* conv: C / groups zeros */
+  gfloat *zero;       /* conv: C / groups zeros; depthwise: C */
   gint32 *offsets;    /* conv that gathers: [OH·OW][kh·kw]; resize: source lines, first [OH + OW] and second [OH + OW] */
   gint kernel_height, kernel_width;
   UpiDnn *dnn; /* the library runs it, and the kernel does not */
