@@ -147,22 +147,28 @@ insert_extension (Extension *best, guint *n, guint max, Extension e)
 }
 
 static void
+set_ids (GArray *out, const GArray *ids)
+{
+  g_array_set_size (out, 0);
+  g_array_append_vals (out, ids->data, ids->len);
+}
+
+static void
 copy_hypothesis (const Search *s, Hypothesis *to, const Hypothesis *from)
 {
   guint rows = from->ids->len + 1; /* with [CLS] */
   gsize width = s->cache_floats / s->capacity;
 
-  g_array_set_size (to->ids, 0);
-  g_array_append_vals (to->ids, from->ids->data, from->ids->len);
+  set_ids (to->ids, from->ids);
   for (guint i = 0; i < 2 * s->layers; i++)
     memcpy (to->cache + i * s->cache_floats, from->cache + i * s->cache_floats, rows * width * sizeof (gfloat));
 }
 
-/* Score of a finished caption of n tokens and the end token. */
+/* Score of a caption of n tokens, the end token counted where it has one. */
 static gdouble
 final_score (gdouble score, guint n, gfloat penalty)
 {
-  return score / pow (n + 1, penalty);
+  return score / pow (MAX (n, 1), penalty);
 }
 
 /* Beam search: two sets of hypotheses, the living ones and those that their extensions become. The best finished caption goes to out. */
@@ -194,12 +200,11 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
       Hypothesis *child = &sets[!current][kept];
 
       if (id == s->end_id) {
-        gdouble score = final_score (best[i].score, length, penalty);
+        gdouble score = final_score (best[i].score, length + 1, penalty);
 
         if (i < size && score > best_final) {
           best_final = score;
-          g_array_set_size (out, 0);
-          g_array_append_vals (out, parent->ids->data, parent->ids->len);
+          set_ids (out, parent->ids);
         }
         continue;
       }
@@ -214,12 +219,12 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
       break;
     tell_partial (s, &sets[current][0]);
     /* No living hypothesis can win any more: its score only falls, at best over the longest length. */
-    if (best_final >= final_score (sets[current][0].score, penalty > 0 ? s->max_tokens : length + 1, penalty))
+    if (best_final >= final_score (sets[current][0].score, s->max_tokens + 1, penalty))
       break;
   }
-  /* Nothing ended in time: the best of what is there. */
-  if (ok && best_final == -INFINITY && living > 0)
-    g_array_append_vals (out, sets[current][0].ids->data, sets[current][0].ids->len);
+  /* What is cut off by the limit competes with what ended. */
+  if (ok && living > 0 && final_score (sets[current][0].score, sets[current][0].ids->len, penalty) > best_final)
+    set_ids (out, sets[current][0].ids);
   for (guint i = 0; i < 2 * size; i++)
     hypothesis_clear (&sets[i / size][i % size]);
   return ok;

@@ -1,0 +1,412 @@
+/* What an engine computes from encodings and words: detections, masks, classes, embeddings, captions, the text cache. */
+#include "engine-fixture.h"
+
+#include "core/engine/engine-private.h"
+
+#include <math.h>
+#include <string.h>
+
+static gdouble
+cosine (const gfloat *a, const gfloat *b, guint n)
+{
+  gdouble sum = 0;
+
+  for (guint i = 0; i < n; i++)
+    sum += (gdouble) a[i] * b[i];
+  return sum;
+}
+
+/* NETWORK.md, "task heads", with the tiny config's numbers. */
+static gdouble
+expected_score (const UpiEncoding *encoding, const UpiLabels *labels, guint region, guint label)
+{
+  gdouble p = cosine (upi_encoding_part (encoding, UPI_PART_REGIONS) + region * 48, labels->embeddings + label * 48, 48) / 0.1 - 2;
+  gdouble foreground = upi_encoding_part (encoding, UPI_PART_FOREGROUND)[region];
+
+  return pow (1 / (1 + exp (-p)), 0.75) * pow (1 / (1 + exp (-foreground)), 0.25);
+}
+
+static void
+test_all_pairs (void)
+{
+  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE };
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,a red car,person");
+  g_autoptr (UpiDetections) all = upi_engine_detect (engine, encoding, labels, &options, NULL);
+
+  g_assert_cmpuint (all->n_objects, ==, 10 * 4);
+  for (guint i = 0; i < all->n_objects; i++) {
+    const UpiObject *o = &all->objects[i];
+    const gfloat *box = upi_encoding_part (encoding, UPI_PART_BOXES) + 4 * o->region;
+
+    g_assert_cmpfloat_with_epsilon (o->score, expected_score (encoding, labels, o->region, o->label), 1e-5);
+    g_assert_true (i == 0 || o->score <= all->objects[i - 1].score);
+    g_assert_cmpfloat_with_epsilon (o->x, CLAMP (box[0] - box[2] / 2, 0, 1), 1e-6);
+    g_assert_cmpfloat_with_epsilon (o->y + o->height, CLAMP (box[1] + box[3] / 2, 0, 1), 1e-6);
+    g_assert_true (o->x >= 0 && o->y >= 0 && o->x + o->width <= 1.00001f && o->y + o->height <= 1.00001f);
+    g_assert_null (o->mask);
+  }
+}
+
+static void
+test_one_class_a_region (void)
+{
+  UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000 };
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,a red car,person");
+  g_autoptr (UpiDetections) each = upi_engine_detect (engine, encoding, labels, &options, NULL);
+  g_autoptr (UpiDetections) some = NULL;
+  g_autoptr (UpiDetections) three = NULL;
+  gboolean seen[10] = { FALSE };
+
+  g_assert_cmpuint (each->n_objects, ==, 10);
+  for (guint i = 0; i < 10; i++) {
+    const UpiObject *o = &each->objects[i];
+
+    g_assert_false (seen[o->region]);
+    seen[o->region] = TRUE;
+    for (guint label = 0; label < 4; label++)
+      g_assert_cmpfloat (expected_score (encoding, labels, o->region, label), <=, o->score + 1e-5);
+  }
+  options.threshold = each->objects[4].score; /* "at least" */
+  some = upi_engine_detect (engine, encoding, labels, &options, NULL);
+  g_assert_cmpuint (some->n_objects, ==, 5);
+  options.threshold = 0;
+  options.max_objects = 3;
+  three = upi_engine_detect (engine, encoding, labels, &options, NULL);
+  g_assert_cmpuint (three->n_objects, ==, 3);
+  g_assert_cmpmem (three->objects, 3 * sizeof (UpiObject), each->objects, 3 * sizeof (UpiObject));
+}
+
+static gdouble
+overlap (const UpiObject *a, const UpiObject *b)
+{
+  gdouble w = fmax (0, fmin (a->x + a->width, b->x + b->width) - fmax (a->x, b->x));
+  gdouble h = fmax (0, fmin (a->y + a->height, b->y + b->height) - fmax (a->y, b->y));
+
+  return w * h / ((gdouble) a->width * a->height + (gdouble) b->width * b->height - w * h);
+}
+
+/* What is kept does not overlap its like; what is gone overlaps a better one of its label that is kept. */
+static void
+test_suppression (void)
+{
+  UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE };
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog");
+  guint gone = 0;
+
+  for (guint seed = 0; seed < 5; seed++) {
+    g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
+    g_autoptr (UpiDetections) all = NULL;
+    g_autoptr (UpiDetections) kept = NULL;
+
+    options.iou_threshold = 1;
+    all = upi_engine_detect (engine, encoding, labels, &options, NULL);
+    options.iou_threshold = 0.3f;
+    kept = upi_engine_detect (engine, encoding, labels, &options, NULL);
+    for (guint i = 0; i < all->n_objects; i++) {
+      const UpiObject *o = &all->objects[i];
+      gboolean is_kept = FALSE;
+      gdouble worst = 0;
+
+      for (guint j = 0; j < kept->n_objects; j++) {
+        const UpiObject *k = &kept->objects[j];
+
+        if (k->region == o->region && k->label == o->label)
+          is_kept = TRUE;
+        else if (k->label == o->label && k->score >= o->score)
+          worst = fmax (worst, overlap (k, o));
+      }
+      g_assert_true (is_kept ? worst <= 0.3 + 1e-5 : worst > 0.3 - 1e-5);
+      gone += !is_kept;
+    }
+  }
+  g_assert_cmpuint (gone, >, 0);
+}
+
+static void
+test_label_thresholds (void)
+{
+  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE };
+  const gchar *const names[] = { "cat", "dog", NULL };
+  const gfloat thresholds[] = { 1, NAN };
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (engine, names, thresholds, NULL, NULL, NULL);
+  g_autoptr (UpiLabels) labels = NULL;
+  g_autoptr (UpiDetections) detections = NULL;
+
+  g_assert_true (upi_ticket_wait (ticket, NULL));
+  labels = upi_ticket_get_labels (ticket);
+  detections = upi_engine_detect (engine, encoding, labels, &options, NULL);
+  g_assert_cmpuint (detections->n_objects, ==, 10);
+  for (guint i = 0; i < 10; i++)
+    g_assert_cmpuint (detections->objects[i].label, ==, 1);
+}
+
+static void
+test_masks (void)
+{
+  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 100, .masks = TRUE };
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_take_encoding (fixture_encode (engine, 3, 96, 64, NULL));
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat");
+  g_autoptr (UpiDetections) detections = upi_engine_detect (engine, encoding, labels, &options, NULL);
+  const gfloat *features = upi_encoding_part (encoding, UPI_PART_MASK_FEATURES);
+
+  for (guint i = 0; i < detections->n_objects; i++) {
+    const UpiObject *o = &detections->objects[i];
+    const UpiMask *mask = o->mask;
+    guint left = roundf (mask->x * 24), top = roundf (mask->y * 16); /* a quarter of 96×64 */
+
+    g_assert_true (mask->columns >= 1 && left + mask->columns <= 24);
+    g_assert_true (mask->rows >= 1 && top + mask->rows <= 16);
+    /* The cells cover the box and no more than they must. */
+    g_assert_true (mask->x <= o->x + 1e-6 && mask->x + mask->width >= o->x + o->width - 1e-6);
+    g_assert_true (mask->y <= o->y + 1e-6 && mask->y + mask->height >= o->y + o->height - 1e-6);
+    g_assert_true (mask->width < o->width + 2 / 24.0 + 1e-6 && mask->height < o->height + 2 / 16.0 + 1e-6);
+    for (guint y = 0; y < mask->rows; y++)
+      for (guint x = 0; x < mask->columns; x++) {
+        const gfloat *cell = features + ((top + y) * 24 + left + x) * 16;
+        gdouble logit = cosine (cell, upi_encoding_part (encoding, UPI_PART_MASK_EMBED) + o->region * 16, 16);
+
+        g_assert_cmpfloat_with_epsilon (mask->data[y * mask->columns + x], 255 / (1 + exp (-logit)), 0.51);
+      }
+  }
+}
+
+static void
+test_whole_frame (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,person");
+  gfloat probabilities[3], image[48], text[48], logits[3];
+  gdouble sum = 0;
+
+  g_assert_true (upi_engine_embed (engine, encoding, image, NULL));
+  g_assert_cmpfloat_with_epsilon (cosine (image, image, 48), 1, 1e-4);
+  g_assert_true (upi_engine_classify (engine, encoding, labels, probabilities, NULL));
+  for (guint i = 0; i < 3; i++) {
+    g_assert_true (upi_labels_embedding (labels, i, text, 48));
+    g_assert_cmpfloat_with_epsilon (cosine (text, text, 48), 1, 1e-4);
+    logits[i] = cosine (image, text, 48) / 0.07;
+    sum += exp (logits[i]);
+  }
+  for (guint i = 0; i < 3; i++)
+    g_assert_cmpfloat_with_epsilon (probabilities[i], exp (logits[i]) / sum, 1e-4);
+  g_assert_false (upi_labels_embedding (labels, 3, text, 48));
+  g_assert_false (upi_labels_embedding (labels, 0, text, 47));
+  g_assert_null (upi_labels_name (labels, 3));
+}
+
+/* The bucket a string falls into does not show in its embedding, nor does its company. */
+static void
+test_text_lengths (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiLabels) mixed =
+      fixture_labels (engine, "cat,a cat on a red car in the street with a man and two dogs at the photo of a person,dog");
+  g_autofree gchar *endless = g_strnfill (3000, 'c');
+  g_autoptr (UpiLabels) cut = NULL;
+
+  for (guint i = 0; i < mixed->n; i++) {
+    g_autoptr (UpiEngine) other = fixture_engine ("cpu", 1, 1, 0, "other");
+    g_autoptr (UpiLabels) alone = fixture_labels (other, upi_labels_name (mixed, i));
+
+    g_assert_cmpmem (alone->embeddings, 48 * sizeof (gfloat), mixed->embeddings + i * 48, 48 * sizeof (gfloat));
+  }
+  g_assert_cmpfloat (cosine (mixed->embeddings, mixed->embeddings + 48, 48), <, 0.999);
+  for (guint i = 1; i < 3000; i += 2)
+    endless[i] = ' ';
+  cut = fixture_labels (engine, endless); /* more tokens than the model has positions */
+  g_assert_cmpfloat_with_epsilon (cosine (cut->embeddings, cut->embeddings, 48), 1, 1e-4);
+}
+
+static void
+test_text_cache (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 2, 1, 0, NULL);
+  g_autoptr (UpiLabels) first = fixture_labels (engine, "cat,dog,cat");
+  g_autoptr (UpiLabels) again = NULL;
+  UpiEngineStats stats;
+
+  upi_engine_get_stats (engine, &stats);
+  g_assert_cmpuint (stats.text_cache_misses, ==, 2);
+  g_assert_cmpuint (stats.text_cache_hits, ==, 1);
+  again = fixture_labels (engine, "dog,cat");
+  upi_engine_get_stats (engine, &stats);
+  g_assert_cmpuint (stats.text_cache_misses, ==, 2);
+  g_assert_cmpuint (stats.text_cache_hits, ==, 3);
+  g_assert_cmpmem (again->embeddings, 48 * sizeof (gfloat), first->embeddings + 48, 48 * sizeof (gfloat));
+  g_assert_cmpuint (upi_engine_cached_texts (engine), ==, 2);
+}
+
+static void
+test_text_cache_is_bounded (void)
+{
+  UpiTextCache cache;
+  gfloat value[2];
+
+  upi_text_cache_init (&cache, 8, 2);
+  for (guint i = 0; i < 100; i++) {
+    g_autofree gchar *text = g_strdup_printf ("text %u", i);
+
+    upi_text_cache_put (&cache, text, (const gfloat[]){ i, -1.0f * i });
+    upi_text_cache_put (&cache, text, (const gfloat[]){ 0, 0 });  /* known: stays as it is */
+    g_assert_true (upi_text_cache_get (&cache, "text 0", value)); /* used all the time: stays */
+    g_assert_cmpuint (upi_text_cache_length (&cache), ==, MIN (i + 1, 8));
+  }
+  g_assert_false (upi_text_cache_get (&cache, "text 50", value));
+  g_assert_true (upi_text_cache_get (&cache, "text 99", value));
+  g_assert_cmpfloat (value[1], ==, -99);
+  upi_text_cache_clear (&cache);
+}
+
+static void
+count_turn (UpiTicket *ticket, gpointer order)
+{
+  g_async_queue_push (order, ticket);
+}
+
+/* A long list leaves room for frames that come after it. */
+static void
+test_long_list_lets_frames_pass (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) names = NULL;
+  GAsyncQueue *order = g_async_queue_new ();
+  const UpiImage image = { .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { (const guint8 *) "abcd" }, .strides = { 4 } };
+  g_autoptr (UpiTicket) list = NULL;
+  g_autoptr (UpiTicket) frame = NULL;
+
+  for (guint i = 0; i < 60; i++) {
+    g_autofree gchar *name = g_strdup_printf ("cat %u", i);
+
+    g_strv_builder_add (builder, name);
+  }
+  names = g_strv_builder_end (builder);
+  upi_engine_hold (engine);
+  list = upi_engine_encode_labels (engine, (const gchar *const *) names, NULL, count_turn, order, NULL);
+  frame = upi_engine_encode (engine, &image, 64, 64, 0, count_turn, order, NULL);
+  upi_engine_release (engine);
+  g_assert_true (g_async_queue_pop (order) == frame);
+  g_assert_true (g_async_queue_pop (order) == list);
+  g_assert_true (upi_ticket_wait (list, NULL));
+  g_async_queue_unref (order);
+}
+
+typedef struct {
+  GPtrArray *texts;
+  UpiTicket *cancel; /* at the third; set before the worker may start */
+} Partials;
+
+static void
+collect_partial (const gchar *text, gpointer user_data)
+{
+  Partials *partials = user_data;
+
+  g_ptr_array_add (partials->texts, g_strdup (text));
+  if (partials->cancel && partials->texts->len == 3)
+    upi_ticket_cancel (partials->cancel);
+}
+
+static gchar *
+caption (UpiEngine *engine, UpiEncoding *encoding, UpiCaptionOptions options)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, &options, NULL, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  upi_ticket_wait (ticket, &error);
+  g_assert_no_error (error);
+  return upi_ticket_get_text (ticket);
+}
+
+static void
+test_greedy_caption (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 2, 1, 0, NULL);
+  g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
+  guint different = 0;
+
+  for (guint seed = 0; seed < 6; seed++) {
+    g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
+    g_autoptr (UpiEncoding) same = fixture_encoding (ref, seed);
+    g_autofree gchar *text = caption (engine, encoding, (UpiCaptionOptions){ 0 });
+    g_autofree gchar *by_ref = caption (ref, same, (UpiCaptionOptions){ .beam_size = 1 });
+    g_autofree gchar *shorter = caption (engine, encoding, (UpiCaptionOptions){ .max_tokens = 2 });
+    Partials partials = { g_ptr_array_new_with_free_func (g_free), NULL };
+    g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, NULL, collect_partial, NULL, &partials, NULL);
+
+    g_assert_true (upi_ticket_wait (ticket, NULL));
+    g_assert_cmpstr (text, ==, by_ref);
+    g_assert_true (g_str_has_prefix (text, shorter) || partials.texts->len <= 2);
+    g_assert_cmpuint (partials.texts->len, <=, 12);
+    if (partials.texts->len > 0)
+      g_assert_cmpstr (partials.texts->pdata[partials.texts->len - 1], ==, text);
+    different += partials.texts->len > 0;
+    g_ptr_array_unref (partials.texts);
+  }
+  g_assert_cmpuint (different, >, 0);
+}
+
+static void
+test_caption_cancelled_between_steps (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  Partials partials = { g_ptr_array_new_with_free_func (g_free), NULL };
+  g_autoptr (UpiEncoding) encoding = NULL;
+  g_autoptr (UpiTicket) ticket = NULL;
+  UpiEngineStats stats;
+
+  for (guint seed = 0;; seed++) { /* a picture whose caption is long enough */
+    g_autofree gchar *text = NULL;
+    g_autoptr (UpiTicket) probe = NULL;
+
+    encoding = fixture_encoding (engine, seed);
+    probe = upi_engine_caption (engine, encoding, NULL, collect_partial, NULL, &partials, NULL);
+    g_assert_true (upi_ticket_wait (probe, NULL));
+    if (partials.texts->len > 4)
+      break;
+    g_assert_cmpuint (seed, <, 20);
+    g_ptr_array_set_size (partials.texts, 0);
+    g_clear_pointer (&encoding, upi_encoding_unref);
+  }
+  g_ptr_array_set_size (partials.texts, 0);
+  upi_engine_hold (engine);
+  ticket = partials.cancel = upi_engine_caption (engine, encoding, NULL, collect_partial, NULL, &partials, NULL);
+  upi_engine_release (engine);
+  fixture_expect (ticket, UPI_ERROR_CANCELLED);
+  g_assert_cmpuint (partials.texts->len, ==, 3);
+  upi_engine_get_stats (engine, &stats);
+  g_assert_cmpuint (stats.cancelled, ==, 1);
+  g_ptr_array_unref (partials.texts);
+}
+
+int
+main (int argc, char *argv[])
+{
+  gint result;
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/all-pairs", test_all_pairs);
+  g_test_add_func ("/engine/one-class-a-region", test_one_class_a_region);
+  g_test_add_func ("/engine/suppression", test_suppression);
+  g_test_add_func ("/engine/label-thresholds", test_label_thresholds);
+  g_test_add_func ("/engine/masks", test_masks);
+  g_test_add_func ("/engine/whole-frame", test_whole_frame);
+  g_test_add_func ("/engine/text-lengths", test_text_lengths);
+  g_test_add_func ("/engine/text-cache", test_text_cache);
+  g_test_add_func ("/engine/text-cache-is-bounded", test_text_cache_is_bounded);
+  g_test_add_func ("/engine/long-list-lets-frames-pass", test_long_list_lets_frames_pass);
+  g_test_add_func ("/engine/greedy-caption", test_greedy_caption);
+  g_test_add_func ("/engine/caption-cancelled-between-steps", test_caption_cancelled_between_steps);
+  result = g_test_run ();
+  fixture_clear ();
+  return result;
+}
