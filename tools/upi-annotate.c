@@ -100,6 +100,8 @@ check (const Options *o, GError **error)
   else if (o->threads < 0 || o->batch_size < 0 || o->max_objects < 1 || o->max_tokens < 0 || o->beam_size < 0 || o->interval < 1)
     wrong = "a number is too small: --threads, --batch-size, --max-tokens and --beam-size are 0 or more, --max-objects and --interval 1 or "
             "more";
+  else if (o->threshold < 0 || o->threshold > 1 || o->iou_threshold < 0)
+    wrong = "--threshold is from 0 to 1, --iou-threshold 0 or more";
   if (wrong)
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, wrong);
   return !wrong;
