@@ -48,11 +48,11 @@ kernel_row (const Pixel *p, vf *acc, gint c, gint ky, const gint k, const gint s
 {
   const gfloat *x = p->x + ky * p->row + c, *w = p->w + (gssize) ky * k * p->channels + c;
 
-#pragma GCC unroll 5
+  UNROLL (5)
   for (gint kx = 0; kx < k; kx++) {
     vf weight = vload (w + kx * p->channels);
 
-#pragma GCC unroll 4
+    UNROLL (4)
     for (gint i = 0; i < PIXELS; i++) {
       const gint column = i * stride + kx;
 
@@ -68,18 +68,18 @@ pixels (const Pixel *p, const gint k, const gint stride, const gboolean edge)
   for (gint c = p->first; c < p->last; c += VL) {
     vf acc[PIXELS];
 
-#pragma GCC unroll 4
+    UNROLL (4)
     for (gint i = 0; i < PIXELS; i++)
       acc[i] = vload (p->bias + c);
     if (p->top == 0 && p->bottom == k && !edge) {
-#pragma GCC unroll 5
+      UNROLL (5)
       for (gint ky = 0; ky < k; ky++)
         kernel_row (p, acc, c, ky, k, stride, edge);
     } else {
       for (gint ky = p->top; ky < p->bottom; ky++)
         kernel_row (p, acc, c, ky, k, stride, edge);
     }
-#pragma GCC unroll 4
+    UNROLL (4)
     for (gint i = 0; i < PIXELS; i++)
       vstore (p->y + i * p->y_column + c, finish (p, acc[i], i, c, VL));
   }

@@ -71,14 +71,14 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
   const gfloat *a[MAX_MR];
   const gint k = g->k;
 
-#pragma GCC unroll 12
+  UNROLL (12)
   for (gint r = 0; r < MR; r++)
-#pragma GCC unroll 3
-    for (gint v = 0; v < NR; v++)
-      acc[r][v] = vset (0);
+    UNROLL (3)
+  for (gint v = 0; v < NR; v++)
+    acc[r][v] = vset (0);
 
   for (gint tap = 0; tap < (gathered ? g->taps : 1); tap++) {
-#pragma GCC unroll 12
+    UNROLL (12)
     for (gint r = 0; r < MR; r++) {
       if (gathered) {
         gint32 offset = g->offsets[(gssize) (i + r) * g->taps + tap];
@@ -91,14 +91,14 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
     for (gint p = 0; p < k; p++, b += NR * VL) {
       vf bv[MAX_NR];
 
-#pragma GCC unroll 3
+      UNROLL (3)
       for (gint v = 0; v < NR; v++)
         bv[v] = vload (b + v * VL);
-#pragma GCC unroll 12
+      UNROLL (12)
       for (gint r = 0; r < MR; r++) {
         vf av = vset (a[r][p]);
 
-#pragma GCC unroll 3
+        UNROLL (3)
         for (gint v = 0; v < NR; v++)
           acc[r][v] += av * bv[v];
       }
@@ -106,19 +106,19 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
   }
 
   if (g->scale != 0)
-#pragma GCC unroll 12
-    for (gint r = 0; r < MR; r++)
-#pragma GCC unroll 3
-      for (gint v = 0; v < NR; v++)
-        acc[r][v] *= g->scale;
+    UNROLL (12)
+  for (gint r = 0; r < MR; r++)
+    UNROLL (3)
+  for (gint v = 0; v < NR; v++)
+    acc[r][v] *= g->scale;
 
-#pragma GCC unroll 3
+  UNROLL (3)
   for (gint v = 0; v < NR; v++) {
     const gint left = columns - v * VL;
     const gboolean whole = left >= VL;
     vf bias = !g->bias ? vset (0) : whole ? vload (g->bias + j + v * VL) : vload_part (g->bias + j + v * VL, left);
 
-#pragma GCC unroll 12
+    UNROLL (12)
     for (gint r = 0; r < MR; r++) {
       vf x = acc[r][v] + bias;
 

@@ -23,6 +23,21 @@
 #define VL 4
 #endif
 
+/* Before a loop that must be unrolled for its arrays to live in registers. Not for the sanitizers: their checks of every element would take
+ * minutes to compile. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define UNROLL(n)
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNROLL(n)
+#endif
+#ifndef UNROLL
+#define PRAGMA(text) _Pragma (#text)
+#define UNROLL(n) PRAGMA (GCC unroll n)
+#endif
+
 #define INLINE static inline __attribute__ ((always_inline))
 
 typedef gfloat vf __attribute__ ((vector_size (VL * 4)));
