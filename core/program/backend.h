@@ -22,7 +22,7 @@ typedef struct {
 } UpiTensor;
 
 struct _UpiBackend {
-  const gchar *name;                                     /* "ref", "cpu", "cuda" */
+  const gchar *name; /* "ref", "cpu", "cuda" */
   /* The program must be finished and outlive the plan (the plan takes ownership: freed with it). threads: per run, ≥ 1. */
   UpiPlan *(*prepare) (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
   void (*plan_free) (UpiPlan *plan);
@@ -36,8 +36,15 @@ struct _UpiBackend {
 };
 
 /* The first members of every backend's plan and context. */
-struct _UpiPlan { const UpiBackend *backend; UpiProgram *program; guint threads; };
-struct _UpiContext { UpiPlan *plan; gpointer extra; /* the backend's own, or NULL */ };
+struct _UpiPlan {
+  const UpiBackend *backend;
+  UpiProgram *program;
+  guint threads;
+};
+struct _UpiContext {
+  UpiPlan *plan;
+  gpointer extra; /* the backend's own, or NULL */
+};
 
 const UpiBackend *upi_backend_ref (void);
 const UpiBackend *upi_backend_cpu (void);

@@ -23,8 +23,8 @@ typedef guint32 UpiValue;
 typedef enum { UPI_F32, UPI_I32 } UpiDType;
 
 typedef struct {
-  guint rank;                /* 1..UPI_MAX_RANK */
-  gint dim[UPI_MAX_RANK];    /* outermost first, each > 0 */
+  guint rank;             /* 1..UPI_MAX_RANK */
+  gint dim[UPI_MAX_RANK]; /* outermost first, each > 0 */
 } UpiShape;
 
 #define UPI_SHAPE1(a) ((UpiShape){ 1, { (a) } })
@@ -57,15 +57,15 @@ typedef enum {
   UPI_OP_L2_NORM,
   UPI_OP_EMBED,
   UPI_OP_STORE_ROWS,
-  UPI_OP_COPY,               /* materialises a view; inserted by passes and by concat where a view is not possible */
+  UPI_OP_COPY, /* materialises a view; inserted by passes and by concat where a view is not possible */
   UPI_OP_COUNT
 } UpiOpKind;
 
 /* x [N,H,W,C] * w [O, C/groups, kh, kw] (+ bias [O]) → [N,OH,OW,O]; OH = (H + pad_top + pad_bottom - kh) / stride + 1.
  * Then, in this order: + residual (same shape as the output, optional), act. */
 typedef struct {
-  gint stride;               /* 0 means 1 */
-  gint groups;               /* 0 means 1; groups == C == O is depthwise */
+  gint stride; /* 0 means 1 */
+  gint groups; /* 0 means 1; groups == C == O is depthwise */
   gint pad_top, pad_left, pad_bottom, pad_right;
   UpiAct act;
 } UpiConv;
@@ -73,7 +73,7 @@ typedef struct {
 /* a [B,M,K] · b [B,K,N] → [B,M,N], times scale. transpose_b: b is [B,N,K]. Ranks 2 are B = 1. */
 typedef struct {
   gboolean transpose_b;
-  gfloat scale;              /* 0 means 1 */
+  gfloat scale; /* 0 means 1 */
 } UpiMatmul;
 
 /* softmax(q·kᵀ / sqrt(head width)) · v with `heads` heads side by side in the last dimension.
@@ -90,21 +90,35 @@ typedef struct {
  * operation), reference [N or 1,Q,2 or 4] in 0..1 → [N,Q,D]. Deformable DETR (2010.04159); arithmetic in models/reference/NETWORK.md. */
 typedef struct {
   gint heads, points, levels;
-  struct { gint height, width, start; /* first token of the level in value */ } level[UPI_MAX_LEVELS];
+  struct {
+    gint height, width, start; /* first token of the level in value */
+  } level[UPI_MAX_LEVELS];
 } UpiDeformable;
 
-typedef struct { gfloat eps; gint groups; UpiAct act; } UpiNorm;      /* layer norm ignores groups; group norm is per item over (H,W,C/groups) */
-typedef struct { gint height, width; } UpiResize;                      /* bilinear, half-pixel centres, edges clamped */
-typedef struct { gint kernel, stride, pad; } UpiPool;                  /* max pool */
-typedef struct { gint count; } UpiTopK;                                /* best first; equal scores: lower index first; NaN last */
-typedef struct { gint features; } UpiSine;                             /* features per coordinate; coordinates (cx,cy,w,h) in, (cy,cx,w,h) order out */
+typedef struct {
+  gfloat eps;
+  gint groups;
+  UpiAct act;
+} UpiNorm; /* layer norm ignores groups; group norm is per item over (H,W,C/groups) */
+typedef struct {
+  gint height, width;
+} UpiResize; /* bilinear, half-pixel centres, edges clamped */
+typedef struct {
+  gint kernel, stride, pad;
+} UpiPool; /* max pool */
+typedef struct {
+  gint count;
+} UpiTopK; /* best first; equal scores: lower index first; NaN last */
+typedef struct {
+  gint features;
+} UpiSine; /* features per coordinate; coordinates (cx,cy,w,h) in, (cy,cx,w,h) order out */
 
 typedef struct {
   UpiOpKind kind;
-  const gchar *part;         /* static: the part of the paper that built it, for errors and upi-dump; see upi_program_part() */
-  guint n_inputs;            /* optional inputs keep their place: UPI_NO_VALUE in inputs (conv, linear: 2 = bias; attention: 3 = lengths) */
+  const gchar *part; /* static: the part of the paper that built it, for errors and upi-dump; see upi_program_part() */
+  guint n_inputs;    /* optional inputs keep their place: UPI_NO_VALUE in inputs (conv, linear: 2 = bias; attention: 3 = lengths) */
   UpiValue inputs[UPI_MAX_INPUTS]; /* in the order of the builder function's arguments */
-  UpiValue residual;         /* UPI_NO_VALUE, or added to the result before act (conv, linear), or to the input (layer norm) */
+  UpiValue residual;               /* UPI_NO_VALUE, or added to the result before act (conv, linear), or to the input (layer norm) */
   UpiValue output;
   union {
     UpiConv conv;
@@ -116,7 +130,7 @@ typedef struct {
     UpiPool pool;
     UpiTopK top_k;
     UpiSine sine;
-    UpiAct act;              /* UPI_OP_ACTIVATION, UPI_OP_LINEAR, UPI_OP_ADD */
+    UpiAct act; /* UPI_OP_ACTIVATION, UPI_OP_LINEAR, UPI_OP_ADD */
   } u;
 } UpiOp;
 
@@ -126,29 +140,29 @@ typedef struct {
   UpiValueKind kind;
   UpiDType dtype;
   UpiShape shape;
-  gint stride[UPI_MAX_RANK]; /* elements; stride[rank-1] == 1 */
-  UpiValue base;             /* VIEW: the value that owns the memory (never itself a view), else itself */
-  gsize offset;              /* VIEW: elements into base */
-  UpiValue parent;           /* VIEW: what it was made from, so that a pass can move the memory below it; else UPI_NO_VALUE */
+  gint stride[UPI_MAX_RANK];    /* elements; stride[rank-1] == 1 */
+  UpiValue base;                /* VIEW: the value that owns the memory (never itself a view), else itself */
+  gsize offset;                 /* VIEW: elements into base */
+  UpiValue parent;              /* VIEW: what it was made from, so that a pass can move the memory below it; else UPI_NO_VALUE */
   gint slice_axis, slice_start; /* VIEW: a slice along this axis of parent; axis -1: a reshape */
-  const void *data;          /* WEIGHT: contiguous, outlives program and plans */
-  gchar *name;               /* INPUT, WEIGHT, outputs; else NULL */
+  const void *data;             /* WEIGHT: contiguous, outlives program and plans */
+  gchar *name;                  /* INPUT, WEIGHT, outputs; else NULL */
   gboolean is_output;
   /* filled by the passes */
-  gint first_op, last_op;    /* lifetime of an owning value */
-  gsize arena_offset;        /* bytes; COMPUTED owners that are neither bound outputs nor fused away */
+  gint first_op, last_op; /* lifetime of an owning value */
+  gsize arena_offset;     /* bytes; COMPUTED owners that are neither bound outputs nor fused away */
 } UpiValueInfo;
 
 typedef struct _UpiProgram UpiProgram;
 struct _UpiProgram {
   gchar *name;
-  GArray *values;            /* UpiValueInfo */
-  GArray *ops;               /* UpiOp */
-  GPtrArray *owned;          /* constants made by the builder (positions, anchors), freed with the program */
+  GArray *values;   /* UpiValueInfo */
+  GArray *ops;      /* UpiOp */
+  GPtrArray *owned; /* constants made by the builder (positions, anchors), freed with the program */
   const gchar *part;
   gsize arena_bytes, sum_bytes; /* after placement: peak, and the sum of all values for comparison */
   gboolean finished;
-  GError *error;             /* first error of the builder functions: they go on returning values, finish() reports it */
+  GError *error; /* first error of the builder functions: they go on returning values, finish() reports it */
 };
 
 UpiProgram *upi_program_new (const gchar *name);
@@ -168,7 +182,7 @@ void upi_program_output (UpiProgram *p, const gchar *name, UpiValue value);
 const UpiValueInfo *upi_program_value (const UpiProgram *p, UpiValue value);
 UpiShape upi_program_shape (const UpiProgram *p, UpiValue value);
 
-/* Views: no operation, no copy (the check pass inserts UPI_OP_COPY where a view cannot express it). */
+/* Views: no operation, no copy, but for what strides cannot express: there the builder puts a UPI_OP_COPY. */
 UpiValue upi_reshape (UpiProgram *p, UpiValue x, UpiShape shape);
 UpiValue upi_slice (UpiProgram *p, UpiValue x, guint axis, gint start, gint count);
 /* Along axis. The producers of the parts write into the result where lifetimes allow, else a copy. */
@@ -182,8 +196,8 @@ UpiValue upi_attention (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiVa
 /* Two key ranges: (k, v) whole or lengths, then (k2, v2) of lengths2 rows. */
 UpiValue upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */, UpiValue k2, UpiValue v2,
     UpiValue lengths2, const UpiAttention *attention);
-UpiValue upi_deformable_attention (UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights, UpiValue reference,
-    const UpiDeformable *deformable);
+UpiValue upi_deformable_attention (
+    UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights, UpiValue reference, const UpiDeformable *deformable);
 UpiValue upi_layer_norm (UpiProgram *p, UpiValue x, UpiValue gamma, UpiValue beta, gfloat eps);
 UpiValue upi_group_norm (UpiProgram *p, UpiValue x, UpiValue gamma, UpiValue beta, gint groups, gfloat eps);
 UpiValue upi_softmax (UpiProgram *p, UpiValue x);
