@@ -39,6 +39,22 @@ clear_items (GstUpiCaptionPad *pad)
     gst_mini_object_unref (item);
 }
 
+/* lock held. Nothing is pushed before there is a peer: a sticky event that is pushed while another thread links the pad can miss the peer
+ * (GStreamer marks it as sent), and behind an EOS nothing follows that would bring what was missed. */
+static gboolean
+has_item (GstUpiCaptionPad *pad)
+{
+  return !g_queue_is_empty (&pad->items) && gst_pad_is_linked (GST_PAD (pad));
+}
+
+static void
+wake_task (GstUpiCaptionPad *pad)
+{
+  g_mutex_lock (&pad->lock);
+  g_cond_broadcast (&pad->cond);
+  g_mutex_unlock (&pad->lock);
+}
+
 /* The task: one item a turn. Flow errors do not stop it: NOT_LINKED may end when somebody links, FLUSHING when the flush does; the video
  * thread reports those that are fatal. */
 static void
@@ -48,7 +64,7 @@ push_one (gpointer user_data)
   GstFlowReturn flow = GST_FLOW_OK;
 
   g_mutex_lock (&pad->lock);
-  while (!pad->flushing && g_queue_is_empty (&pad->items))
+  while (!pad->flushing && !has_item (pad))
     g_cond_wait (&pad->cond, &pad->lock);
   if (pad->flushing) {
     g_mutex_unlock (&pad->lock);
@@ -73,22 +89,48 @@ push_one (gpointer user_data)
   g_mutex_unlock (&pad->lock);
 }
 
+/* lock held. Without a peer events are kept for the one to come, the newest of a kind, as sticky events are. */
+static void
+queue_for_later (GstUpiCaptionPad *pad, GstMiniObject *item)
+{
+  if (!GST_IS_EVENT (item) || !GST_EVENT_IS_STICKY (item)) {
+    gst_mini_object_unref (item);
+    return;
+  }
+  for (GList *link = pad->items.head; link != NULL; link = link->next) {
+    if (GST_IS_EVENT (link->data) && GST_EVENT_TYPE (link->data) == GST_EVENT_TYPE (item)) {
+      gst_mini_object_unref (link->data);
+      g_queue_delete_link (&pad->items, link);
+      break;
+    }
+  }
+  g_queue_push_tail (&pad->items, item);
+}
+
+/* lock held. Makes room for one: the oldest caption goes. */
+static void
+drop_oldest_caption (GstUpiCaptionPad *pad)
+{
+  for (GList *link = pad->items.head; link != NULL; link = link->next) {
+    if (GST_IS_BUFFER (link->data)) {
+      gst_mini_object_unref (link->data);
+      g_queue_delete_link (&pad->items, link);
+      return;
+    }
+  }
+}
+
 void
 gst_upi_caption_pad_queue (GstUpiCaptionPad *pad, GstMiniObject *item)
 {
   g_mutex_lock (&pad->lock);
   if (pad->flushing) {
     gst_mini_object_unref (item);
+  } else if (!gst_pad_is_linked (GST_PAD (pad))) {
+    queue_for_later (pad, item);
   } else {
-    if (g_queue_get_length (&pad->items) >= MAX_ITEMS) {
-      for (GList *link = pad->items.head; link != NULL; link = link->next) {
-        if (GST_IS_BUFFER (link->data)) {
-          gst_mini_object_unref (link->data);
-          g_queue_delete_link (&pad->items, link);
-          break;
-        }
-      }
-    }
+    if (g_queue_get_length (&pad->items) >= MAX_ITEMS)
+      drop_oldest_caption (pad);
     g_queue_push_tail (&pad->items, item);
     g_cond_broadcast (&pad->cond);
   }
@@ -175,7 +217,7 @@ GstFlowReturn
 gst_upi_caption_pad_get_flow (GstUpiCaptionPad *pad)
 {
   g_mutex_lock (&pad->lock);
-  GstFlowReturn flow = pad->flow;
+  GstFlowReturn flow = gst_pad_is_linked (GST_PAD (pad)) ? pad->flow : GST_FLOW_NOT_LINKED;
   g_mutex_unlock (&pad->lock);
   return flow;
 }
@@ -247,5 +289,6 @@ gst_upi_caption_pad_new (GstPadTemplate *templ, const gchar *name)
   gst_pad_set_activatemode_function (pad, activate_mode);
   gst_pad_set_event_function (pad, handle_event);
   gst_pad_use_fixed_caps (pad);
+  g_signal_connect (pad, "linked", G_CALLBACK (wake_task), NULL);
   return pad;
 }

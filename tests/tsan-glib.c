@@ -10,33 +10,33 @@
 void __tsan_acquire (void *address);
 void __tsan_release (void *address);
 
-#define REAL(name) \
-  static __typeof__ (&name) real; \
-  if (!__atomic_load_n (&real, __ATOMIC_ACQUIRE)) \
+#define REAL(name)                                                                                                                         \
+  static __typeof__ (&name) real;                                                                                                          \
+  if (!__atomic_load_n (&real, __ATOMIC_ACQUIRE))                                                                                          \
     __atomic_store_n (&real, (__typeof__ (&name)) dlsym (RTLD_NEXT, #name), __ATOMIC_RELEASE);
 
-#define LOCK(name, type) \
-  __attribute__ ((visibility ("default"))) void name (type *lock) \
-  { \
-    REAL (name) \
-    real (lock); \
-    __tsan_acquire (lock); \
+#define LOCK(name, type)                                                                                                                   \
+  __attribute__ ((visibility ("default"))) void name (type *lock)                                                                          \
+  {                                                                                                                                        \
+    REAL (name)                                                                                                                            \
+    real (lock);                                                                                                                           \
+    __tsan_acquire (lock);                                                                                                                 \
   }
-#define UNLOCK(name, type) \
-  __attribute__ ((visibility ("default"))) void name (type *lock) \
-  { \
-    REAL (name) \
-    __tsan_release (lock); \
-    real (lock); \
+#define UNLOCK(name, type)                                                                                                                 \
+  __attribute__ ((visibility ("default"))) void name (type *lock)                                                                          \
+  {                                                                                                                                        \
+    REAL (name)                                                                                                                            \
+    __tsan_release (lock);                                                                                                                 \
+    real (lock);                                                                                                                           \
   }
-#define TRYLOCK(name, type) \
-  __attribute__ ((visibility ("default"))) gboolean name (type *lock) \
-  { \
-    REAL (name) \
-    gboolean taken = real (lock); \
-    if (taken) \
-      __tsan_acquire (lock); \
-    return taken; \
+#define TRYLOCK(name, type)                                                                                                                \
+  __attribute__ ((visibility ("default"))) gboolean name (type *lock)                                                                      \
+  {                                                                                                                                        \
+    REAL (name)                                                                                                                            \
+    gboolean taken = real (lock);                                                                                                          \
+    if (taken)                                                                                                                             \
+      __tsan_acquire (lock);                                                                                                               \
+    return taken;                                                                                                                          \
   }
 
 /* GLib makes some of these macros around inline code; the functions are what libraries call. */
@@ -94,13 +94,13 @@ g_once_init_leave (volatile void *location, gsize result)
 }
 
 /* The last unref finalizes what earlier owners wrote. */
-#define REFERENCE(unref, pointer) \
-  __attribute__ ((visibility ("default"))) void unref (pointer object) \
-  { \
-    REAL (unref) \
-    __tsan_release (object); \
-    __tsan_acquire (object); \
-    real (object); \
+#define REFERENCE(unref, pointer)                                                                                                          \
+  __attribute__ ((visibility ("default"))) void unref (pointer object)                                                                     \
+  {                                                                                                                                        \
+    REAL (unref)                                                                                                                           \
+    __tsan_release (object);                                                                                                               \
+    __tsan_acquire (object);                                                                                                               \
+    real (object);                                                                                                                         \
   }
 REFERENCE (g_object_unref, gpointer)
 void gst_mini_object_unref (gpointer object);
@@ -108,22 +108,40 @@ void gst_object_unref (gpointer object);
 REFERENCE (gst_mini_object_unref, gpointer)
 REFERENCE (gst_object_unref, gpointer)
 
-#define PUSH(name) \
-  __attribute__ ((visibility ("default"))) void name (GAsyncQueue *queue, gpointer data) \
-  { \
-    REAL (name) \
-    __tsan_release (queue); \
-    real (queue, data); \
+__attribute__ ((visibility ("default"))) void
+g_atomic_rc_box_release_full (gpointer box, GDestroyNotify clear)
+{
+  REAL (g_atomic_rc_box_release_full)
+  __tsan_release (box);
+  __tsan_acquire (box);
+  real (box, clear);
+}
+
+#define PUSH(name)                                                                                                                         \
+  __attribute__ ((visibility ("default"))) void name (GAsyncQueue *queue, gpointer data)                                                   \
+  {                                                                                                                                        \
+    REAL (name)                                                                                                                            \
+    __tsan_release (queue);                                                                                                                \
+    real (queue, data);                                                                                                                    \
   }
-#define POP(name) \
-  __attribute__ ((visibility ("default"))) gpointer name (GAsyncQueue *queue) \
-  { \
-    REAL (name) \
-    gpointer data = real (queue); \
-    __tsan_acquire (queue); \
-    return data; \
+#define POP(name)                                                                                                                          \
+  __attribute__ ((visibility ("default"))) gpointer name (GAsyncQueue *queue)                                                              \
+  {                                                                                                                                        \
+    REAL (name)                                                                                                                            \
+    gpointer data = real (queue);                                                                                                          \
+    __tsan_acquire (queue);                                                                                                                \
+    return data;                                                                                                                           \
   }
 PUSH (g_async_queue_push)
 PUSH (g_async_queue_push_unlocked)
 POP (g_async_queue_pop)
 POP (g_async_queue_try_pop)
+
+__attribute__ ((visibility ("default"))) gpointer
+g_async_queue_timeout_pop (GAsyncQueue *queue, guint64 timeout)
+{
+  REAL (g_async_queue_timeout_pop)
+  gpointer data = real (queue, timeout);
+  __tsan_acquire (queue);
+  return data;
+}

@@ -287,35 +287,45 @@ test_flush (void)
   fixture_free (&f);
 }
 
-/* A frame waits for its caption, the engine does not come to it: a flush lets it go, the stream goes on afterwards. */
+typedef struct {
+  UpiEngine *engine;
+  gint held; /* atomic */
+} Gate;
+
 static GstPadProbeReturn
 hold_engine (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
-  upi_engine_hold (user_data);
+  Gate *gate = user_data;
+  upi_engine_hold (gate->engine);
+  g_atomic_int_set (&gate->held, TRUE);
   return GST_PAD_PROBE_REMOVE;
 }
 
+/* Pushes frame 0. Its encoding is done; before its caption is asked for, the engine stops taking tickets. Returns once the frame waits. */
 static void
-wait_queue_length (UpiEngine *engine, guint length)
+push_until_it_waits (Fixture *f, UpiEngine *engine)
 {
+  GstPad *sink = gst_element_get_static_pad (f->caption, "sink");
+  Gate gate = { engine, FALSE };
   UpiEngineStats stats;
+
+  gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, hold_engine, &gate, NULL);
+  push (f, 0, 1);
   do {
     g_thread_yield ();
     upi_engine_get_stats (engine, &stats);
-  } while (stats.queue_length < length);
+  } while (!g_atomic_int_get (&gate.held) || stats.queue_length == 0);
+  gst_object_unref (sink);
 }
 
+/* A frame waits for its caption, the engine does not come to it: a flush lets it go, the stream goes on afterwards. */
 static void
 test_flush_while_waiting (void)
 {
   g_autoptr (UpiEngine) engine = test_engine ("caption", 1);
   Fixture f = fixture_new (BLOCK, TRUE);
-  GstPad *sink = gst_element_get_static_pad (f.caption, "sink");
 
-  /* The frame is encoded; before its caption is asked for, the engine stops taking tickets. */
-  gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, hold_engine, engine, NULL);
-  push (&f, 0, 1);
-  wait_queue_length (engine, 1);
+  push_until_it_waits (&f, engine);
   g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_flush_start ()));
   g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_flush_stop (TRUE)));
   upi_engine_release (engine);
@@ -326,7 +336,6 @@ test_flush_while_waiting (void)
   push (&f, 1, 2);
   pull (&f, 1, 2);
   text_sink_wait (f.text, "text 1 for 1000");
-  gst_object_unref (sink);
   fixture_free (&f);
 }
 
@@ -336,14 +345,10 @@ test_stop_while_waiting (void)
 {
   g_autoptr (UpiEngine) engine = test_engine ("caption", 1);
   Fixture f = fixture_new (BLOCK, TRUE);
-  GstPad *sink = gst_element_get_static_pad (f.caption, "sink");
 
-  gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, hold_engine, engine, NULL);
-  push (&f, 0, 1);
-  wait_queue_length (engine, 1);
+  push_until_it_waits (&f, engine);
   gst_element_set_state (f.stream->element, GST_STATE_NULL);
   upi_engine_release (engine);
-  gst_object_unref (sink);
   fixture_free (&f);
 }
 
