@@ -13,7 +13,7 @@ const gchar *upi_cpu_isa_name (UpiCpuIsa isa);
 UpiCpuIsa upi_cpu_isa_best (void);
 /* NULL if the machine does not run it, or library is TRUE and the backend was built without oneDNN. */
 const UpiBackend *upi_backend_cpu_with_isa (UpiCpuIsa isa, gboolean library);
-/* What runs an operation of a cpu plan: "gemm:avx512", "depthwise:avx2", or oneDNN's own name, "brgconv:avx512_core". Of the plan. */
+/* What runs an operation of a cpu plan: an own kernel's instruction set, "avx512", or oneDNN's implementation, "brgconv:avx512_core". */
 const gchar *upi_cpu_implementation (const UpiPlan *plan, guint op);
 /* The processor's name as the system gives it, and the instruction set in use: "AMD EPYC (avx512)". (transfer full) */
 gchar *upi_cpu_description (void);

@@ -86,10 +86,11 @@ KERNEL (deformable) (const UpiStep *s, gint begin, gint end, void *scratch)
         if (left >= VL) {
           vf acc[4] = { vset (0), vset (0), vset (0), vset (0) };
 
-          for (gint i = 0; i < samples; i++)
+          for (gint i = 0; i < samples; i++) {
             UNROLL (4)
-          for (gint corner = 0; corner < 4; corner++)
-            acc[corner] += weight[corner][i] * vload (v + (gssize) index[corner][i] * value->stride[1] + c);
+            for (gint corner = 0; corner < 4; corner++)
+              acc[corner] += weight[corner][i] * vload (v + (gssize) index[corner][i] * value->stride[1] + c);
+          }
           vstore (o + c, ((acc[0] + acc[1]) + (acc[2] + acc[3])) * inverse);
         } else {
           vf acc = vset (0);

@@ -72,10 +72,11 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
   const gint k = g->k;
 
   UNROLL (12)
-  for (gint r = 0; r < MR; r++)
+  for (gint r = 0; r < MR; r++) {
     UNROLL (3)
-  for (gint v = 0; v < NR; v++)
-    acc[r][v] = vset (0);
+    for (gint v = 0; v < NR; v++)
+      acc[r][v] = vset (0);
+  }
 
   for (gint tap = 0; tap < (gathered ? g->taps : 1); tap++) {
     UNROLL (12)
@@ -105,12 +106,14 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
     }
   }
 
-  if (g->scale != 0)
+  if (g->scale != 0) {
     UNROLL (12)
-  for (gint r = 0; r < MR; r++)
-    UNROLL (3)
-  for (gint v = 0; v < NR; v++)
-    acc[r][v] *= g->scale;
+    for (gint r = 0; r < MR; r++) {
+      UNROLL (3)
+      for (gint v = 0; v < NR; v++)
+        acc[r][v] *= g->scale;
+    }
+  }
 
   UNROLL (3)
   for (gint v = 0; v < NR; v++) {
