@@ -365,7 +365,6 @@ test_caption_cancelled_between_steps (void)
   UpiEngineStats stats;
 
   for (guint seed = 0;; seed++) { /* a picture whose caption is long enough */
-    g_autofree gchar *text = NULL;
     g_autoptr (UpiTicket) probe = NULL;
 
     encoding = fixture_encoding (engine, seed);
