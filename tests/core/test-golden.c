@@ -1,6 +1,6 @@
 /* Each part of the network against the PyTorch reference: fed the reference's input, its output is compared, so that a wrong part is named.
  *
- * Two tiny networks with every kind of part (tests/tiny-config.h), their weights random but always the same; the reference's tensors are
+ * Tiny networks with every kind of part (tests/tiny-config.h), their weights random but always the same; the reference's tensors are
  * tests/golden/NAME.safetensors, made by models/reference/golden_parts.py from the model that `test-golden --write NAME DIRECTORY` writes.
  */
 #include "core/model/model-private.h"
@@ -16,12 +16,35 @@
 typedef struct {
   const gchar *name, *config;
   gint width, height;
+  const gchar *edits[4][2]; /* of config: text and what takes its place */
   gchar *directory;
   UpiModel *model;
   UpiSafetensors *golden;
 } Network;
 
-static Network networks[] = { { "tiny", UPI_TINY_CONFIG, 64, 64 }, { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 } };
+static Network networks[] = {
+  { "tiny", UPI_TINY_CONFIG, 64, 64 },
+  { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
+  /* what neither has: a lite pixel encoder of two layers and four levels, mask features as wide as d, experts that all count */
+  { "tiny-lite", UPI_TINY_CONFIG, 96, 64,
+      { { "\"levels\": 3", "\"levels\": 4" }, { "\"kind\": \"lite\", \"layers\": 1", "\"kind\": \"lite\", \"layers\": 2" },
+          { "\"channels\": 16, \"groups\": 4", "\"channels\": 32, \"groups\": 8" }, { "\"top_k\": 2", "\"top_k\": 3" } } },
+};
+
+/* (transfer full) the network's config.json */
+static gchar *
+config_of (const Network *n)
+{
+  gchar *text = g_strdup (n->config);
+
+  for (guint i = 0; i < G_N_ELEMENTS (n->edits) && n->edits[i][0]; i++) {
+    g_auto (GStrv) parts = g_strsplit (text, n->edits[i][0], 2);
+    g_assert_cmpuint (g_strv_length (parts), ==, 2);
+    g_free (text);
+    text = g_strjoinv (n->edits[i][1], parts);
+  }
+  return text;
+}
 
 /* Normalised mean squared error: what the project asks of each backend. */
 static const struct {
@@ -299,13 +322,14 @@ static void
 open_network (Network *n)
 {
   g_autofree gchar *golden = g_strdup_printf ("%s/%s.safetensors", g_getenv ("UPI_TEST_GOLDEN"), n->name);
+  g_autofree gchar *config = config_of (n);
   GError *error = NULL;
 
   if (n->model)
     return;
   n->directory = g_dir_make_tmp ("upi-golden-XXXXXX", &error);
   g_assert_no_error (error);
-  upi_model_write_random (n->directory, n->config, SEED, &error);
+  upi_model_write_random (n->directory, config, SEED, &error);
   g_assert_no_error (error);
   n->model = upi_model_open (n->directory, &error);
   g_assert_no_error (error);
@@ -427,10 +451,11 @@ static int
 write_network (const gchar *name, const gchar *directory)
 {
   for (guint n = 0; n < G_N_ELEMENTS (networks); n++) {
+    g_autofree gchar *config = config_of (&networks[n]);
     g_autoptr (GError) error = NULL;
     if (!g_str_equal (networks[n].name, name))
       continue;
-    if (upi_model_write_random (directory, networks[n].config, SEED, &error))
+    if (upi_model_write_random (directory, config, SEED, &error))
       return 0;
     g_printerr ("%s\n", error->message);
   }
