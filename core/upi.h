@@ -284,6 +284,7 @@ typedef struct {
   guint64 convert_us, infer_us, caption_us; /* totals */
   gsize model_bytes, context_bytes;
   guint encodings_alive, encodings_pooled;
+  guint64 image_runs; /* of the image side; encoded / image_runs frames were in a batch */
 } UpiEngineStats;
 UPI_API void upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats);
 

@@ -27,6 +27,7 @@ void *upi_block_new (gsize bytes, const gchar *purpose, GError **error);
 typedef struct {
   gsize encoded, failed, cancelled, captions, caption_tokens, text_hits, text_misses;
   gsize convert_us, infer_us, caption_us;
+  gsize image_runs;
 } UpiCounters;
 
 typedef struct {

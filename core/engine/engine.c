@@ -439,6 +439,7 @@ upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats)
   stats->convert_us = (gsize) g_atomic_pointer_get (&counters->convert_us);
   stats->infer_us = (gsize) g_atomic_pointer_get (&counters->infer_us);
   stats->caption_us = (gsize) g_atomic_pointer_get (&counters->caption_us);
+  stats->image_runs = (gsize) g_atomic_pointer_get (&counters->image_runs);
   stats->workers = engine->info.workers;
   stats->model_bytes = upi_model_bytes (engine->model);
   stats->encodings_alive = g_atomic_int_get (&engine->pool.alive);

@@ -206,6 +206,7 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
     gint64 start = g_get_monotonic_time ();
     GError *error = NULL;
     gboolean ok = encode_batch (worker, tickets, ready, worker->input, encodings, &error);
+    g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
     gint64 time = g_get_monotonic_time () - start;
 
     for (guint i = 0; i < ready; i++) {
@@ -220,6 +221,7 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
     gint64 start = g_get_monotonic_time ();
     GError *error = NULL;
     UpiEncoding *encoding = encode_one (worker, tickets[i], worker->input + i * frame, &error);
+    g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
 
     tickets[i]->infer_us = g_get_monotonic_time () - start;
     finish_encode (tickets[i], encoding, error);
