@@ -23,7 +23,8 @@
  * pipelines of a process.
  *
  * The property `stats` is a structure "upi-encoder-stats": frames-in, frames-out, encoded, skipped (policy "latest": frames that were due
- * but met a busy engine), failed, queue-length (frames inside), in-flight (encodings under way), batch-fill (frames a run of the engine),
+ * but met a busy engine), failed, queue-length (frames inside), in-flight (encodings under way), batch-fill (frames in a run of the engine, of all elements that share it,
+ * on average),
  * encode-time-mean, encode-time-p95, convert-time-mean (of the last 256 encodings, nanoseconds of a worker), result-age, result-age-mean,
  * result-age-max (how much older the attached result is than its frame, nanoseconds).
  */
@@ -194,8 +195,12 @@ get_stats (GstUpiEncoder *self)
   GST_OBJECT_LOCK (self);
   UpiEngine *engine = self->engine != NULL ? upi_engine_ref (self->engine) : NULL;
   GST_OBJECT_UNLOCK (self);
+  UpiEngineStats shared = { 0 };
+  if (engine != NULL)
+    upi_engine_get_stats (engine, &shared);
+  gdouble fill = shared.image_runs > 0 ? (gdouble) shared.encoded / (gdouble) shared.image_runs : 0;
   gst_structure_set (stats, "queue-length", G_TYPE_UINT, gst_upi_frames_get_length (self->frames), "in-flight", G_TYPE_UINT,
-      gst_upi_frames_get_running (self->frames), NULL);
+      gst_upi_frames_get_running (self->frames), "batch-fill", G_TYPE_DOUBLE, fill, NULL);
   g_clear_pointer (&engine, upi_engine_unref);
   return stats;
 }
@@ -395,7 +400,8 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Structure of counters and times since the element started: frames-in, frames-out, encoded, skipped, failed, queue-length, "
-          "in-flight, encode-time-mean, encode-time-p95, convert-time-mean, result-age, result-age-mean, result-age-max (nanoseconds)",
+          "in-flight, batch-fill, encode-time-mean, encode-time-p95, convert-time-mean, result-age, result-age-mean, result-age-max "
+          "(nanoseconds)",
           GST_TYPE_STRUCTURE, read));
   g_object_class_install_property (object_class, PROP_DEVICE_IN_USE,
       g_param_spec_string ("device-in-use", "Device in use", "What device=auto chose: cpu, cuda:0; none before PAUSED", NULL, read));

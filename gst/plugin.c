@@ -9,12 +9,8 @@ plugin_init (GstPlugin *plugin)
   ok &= GST_ELEMENT_REGISTER (upiencoder, plugin);
   ok &= GST_ELEMENT_REGISTER (upidetect, plugin);
   ok &= GST_ELEMENT_REGISTER (upijson, plugin);
-#ifdef UPI_HAVE_CAPTION
   ok &= GST_ELEMENT_REGISTER (upicaption, plugin);
-#endif
-#ifdef UPI_HAVE_OVERLAY
   ok &= GST_ELEMENT_REGISTER (upioverlay, plugin);
-#endif
   return ok;
 }
 

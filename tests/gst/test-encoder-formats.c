@@ -68,6 +68,8 @@ test_raw_formats (void)
   for (guint i = 0; i < gst_value_list_get_size (formats); i++) {
     const gchar *format = g_value_get_string (gst_value_list_get_value (formats, i));
     const GstVideoFormatInfo *info = gst_video_format_get_info (gst_video_format_from_string (format));
+    if (info->pack_func == NULL) /* nobody can make such a picture, only decoders do */
+      continue;
     stream_format (s, format, 128, 96);
     encode (s, frame_new (format, 128, 96, 3), got);
     gdouble off = distance (same, got);
