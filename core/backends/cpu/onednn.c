@@ -74,16 +74,35 @@ struct _UpiDnnLocal {
   gint n_args;
 };
 
-/* OpenMP is oneDNN's dependency, not ours: its functions are found where the library has brought them, whichever runtime it is. */
+/* OpenMP is oneDNN's dependency, not ours: its functions are found where the library has brought them, whichever runtime it is. Looked for
+ * once: dlsym takes a lock that a run must not wait for. */
+typedef struct {
+  gint (*get) (void);
+  void (*set) (gint threads);
+} OpenMp;
+
+static const OpenMp *
+openmp (void)
+{
+  static OpenMp functions;
+  static gsize found;
+
+  if (g_once_init_enter (&found)) {
+    functions.get = (gint (*) (void)) dlsym (RTLD_DEFAULT, "omp_get_max_threads");
+    functions.set = (void (*) (gint)) dlsym (RTLD_DEFAULT, "omp_set_num_threads");
+    g_once_init_leave (&found, 1);
+  }
+  return &functions;
+}
+
 static gint
 set_threads (gint threads)
 {
-  gint (*get) (void) = (gint (*) (void)) dlsym (RTLD_DEFAULT, "omp_get_max_threads");
-  void (*set) (gint) = (void (*) (gint)) dlsym (RTLD_DEFAULT, "omp_set_num_threads");
-  gint before = get ? get () : 1;
+  const OpenMp *omp = openmp ();
+  gint before = omp->get ? omp->get () : 1;
 
-  if (set && before != threads)
-    set (threads);
+  if (omp->set && before != threads)
+    omp->set (threads);
   return before;
 }
 
