@@ -288,6 +288,7 @@ test_inference_fails_block (void)
   upi_engine_fail_inference (engine, 1);
   g_assert_cmpint (stream_push (s, 1), ==, GST_FLOW_OK);
   g_autofree gchar *error = stream_message (s, GST_MESSAGE_ERROR);
+  assert_names (error, "inference failed");
   for (guint i = 2; ret == GST_FLOW_OK; i++)
     ret = stream_push (s, i);
   g_assert_cmpint (ret, ==, GST_FLOW_ERROR);

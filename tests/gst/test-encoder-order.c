@@ -174,10 +174,9 @@ test_policy_changes_while_playing (void)
 static void
 test_flush (gconstpointer data)
 {
-  const gchar *description = data;
-  gboolean block = data == (gconstpointer) BLOCK;
+  gboolean block = GPOINTER_TO_INT (data);
   g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
-  Stream *s = stream_new (description, FALSE);
+  Stream *s = stream_new (block ? BLOCK : LATEST, FALSE);
 
   stream_format (s, "RGB", 64, 64);
   stream_push (s, 0);
@@ -421,8 +420,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/encoder/auto-behind-live", GINT_TO_POINTER (TRUE), test_auto_policy);
   g_test_add_data_func ("/encoder/auto-behind-file", GINT_TO_POINTER (FALSE), test_auto_policy);
   g_test_add_func ("/encoder/policy-changes-while-playing", test_policy_changes_while_playing);
-  g_test_add_data_func ("/encoder/flush-block", BLOCK, test_flush);
-  g_test_add_data_func ("/encoder/flush-latest", LATEST, test_flush);
+  g_test_add_data_func ("/encoder/flush-block", GINT_TO_POINTER (TRUE), test_flush);
+  g_test_add_data_func ("/encoder/flush-latest", GINT_TO_POINTER (FALSE), test_flush);
   g_test_add_func ("/encoder/flush-storm", test_flush_storm);
   g_test_add_func ("/encoder/seek", test_seek);
   g_test_add_func ("/encoder/eos-with-frames-in-flight", test_eos_with_frames_in_flight);

@@ -37,7 +37,6 @@ test_qos (void)
 static void
 test_serialized_query (void)
 {
-  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
   Stream *s = stream_new (BLOCK, FALSE);
   GstCaps *caps = gst_caps_from_string ("video/x-raw,format=RGB,width=64,height=64,framerate=25/1");
   GstQuery *query = gst_query_new_allocation (caps, TRUE);
