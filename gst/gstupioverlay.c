@@ -324,6 +324,11 @@ blend_items (GstUpiOverlay *self, GstVideoFrame *frame, const GArray *items)
     gint stride = item->area.w * 4;
     if (self->scratch->len < (gsize) stride * item->area.h)
       g_byte_array_set_size (self->scratch, (guint) stride * item->area.h);
+    if (gst_upi_painter_is_tint (item)) {
+      gst_upi_painter_render_tint (item, self->scratch->data, item->area.w, width, height);
+      gst_upi_blend_tint (frame, item->rgb, self->scratch->data, item->area.w, item->area.w, item->area.h, item->area.x, item->area.y);
+      continue;
+    }
     gst_upi_painter_render (item, self->scratch->data, stride, width, height);
     gst_upi_blend (frame, self->scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
   }

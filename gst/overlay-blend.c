@@ -94,7 +94,7 @@ over (guint8 dest, gint r, gint g, gint b, gint a, const Row *row)
 
 /* A component of full resolution: @n pixels of one row, @step bytes apart. */
 static void
-blend_row (guint8 *dest, gint step, const guint32 *argb, gint n, Row row)
+blend_row (guint8 *restrict dest, gint step, const guint32 *restrict argb, gint n, Row row)
 {
   for (gint i = 0; i < n; i++) {
     guint32 p = argb[i];
@@ -163,6 +163,88 @@ gst_upi_blend (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width
     } else {
       blend_blocks (data, data_stride, step, w_sub, h_sub, argb, stride, (GstVideoRectangle){ x0, y0, x1 - x0, y1 - y0 }, frame_width,
           frame_height, rows[c]);
+    }
+  }
+}
+
+/* ---- one colour ------------------------------------------------------------------------------------------------------------------ */
+
+/* dest · (1 − alpha) + colour · alpha in 16 bits: t / 255 = (t + t / 256) / 256 for what two bytes can hold. */
+static inline guint8
+mix (guint8 dest, guint8 colour, guint8 alpha)
+{
+  guint16 t = (guint16) (dest * (255 - alpha) + colour * alpha + 128);
+  return (guint8) ((guint16) (t + (t >> 8)) >> 8);
+}
+
+static void
+tint_row (guint8 *restrict dest, gint step, const guint8 *restrict alpha, gint n, guint8 colour)
+{
+  gint i = 0;
+
+  if (step == 1) {
+    for (; i + 16 <= n; i += 16) /* a fixed count: compilers make one vector of it */
+      for (gint j = 0; j < 16; j++)
+        dest[i + j] = mix (dest[i + j], colour, alpha[i + j]);
+  }
+  for (; i < n; i++)
+    dest[i * step] = mix (dest[i * step], colour, alpha[i]);
+}
+
+/* The mean alpha of each block of (1 << w_sub) × (1 << h_sub) frame pixels in block row @by; as in blend_blocks(). */
+static void
+mean_alpha (guint8 *restrict mean, gint by, guint w_sub, guint h_sub, const guint8 *restrict alpha, gint stride, GstVideoRectangle area,
+    gint frame_width, gint frame_height)
+{
+  gint block_width = 1 << w_sub, block_height = 1 << h_sub;
+  gint y0 = MAX (by * block_height, area.y), y1 = MIN ((by + 1) * block_height, area.y + area.h);
+  gint rows = MIN ((by + 1) * block_height, frame_height) - by * block_height;
+  gint first = area.x >> w_sub, last = (area.x + area.w - 1) >> w_sub;
+
+  for (gint bx = first; bx <= last; bx++) {
+    gint x0 = MAX (bx * block_width, area.x), x1 = MIN ((bx + 1) * block_width, area.x + area.w), sum = 0;
+    const guint8 *top = alpha + (gsize) (y0 - area.y) * stride + (x0 - area.x);
+    if (x1 - x0 == 2 && y1 - y0 == 2) {
+      mean[bx - first] = (guint8) ((top[0] + top[1] + top[stride] + top[stride + 1] + 2) >> 2);
+      continue;
+    }
+    for (gint y = y0; y < y1; y++)
+      for (gint x = x0; x < x1; x++)
+        sum += alpha[(gsize) (y - area.y) * stride + (x - area.x)];
+    gint count = rows * (MIN ((bx + 1) * block_width, frame_width) - bx * block_width);
+    mean[bx - first] = (guint8) ((sum + count / 2) / count);
+  }
+}
+
+void
+gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint stride, gint width, gint height, gint x, gint y)
+{
+  const GstVideoFormatInfo *format = frame->info.finfo;
+  gint frame_width = GST_VIDEO_FRAME_WIDTH (frame), frame_height = GST_VIDEO_FRAME_HEIGHT (frame);
+  gint x0 = MAX (x, 0), y0 = MAX (y, 0), x1 = MIN (x + width, frame_width), y1 = MIN (y + height, frame_height);
+  Row rows[3];
+
+  g_return_if_fail (gst_upi_blend_knows (GST_VIDEO_FRAME_FORMAT (frame)));
+  if (x1 <= x0 || y1 <= y0)
+    return;
+  alpha += (gsize) (y0 - y) * stride + (x0 - x);
+  matrix_for (&frame->info, rows);
+  GstVideoRectangle area = { x0, y0, x1 - x0, y1 - y0 };
+  g_autofree guint8 *mean = g_malloc ((gsize) area.w + 1);
+
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++) {
+    guint8 *data = GST_VIDEO_FRAME_COMP_DATA (frame, c);
+    gint data_stride = GST_VIDEO_FRAME_COMP_STRIDE (frame, c), step = GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c);
+    guint w_sub = GST_VIDEO_FORMAT_INFO_W_SUB (format, c), h_sub = GST_VIDEO_FORMAT_INFO_H_SUB (format, c);
+    guint8 colour = over (0, (rgb >> 16) & 0xff, (rgb >> 8) & 0xff, rgb & 0xff, 255, &rows[c]);
+    gint first_x = x0 >> w_sub, last_x = (x1 - 1) >> w_sub;
+    for (gint row = y0 >> h_sub; row <= (y1 - 1) >> h_sub; row++) {
+      const guint8 *line = mean;
+      if (w_sub == 0 && h_sub == 0)
+        line = alpha + (gsize) (row - y0) * stride;
+      else
+        mean_alpha (mean, row, w_sub, h_sub, alpha, stride, area, frame_width, frame_height);
+      tint_row (data + (gsize) row * data_stride + (gsize) first_x * step, step, line, last_x - first_x + 1, colour);
     }
   }
 }

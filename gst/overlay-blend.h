@@ -17,4 +17,7 @@ gboolean gst_upi_blend_knows (GstVideoFormat format);
  */
 void gst_upi_blend (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y);
 
+/* The same for one colour, @rgb (0xRRGGBB), of varying alpha: @alpha has @height rows of @width bytes, @stride apart. */
+void gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint stride, gint width, gint height, gint x, gint y);
+
 G_END_DECLS

@@ -304,7 +304,8 @@ draw_mask (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gint height)
   cairo_surface_t *alpha = cairo_image_surface_create (CAIRO_FORMAT_A8, area.w, area.h);
   if (cairo_surface_status (alpha) == CAIRO_STATUS_SUCCESS) {
     cairo_surface_flush (alpha);
-    gst_upi_mask_to_pixels (item->mask, area, width, height, cairo_image_surface_get_data (alpha), cairo_image_surface_get_stride (alpha));
+    gst_upi_mask_to_pixels (
+        item->mask, area, width, height, 1, cairo_image_surface_get_data (alpha), cairo_image_surface_get_stride (alpha));
     cairo_surface_mark_dirty (alpha);
     cairo_set_source_rgba (
         cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255., (item->rgb & 0xff) / 255., item->opacity);
@@ -328,6 +329,18 @@ gst_upi_painter_draw (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gi
     cairo_paint (cr);
   }
   cairo_restore (cr);
+}
+
+gboolean
+gst_upi_painter_is_tint (const GstUpiOverlayItem *item)
+{
+  return item->mask != NULL && item->line_width == 0 && item->plate == NULL;
+}
+
+void
+gst_upi_painter_render_tint (const GstUpiOverlayItem *item, guint8 *alpha, gint stride, gint width, gint height)
+{
+  gst_upi_mask_to_pixels (item->mask, item->area, width, height, item->opacity, alpha, stride);
 }
 
 void

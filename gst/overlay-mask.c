@@ -29,15 +29,15 @@ fill_taps (Tap *taps, gint n, gint from, gint frame_size, gdouble start, gdouble
 /* Probability → alpha. A coarse mask rises from 0 to 1 over about two cells; the larger a cell on the screen, the steeper the cut must
  * be to leave an edge of about two pixels. */
 static void
-fill_edge (guint8 edge[256], gdouble pixels_per_cell)
+fill_edge (guint8 edge[256], gdouble pixels_per_cell, gdouble opacity)
 {
   gdouble rise = CLAMP (255 / MAX (pixels_per_cell, 1), 24, 255);
   for (gint i = 0; i < 256; i++)
-    edge[i] = (guint8) CLAMP ((i - 127.5) / rise * 255 + 127.5, 0, 255);
+    edge[i] = (guint8) (CLAMP ((i - 127.5) / rise * 255 + 127.5, 0, 255) * opacity + 0.5);
 }
 
 void
-gst_upi_mask_to_pixels (const UpiMask *mask, GstVideoRectangle area, gint width, gint height, guint8 *alpha, gint stride)
+gst_upi_mask_to_pixels (const UpiMask *mask, GstVideoRectangle area, gint width, gint height, gdouble opacity, guint8 *alpha, gint stride)
 {
   guint8 edge[256];
   gint columns = (gint) mask->columns;
@@ -52,7 +52,7 @@ gst_upi_mask_to_pixels (const UpiMask *mask, GstVideoRectangle area, gint width,
   }
   fill_taps (across, area.w, area.x, width, mask->x, mask->width, columns);
   fill_taps (down, area.h, area.y, height, mask->y, mask->height, (gint) mask->rows);
-  fill_edge (edge, mask->width * width / columns);
+  fill_edge (edge, mask->width * width / columns, opacity);
 
   for (gint y = 0; y < area.h; y++) {
     guint8 *out = alpha + (gsize) y * stride;
