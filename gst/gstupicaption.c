@@ -1,5 +1,5 @@
 /* gstupicaption.c: captions from the encoding, on a text pad, on the bus and in the GstUpiMeta.
- * The text pad is caption-pad.c, a caption on its way caption-request.c, when one is due caption-schedule.c. */
+ * The text stream is caption-stream.c and its pad caption-pad.c, a caption on its way caption-request.c, when one is due caption-schedule.c. */
 /**
  * SECTION:element-upicaption
  * @title: upicaption
@@ -29,9 +29,9 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "gst/caption-pad.h"
 #include "gst/caption-request.h"
 #include "gst/caption-schedule.h"
+#include "gst/caption-stream.h"
 #include "gst/engine-error.h"
 #include "gst/gstupimeta.h"
 #include "gst/plugin.h"
@@ -57,16 +57,12 @@ struct _GstUpiCaptionElement {
   GstClockTime interval;
   UpiCaptionOptions options;
 
-  /* lock: what the streaming thread, flushes, state changes and pad requests share */
+  GstUpiCaptionStream text;
+
+  /* lock: what the streaming thread, flushes and state changes share */
   GMutex lock;
   gboolean flushing;
   GstUpiCaptionRequest *request; /* the one on its way */
-  GstUpiCaptionPad *text;
-  gchar *stream_id; /* of the text stream; NULL before the video's STREAM_START */
-  guint group_id;
-  gboolean has_group_id;
-  GstEvent *segment_event;
-  gboolean eos;
 
   /* streaming thread */
   GstSegment segment;
@@ -88,40 +84,6 @@ static GstStaticPadTemplate text_template =
 
 /* ---- text pad -------------------------------------------------------------------------------------------------------------------- */
 
-static GstUpiCaptionPad *
-ref_text_pad (GstUpiCaptionElement *self)
-{
-  g_mutex_lock (&self->lock);
-  GstUpiCaptionPad *text = self->text != NULL ? gst_object_ref (self->text) : NULL;
-  g_mutex_unlock (&self->lock);
-  return text;
-}
-
-/* lock held */
-static void
-queue_text_event (GstUpiCaptionElement *self, GstEvent *event)
-{
-  if (self->text != NULL)
-    gst_upi_caption_pad_queue (self->text, GST_MINI_OBJECT_CAST (event));
-  else
-    gst_event_unref (event);
-}
-
-/* lock held. A stream of its own, sparse, in the video's group. */
-static void
-queue_stream_start (GstUpiCaptionElement *self)
-{
-  GstEvent *event = gst_event_new_stream_start (self->stream_id);
-  gst_event_set_stream_flags (event, GST_STREAM_FLAG_SPARSE);
-  if (self->has_group_id)
-    gst_event_set_group_id (event, self->group_id);
-  queue_text_event (self, event);
-
-  GstCaps *caps = gst_static_pad_template_get_caps (&text_template);
-  queue_text_event (self, gst_event_new_caps (caps));
-  gst_caps_unref (caps);
-}
-
 static GstPad *
 gst_upi_caption_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
 {
@@ -131,25 +93,11 @@ gst_upi_caption_request_new_pad (GstElement *element, GstPadTemplate *templ, con
   gboolean is_running = GST_STATE (self) > GST_STATE_READY || GST_STATE_NEXT (self) > GST_STATE_READY;
   GST_OBJECT_UNLOCK (self);
 
-  g_mutex_lock (&self->lock);
-  if (self->text != NULL) {
-    g_mutex_unlock (&self->lock);
+  GstPad *pad = gst_upi_caption_stream_open (&self->text, templ, is_running);
+  if (pad == NULL) {
     GST_WARNING_OBJECT (self, "the pad \"text\" was requested already; a tee behind it makes more of it");
     return NULL;
   }
-  GstPad *pad = gst_upi_caption_pad_new (templ, "text");
-  self->text = GST_UPI_CAPTION_PAD (gst_object_ref_sink (pad));
-  if (is_running)
-    gst_pad_set_active (pad, TRUE);
-  /* What a pad that was there from the beginning would have seen. */
-  if (self->stream_id != NULL)
-    queue_stream_start (self);
-  if (self->segment_event != NULL)
-    queue_text_event (self, gst_event_ref (self->segment_event));
-  if (self->eos)
-    queue_text_event (self, gst_event_new_eos ());
-  g_mutex_unlock (&self->lock);
-
   gst_element_add_pad (element, pad);
   return pad;
 }
@@ -159,9 +107,7 @@ gst_upi_caption_release_pad (GstElement *element, GstPad *pad)
 {
   GstUpiCaptionElement *self = GST_UPI_CAPTION (element);
 
-  g_mutex_lock (&self->lock);
-  GstUpiCaptionPad *text = GST_PAD (self->text) == pad ? g_steal_pointer (&self->text) : NULL;
-  g_mutex_unlock (&self->lock);
+  GstUpiCaptionPad *text = gst_upi_caption_stream_close (&self->text, pad);
   if (text == NULL)
     return;
   gst_upi_caption_pad_unblock (text);
@@ -274,26 +220,6 @@ take_caption (GstUpiCaptionElement *self, GstClockTime pts, GstClockTime duratio
   return *text != NULL ? GST_FLOW_OK : report_failure (self, error, !wait);
 }
 
-/* The caption's buffer, or a GAP. */
-static void
-queue_text (GstUpiCaptionElement *self, const gchar *caption, GstClockTime pts, GstClockTime duration, GstClockTime frame_duration)
-{
-  g_autoptr (GstUpiCaptionPad) text = ref_text_pad (self);
-
-  if (text == NULL || !GST_CLOCK_TIME_IS_VALID (pts))
-    return;
-  if (caption == NULL || caption[0] == '\0') {
-    gst_upi_caption_pad_queue_gap (text, pts, frame_duration);
-    return;
-  }
-  gsize length = strlen (caption);
-  GstBuffer *buffer = gst_buffer_new_memdup (caption, length + 1);
-  gst_buffer_set_size (buffer, length); /* the NUL stays behind the text, for who reads beyond */
-  GST_BUFFER_PTS (buffer) = pts;
-  GST_BUFFER_DURATION (buffer) = duration;
-  gst_upi_caption_pad_queue (text, GST_MINI_OBJECT_CAST (buffer));
-}
-
 /* Adds the caption that is shown to those the frame already has (of another upicaption). */
 static GstBuffer *
 attach_caption (GstUpiCaptionElement *self, GstBuffer *buffer)
@@ -316,8 +242,7 @@ attach_caption (GstUpiCaptionElement *self, GstBuffer *buffer)
 static GstFlowReturn
 combine_flows (GstUpiCaptionElement *self, GstFlowReturn video)
 {
-  g_autoptr (GstUpiCaptionPad) text = ref_text_pad (self);
-  GstFlowReturn flow = text != NULL ? gst_upi_caption_pad_get_flow (text) : GST_FLOW_NOT_LINKED;
+  GstFlowReturn flow = gst_upi_caption_stream_get_flow (&self->text);
 
   if (flow == GST_FLOW_ERROR || flow == GST_FLOW_NOT_NEGOTIATED || flow == GST_FLOW_NOT_SUPPORTED)
     return flow;
@@ -341,7 +266,7 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     return GST_FLOW_ERROR;
   }
   if (meta == NULL) {
-    queue_text (self, NULL, pts, 0, frame_duration);
+    gst_upi_caption_stream_push (&self->text, NULL, pts, 0, frame_duration);
     return combine_flows (self, gst_pad_push (self->srcpad, buffer));
   }
   self->seen_meta = TRUE;
@@ -378,7 +303,7 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     g_free (self->shown);
     self->shown = g_strdup (text);
   }
-  queue_text (self, text, pts, duration, frame_duration);
+  gst_upi_caption_stream_push (&self->text, text, pts, duration, frame_duration);
   if (self->shown != NULL && self->shown[0] != '\0'
       && gst_upi_caption_schedule_shows (&self->schedule, pts, gst_upi_content_get_inference_pts (content)))
     buffer = attach_caption (self, buffer);
@@ -395,33 +320,6 @@ forget_captions (GstUpiCaptionElement *self)
 }
 
 static void
-take_stream_start (GstUpiCaptionElement *self, GstEvent *event)
-{
-  const gchar *video_id;
-
-  gst_event_parse_stream_start (event, &video_id);
-  g_mutex_lock (&self->lock);
-  g_free (self->stream_id);
-  self->stream_id = g_strconcat (video_id, "/captions", NULL);
-  self->has_group_id = gst_event_parse_group_id (event, &self->group_id);
-  self->eos = FALSE;
-  queue_stream_start (self);
-  g_mutex_unlock (&self->lock);
-}
-
-static void
-take_segment (GstUpiCaptionElement *self, GstEvent *event)
-{
-  gst_event_copy_segment (event, &self->segment);
-  g_mutex_lock (&self->lock);
-  gst_clear_event (&self->segment_event);
-  self->segment_event = gst_event_ref (event);
-  self->eos = FALSE;
-  queue_text_event (self, gst_event_ref (event));
-  g_mutex_unlock (&self->lock);
-}
-
-static void
 take_caps (GstUpiCaptionElement *self, GstEvent *event)
 {
   GstCaps *caps;
@@ -433,67 +331,36 @@ take_caps (GstUpiCaptionElement *self, GstEvent *event)
     self->frame_duration = gst_util_uint64_scale (GST_SECOND, info.fps_d, info.fps_n);
 }
 
-static void
-take_flush (GstUpiCaptionElement *self, GstEvent *event)
-{
-  gboolean start = GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START;
-
-  if (start) {
-    cancel_request (self, TRUE);
-  } else {
-    forget_captions (self);
-    gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
-    g_mutex_lock (&self->lock);
-    self->flushing = FALSE;
-    self->eos = FALSE;
-    gst_clear_event (&self->segment_event);
-    g_mutex_unlock (&self->lock);
-  }
-  g_autoptr (GstUpiCaptionPad) text = ref_text_pad (self);
-  if (text != NULL)
-    gst_upi_caption_pad_flush (text, gst_event_ref (event));
-}
-
 /* Every event goes the video's way as it is; the text stream has its own, made from these. */
 static gboolean
 gst_upi_caption_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
   GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
-  GstClockTime pts, duration;
 
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_STREAM_START:
-    take_stream_start (self, event);
-    break;
   case GST_EVENT_SEGMENT:
-    take_segment (self, event);
+    gst_event_copy_segment (event, &self->segment);
     break;
   case GST_EVENT_CAPS:
     take_caps (self, event);
     break;
-  case GST_EVENT_GAP:
-    gst_event_parse_gap (event, &pts, &duration);
-    queue_text (self, NULL, pts, 0, duration);
-    break;
-  case GST_EVENT_SEGMENT_DONE:
-    g_mutex_lock (&self->lock);
-    queue_text_event (self, gst_event_ref (event));
-    g_mutex_unlock (&self->lock);
-    break;
   case GST_EVENT_EOS:
     cancel_request (self, FALSE);
-    g_mutex_lock (&self->lock);
-    self->eos = TRUE;
-    queue_text_event (self, gst_event_ref (event));
-    g_mutex_unlock (&self->lock);
     break;
   case GST_EVENT_FLUSH_START:
+    cancel_request (self, TRUE);
+    break;
   case GST_EVENT_FLUSH_STOP:
-    take_flush (self, event);
+    forget_captions (self);
+    gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+    g_mutex_lock (&self->lock);
+    self->flushing = FALSE;
+    g_mutex_unlock (&self->lock);
     break;
   default:
     break;
   }
+  gst_upi_caption_stream_take_event (&self->text, event);
   return gst_pad_push_event (self->srcpad, event);
 }
 
@@ -539,18 +406,14 @@ gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
     self->frame_duration = GST_CLOCK_TIME_NONE;
     self->seen_meta = self->warned = FALSE;
     g_mutex_lock (&self->lock);
-    self->flushing = self->eos = FALSE;
+    self->flushing = FALSE;
     g_mutex_unlock (&self->lock);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     cancel_request (self, TRUE); /* a frame that waits for it holds the streaming thread */
   }
   GstStateChangeReturn result = GST_ELEMENT_CLASS (gst_upi_caption_parent_class)->change_state (element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    g_mutex_lock (&self->lock);
-    g_clear_pointer (&self->stream_id, g_free);
-    gst_clear_event (&self->segment_event);
-    g_mutex_unlock (&self->lock);
-  }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    gst_upi_caption_stream_reset (&self->text);
   return result;
 }
 
@@ -605,20 +468,12 @@ gst_upi_caption_get_property (GObject *object, guint id, GValue *value, GParamSp
 }
 
 static void
-gst_upi_caption_dispose (GObject *object)
-{
-  gst_clear_object (&GST_UPI_CAPTION (object)->text);
-  G_OBJECT_CLASS (gst_upi_caption_parent_class)->dispose (object);
-}
-
-static void
 gst_upi_caption_finalize (GObject *object)
 {
   GstUpiCaptionElement *self = GST_UPI_CAPTION (object);
 
   g_free (self->shown);
-  g_free (self->stream_id);
-  gst_clear_event (&self->segment_event);
+  gst_upi_caption_stream_clear (&self->text);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (gst_upi_caption_parent_class)->finalize (object);
 }
@@ -633,7 +488,6 @@ gst_upi_caption_class_init (GstUpiCaptionElementClass *klass)
   GST_DEBUG_CATEGORY_INIT (upicaption_debug, "upicaption", 0, "captions from the encoding");
   object_class->set_property = gst_upi_caption_set_property;
   object_class->get_property = gst_upi_caption_get_property;
-  object_class->dispose = gst_upi_caption_dispose;
   object_class->finalize = gst_upi_caption_finalize;
 
   g_object_class_install_property (object_class, PROP_INTERVAL,
@@ -672,6 +526,7 @@ static void
 gst_upi_caption_init (GstUpiCaptionElement *self)
 {
   g_mutex_init (&self->lock);
+  gst_upi_caption_stream_init (&self->text);
   self->interval = DEFAULT_INTERVAL;
   self->options = (UpiCaptionOptions){ DEFAULT_MAX_TOKENS, DEFAULT_BEAM_SIZE, DEFAULT_LENGTH_PENALTY };
   gst_upi_caption_schedule_reset (&self->schedule);

@@ -1,0 +1,187 @@
+/* caption-stream.c: see caption-stream.h. */
+#include "gst/caption-stream.h"
+
+#include <string.h>
+
+void
+gst_upi_caption_stream_init (GstUpiCaptionStream *stream)
+{
+  g_mutex_init (&stream->lock);
+}
+
+void
+gst_upi_caption_stream_clear (GstUpiCaptionStream *stream)
+{
+  gst_clear_object (&stream->pad);
+  g_clear_pointer (&stream->stream_id, g_free);
+  gst_clear_event (&stream->segment);
+  g_mutex_clear (&stream->lock);
+}
+
+void
+gst_upi_caption_stream_reset (GstUpiCaptionStream *stream)
+{
+  g_mutex_lock (&stream->lock);
+  g_clear_pointer (&stream->stream_id, g_free);
+  gst_clear_event (&stream->segment);
+  stream->eos = FALSE;
+  g_mutex_unlock (&stream->lock);
+}
+
+static GstUpiCaptionPad *
+ref_pad (GstUpiCaptionStream *stream)
+{
+  g_mutex_lock (&stream->lock);
+  GstUpiCaptionPad *pad = stream->pad != NULL ? gst_object_ref (stream->pad) : NULL;
+  g_mutex_unlock (&stream->lock);
+  return pad;
+}
+
+/* lock held. @event: (transfer full) */
+static void
+queue_event (GstUpiCaptionStream *stream, GstEvent *event)
+{
+  if (stream->pad != NULL)
+    gst_upi_caption_pad_queue (stream->pad, GST_MINI_OBJECT_CAST (event));
+  else
+    gst_event_unref (event);
+}
+
+/* lock held. A stream of its own, sparse, in the video's group. */
+static void
+queue_stream_start (GstUpiCaptionStream *stream)
+{
+  GstEvent *event = gst_event_new_stream_start (stream->stream_id);
+  gst_event_set_stream_flags (event, GST_STREAM_FLAG_SPARSE);
+  if (stream->has_group_id)
+    gst_event_set_group_id (event, stream->group_id);
+  queue_event (stream, event);
+
+  GstCaps *caps = gst_caps_new_simple ("text/x-raw", "format", G_TYPE_STRING, "utf8", NULL);
+  queue_event (stream, gst_event_new_caps (caps));
+  gst_caps_unref (caps);
+}
+
+GstPad *
+gst_upi_caption_stream_open (GstUpiCaptionStream *stream, GstPadTemplate *templ, gboolean active)
+{
+  GstPad *pad = NULL;
+
+  g_mutex_lock (&stream->lock);
+  if (stream->pad == NULL) {
+    pad = gst_upi_caption_pad_new (templ, "text");
+    stream->pad = GST_UPI_CAPTION_PAD (gst_object_ref_sink (pad));
+    if (active)
+      gst_pad_set_active (pad, TRUE);
+    if (stream->stream_id != NULL)
+      queue_stream_start (stream);
+    if (stream->segment != NULL)
+      queue_event (stream, gst_event_ref (stream->segment));
+    if (stream->eos)
+      queue_event (stream, gst_event_new_eos ());
+  }
+  g_mutex_unlock (&stream->lock);
+  return pad;
+}
+
+GstUpiCaptionPad *
+gst_upi_caption_stream_close (GstUpiCaptionStream *stream, GstPad *pad)
+{
+  g_mutex_lock (&stream->lock);
+  GstUpiCaptionPad *closed = GST_PAD (stream->pad) == pad ? g_steal_pointer (&stream->pad) : NULL;
+  g_mutex_unlock (&stream->lock);
+  return closed;
+}
+
+/* lock held */
+static void
+take_stream_start (GstUpiCaptionStream *stream, GstEvent *event)
+{
+  const gchar *video_id;
+
+  gst_event_parse_stream_start (event, &video_id);
+  g_free (stream->stream_id);
+  stream->stream_id = g_strconcat (video_id, "/captions", NULL);
+  stream->has_group_id = gst_event_parse_group_id (event, &stream->group_id);
+  stream->eos = FALSE;
+  queue_stream_start (stream);
+}
+
+static void
+take_flush (GstUpiCaptionStream *stream, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP) {
+    g_mutex_lock (&stream->lock);
+    stream->eos = FALSE;
+    gst_clear_event (&stream->segment);
+    g_mutex_unlock (&stream->lock);
+  }
+  g_autoptr (GstUpiCaptionPad) pad = ref_pad (stream); /* not under the lock: a push may have to return first */
+  if (pad != NULL)
+    gst_upi_caption_pad_flush (pad, gst_event_ref (event));
+}
+
+void
+gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event)
+{
+  GstClockTime pts, duration;
+
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_STREAM_START:
+    g_mutex_lock (&stream->lock);
+    take_stream_start (stream, event);
+    g_mutex_unlock (&stream->lock);
+    break;
+  case GST_EVENT_SEGMENT:
+    g_mutex_lock (&stream->lock);
+    gst_event_replace (&stream->segment, event);
+    stream->eos = FALSE;
+    queue_event (stream, gst_event_ref (event));
+    g_mutex_unlock (&stream->lock);
+    break;
+  case GST_EVENT_EOS:
+  case GST_EVENT_SEGMENT_DONE:
+    g_mutex_lock (&stream->lock);
+    stream->eos |= GST_EVENT_TYPE (event) == GST_EVENT_EOS;
+    queue_event (stream, gst_event_ref (event));
+    g_mutex_unlock (&stream->lock);
+    break;
+  case GST_EVENT_GAP:
+    gst_event_parse_gap (event, &pts, &duration);
+    gst_upi_caption_stream_push (stream, NULL, pts, 0, duration);
+    break;
+  case GST_EVENT_FLUSH_START:
+  case GST_EVENT_FLUSH_STOP:
+    take_flush (stream, event);
+    break;
+  default: /* caps, tags and the like are about the video */
+    break;
+  }
+}
+
+void
+gst_upi_caption_stream_push (
+    GstUpiCaptionStream *stream, const gchar *caption, GstClockTime pts, GstClockTime duration, GstClockTime frame_duration)
+{
+  g_autoptr (GstUpiCaptionPad) pad = ref_pad (stream);
+
+  if (pad == NULL || !GST_CLOCK_TIME_IS_VALID (pts))
+    return;
+  if (caption == NULL || caption[0] == '\0') {
+    gst_upi_caption_pad_queue_gap (pad, pts, frame_duration);
+    return;
+  }
+  gsize length = strlen (caption);
+  GstBuffer *buffer = gst_buffer_new_memdup (caption, length + 1);
+  gst_buffer_set_size (buffer, length); /* the NUL stays behind the text, for who reads beyond */
+  GST_BUFFER_PTS (buffer) = pts;
+  GST_BUFFER_DURATION (buffer) = duration;
+  gst_upi_caption_pad_queue (pad, GST_MINI_OBJECT_CAST (buffer));
+}
+
+GstFlowReturn
+gst_upi_caption_stream_get_flow (GstUpiCaptionStream *stream)
+{
+  g_autoptr (GstUpiCaptionPad) pad = ref_pad (stream);
+  return pad != NULL ? gst_upi_caption_pad_get_flow (pad) : GST_FLOW_NOT_LINKED;
+}
