@@ -117,11 +117,12 @@ typedef void (*UpiTicketFunc) (UpiTicket *ticket, gpointer user_data);
 UPI_API UpiTicket *upi_ticket_ref (UpiTicket *ticket);
 UPI_API void upi_ticket_unref (UpiTicket *ticket);
 UPI_API gboolean upi_ticket_is_done (UpiTicket *ticket);
-/* Blocks until done. FALSE and the ticket's error (a copy) if it failed or was cancelled. */
+/* Blocks until done and its callback has returned (within the callback: not at all). FALSE and the ticket's error (a copy) if it failed or was
+ * cancelled. */
 UPI_API gboolean upi_ticket_wait (UpiTicket *ticket, GError **error);
 /* Not yet started: done at once with UPI_ERROR_CANCELLED. Running: stops at the next step (captions) or when the frame is done. */
 UPI_API void upi_ticket_cancel (UpiTicket *ticket);
-/* Results of a done ticket, NULL if it failed or is of another kind. (transfer full) */
+/* Results of a done ticket, NULL if it failed or is of another kind; an encoding only while somebody uses its engine. (transfer full) */
 UPI_API UpiEncoding *upi_ticket_get_encoding (UpiTicket *ticket);
 UPI_API UpiLabels *upi_ticket_get_labels (UpiTicket *ticket);
 UPI_API gchar *upi_ticket_get_text (UpiTicket *ticket);

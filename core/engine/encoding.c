@@ -1,7 +1,7 @@
 /* Encodings: what one frame became, in one block of memory that goes back to the engine's pool when nobody needs it.
  *
- * Users are counted apart from the memory: the users together hold the engine and one reference of the memory; a caption that waits or runs
- * holds the memory alone, so that closing an engine never waits for captions.
+ * Users are counted apart from the memory: the users together hold the engine and one reference of the memory. A ticket, and a caption that
+ * waits or runs, hold the memory alone: closing an engine never waits for captions, and never happens by a worker's letting go of a ticket.
  */
 #include "core/engine/engine-private.h"
 
@@ -10,18 +10,23 @@
 /* Blocks that wait for the next frame, a size; more are given back to the system. */
 #define MAX_SPARE 32
 
-void
-upi_pool_init (UpiEncodingPool *pool)
+UpiEncodingPool *
+upi_pool_new (void)
 {
+  UpiEncodingPool *pool = g_new0 (UpiEncodingPool, 1);
+
+  pool->ref_count = 1;
   g_mutex_init (&pool->lock);
   pool->layouts = g_ptr_array_new ();
   pool->spare = g_hash_table_new (NULL, NULL);
+  return pool;
 }
 
 void
-upi_pool_clear (UpiEncodingPool *pool)
+upi_pool_unref (UpiEncodingPool *pool)
 {
-  g_assert (g_atomic_int_get (&pool->alive) == 0);
+  if (!g_atomic_int_dec_and_test (&pool->ref_count))
+    return;
   for (guint i = 0; i < pool->layouts->len; i++) {
     UpiLayout *layout = pool->layouts->pdata[i];
     GPtrArray *spare = g_hash_table_lookup (pool->spare, layout);
@@ -40,6 +45,7 @@ upi_pool_clear (UpiEncodingPool *pool)
   g_clear_pointer (&pool->layouts, g_ptr_array_unref);
   g_clear_pointer (&pool->spare, g_hash_table_unref);
   g_mutex_clear (&pool->lock);
+  g_free (pool);
 }
 
 static UpiLayout *
@@ -143,7 +149,7 @@ upi_pool_spare (UpiEncodingPool *pool)
 UpiEncoding *
 upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error)
 {
-  guint8 *block = take_spare (&engine->pool, layout);
+  guint8 *block = take_spare (engine->pool, layout);
   UpiEncoding *encoding;
 
   if (!block)
@@ -153,9 +159,11 @@ upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error)
   encoding = g_new0 (UpiEncoding, 1);
   encoding->ref_count = 1;
   encoding->engine = engine;
+  encoding->pool = engine->pool;
   encoding->layout = layout;
   encoding->block = block;
-  g_atomic_int_inc (&engine->pool.alive);
+  g_atomic_int_inc (&engine->pool->ref_count);
+  g_atomic_int_inc (&engine->pool->alive);
   return encoding;
 }
 
@@ -171,18 +179,23 @@ upi_encoding_drop (UpiEncoding *encoding)
 {
   if (!g_atomic_int_dec_and_test (&encoding->ref_count))
     return;
-  give_back (&encoding->engine->pool, encoding->layout, encoding->block);
-  g_atomic_int_add (&encoding->engine->pool.alive, -1);
+  give_back (encoding->pool, encoding->layout, encoding->block);
+  g_atomic_int_add (&encoding->pool->alive, -1);
+  upi_pool_unref (encoding->pool);
   g_free (encoding);
 }
 
-gboolean
+UpiEncoding *
 upi_encoding_publish (UpiEncoding *encoding)
 {
-  if (!upi_engine_try_ref (encoding->engine))
-    return FALSE;
-  encoding->user_count = 1;
-  return TRUE;
+  UpiEngine *engine = encoding->engine;
+
+  upi_encoding_hold (encoding);
+  if (g_atomic_int_add (&encoding->user_count, 1) > 0) { /* the users hold both already */
+    upi_encoding_drop (encoding);
+    upi_engine_unref (engine);
+  }
+  return encoding;
 }
 
 UpiEncoding *

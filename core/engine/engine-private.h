@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct {
   gint ref_count;
+  UpiEngine *engine; /* NULL once its last user has gone; under the registry's lock */
   GMutex lock;
   GCond changed;  /* for the workers */
   GCond settled;  /* for those who wait for a ticket: a ticket's own lock could not outlive it */
@@ -91,7 +92,7 @@ struct _UpiTicket {
   UpiPartialFunc partial;
 
   /* what came of it */
-  UpiEncoding *encoding;
+  UpiEncoding *encoding; /* its memory is held, the engine is not */
   UpiLabels *labels;
   gchar *text;
   guint64 convert_us, infer_us;
@@ -126,35 +127,37 @@ typedef struct {
   guint n_regions, d_mask, image_tokens;
 } UpiLayout;
 
+typedef struct {
+  gint ref_count; /* the engine's, and one for each encoding */
+  GMutex lock;
+  GPtrArray *layouts; /* UpiLayout, kept for the pool's life */
+  GHashTable *spare;  /* UpiLayout → GPtrArray of blocks */
+  gint alive;         /* atomic */
+} UpiEncodingPool;
+
 struct _UpiEncoding {
-  gint ref_count; /* of the memory: one for all users, one for each caption that waits or runs */
+  gint ref_count; /* of the memory: one for all users, one for its ticket, one for each caption that waits or runs */
   gint user_count;
   UpiEngine *engine; /* referenced once while user_count > 0 */
+  UpiEncodingPool *pool;
   const UpiLayout *layout;
   guint8 *block;
   guint64 pts;
   guint source_width, source_height;
 };
 
-typedef struct {
-  GMutex lock;
-  GPtrArray *layouts; /* UpiLayout, kept for the engine's life */
-  GHashTable *spare;  /* UpiLayout → GPtrArray of blocks */
-  gint alive;         /* atomic */
-} UpiEncodingPool;
-
-void upi_pool_init (UpiEncodingPool *pool);
-void upi_pool_clear (UpiEncodingPool *pool);
+UpiEncodingPool *upi_pool_new (void);
+void upi_pool_unref (UpiEncodingPool *pool);
 /* The layout for an input size: made from the image plan on first use. */
 const UpiLayout *upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint width, guint height);
-/* Holds memory only: users are counted from upi_encoding_publish() on. */
-UpiEncoding *upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error);
-/* The first user. FALSE if the engine is closing. */
-gboolean upi_encoding_publish (UpiEncoding *encoding);
-UpiEncoding *upi_encoding_hold (UpiEncoding *encoding);
-void upi_encoding_drop (UpiEncoding *encoding);
 /* Blocks that wait for the next frame. */
 guint upi_pool_spare (UpiEncodingPool *pool);
+/* Holds memory only: a user comes with upi_encoding_publish(). */
+UpiEncoding *upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error);
+/* A user more, for whom the caller has a reference of the engine, which this takes. */
+UpiEncoding *upi_encoding_publish (UpiEncoding *encoding);
+UpiEncoding *upi_encoding_hold (UpiEncoding *encoding);
+void upi_encoding_drop (UpiEncoding *encoding);
 const gfloat *upi_encoding_part (const UpiEncoding *encoding, guint part);
 
 /* ---- plans (plans.c) ------------------------------------------------------------------------------------------------------------- */
@@ -262,7 +265,7 @@ struct _UpiEngine {
   const UpiBackend *backend;
   UpiQueue *queue;
   UpiPlans plans;
-  UpiEncodingPool pool;
+  UpiEncodingPool *pool;
   UpiTextCache cache;
   GPtrArray *workers;  /* UpiWorker */
   gsize context_bytes; /* atomic: arenas of all contexts */
@@ -270,7 +273,7 @@ struct _UpiEngine {
 
 /* Marks the calling thread: an engine whose last user leaves from a worker is freed by a thread of its own. */
 void upi_engine_enter_worker (void);
-/* FALSE when the last user has gone. */
-gboolean upi_engine_try_ref (UpiEngine *engine);
+/* A reference of the queue's engine, NULL when its last user has gone. */
+UpiEngine *upi_engine_of_queue (UpiQueue *queue);
 
 G_END_DECLS

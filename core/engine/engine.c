@@ -48,7 +48,7 @@ engine_free (UpiEngine *engine)
   g_clear_pointer (&engine->workers, g_ptr_array_unref);
   if (engine->queue) { /* the locks below were made with it */
     upi_plans_clear (&engine->plans);
-    upi_pool_clear (&engine->pool);
+    upi_pool_unref (engine->pool);
     upi_text_cache_clear (&engine->cache);
     upi_queue_unref (engine->queue);
   }
@@ -79,6 +79,19 @@ upi_engine_settle (void)
   g_mutex_lock (&registry.lock);
   while (registry.reaping > 0)
     g_cond_wait (&registry.changed, &registry.lock);
+  g_mutex_unlock (&registry.lock);
+}
+
+/* A process that ends takes the libraries' state with it: not before an engine that is being freed has let go of them. */
+__attribute__ ((destructor)) static void
+settle_at_exit (void)
+{
+  gint64 deadline = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
+
+  g_mutex_lock (&registry.lock);
+  while (registry.reaping > 0)
+    if (!g_cond_wait_until (&registry.changed, &registry.lock, deadline))
+      break;
   g_mutex_unlock (&registry.lock);
 }
 
@@ -165,8 +178,9 @@ engine_new (
 
   engine->batch_timeout_us = options->batch_timeout_us;
   engine->queue = upi_queue_new (info->batch_size, options->batch_timeout_us);
+  engine->queue->engine = engine;
   upi_plans_init (&engine->plans);
-  upi_pool_init (&engine->pool);
+  engine->pool = upi_pool_new ();
   upi_text_cache_init (&engine->cache, TEXT_CACHE_ENTRIES, info->width);
   if (!start_workers (engine, info->workers, error))
     goto fail;
@@ -326,17 +340,17 @@ upi_engine_ref (UpiEngine *engine)
   return engine;
 }
 
-gboolean
-upi_engine_try_ref (UpiEngine *engine)
+UpiEngine *
+upi_engine_of_queue (UpiQueue *queue)
 {
-  gint count = g_atomic_int_get (&engine->ref_count);
+  UpiEngine *engine;
 
-  while (count > 0) {
-    if (g_atomic_int_compare_and_exchange (&engine->ref_count, count, count + 1))
-      return TRUE;
-    count = g_atomic_int_get (&engine->ref_count);
-  }
-  return FALSE;
+  g_mutex_lock (&registry.lock);
+  engine = queue->engine;
+  if (engine)
+    g_atomic_int_inc (&engine->ref_count);
+  g_mutex_unlock (&registry.lock);
+  return engine;
 }
 
 void
@@ -353,6 +367,7 @@ upi_engine_unref (UpiEngine *engine)
   g_mutex_lock (&registry.lock);
   last = g_atomic_int_dec_and_test (&engine->ref_count);
   if (last) {
+    engine->queue->engine = NULL;
     g_hash_table_remove (registry.engines, engine->key);
     forget_if_empty (&registry.engines);
     registry.reaping += from_worker;
@@ -442,8 +457,8 @@ upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats)
   stats->image_runs = (gsize) g_atomic_pointer_get (&counters->image_runs);
   stats->workers = engine->info.workers;
   stats->model_bytes = upi_model_bytes (engine->model);
-  stats->encodings_alive = g_atomic_int_get (&engine->pool.alive);
-  stats->encodings_pooled = upi_pool_spare (&engine->pool);
+  stats->encodings_alive = g_atomic_int_get (&engine->pool->alive);
+  stats->encodings_pooled = upi_pool_spare (engine->pool);
   stats->context_bytes = (gsize) g_atomic_pointer_get (&engine->context_bytes);
   g_mutex_lock (&queue->lock);
   stats->queue_length = queue->waiting.length;

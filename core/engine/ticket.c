@@ -26,7 +26,7 @@ upi_ticket_ref (UpiTicket *ticket)
 static void
 ticket_free (UpiTicket *ticket)
 {
-  g_clear_pointer (&ticket->encoding, upi_encoding_unref);
+  g_clear_pointer (&ticket->encoding, upi_encoding_drop);
   g_clear_pointer (&ticket->labels, upi_labels_unref);
   g_clear_error (&ticket->error);
   g_free (ticket->text);
@@ -139,7 +139,9 @@ upi_ticket_cancel (UpiTicket *ticket)
 UpiEncoding *
 upi_ticket_get_encoding (UpiTicket *ticket)
 {
-  return upi_ticket_is_done (ticket) && ticket->encoding ? upi_encoding_ref (ticket->encoding) : NULL;
+  UpiEngine *engine = upi_ticket_is_done (ticket) && ticket->encoding ? upi_engine_of_queue (ticket->queue) : NULL;
+
+  return engine ? upi_encoding_publish (ticket->encoding) : NULL;
 }
 
 UpiLabels *

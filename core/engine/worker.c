@@ -108,7 +108,7 @@ convert (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
 static UpiEncoding *
 encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError **error)
 {
-  const UpiLayout *layout = upi_pool_layout (&worker->engine->pool, worker->engine, context->plan, ticket->width, ticket->height);
+  const UpiLayout *layout = upi_pool_layout (worker->engine->pool, worker->engine, context->plan, ticket->width, ticket->height);
   UpiEncoding *encoding = upi_encoding_new (worker->engine, layout, error);
 
   if (!encoding)
@@ -174,7 +174,7 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
 {
   if (!error && upi_ticket_is_cancelled (ticket))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its frame was encoded");
-  if (!error && !upi_encoding_publish (encoding))
+  if (!error && upi_queue_is_closed (ticket->queue))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed while the frame was encoded");
   if (error)
     g_clear_pointer (&encoding, upi_encoding_drop);
