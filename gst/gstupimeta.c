@@ -3,6 +3,8 @@
 
 #include <gst/video/video.h>
 
+#include <string.h>
+
 /* Lists are shared between a content and those made from it, so that a new caption does not copy a hundred objects. */
 typedef struct {
   guint n_items;
@@ -30,7 +32,7 @@ object_list_clear (gpointer data)
 {
   ObjectList *list = data;
   for (guint i = 0; i < list->n_items; i++) {
-    g_ref_string_release ((gchar *) list->items[i].label);
+    g_atomic_rc_box_release ((gchar *) list->items[i].label);
     g_clear_pointer (&list->items[i].mask, upi_mask_unref);
   }
 }
@@ -40,7 +42,7 @@ caption_list_clear (gpointer data)
 {
   CaptionList *list = data;
   for (guint i = 0; i < list->n_items; i++)
-    g_ref_string_release ((gchar *) list->items[i].text);
+    g_free ((gchar *) list->items[i].text);
 }
 
 static void
@@ -88,12 +90,15 @@ content_copy (const GstUpiContent *content)
   return copy;
 }
 
-/* Labels repeat in every frame: interned, reference-counted strings keep one copy of each and free it with its last user. */
+/* A label is a counted box of its own, shared by the contents that are made from one another. (GLib's interned strings, one for all, can be
+ * handed out by one thread while another frees them.) */
 static void
-object_set (GstUpiObject *to, const GstUpiObject *from)
+object_set (GstUpiObject *to, const GstUpiObject *from, gboolean shared)
 {
+  const gchar *label = from->label != NULL ? from->label : "";
+
   *to = *from;
-  to->label = g_ref_string_new_intern (from->label != NULL ? from->label : "");
+  to->label = shared ? g_atomic_rc_box_acquire ((gchar *) label) : g_atomic_rc_box_dup (strlen (label) + 1, label);
   to->mask = from->mask != NULL ? upi_mask_ref (from->mask) : NULL;
 }
 
@@ -111,9 +116,9 @@ gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects
   ObjectList *list = g_atomic_rc_box_alloc0 (sizeof (ObjectList) + (gsize) (n_old + n_objects) * sizeof (GstUpiObject));
   list->n_items = n_old + n_objects;
   for (guint i = 0; i < n_old; i++)
-    object_set (&list->items[i], &old->items[i]);
+    object_set (&list->items[i], &old->items[i], TRUE);
   for (guint i = 0; i < n_objects; i++)
-    object_set (&list->items[n_old + i], &objects[i]);
+    object_set (&list->items[n_old + i], &objects[i], FALSE);
   if (old != NULL)
     g_atomic_rc_box_release_full (old, object_list_clear);
   result->objects = list;
@@ -136,7 +141,7 @@ gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *capti
     list->n_items = n_captions;
     for (guint i = 0; i < n_captions; i++) {
       list->items[i] = captions[i];
-      list->items[i].text = g_ref_string_new_intern (captions[i].text != NULL ? captions[i].text : "");
+      list->items[i].text = g_strdup (captions[i].text != NULL ? captions[i].text : "");
     }
     result->captions = list;
   }

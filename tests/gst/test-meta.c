@@ -167,6 +167,7 @@ share_content (gpointer data)
     gst_upi_content_get_objects (mine, &n);
     g_assert_cmpuint (n, ==, 3);
     gst_upi_content_unref (mine);
+    gst_upi_content_unref (full_content ()); /* the last of its kind, while others make theirs */
   }
   return NULL;
 }
