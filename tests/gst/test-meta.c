@@ -160,14 +160,18 @@ test_videocrop_drops (void)
 static gpointer
 share_content (gpointer data)
 {
+  static const GstUpiObject fleeting = { .label = "fleeting" };
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
   GstUpiContent *content = data;
-  for (guint i = 0; i < 2000; i++) {
+
+  for (guint i = 0; i < 20000; i++) {
     GstUpiContent *mine = gst_upi_content_add_objects (content, two_objects, 1);
     guint n;
     gst_upi_content_get_objects (mine, &n);
     g_assert_cmpuint (n, ==, 3);
     gst_upi_content_unref (mine);
-    gst_upi_content_unref (full_content ()); /* the last of its kind, while others make theirs */
+    GstUpiContent *own = gst_upi_content_add_objects (empty, &fleeting, 1); /* the last with this label, while others make theirs */
+    gst_upi_content_unref (own);
   }
   return NULL;
 }
