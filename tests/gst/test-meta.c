@@ -164,7 +164,7 @@ share_content (gpointer data)
   g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
   GstUpiContent *content = data;
 
-  for (guint i = 0; i < 20000; i++) {
+  for (guint i = 0; i < 100000; i++) {
     GstUpiContent *mine = gst_upi_content_add_objects (content, two_objects, 1);
     guint n;
     gst_upi_content_get_objects (mine, &n);
