@@ -24,7 +24,7 @@ def stretch(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def normalise(pixels: np.ndarray, config: Input) -> Tensor:
     """[H, W, 3] or [B, H, W, 3] uint8 → [B, 3, H, W] in channels-last memory."""
-    x = torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
+    x = torch.from_numpy(np.array(pixels)).float() / 255
     x = (x - torch.tensor(config.mean)) / torch.tensor(config.std)
     if x.dim() == 3:
         x = x[None]

@@ -15,8 +15,10 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn import functional as F
 
+from models.reference.conditional_moe import ConditionalLinear
 from models.training import distributed
 from models.training.boxes import giou, iou
+from models.training.captions_last import own_experts
 from models.training.dataset import (
     CROWD,
     POSITIVE,
@@ -30,7 +32,7 @@ from models.training.losses import Heads, region_losses, total
 from models.training.matching import hungarian, task_aligned, unknown
 from models.training.optimizer import Average, BalancedAdamW, Group
 
-from .small import small_model
+from .small import small_config, small_model
 
 
 def batch_of(boxes: list[list[float]], labels: list[int], ignored: list[list[float]] | None = None) -> Batch:
@@ -146,6 +148,22 @@ class Matching(unittest.TestCase):
                      "decoder.layers.0.ffn.linear1.experts.weight", "proposals.proj.weight", "backbone.stem.weight"):  # fmt: skip
             grad = model.get_parameter(name).grad
             self.assertTrue(grad is not None and bool(grad.abs().sum() > 0), name)
+
+
+class LastStage(unittest.TestCase):
+    def test_own_experts_change_nothing_for_images_and_text(self) -> None:
+        torch.manual_seed(0)
+        linear, causal = ConditionalLinear(6, 5, 4, 2, 4), ConditionalLinear(6, 5, 4, 2, 4)
+        attributes = {k: torch.tensor(v) for k, v in small_config().decoder.attributes.items()}
+        attributes = {k: v.float() for k, v in attributes.items()}
+        before = {k: linear.fold(v)[0].clone() for k, v in attributes.items()}
+        expected = causal.fold(attributes["text_causal"])[0].clone()
+        own_experts(linear, causal, attributes)
+        for name in ("image", "text"):
+            torch.testing.assert_close(linear.fold(attributes[name])[0], before[name], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(linear.fold(attributes["text_causal"])[0], expected, atol=1e-5, rtol=1e-5)
+        linear.experts.weight.data[2:] += 1  # what captions learn later
+        torch.testing.assert_close(linear.fold(attributes["image"])[0], before["image"], atol=1e-5, rtol=1e-5)
 
 
 class Data(unittest.TestCase):

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import json
+import multiprocessing
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +108,7 @@ def run(
             z = mask_logits(r.mask_embed[:, query], r.mask_features)[0]
             masks = masks_of(z, box, record.width, record.height)
         text = caption(model, tokenizer, cache) if captions and record.captions else ""
-        out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0], text))
+        out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0].clone(), text))
     return out
 
 
@@ -338,6 +339,15 @@ def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], na
     return out
 
 
+def run_part(
+    directory: Path, data: Path, rows: list[Record], names: list[str], captions: bool, weight: float | None
+) -> list[Output]:
+    """One worker's images, in a process of one thread."""
+    torch.set_num_threads(1)
+    model, tokenizer = load(directory), WordPiece(directory / "vocab.txt")
+    return run(model.to(memory_format=torch.channels_last), tokenizer, data, rows, names, captions, weight=weight)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
@@ -346,17 +356,17 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="only so many images")
     parser.add_argument("--foreground-weight", type=float)
     parser.add_argument("--regions-only", action="store_true", help="no captions")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
-    torch.set_num_threads(o.threads)
-    model, tokenizer = load(o.model), WordPiece(o.model / "vocab.txt")
-    model.to(memory_format=torch.channels_last)
     names, _, ids = categories(o.data)
     rows = records(o.data, o.part)
     if o.limit:
         rows = rows[:: max(1, len(rows) // o.limit)]
-    outputs = run(model, tokenizer, o.data, rows, names, not o.regions_only, weight=o.foreground_weight)
+    parts = [(o.model, o.data, rows[i :: o.workers], names, not o.regions_only, o.foreground_weight) for i in range(o.workers)]
+    with multiprocessing.get_context("spawn").Pool(o.workers) as pool:
+        outputs = [x for part in pool.starmap(run_part, parts) for x in part]
+    model, tokenizer = load(o.model), WordPiece(o.model / "vocab.txt")
     result = figures(model, tokenizer, outputs, names, ids)
     print(json.dumps(result, indent=1, ensure_ascii=False))
     for output in [x for x in outputs if x.caption][:12]:

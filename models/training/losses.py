@@ -108,6 +108,16 @@ def mask_losses(r: Regions, match: Tensor, batch: Batch) -> dict[str, Tensor]:
     return out
 
 
+def matched_class_loss(logits: Tensor, boxes: Tensor, match: Tensor, batch: Batch) -> Tensor:
+    """Quality focal over query-class pairs [B, N, C]: a matched pair aims at its IoU, unknown ones are left out; summed."""
+    b, q, g = match.unbind(1)
+    target = torch.zeros_like(logits)
+    target[b, q, batch.labels[b, g]] = iou(boxes[b, q].detach(), batch.boxes[b, g]).clamp(0, 1)
+    weight = 1.0 - unknown(boxes.detach(), batch, logits.shape[-1])[1].float()
+    weight[b, q, batch.labels[b, g]] = batch.weights[b, g]
+    return quality_focal(logits, target, weight)
+
+
 def region_losses(
     model: UniPerceiver, heads: Heads, r: Regions, decoded: Tensor, classes: Tensor, batch: Batch
 ) -> dict[str, Tensor]:

@@ -100,11 +100,11 @@ def build(config: Config, data: Path, seed: int, cache: Path | None = None) -> t
         load_efficientnet_lite0(model.backbone, torch.load(path, map_location="cpu"))
     model.load_state_dict(text_state(), strict=False)
     model.text.requires_grad_(False)
-    # candidates start from the words' own embeddings, at random projected
+    # candidates start from the words' own embeddings, at random projected; short rows turn faster (only their direction counts)
     with torch.no_grad():
         rows = model.text.embeddings.word_embeddings.weight[words.token_ids.long()]
         rows = (rows - rows.mean(0)) / rows.std()
-        model.caption.vocabulary.copy_(rows @ torch.randn(rows.shape[1], config.decoder.width) / rows.shape[1] ** 0.5)
+        model.caption.vocabulary.copy_(rows @ torch.randn(rows.shape[1], config.decoder.width) * 0.06 / rows.shape[1] ** 0.5)
     class_names = ClassNames(names, model.text, tokenizer)
     return Trainee(model, Heads(config.d, len(names), config.tasks)), Words(
         class_names, words, tokenizer, lines, random.Random(seed)

@@ -16,7 +16,8 @@ from models.reference.tokenizer import WordPiece
 
 from .dataset import Batch
 from .distributed import gather
-from .losses import Heads, region_losses, total
+from .losses import Heads, matched_class_loss, region_losses, total
+from .matching import hungarian
 from .vocabulary import CaptionVocabulary, ClassNames, pad
 
 
@@ -65,6 +66,20 @@ def detection(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, dic
     r.boxes[-1] = keep
     losses = region_losses(model, trainee.heads, r, decoded, class_vectors(trainee, words), batch)
     return total(losses), {k: float(v) for k, v in losses.items()}
+
+
+def region_classes(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, dict[str, float]]:
+    """Detection as the general decoder sees it: the region part gives proposals and matches without a gradient, which costs a third."""
+    model = trainee.model
+    with torch.no_grad():
+        r = model.regions(image_input(model, batch))
+        match = hungarian(r.boxes[-1], trainee.heads.region(r.semantics[-1]), batch)
+    sequence = model.image_sequence(r.maps[-1], r.semantics[-1], r.boxes[-1], r.pooled)
+    decoded = model.decoder(sequence, "image")[0][:, -r.index.shape[1] :]
+    classes = class_vectors(trainee, words)
+    logits = model.detection_logits(decoded, classes, trainee.heads.temperature("detection"), trainee.heads.bias)
+    loss = matched_class_loss(logits, r.boxes[-1], match, batch) / batch.weights.sum().clamp(min=1.0)
+    return loss, {"classes": float(loss)}
 
 
 def next_token_loss(cosines: Tensor, targets: Tensor, temperature: Tensor) -> Tensor:
