@@ -188,10 +188,15 @@ bench_network (Bench *bench)
       (gdouble) (g_get_monotonic_time () - start) * 1e-3);
   bench->macs = (gdouble) upi_program_macs (plan->program);
 
-  worker_init (&worker, plan, bench->frames + 5);
-  worker_run (&worker);
+  /* In turns with the SGEMM that it is held against: both see the same machine. */
+  worker_init (&worker, plan, bench->frames / 4 + 1);
+  for (guint i = 0; i < 4; i++) {
+    bench->peak = MAX (bench->peak, upi_cpu_sgemm_rate (2048, 1));
+    worker_run (&worker);
+  }
   times = bench_times (worker.times);
   worker_clear (&worker);
+  bench_line ("SGEMM 2048³, one thread", "%.1f GFLOP/s", bench->peak * 1e-9);
   bench->frame_us = times.best;
   bench_line ("image side, one thread", "%.2f ms (median %.2f), %.3f GMAC, %.1f GFLOP/s", times.best * 1e-3, times.median * 1e-3,
       bench->macs * 1e-9, 2e-3 * bench->macs / times.best);

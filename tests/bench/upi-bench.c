@@ -74,8 +74,6 @@ all (Bench *bench, const gchar *program)
   gboolean ok;
 
   g_print ("%s\n%s at %ux%u\n\n", cpu, bench->model, bench->width, bench->height);
-  bench->peak = upi_cpu_sgemm_rate (2048, 4);
-  bench_line ("SGEMM 2048³, one thread", "%.1f GFLOP/s", bench->peak * 1e-9);
   ok = bench_network (bench) && bench_pytorch (bench);
   ok = run_part (bench, program, "engine") && ok;
   return run_part (bench, program, "pipeline") && ok;
