@@ -367,7 +367,6 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   if (meta == NULL)
     return GST_FLOW_OK;
   GstUpiOverlayStyle style = take_style (self, &keep_encoding);
-  g_autofree gchar *font = style.font;
   if (gst_upi_painter_has_work (meta->content, &style)) {
     gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
     if (self->attach) {
@@ -381,6 +380,7 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
               GST_VIDEO_INFO_SIZE (&self->info)));
     }
   }
+  g_free (style.font);
   if (!keep_encoding && gst_upi_content_get_encoding (meta->content) != NULL)
     gst_upi_meta_drop_encoding (meta);
   return GST_FLOW_OK;
