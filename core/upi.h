@@ -137,7 +137,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiTicket, upi_ticket_unref)
  * scales and converts into the network's size itself.
  */
 typedef enum {
-  UPI_PIXELS_RGB,  /* 3 bytes, R first */
+  UPI_PIXELS_RGB, /* 3 bytes, R first */
   UPI_PIXELS_BGR,
   UPI_PIXELS_RGBX, /* 4 bytes, the last ignored */
   UPI_PIXELS_BGRX,
@@ -176,8 +176,8 @@ typedef struct {
  * Never blocks. Bounded by the callers: each keeps a bounded number of tickets in flight.
  * Returns: (transfer full): NULL and @error if the arguments are wrong (release has then been called)
  */
-UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts,
-    UpiTicketFunc done, gpointer user_data, GError **error);
+UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
+    gpointer user_data, GError **error);
 
 /* ---- encodings ------------------------------------------------------------------------------------------------------------------- */
 
@@ -198,8 +198,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
  * @labels: (array zero-terminated=1): at least one, each non-empty UTF-8
  * @thresholds: (nullable): one a label; NaN or NULL: the caller's threshold at upi_engine_detect
  */
-UPI_API UpiTicket *upi_engine_encode_labels (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds,
-    UpiTicketFunc done, gpointer user_data, GError **error);
+UPI_API UpiTicket *upi_engine_encode_labels (
+    UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error);
 UPI_API UpiLabels *upi_labels_ref (UpiLabels *labels);
 UPI_API void upi_labels_unref (UpiLabels *labels);
 UPI_API guint upi_labels_count (const UpiLabels *labels);
@@ -239,7 +239,7 @@ typedef struct {
   gfloat iou_threshold; /* greedy non-maximum suppression within a label; ≥ 1 = none */
   guint max_objects;
   gboolean masks;
-  gboolean all_pairs;   /* every (region, label) pair above threshold competes (for AP); otherwise one class a region */
+  gboolean all_pairs; /* every (region, label) pair above threshold competes (for AP); otherwise one class a region */
 } UpiDetectOptions;
 
 typedef struct {
@@ -249,8 +249,8 @@ typedef struct {
   UpiObject *objects; /* best first */
 } UpiDetections;
 /* Runs in the caller's thread (cheap: one small matrix product, masks of kept objects only). (transfer full) */
-UPI_API UpiDetections *upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options,
-    GError **error);
+UPI_API UpiDetections *
+upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options, GError **error);
 UPI_API UpiDetections *upi_detections_ref (UpiDetections *detections);
 UPI_API void upi_detections_unref (UpiDetections *detections);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiDetections, upi_detections_unref)

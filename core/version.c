@@ -1,7 +1,7 @@
 /* The library's version and error domain. */
 #include "core/upi.h"
 
-G_DEFINE_QUARK (upi-error-quark, upi_error)
+G_DEFINE_QUARK (upi - error - quark, upi_error)
 
 const gchar *
 upi_version (void)

@@ -6,44 +6,44 @@
  */
 #pragma once
 
-#define UPI_TINY_CONFIG \
-  "{ \"format_version\": 1, \"name\": \"tiny\"," \
-  "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\"," \
-  "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] }," \
-  "  \"backbone\": { \"kind\": \"efficientnet_lite0\" }," \
-  "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 3, \"region_ffn\": 48," \
-  "  \"pixel_encoder\": { \"kind\": \"lite\", \"layers\": 1 }," \
-  "  \"query\": { \"count\": 10, \"anchor\": \"cells\", \"anchor_cells\": 3, \"content\": \"pixel\" }," \
-  "  \"region_decoder\": { \"layers\": 2 }," \
-  "  \"mask\": { \"channels\": 16, \"groups\": 4, \"lateral_norm\": false }," \
-  "  \"global\": { \"pools\": 1 }," \
-  "  \"decoder\": { \"width\": 48, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"norm\": \"pre\", \"experts\": 3, \"top_k\": 2," \
-  "               \"attributes\": { \"image\": [1, 0, 0, 1], \"text\": [0, 1, 0, 1], \"text_causal\": [0, 1, 1, 0] } }," \
-  "  \"text\": { \"kind\": \"bert\", \"width\": 32, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"vocabulary\": 150, \"positions\": 64," \
-  "            \"type_vocabulary\": 2, \"layer_norm_eps\": 1e-12, \"tokenizer\": \"wordpiece\", \"lower_case\": true }," \
-  "  \"caption\": { \"max_tokens\": 12 }," \
-  "  \"tasks\": { \"detection\": { \"temperature\": 0.1, \"bias\": -2.0, \"foreground_weight\": 0.25 }," \
-  "             \"classification\": { \"temperature\": 0.07 }, \"captioning\": { \"temperature\": 0.05 }," \
-  "             \"retrieval\": { \"temperature\": 0.07 } }," \
+#define UPI_TINY_CONFIG                                                                                                                    \
+  "{ \"format_version\": 1, \"name\": \"tiny\","                                                                                           \
+  "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\","                           \
+  "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] },"                                                        \
+  "  \"backbone\": { \"kind\": \"efficientnet_lite0\" },"                                                                                  \
+  "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 3, \"region_ffn\": 48,"                                                           \
+  "  \"pixel_encoder\": { \"kind\": \"lite\", \"layers\": 1 },"                                                                            \
+  "  \"query\": { \"count\": 10, \"anchor\": \"cells\", \"anchor_cells\": 3, \"content\": \"pixel\" },"                                    \
+  "  \"region_decoder\": { \"layers\": 2 },"                                                                                               \
+  "  \"mask\": { \"channels\": 16, \"groups\": 4, \"lateral_norm\": false },"                                                              \
+  "  \"global\": { \"pools\": 1 },"                                                                                                        \
+  "  \"decoder\": { \"width\": 48, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"norm\": \"pre\", \"experts\": 3, \"top_k\": 2,"             \
+  "               \"attributes\": { \"image\": [1, 0, 0, 1], \"text\": [0, 1, 0, 1], \"text_causal\": [0, 1, 1, 0] } },"                   \
+  "  \"text\": { \"kind\": \"bert\", \"width\": 32, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"vocabulary\": 150, \"positions\": 64,"     \
+  "            \"type_vocabulary\": 2, \"layer_norm_eps\": 1e-12, \"tokenizer\": \"wordpiece\", \"lower_case\": true },"                   \
+  "  \"caption\": { \"max_tokens\": 12 },"                                                                                                 \
+  "  \"tasks\": { \"detection\": { \"temperature\": 0.1, \"bias\": -2.0, \"foreground_weight\": 0.25 },"                                   \
+  "             \"classification\": { \"temperature\": 0.07 }, \"captioning\": { \"temperature\": 0.05 },"                                 \
+  "             \"retrieval\": { \"temperature\": 0.07 } },"                                                                               \
   "  \"labels\": [\"cat\", \"dog\", \"person\"], \"threshold\": 0.3 }"
 
-#define UPI_TINY_BASE_CONFIG \
-  "{ \"format_version\": 1, \"name\": \"tiny-base\"," \
-  "  \"input\": { \"sizes\": [[64, 64]], \"resize\": \"stretch\", \"filter\": \"triangle\"," \
-  "             \"mean\": [0.485, 0.456, 0.406], \"std\": [0.229, 0.224, 0.225] }," \
-  "  \"backbone\": { \"kind\": \"resnet50\" }," \
-  "  \"d\": 64, \"heads\": 4, \"points\": 2, \"levels\": 4, \"region_ffn\": 48," \
-  "  \"pixel_encoder\": { \"kind\": \"full\", \"layers\": 2 }," \
-  "  \"query\": { \"count\": 12, \"anchor\": \"scale\", \"content\": \"learned\" }," \
-  "  \"region_decoder\": { \"layers\": 2 }," \
-  "  \"mask\": { \"channels\": 64, \"groups\": 8, \"lateral_norm\": true }," \
-  "  \"global\": { \"pools\": 2 }," \
-  "  \"decoder\": { \"width\": 48, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"norm\": \"post\", \"experts\": 4, \"top_k\": 2," \
-  "               \"attributes\": { \"image\": [1, 0, 0, 1], \"text\": [0, 1, 0, 1], \"text_causal\": [0, 1, 1, 0] } }," \
-  "  \"text\": { \"kind\": \"roberta\", \"width\": 32, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"vocabulary\": 300, \"positions\": 66," \
-  "            \"type_vocabulary\": 1, \"layer_norm_eps\": 1e-5, \"tokenizer\": \"bpe\", \"lower_case\": false }," \
-  "  \"caption\": { \"max_tokens\": 12 }," \
-  "  \"tasks\": { \"detection\": { \"temperature\": 0.1, \"bias\": -2.0, \"foreground_weight\": 0.0 }," \
-  "             \"classification\": { \"temperature\": 0.07 }, \"captioning\": { \"temperature\": 0.05 }," \
-  "             \"retrieval\": { \"temperature\": 0.07 } }," \
+#define UPI_TINY_BASE_CONFIG                                                                                                               \
+  "{ \"format_version\": 1, \"name\": \"tiny-base\","                                                                                      \
+  "  \"input\": { \"sizes\": [[64, 64]], \"resize\": \"stretch\", \"filter\": \"triangle\","                                               \
+  "             \"mean\": [0.485, 0.456, 0.406], \"std\": [0.229, 0.224, 0.225] },"                                                        \
+  "  \"backbone\": { \"kind\": \"resnet50\" },"                                                                                            \
+  "  \"d\": 64, \"heads\": 4, \"points\": 2, \"levels\": 4, \"region_ffn\": 48,"                                                           \
+  "  \"pixel_encoder\": { \"kind\": \"full\", \"layers\": 2 },"                                                                            \
+  "  \"query\": { \"count\": 12, \"anchor\": \"scale\", \"content\": \"learned\" },"                                                       \
+  "  \"region_decoder\": { \"layers\": 2 },"                                                                                               \
+  "  \"mask\": { \"channels\": 64, \"groups\": 8, \"lateral_norm\": true },"                                                               \
+  "  \"global\": { \"pools\": 2 },"                                                                                                        \
+  "  \"decoder\": { \"width\": 48, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"norm\": \"post\", \"experts\": 4, \"top_k\": 2,"            \
+  "               \"attributes\": { \"image\": [1, 0, 0, 1], \"text\": [0, 1, 0, 1], \"text_causal\": [0, 1, 1, 0] } },"                   \
+  "  \"text\": { \"kind\": \"roberta\", \"width\": 32, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"vocabulary\": 300, \"positions\": 66,"  \
+  "            \"type_vocabulary\": 1, \"layer_norm_eps\": 1e-5, \"tokenizer\": \"bpe\", \"lower_case\": false },"                         \
+  "  \"caption\": { \"max_tokens\": 12 },"                                                                                                 \
+  "  \"tasks\": { \"detection\": { \"temperature\": 0.1, \"bias\": -2.0, \"foreground_weight\": 0.0 },"                                    \
+  "             \"classification\": { \"temperature\": 0.07 }, \"captioning\": { \"temperature\": 0.05 },"                                 \
+  "             \"retrieval\": { \"temperature\": 0.07 } },"                                                                               \
   "  \"labels\": [], \"threshold\": 0.3 }"
