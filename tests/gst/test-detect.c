@@ -477,5 +477,8 @@ main (int argc, char **argv)
   g_test_add_func ("/detect/without-encoder", test_without_encoder);
   g_test_add_func ("/detect/empty-meta-passes", test_empty_meta_passes);
   g_test_add_func ("/detect/after-dropped-encoding", test_after_dropped_encoding);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }

@@ -370,5 +370,8 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/inference-fails-block", test_inference_fails_block);
   g_test_add_func ("/encoder/inference-fails-latest", test_inference_fails_latest);
   g_test_add_func ("/encoder/no-caps", test_no_caps);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }

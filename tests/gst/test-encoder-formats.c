@@ -339,5 +339,8 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/shared-buffer", test_shared_buffer);
   g_test_add_func ("/encoder/plain-layout-downstream", test_plain_layout_downstream);
   g_test_add_func ("/encoder/input-size", test_input_size);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }

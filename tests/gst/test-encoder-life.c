@@ -248,5 +248,8 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/two-share-one-engine", test_two_share_one_engine);
   g_test_add_func ("/encoder/states-from-many-threads", test_states_from_many_threads);
   g_test_add_func ("/encoder/encoding-outlives-element", test_encoding_outlives_element);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }

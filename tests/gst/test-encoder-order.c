@@ -429,5 +429,8 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/events-keep-their-place", test_events_keep_their_place);
   g_test_add_func ("/encoder/caps-change-at-every-frame", test_caps_change_at_every_frame);
   g_test_add_func ("/encoder/nothing-from-before-new-caps", test_nothing_from_before_new_caps);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }

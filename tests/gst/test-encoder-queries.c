@@ -180,5 +180,8 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/latency", test_latency);
   g_test_add_func ("/encoder/not-linked", test_not_linked_is_told_upstream);
   g_test_add_func ("/encoder/batch", test_batch);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }

@@ -278,5 +278,8 @@ main (int argc, char **argv)
   g_test_add_func ("/json/without-encoder", test_without_encoder);
   g_test_add_func ("/json/location-while-open", test_location_while_open);
   g_test_add_func ("/json/behind-detector", test_behind_detector);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }

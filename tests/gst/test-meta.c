@@ -202,5 +202,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/meta/survives-tee", "tee ! queue", test_survives);
   g_test_add_func ("/meta/videocrop-drops", test_videocrop_drops);
   g_test_add_func ("/meta/many-threads", test_many_threads);
-  return g_test_run ();
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
 }
