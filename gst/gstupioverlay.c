@@ -7,8 +7,8 @@
  * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom. It is the
  * usual end of a chain of upi elements, and lets go of the encoding's megabytes unless #GstUpiOverlay:keep-encoding is set.
  *
- * Any raw format: straight into the pixels of the common 8-bit ones, through a #GstVideoOverlayComposition for the rest; where downstream
- * takes such compositions (a sink that draws with the GPU), they are attached and the pixels stay as they are. Buffers without a
+ * Any raw format, in the frame's own colour matrix and range, fastest in the common 8-bit ones; where downstream takes a
+ * #GstVideoOverlayComposition (a sink that draws with the GPU), one is attached and the pixels stay as they are. Buffers without a
  * GstUpiMeta pass untouched.
  *
  * ## Example
@@ -23,6 +23,7 @@
 #include <gst/video/video.h>
 
 #include "gst/gstupimeta.h"
+#include "gst/overlay-blend-any.h"
 #include "gst/overlay-blend.h"
 #include "gst/overlay-draw.h"
 #include "gst/plugin.h"
@@ -315,7 +316,7 @@ draw_into_rgb24 (GstVideoFrame *frame, const GArray *items)
 }
 
 static void
-blend_items (GstUpiOverlay *self, GstVideoFrame *frame, const GArray *items)
+blend_items (GstUpiOverlay *self, GstVideoFrame *frame, const GArray *items, gboolean knows)
 {
   gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
 
@@ -324,13 +325,16 @@ blend_items (GstUpiOverlay *self, GstVideoFrame *frame, const GArray *items)
     gint stride = item->area.w * 4;
     if (self->scratch->len < (gsize) stride * item->area.h)
       g_byte_array_set_size (self->scratch, (guint) stride * item->area.h);
-    if (gst_upi_painter_is_tint (item)) {
+    if (knows && gst_upi_painter_is_tint (item)) {
       gst_upi_painter_render_tint (item, self->scratch->data, item->area.w, width, height);
       gst_upi_blend_tint (frame, item->rgb, self->scratch->data, item->area.w, item->area.w, item->area.h, item->area.x, item->area.y);
       continue;
     }
     gst_upi_painter_render (item, self->scratch->data, stride, width, height);
-    gst_upi_blend (frame, self->scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
+    if (knows)
+      gst_upi_blend (frame, self->scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
+    else
+      gst_upi_blend_any (frame, self->scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
   }
 }
 
@@ -346,13 +350,8 @@ draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *c
     return FALSE;
   gboolean knows = gst_upi_blend_knows (format);
   g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, !knows);
-  if (!knows) {
-    GstVideoOverlayComposition *composition = compose (items, width, height);
-    gst_video_overlay_composition_blend (composition, &frame);
-    gst_video_overlay_composition_unref (composition);
-  } else if (format != CAIRO_RGB24_FORMAT || !draw_into_rgb24 (&frame, items)) {
-    blend_items (self, &frame, items);
-  }
+  if (format != CAIRO_RGB24_FORMAT || !draw_into_rgb24 (&frame, items))
+    blend_items (self, &frame, items, knows);
   gst_video_frame_unmap (&frame);
   return TRUE;
 }

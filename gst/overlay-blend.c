@@ -58,14 +58,12 @@ fixed (gdouble value)
   return (gint) (value * 65536 + (value < 0 ? -0.5 : 0.5));
 }
 
-/* Fills the rows of R'G'B' → the frame's components. */
-static void
-matrix_for (const GstVideoInfo *info, Row rows[3])
+void
+gst_upi_blend_matrix (const GstVideoInfo *info, const GstVideoFormatInfo *levels, gdouble m[3][4])
 {
+  memset (m, 0, sizeof (gdouble[3][4]));
   if (GST_VIDEO_INFO_IS_RGB (info)) {
-    rows[0] = (Row){ .r = 65536 };
-    rows[1] = (Row){ .g = 65536 };
-    rows[2] = (Row){ .b = 65536 };
+    m[0][0] = m[1][1] = m[2][2] = 1;
     return;
   }
 
@@ -73,15 +71,28 @@ matrix_for (const GstVideoInfo *info, Row rows[3])
   if (!gst_video_color_matrix_get_Kr_Kb (info->colorimetry.matrix, &kr, &kb))
     gst_video_color_matrix_get_Kr_Kb (GST_VIDEO_COLOR_MATRIX_BT601, &kr, &kb);
   gint offset[GST_VIDEO_MAX_COMPONENTS], scale[GST_VIDEO_MAX_COMPONENTS];
-  gst_video_color_range_offsets (info->colorimetry.range, info->finfo, offset, scale);
-  gdouble kg = 1 - kr - kb, y = scale[0] / 255., u = scale[1] / 255., v = scale[2] / 255.;
-  if (GST_VIDEO_INFO_IS_GRAY (info)) {
-    rows[0] = (Row){ fixed (kr * y), fixed (kg * y), fixed (kb * y), offset[0] };
+  gst_video_color_range_offsets (info->colorimetry.range, levels, offset, scale);
+  gdouble most = (1 << GST_VIDEO_FORMAT_INFO_DEPTH (levels, 0)) - 1;
+  gdouble kg = 1 - kr - kb, y = scale[0] / most, u = scale[1] / most, v = scale[2] / most;
+  const gdouble luma[4] = { kr * y, kg * y, kb * y, offset[0] / most };
+  const gdouble blue[4] = { -kr / (2 * (1 - kb)) * u, -kg / (2 * (1 - kb)) * u, u / 2, offset[1] / most };
+  const gdouble red[4] = { v / 2, -kg / (2 * (1 - kr)) * v, -kb / (2 * (1 - kr)) * v, offset[2] / most };
+  memcpy (m[0], luma, sizeof luma);
+  if (GST_VIDEO_INFO_IS_GRAY (info))
     return;
-  }
-  rows[0] = (Row){ fixed (kr * y), fixed (kg * y), fixed (kb * y), offset[0] };
-  rows[1] = (Row){ fixed (-kr / (2 * (1 - kb)) * u), fixed (-kg / (2 * (1 - kb)) * u), fixed (u / 2), offset[1] };
-  rows[2] = (Row){ fixed (v / 2), fixed (-kg / (2 * (1 - kr)) * v), fixed (-kb / (2 * (1 - kr)) * v), offset[2] };
+  memcpy (m[1], blue, sizeof blue);
+  memcpy (m[2], red, sizeof red);
+}
+
+/* The same in fixed point. */
+static void
+matrix_for (const GstVideoInfo *info, Row rows[3])
+{
+  gdouble m[3][4];
+
+  gst_upi_blend_matrix (info, gst_video_format_get_info (GST_VIDEO_FORMAT_AYUV), m);
+  for (gint i = 0; i < 3; i++)
+    rows[i] = (Row){ fixed (m[i][0]), fixed (m[i][1]), fixed (m[i][2]), (gint) (m[i][3] * 255 + 0.5) };
 }
 
 static inline guint8
