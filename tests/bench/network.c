@@ -166,6 +166,29 @@ throughput (UpiPlan *plan, guint workers, guint frames)
   return workers * frames / seconds;
 }
 
+static gpointer
+sgemm_run (gpointer rate)
+{
+  *(gdouble *) rate = upi_cpu_sgemm_rate (2048, 1);
+  return NULL;
+}
+
+/* What two SGEMMs at once do, over one alone: 2 on two cores of their own, less where they share one core, its power or its memory. No
+ * pair of workers can be expected to beat it. */
+static gdouble
+machine_scaling (gdouble *one, gdouble *two)
+{
+  gdouble first = 0, second = 0;
+  GThread *other = g_thread_new ("sgemm", sgemm_run, &second);
+
+  sgemm_run (&first);
+  g_thread_join (other);
+  *two = MAX (*two, first + second);
+  sgemm_run (&first);
+  *one = MAX (*one, first);
+  return *two / *one;
+}
+
 gboolean
 bench_network (Bench *bench)
 {
@@ -173,6 +196,7 @@ bench_network (Bench *bench)
   gint64 start = g_get_monotonic_time ();
   g_autoptr (UpiModel) model = upi_model_open (bench->model, &error);
   gdouble opened = (gdouble) (g_get_monotonic_time () - start), one = 0, two = 0;
+  gdouble sgemm_one = 0, sgemm_two = 0, scaling = 0;
   g_autoptr (UpiPlan) plan = NULL;
   g_autoptr (UpiPlan) shared = NULL;
   Worker worker;
@@ -207,8 +231,10 @@ bench_network (Bench *bench)
   for (guint i = 0; i < 3; i++) {
     one = MAX (one, throughput (plan, 1, bench->frames / 2));
     two = MAX (two, throughput (plan, 2, bench->frames / 2));
+    scaling = machine_scaling (&sgemm_one, &sgemm_two);
   }
   bench_line ("two workers over one", "%.2f × (%.1f and %.1f frames/s; to reach: 1.8)", two / one, two, one);
+  bench_line ("two SGEMMs at once over one", "%.2f ×: what this machine gives two threads", scaling);
   shared = plan_new (bench, model, 2);
   worker_init (&worker, shared, bench->frames + 5);
   worker_run (&worker);
