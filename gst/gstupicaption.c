@@ -516,7 +516,7 @@ gst_upi_caption_class_init (GstUpiCaptionElementClass *klass)
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_add_static_pad_template (element_class, &text_template);
-  gst_element_class_set_static_metadata (element_class, "Uni-Perceiver captions", "Filter/Analyzer/Video",
+  gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 captions", "Filter/Analyzer/Video",
       "Says in a sentence what a frame shows: timed text on the request pad \"text\", messages on the bus, and in the frame's GstUpiMeta. "
       "Needs upiencoder before it. Example: ... ! upiencoder ! upicaption name=c ! fakesink  c.text ! webvttenc ! filesink location=a.vtt",
       "The upi authors");

@@ -554,7 +554,7 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
 
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &sink_template);
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &src_template);
-  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver overlay", "Filter/Editor/Video",
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 overlay", "Filter/Editor/Video",
       "Draws boxes, labels, masks and captions found by upidetect and upicaption; usually the last of the upi elements. Example: "
       "... ! upiencoder ! upidetect ! upicaption ! upioverlay ! videoconvert ! autovideosink",
       "The upi authors");
