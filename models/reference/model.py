@@ -49,6 +49,7 @@ class Regions:
     projected: list[Tensor]  # F_1..F_L
     memory: Tensor  # [B, T, d]
     shapes: Shapes
+    outputs: Tensor  # [B, T, d] of query selection
     scores: Tensor  # [B, T] foreground logits
     index: Tensor  # [B, N]
     box_0: Tensor  # [B, N, 4]
@@ -93,7 +94,7 @@ class UniPerceiver(nn.Module):
             projected.append(p(maps[3]))
         shapes: Shapes = [(m.shape[2], m.shape[3]) for m in projected]
         memory = self.pixel_encoder(projected, self.level_embed)
-        scores, index, box_0, content = self.query(memory, shapes)
+        outputs, scores, index, box_0, content = self.query(memory, shapes)
         semantics, boxes = self.region_decoder(content, box_0, memory, shapes)
         h, w = shapes[0]
         stride8 = memory[:, : h * w].transpose(1, 2).reshape(-1, self.config.d, h, w)
@@ -102,7 +103,7 @@ class UniPerceiver(nn.Module):
         pooled = self.proposals.pooled_masks(embed, features)
         foreground = self.region_decoder.foreground(semantics[-1]).squeeze(-1)
         return Regions(
-            maps, projected, memory, shapes, scores, index, box_0, content, semantics, boxes, foreground, features,
+            maps, projected, memory, shapes, outputs, scores, index, box_0, content, semantics, boxes, foreground, features,
             embed, pooled,
         )  # fmt: skip
 

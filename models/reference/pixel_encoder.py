@@ -40,18 +40,23 @@ class DeformableAttention(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def forward(self, query: Tensor, reference: Tensor, value: Tensor, shapes: Shapes) -> Tensor:
-        """query [B, Q, d], reference [B or 1, Q, 2 or 4], value [B, T, d] → [B, Q, d]."""
-        b, q, d = query.shape
+    def places(self, query: Tensor, reference: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
+        """Where to sample [B, Q, M, L, K, 2] in 0..1 (x, y), and the weight of each sample [B, Q, M, L, K]."""
+        b, q, _ = query.shape
         m, levels, k = self.heads, self.levels, self.points
         offsets = self.sampling_offsets(query).view(b, q, m, levels, k, 2)
         weights = self.attention_weights(query).view(b, q, m, levels * k).softmax(-1).view(b, q, m, levels, k)
         size = torch.tensor([(w, h) for h, w in shapes], dtype=query.dtype)  # [L, 2]
         ref = reference[:, :, None, None, None, :]
         if reference.shape[-1] == 2:
-            at = ref + offsets / size[:, None]
-        else:
-            at = ref[..., :2] + offsets / k * ref[..., 2:] * 0.5
+            return ref + offsets / size[:, None], weights
+        return ref[..., :2] + offsets / k * ref[..., 2:] * 0.5, weights
+
+    def forward(self, query: Tensor, reference: Tensor, value: Tensor, shapes: Shapes) -> Tensor:
+        """query [B, Q, d], reference [B or 1, Q, 2 or 4], value [B, T, d] → [B, Q, d]."""
+        b, q, d = query.shape
+        m, levels, k = self.heads, self.levels, self.points
+        at, weights = self.places(query, reference, shapes)
         grid = (2 * at - 1).permute(3, 0, 2, 1, 4, 5).reshape(levels, b * m, q, k, 2)
         v = self.value_proj(value).view(b, -1, m, d // m).permute(0, 2, 3, 1).reshape(b * m, d // m, -1)
         w = weights.permute(3, 0, 2, 1, 4).reshape(levels, b * m, 1, q, k)

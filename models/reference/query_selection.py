@@ -51,11 +51,11 @@ class QuerySelection(nn.Module):
         n = min(self.config.count, scores.shape[1])
         return torch.sort(scores.detach(), dim=1, descending=True, stable=True)[1][:, :n]
 
-    def forward(self, memory: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """→ scores [B, T], indices [B, N], box_0 [B, N, 4], content [B, N, d]."""
+    def forward(self, memory: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """→ o [B, T, d], scores [B, T], indices [B, N], box_0 [B, N, 4], content [B, N, d]."""
         o, scores = self.outputs(memory)
         index = self.select(scores)
         anchor = anchors(shapes, self.config.anchor, self.config.anchor_cells)[index]
         picked = o.gather(1, index[..., None].expand(-1, -1, o.shape[-1]))
         content = picked if self.config.content == "pixel" else self.content[None].expand_as(picked)
-        return scores, index, self.boxes(picked, anchor), content
+        return o, scores, index, self.boxes(picked, anchor), content

@@ -15,10 +15,8 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn import functional as F
 
-from models.reference.conditional_moe import ConditionalLinear
 from models.training import distributed
 from models.training.boxes import giou, iou
-from models.training.captions_last import own_experts
 from models.training.dataset import (
     CROWD,
     POSITIVE,
@@ -27,12 +25,14 @@ from models.training.dataset import (
     Record,
     bitmap,
     collate,
+    mosaic,
 )
-from models.training.losses import Heads, region_losses, total
+from models.training.images import ImageStore
+from models.training.losses import Heads, pairwise_loss, region_losses, total
 from models.training.matching import hungarian, task_aligned, unknown
 from models.training.optimizer import Average, BalancedAdamW, Group
 
-from .small import small_config, small_model
+from .small import small_model
 
 
 def batch_of(boxes: list[list[float]], labels: list[int], ignored: list[list[float]] | None = None) -> Batch:
@@ -143,27 +143,22 @@ class Matching(unittest.TestCase):
         _, decoded, _ = model.image(r)
         batch = batch_of([[0.4, 0.5, 0.4, 0.6], [0.7, 0.3, 0.2, 0.2]], [0, 2])
         batch.mask_of, batch.masks = torch.tensor([[0, 0]]), torch.ones(1, 16, 16)
-        total(region_losses(model, heads, r, decoded, torch.randn(3, 32), batch)).backward()
+        total(region_losses(model, heads, r, batch, decoded, torch.randn(3, 32))).backward()
         for name in ("query.box.layers.2.weight", "region_decoder.layers.1.linear1.weight", "mask.embed.layers.0.weight",
                      "decoder.layers.0.ffn.linear1.experts.weight", "proposals.proj.weight", "backbone.stem.weight"):  # fmt: skip
             grad = model.get_parameter(name).grad
             self.assertTrue(grad is not None and bool(grad.abs().sum() > 0), name)
 
 
-class LastStage(unittest.TestCase):
-    def test_own_experts_change_nothing_for_images_and_text(self) -> None:
-        torch.manual_seed(0)
-        linear, causal = ConditionalLinear(6, 5, 4, 2, 4), ConditionalLinear(6, 5, 4, 2, 4)
-        attributes = {k: torch.tensor(v) for k, v in small_config().decoder.attributes.items()}
-        attributes = {k: v.float() for k, v in attributes.items()}
-        before = {k: linear.fold(v)[0].clone() for k, v in attributes.items()}
-        expected = causal.fold(attributes["text_causal"])[0].clone()
-        own_experts(linear, causal, attributes)
-        for name in ("image", "text"):
-            torch.testing.assert_close(linear.fold(attributes[name])[0], before[name], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(linear.fold(attributes["text_causal"])[0], expected, atol=1e-5, rtol=1e-5)
-        linear.experts.weight.data[2:] += 1  # what captions learn later
-        torch.testing.assert_close(linear.fold(attributes["image"])[0], before["image"], atol=1e-5, rtol=1e-5)
+    def test_neighbours_alike_in_colour_want_one_label(self) -> None:
+        """Left half red, right half blue: a mask that follows the edge costs nothing, one that cuts across the red does."""
+        colour = torch.zeros(1, 3, 8, 8)
+        colour[:, 0, :, :4], colour[:, 2, :, 4:] = 200, 200
+        inside = torch.ones(1, 8, 8, dtype=torch.bool)
+        follows, crosses = torch.full((1, 8, 8), -20.0), torch.full((1, 8, 8), -20.0)
+        follows[:, :, :4], crosses[:, :4] = 20, 20
+        self.assertLess(float(pairwise_loss(follows, inside, colour)), 1e-6)
+        self.assertGreater(float(pairwise_loss(crosses, inside, colour)), 1.0)
 
 
 class Data(unittest.TestCase):
@@ -188,6 +183,29 @@ class Data(unittest.TestCase):
             found = [columns.min() / 32, rows.min() / 24, (columns.max() + 1) / 32, (rows.max() + 1) / 24]
             for a, b in zip(found, (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)):
                 self.assertAlmostEqual(a, b, delta=0.05)
+
+    def test_mosaic_keeps_boxes_on_their_pixels(self) -> None:
+        """Each of four images is black with a white object: in the mosaic a box holds white, and its mask lies in it."""
+        import random
+
+        pixels = np.zeros((80, 100, 3), np.uint8)
+        pixels[10:70, 10:60] = 255
+        store = ImageStore.__new__(ImageStore)
+        store.table, store.pixels = {"x": [0, 80, 100]}, pixels.reshape(-1)
+        square = [[[10, 10, 60, 10, 60, 70, 10, 70]]]
+        seen = 0
+        for seed in range(10):
+            sample = mosaic(Augment(random.Random(seed), 0), [self.record(masks=square)] * 4, store, (128, 96), True)
+            batch = collate([sample], (128, 96))
+            for k, (_, g) in enumerate(batch.mask_of.tolist()):
+                x, y, w, h = (batch.boxes[0, g] * torch.tensor([128, 96, 128, 96])).tolist()
+                part = batch.pixels[0, round(y - h / 2) + 1 : round(y + h / 2) - 1, round(x - w / 2) + 1 : round(x + w / 2) - 1]
+                self.assertGreater(part.mean(), 180)
+                rows, columns = np.nonzero(batch.masks[k].numpy() > 0.5)
+                self.assertLess(abs((columns.min() + columns.max() + 1) * 2 - x), 5)
+                self.assertLess(abs((rows.min() + rows.max() + 1) * 2 - y), 5)
+                seen += 1
+        self.assertGreater(seen, 20)
 
     def test_crowds_are_not_objects(self) -> None:
         import random

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,18 @@ class Record:
 
 
 @dataclass
+class Encoded:
+    """What the region part makes of images: all that the general decoder reads of them."""
+
+    c5: Tensor  # [B, channels, H/32, W/32], the backbone's last map
+    semantics: Tensor  # q_sem [B, N, d]
+    boxes: Tensor  # q_box [B, N, 4]
+    pooled: Tensor  # mask logits pooled to 28×28 [B, N, 784]
+
+
+@dataclass
 class Batch:
-    pixels: np.ndarray  # [B, H, W, 3] uint8
+    pixels: np.ndarray  # [B, H, W, 3] uint8; empty where `encoded` stands for them
     boxes: Tensor  # [B, G, 4] cx, cy, w, h in 0..1
     labels: Tensor  # [B, G]
     weights: Tensor  # [B, G], 0 is padding
@@ -49,6 +59,7 @@ class Batch:
     mask_of: Tensor  # [K, 2]: image, box
     masks: Tensor  # [K, H/4, W/4] float
     captions: list[list[str]]
+    encoded: Encoded | None = None
 
 
 def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -223,7 +234,36 @@ class Augment:
         return {"pixels": out, "boxes": clipped, "kinds": kinds, "seen": seen, "masks": found, "record": record}
 
 
-def collate(samples: list[dict[str, Any]], size: tuple[int, int], most: int = 40) -> Batch:
+def mosaic(augment: Augment, records: list[Record], store: ImageStore, size: tuple[int, int], masks: bool) -> dict[str, Any]:
+    """Four images in the quarters of one frame: many objects for the price of one image (YOLOv4, 2004.10934)."""
+    w, h = size
+    x, y = (round(n * augment.rng.uniform(0.35, 0.65) / 16) * 16 for n in size)
+    pixels = np.empty((h, w, 3), np.uint8)
+    boxes, kinds, seen, found, labels, weights = [], [], [], [], [], []
+    quarters = ((0, 0, x, y), (x, 0, w, y), (0, y, x, h), (x, y, w, h))
+    start = 0
+    for record, (x0, y0, x1, y1) in zip(records, quarters):
+        part = augment(record, store[record.name], (x1 - x0, y1 - y0), masks)
+        pixels[y0:y1, x0:x1] = part["pixels"]
+        scale, origin = np.array([x1 - x0, y1 - y0] * 2, np.float32), np.array([x0, y0] * 2, np.float32)
+        boxes.append((part["boxes"] * scale + origin) / np.array([w, h] * 2, np.float32))
+        kinds.append(part["kinds"])
+        seen.append(part["seen"])
+        labels.append(record.labels)
+        weights.append(record.weights)
+        for i, m in part["masks"]:
+            whole = np.zeros((h // 4, w // 4), np.float32)
+            whole[y0 // 4 : y1 // 4, x0 // 4 : x1 // 4] = m
+            found.append((start + i, whole))
+        start += len(record.labels)
+    joined = replace(records[0], labels=np.concatenate(labels), weights=np.concatenate(weights), captions=[])
+    return {
+        "pixels": pixels, "boxes": np.concatenate(boxes), "kinds": np.concatenate(kinds), "seen": np.concatenate(seen),
+        "masks": found, "record": joined,
+    }  # fmt: skip
+
+
+def collate(samples: list[dict[str, Any]], size: tuple[int, int], most: int = 60) -> Batch:
     b = len(samples)
     positives = [np.flatnonzero(s["seen"] & (s["kinds"] == POSITIVE))[:most] for s in samples]
     others = [np.flatnonzero(s["seen"] & (s["kinds"] != POSITIVE))[:most] for s in samples]
@@ -265,16 +305,23 @@ class Sampler:
         self.numpy = np.random.default_rng(seed)
         self.tables: dict[float, np.ndarray] = {}
 
-    def batch(self, size: tuple[int, int], count: int, strength: float = 1.0, masks: bool = True) -> Batch:
+    def batch(self, size: tuple[int, int], count: int, strength: float = 1.0, masks: bool = True, mosaics: float = 0.0) -> Batch:
+        """`mosaics`: the share of samples that join four images."""
         ratio = size[0] / size[1]
         if ratio not in self.tables:
             far = np.abs(self.log_ratio - np.log(ratio))
             p = self.weights * np.exp(-((far / 0.45) ** 2))
             self.tables[ratio] = np.cumsum(p / p.sum())
-        picks = np.searchsorted(self.tables[ratio], self.numpy.random(count)).clip(0, len(self.records) - 1)
         augment = Augment(self.rng, strength)
-        chosen = [self.records[i] for i in picks]
-        return collate([augment(r, self.store[r.name], size, masks) for r in chosen], size)
+        samples = []
+        for joined in self.numpy.random(count) < mosaics:
+            picks = np.searchsorted(self.tables[ratio], self.numpy.random(4 if joined else 1)).clip(0, len(self.records) - 1)
+            chosen = [self.records[i] for i in picks]
+            if joined:
+                samples.append(mosaic(augment, chosen, self.store, size, masks))
+            else:
+                samples.append(augment(chosen[0], self.store[chosen[0].name], size, masks))
+        return collate(samples, size)
 
     def state(self) -> dict[str, Any]:
         return {"rng": self.rng.getstate(), "numpy": self.numpy.bit_generator.state}

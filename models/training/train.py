@@ -19,15 +19,20 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from safetensors.torch import load_file
 
 from models.reference.config import Config
 
 from . import tasks
-from .dataset import Batch, Sampler, repeat_factors
+from .cider import CiderD, plain
+from .dataset import Batch, Record, Sampler, repeat_factors
+from .encode import EncodedSampler
 from .distributed import average_gradients, rank, workers
+from .fast import install
 from .images import ImageStore
 from .optimizer import Average, BalancedAdamW, Group
 from .setup import SOURCES, build, records
+from .stages import DECODER, REGIONS, STAGES, STORED, WITH_MASKS
 from .tasks import Trainee
 
 # progress from which these input sizes are drawn, with their weights
@@ -59,38 +64,15 @@ class Options:
     seed: int
     workers: int
     resume: bool
-    joint: float
     sizes: tuple[float, float]
     balanced: bool
     frozen: int
-
-
-def shares(progress: float, joint: float) -> dict[str, float]:
-    """s_k: the probability of each task."""
-    if progress < joint:
-        return {"detection": 1.0}
-    return {
-        "detection": 0.4,
-        "region_classes": 0.1,
-        "captioning": 0.3,
-        "retrieval": 0.08,
-        "classification": 0.05,
-        "language": 0.07,
-    }
-
-
-REGIONS = ("detection", "region_classes", "classification")  # tasks that draw from the images with boxes
-# The gradient of detection is spread over the whole network, little of it in the general decoder; those of the other tasks lie in the
-# decoder alone. Equal weights would leave the decoder to them: these make the shares there alike.
-OMEGA = {
-    "detection": 1.0,
-    "region_classes": 0.05,
-    "captioning": 0.05,
-    "retrieval": 0.02,
-    "classification": 0.02,
-    "language": 0.02,
-}
-PER_STEP = {"detection": 8, "region_classes": 12, "captioning": 12, "retrieval": 32, "classification": 16, "language": 64}
+    start: Path | None
+    fresh_decoder: bool
+    encoded: Path
+    average: float
+    stage: str
+    mosaics: float
 
 
 class Run:
@@ -98,19 +80,29 @@ class Run:
         self.o = options
         config = Config.load(options.model)
         self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
+        if options.start is not None:
+            continue_from(self.trainee, options.start, options.fresh_decoder)
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
         self.trainee.model.to(memory_format=torch.channels_last)
+        install(self.trainee, options.cache.parent)
+        if options.stage != "joint":
+            keep_half(self.trainee, options.stage in STORED)
         self.optimizer = BalancedAdamW(groups(self.trainee), balanced=options.balanced)
-        self.average = Average(self.trainee, 0.99)
-        train = records(options.data, "train")
-        store = ImageStore(options.data, sorted({r.name for r in train}), options.cache)
+        self.average = Average(self.trainee, options.average)
         seed = options.seed * 1000 + rank()
-        self.regions = Sampler(train, repeat_factors(train, SOURCES), store, seed)
-        captioned = [r for r in train if r.captions]
-        self.captions = Sampler(
-            captioned, np.array([2.0 if r.source.startswith("coco") else 1.0 for r in captioned]), store, seed + 7
-        )
+        if options.stage in STORED:
+            self.regions = EncodedSampler(options.encoded, region_weights, seed)
+            self.captions = EncodedSampler(options.encoded, caption_weights, seed + 7)
+            if options.stage == "refine":
+                captioned = [s["record"] for group in self.captions.known for s in group if s["record"].captions]
+                self.words.cider = CiderD([[plain(c) for c in r.captions] for r in captioned])
+        else:
+            train = records(options.data, "train")
+            store = ImageStore(options.data, sorted({r.name for r in train}), options.cache)
+            self.regions = Sampler(train, region_weights(train), store, seed)
+            captioned = [r for r in train if r.captions]
+            self.captions = Sampler(captioned, caption_weights(captioned), store, seed + 7)
         self.words.rng = random.Random(seed + 11)
         torch.manual_seed(seed)
         self.step, self.spent = 0, 0.0
@@ -120,8 +112,8 @@ class Run:
 
     def plan(self, step: int, progress: float) -> Plan:
         rng = random.Random(self.o.seed * 1_000_003 + step)
-        share = shares(progress, self.o.joint)
-        task = rng.choices(list(share), list(share.values()))[0]
+        kinds = STAGES[self.o.stage]
+        task = rng.choices(list(kinds), [t.share for t in kinds.values()])[0]
         table = CAPTION
         if task in REGIONS:
             table = SMALL if progress < self.o.sizes[0] else MIDDLE if progress < self.o.sizes[1] else FULL
@@ -130,17 +122,27 @@ class Run:
         size = rng.choices([s for s, _ in table], [w for _, w in table])[0]
         return Plan(step, task, size, progress)
 
+    def mosaics(self, progress: float) -> float:
+        """The share of mosaics: none near the end, where images look as they will in use."""
+        return self.o.mosaics if progress < 0.8 else 0.0
+
+    def count(self, task: str) -> int:
+        """Images, or lines of text, of one worker's step."""
+        return STAGES[self.o.stage][task].count // workers()
+
     def load(self, plan: Plan) -> Batch | None:
         if plan.task == "language":
             return None
-        count = PER_STEP[plan.task] // workers()
+        count = self.count(plan.task)
+        if self.o.stage in STORED:
+            return (self.regions if plan.task in REGIONS else self.captions).batch(count)
         if plan.task in REGIONS:
-            return self.regions.batch(plan.size, count, 1.0 if plan.progress < 0.85 else 0.6, plan.task == "detection")
+            return self.regions.batch(plan.size, count, 1.0 if plan.progress < 0.85 else 0.6, plan.task in WITH_MASKS, self.mosaics(plan.progress))
         return self.captions.batch(plan.size, count, 0.4, False)
 
     def loss(self, plan: Plan, batch: Batch | None) -> tuple[torch.Tensor, dict[str, float]]:
         if plan.task == "language":
-            return tasks.language(self.trainee, PER_STEP["language"] // workers(), self.words)
+            return tasks.language(self.trainee, self.count("language"), self.words)
         assert batch is not None
         return getattr(tasks, plan.task)(self.trainee, batch, self.words)
 
@@ -153,8 +155,8 @@ class Run:
         loss, parts = self.loss(plan, batch)
         loss.backward()
         average_gradients([p for g in self.optimizer.groups for p in g.parameters])
-        share = shares(plan.progress, self.o.joint)[plan.task]
-        parts["norm"] = self.optimizer.step(self.rate(plan.progress), OMEGA[plan.task], share)
+        task = STAGES[self.o.stage][plan.task]
+        parts["norm"] = self.optimizer.step(self.rate(plan.progress), task.omega, task.share)
         self.average.update(self.trainee)
         return parts
 
@@ -191,7 +193,7 @@ class Run:
             batch = future.result()
             parts = self.update(plan, batch)
             self.step += 1
-            images += PER_STEP[plan.task] if plan.task != "language" else 0
+            images += self.count(plan.task) * workers() if plan.task != "language" else 0
             for k, v in parts.items():
                 means.setdefault(k if k != "norm" else f"norm_{plan.task}", []).append(v)
             now = time.time()
@@ -236,7 +238,7 @@ class Run:
         os.replace(path.with_suffix(".tmp"), path)
 
     def restore(self, path: Path) -> None:
-        state = torch.load(path, map_location="cpu")
+        state = torch.load(path, map_location="cpu", weights_only=False)
         self.trainee.load_state_dict(state["trainee"], strict=False)
         for k, v in state["average"].items():
             if k in self.average.state:
@@ -252,6 +254,37 @@ class Run:
         else:
             for sampler in (self.regions, self.captions):
                 sampler.numpy = np.random.default_rng(self.step * 100 + rank())
+
+
+def region_weights(train: list[Record]) -> np.ndarray:
+    return repeat_factors(train, SOURCES)
+
+
+def caption_weights(train: list[Record]) -> np.ndarray:
+    return np.array([len(r.captions) / 5 * (2.0 if r.source.startswith("coco") else 1.0) for r in train])
+
+
+def continue_from(trainee: Trainee, path: Path, regions: bool) -> None:
+    """Takes the weights of an exported model (a directory) or the average weights of a checkpoint; what they lack keeps its start.
+    `regions`: those of the region part alone."""
+    if path.is_dir():
+        state = {f"model.{k}": v for k, v in load_file(path / "model.safetensors").items()}
+    else:
+        kept = torch.load(path, map_location="cpu", weights_only=False)
+        state = {**kept["trainee"], **kept["average"]}
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    if regions:
+        state = {k: v for k, v in state.items() if k.split(".")[1] not in DECODER and not k.startswith("heads.log")}
+    trainee.load_state_dict(state, strict=False)
+
+
+def keep_half(trainee: Trainee, decoder: bool) -> None:
+    """Takes the gradient from one half of the network: what the general decoder is and reads, or the region part."""
+    for name, p in trainee.named_parameters():
+        part = name.split(".")
+        of_decoder = part[1] in DECODER if part[0] == "model" else part[1] in ("log_temperature", "bias")
+        if of_decoder != decoder:
+            p.requires_grad_(False)
 
 
 def groups(trainee: Trainee) -> list[Group]:
@@ -289,10 +322,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--joint", type=float, default=0.35, help="progress from which all tasks train")
     parser.add_argument("--sizes", type=float, nargs=2, default=(0.6, 0.85), help="progress of the middle and full sizes")
     parser.add_argument("--plain", dest="balanced", action="store_false", help="AdamW without gradient normalization")
     parser.add_argument("--frozen", type=int, default=6, help="backbone blocks that stay fixed, with the stem")
+    parser.add_argument("--start", type=Path, help="exported model (directory) or checkpoint whose weights the run starts from")
+    parser.add_argument("--fresh-decoder", action="store_true", help="take only the region part from --start")
+    parser.add_argument("--encoded", type=Path, default=Path(".cache/encoded"), help="what models.training.encode wrote, for the stages decoder and refine")
+    parser.add_argument("--average", type=float, default=0.999, help="decay of the moving average of weights")
+    parser.add_argument(
+        "--stage", choices=tuple(STAGES), default="joint",
+        help="regions: the region part alone; decoder, refine: all tasks on its stored outputs; joint: everything at once",
+    )  # fmt: skip
+    parser.add_argument("--mosaics", type=float, default=0.4, help="share of samples that join four images, before the last fifth")
     options = Options(**vars(parser.parse_args()))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "rendezvous").unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""Captions in training: CIDEr-D of one caption, and the reward that self-critical training gives."""
+
+from __future__ import annotations
+
+import random
+import unittest
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from models.training.cider import CiderD, plain
+from models.training.dataset import Batch, Encoded
+from models.training.losses import Heads
+from models.training.tasks import Trainee, Words, self_critical
+from models.training.vocabulary import CaptionVocabulary
+
+from .small import small_model
+
+TRUTH = {
+    1: ["a dog runs on the grass", "a brown dog is running", "dog in a field"],
+    2: ["two people ride a bike", "a man and a woman on a bicycle", "people riding"],
+    3: ["a red car on the street", "car parked near a house", "the car is red"],
+}
+SAID = {1: "a dog is running on grass", 2: "a man on a bicycle", 3: "a dog on the street"}
+
+
+class Captions(unittest.TestCase):
+    def test_equals_the_published_scorer(self) -> None:
+        from pycocoevalcap.cider.cider import Cider
+
+        expected = Cider().compute_score(TRUTH, {k: [v] for k, v in SAID.items()})[1]
+        ours = CiderD(list(TRUTH.values()))
+        for k, e in zip(TRUTH, expected):
+            self.assertAlmostEqual(ours.score(SAID[k], TRUTH[k]), e, places=6)
+
+    def test_plain(self) -> None:
+        self.assertEqual(plain("A dog, running -- fast!"), "a dog running fast")
+
+    def test_a_caption_that_earns_more_becomes_likelier(self) -> None:
+        """One image whose only truth is "w12 w13": after some steps the model says these words more often than before."""
+        torch.manual_seed(0)
+        model = small_model()
+        trainee = Trainee(model, Heads(64, 3, model.config.tasks))
+        names = [f"w{i}" for i in range(50)]
+        tokenizer = SimpleNamespace(
+            cls=2, sep=10, unk=1, tokens=names, decode=lambda ids: " ".join(names[i] for i in ids if i != 10)
+        )
+        vocabulary = CaptionVocabulary(tokenizer, model.caption.token_ids)  # type: ignore[arg-type]
+        truth = ["w12 w13"]
+        words = Words(None, vocabulary, tokenizer, [], random.Random(0), CiderD([truth, ["w20 w21"], ["w22"]]))  # type: ignore[arg-type]
+        nothing = torch.zeros(1, 1, 4)
+        batch = Batch(
+            np.zeros((1, 0), np.uint8), nothing, torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 1), nothing,
+            torch.full((1, 1), -1), torch.zeros(1, 1, dtype=torch.bool), torch.zeros(0, 2, dtype=torch.long),
+            torch.zeros(0, 16, 16), [truth],
+            Encoded(torch.randn(1, 320, 2, 2), torch.randn(1, 10, 64), torch.rand(1, 10, 4), torch.zeros(1, 10, 784)),
+        )  # fmt: skip
+        optimizer = torch.optim.Adam(model.decoder.parameters(), 3e-3)
+        rewards = []
+        for _ in range(80):
+            loss, parts = self_critical(trainee, batch, words, each=16, limit=4)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rewards.append(parts["reward"])
+        self.assertGreater(sum(rewards[-10:]), 1.3 * sum(rewards[:10]))
+
+
+if __name__ == "__main__":
+    unittest.main()

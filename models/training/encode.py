@@ -1,0 +1,152 @@
+"""The region part's outputs for every training image, computed once: the general decoder then learns all tasks from them.
+
+    python -m models.training.encode --checkpoint checkpoints/regions/last.pt --data DIR --out .cache/encoded
+
+Each image is seen in one augmented view of an input size near its own ratio. A worker writes, for each size, memory-mapped arrays
+(`W-WxH-c5.npy` ...) and what is known of the images (`W-WxH.pkl`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import pickle
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.multiprocessing as mp
+
+from models.reference.config import Config
+from models.reference.preprocess import normalise
+
+from .dataset import Augment, Batch, Encoded, Record, collate
+from .export import average_weights
+from .fast import install
+from .images import ImageStore
+from .setup import build, records
+
+FIELDS = ("c5", "semantics", "boxes", "pooled")
+STEP = 255.0  # the pooled masks' probabilities are stored in bytes
+
+
+def choose_size(record: Record, sizes: list[list[int]], rng: random.Random) -> tuple[int, int]:
+    """An input size, likelier the nearer its ratio is to the image's."""
+    weight = [math.exp(-(((math.log(record.width / record.height) - math.log(w / h)) / 0.3) ** 2)) + 1e-9 for w, h in sizes]
+    w, h = rng.choices(sizes, weight)[0]
+    return w, h
+
+
+@torch.no_grad()
+def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
+    config = Config.load(o.model)
+    trainee, _ = build(config, o.data, 1, o.cache.with_name("words.pt"))
+    average_weights(trainee, o.checkpoint)
+    install(trainee, o.cache.parent)
+    model = trainee.model.to(memory_format=torch.channels_last)
+    train = records(o.data, "train")
+    store = ImageStore(o.data, sorted({r.name for r in train}), o.cache)
+    rng = random.Random(o.seed * 100 + rank)
+    augment = Augment(rng, o.strength)
+    sizes = [s for s in config.input.sizes if s[0] * s[1] < 100_000]  # the large one is for far-off people
+    by_size: dict[tuple[int, int], list[Record]] = {}
+    every = max(1, len(train) // workers // o.limit) if o.limit else 1
+    for record in train[rank::workers][::every]:
+        by_size.setdefault(choose_size(record, sizes, rng), []).append(record)
+    done, began, count = 0, time.time(), sum(map(len, by_size.values()))
+    for (w, h), rows in by_size.items():
+        stem = o.out / f"{rank}-{w}x{h}"
+        n, d = config.query.count, config.d
+        shapes = {"c5": (h // 32, w // 32, config.channels[3]), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784)}
+        types = {"c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8}
+        arrays = {
+            k: np.lib.format.open_memmap(f"{stem}-{k}.npy", "w+", types[k], (len(rows), *shapes[k])) for k in FIELDS
+        }
+        known: list[dict[str, Any]] = []
+        for i in range(0, len(rows), 8):
+            part = rows[i : i + 8]
+            samples = [augment(r, store[r.name], (w, h), False) for r in part]
+            r = model.regions(normalise(np.stack([s["pixels"] for s in samples]), config.input))
+            at = slice(i, i + len(part))
+            arrays["c5"][at] = r.maps[-1].float().permute(0, 2, 3, 1).numpy()
+            arrays["semantics"][at] = r.semantics[-1].numpy()
+            arrays["boxes"][at] = r.boxes[-1].numpy()
+            arrays["pooled"][at] = (r.pooled.sigmoid() * STEP).round().to(torch.uint8).numpy()
+            known += [{**s, "pixels": np.zeros(0, np.uint8), "record": slim(s["record"])} for s in samples]
+            done += len(part)
+            if rank == 0 and i % 400 == 0:
+                speed = done / (time.time() - began)
+                print(f"{done * workers} of {count * workers} images, {(count - done) / speed:.0f} s left", flush=True)
+        with open(f"{stem}.pkl", "wb") as file:
+            pickle.dump(known, file)
+
+
+def slim(record: Record) -> Record:
+    """Without the masks, which are the bulk of it."""
+    return Record(**{**vars(record), "masks": []})
+
+
+class EncodedSampler:
+    """Batches of stored images of one size, drawn by `weigh`: records → weights, 0 where an image does not serve."""
+
+    def __init__(self, folder: Path, weigh: Any, seed: int) -> None:
+        self.groups: list[dict[str, np.ndarray]] = []
+        self.known: list[list[dict[str, Any]]] = []
+        self.sizes: list[tuple[int, int]] = []
+        stems = sorted(folder.glob("*.pkl"))
+        if not stems:
+            raise FileNotFoundError(f"{folder} holds no stored images: run models.training.encode first")
+        for path in stems:
+            with open(path, "rb") as file:
+                self.known.append(pickle.load(file))
+            stem = str(path.with_suffix(""))
+            self.groups.append({k: np.load(f"{stem}-{k}.npy", mmap_mode="r") for k in FIELDS})
+            w, h = path.stem.split("-")[1].split("x")
+            self.sizes.append((int(w), int(h)))
+        weights = weigh([s["record"] for group in self.known for s in group])
+        parts = np.split(weights, np.cumsum([len(g) for g in self.known])[:-1])
+        self.tables = [np.cumsum(p / max(p.sum(), 1e-12)) for p in parts]
+        share = np.array([p.sum() for p in parts])
+        self.share = np.cumsum(share / share.sum())
+        self.numpy = np.random.default_rng(seed)
+
+    def batch(self, count: int) -> Batch:
+        g = int(np.searchsorted(self.share, self.numpy.random()).clip(0, len(self.groups) - 1))
+        picks = np.searchsorted(self.tables[g], self.numpy.random(count)).clip(0, len(self.known[g]) - 1)
+        arrays = {k: torch.from_numpy(v[picks]).float() for k, v in self.groups[g].items()}
+        batch = collate([self.known[g][i] for i in picks], self.sizes[g])
+        pooled = torch.logit(arrays["pooled"] / STEP, eps=1e-3)
+        batch.encoded = Encoded(arrays["c5"].permute(0, 3, 1, 2), arrays["semantics"], arrays["boxes"], pooled)
+        return batch
+
+    def state(self) -> dict[str, Any]:
+        return {"numpy": self.numpy.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.numpy.bit_generator.state = state["numpy"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=Path("models/nano"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache/images"))
+    parser.add_argument("--out", type=Path, default=Path(".cache/encoded"))
+    parser.add_argument("--strength", type=float, default=0.4, help="of augmentation")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--limit", type=int, default=0, help="only so many images a worker")
+    parser.add_argument("--seed", type=int, default=1)
+    o = parser.parse_args()
+    o.out.mkdir(parents=True, exist_ok=True)
+    for old in [*o.out.glob("*.npy"), *o.out.glob("*.pkl")]:
+        old.unlink()
+    mp.spawn(encode, (o.workers, o), o.workers)
+
+
+if __name__ == "__main__":
+    main()

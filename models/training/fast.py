@@ -1,0 +1,216 @@
+"""Faster training steps on a CPU that has bfloat16 matrix instructions (AMX): float32 weights and sums, bfloat16 products.
+
+`install(model)` gives the modules of one trainee other forward functions that compute the same up to bfloat16's rounding; the reference
+itself stays plain. Only training uses this: evaluation and export run the reference in float32.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.reference.backbone import Block, SameConv, same_pad
+from models.reference.pixel_encoder import DeformableAttention, Shapes
+
+NARROW = 16  # products with fewer outputs stay in float32: box and score heads
+
+
+def compile_kernels(folder: Path) -> ctypes.CDLL:
+    """kernels.c for this machine."""
+    source, library = Path(__file__).with_name("kernels.c"), folder / "training-kernels.so"
+    if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = library.with_suffix(f".{id(library)}")
+        command = ["gcc", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(partial), str(source)]
+        subprocess.run(command, check=True)
+        partial.replace(library)
+    return ctypes.CDLL(str(library))
+
+
+KERNELS: list[ctypes.CDLL] = []
+plain_linear = F.linear
+
+
+def call(name: str, *values: Any) -> None:
+    """Tensors as pointers, everything else as int."""
+    arguments = [
+        ctypes.c_void_p(v.data_ptr()) if isinstance(v, Tensor) else v if isinstance(v, ctypes.c_int64) else ctypes.c_int(v) for v in values
+    ]
+    getattr(KERNELS[0], name)(*arguments)
+
+
+def relu6_backward(g: Tensor, y: Tensor) -> Tensor:
+    """bfloat16, both of one memory layout."""
+    out = torch.empty_like(g)
+    call("relu6_backward", g, y, out, ctypes.c_int64(g.numel()))
+    return out
+
+
+class Product(torch.autograd.Function):
+    """x [..., K] · w [N, K] + b in bfloat16, with ReLU6 when asked; the result has x's dtype."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor | None, relu6: bool) -> Tensor:
+        half, weight = x.reshape(-1, x.shape[-1]).bfloat16(), w.detach().bfloat16()
+        y = plain_linear(half, weight, None if b is None else b.detach().bfloat16())
+        if relu6:
+            y.clamp_(0, 6)
+        ctx.save_for_backward(half, weight, y if relu6 else None)
+        ctx.has_bias, ctx.shape, ctx.dtype = b is not None, x.shape, x.dtype
+        return y.view(*x.shape[:-1], -1).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, w, y = ctx.saved_tensors
+        g = g.reshape(-1, g.shape[-1]).bfloat16()
+        if y is not None:
+            g = relu6_backward(g.contiguous(), y)
+        dx = (g @ w).view(ctx.shape).to(ctx.dtype) if ctx.needs_input_grad[0] else None
+        dw = (g.t() @ x).float() if ctx.needs_input_grad[1] else None
+        db = g.sum(0, dtype=torch.float32) if ctx.has_bias and ctx.needs_input_grad[2] else None
+        return dx, dw, db, None
+
+
+class Depthwise(torch.autograd.Function):
+    """x bfloat16 channels-last [B, C, H, W], w [C, 1, k, k], then ReLU6."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor, stride: int) -> Tensor:
+        n, c, h, width = x.shape
+        k = w.shape[-1]
+        pad = k // 2 if stride == 1 else (k - 2) // 2  # TensorFlow's SAME: more behind than before
+        oh, ow = h // stride, width // stride
+        taps = w.detach().reshape(c, k * k).t().contiguous()
+        y = torch.empty(n, c, oh, ow, dtype=x.dtype, memory_format=torch.channels_last)
+        call("depthwise_forward", x, taps, b.detach(), y, n, h, width, c, oh, ow, k, stride, pad)
+        ctx.save_for_backward(x, taps, y)
+        ctx.sizes = (n, h, width, c, oh, ow, k, stride, pad)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, taps, y = ctx.saved_tensors
+        n, h, width, c, oh, ow, k, *_ = ctx.sizes
+        g = relu6_backward(g.contiguous(memory_format=torch.channels_last), y)
+        dx = torch.empty_like(x)
+        call("depthwise_input", g, taps, dx, *ctx.sizes)
+        dw, db = torch.empty(k * k, c), torch.empty(c)
+        call("depthwise_weight", x, g, dw, db, *ctx.sizes)
+        return dx, dw.t().reshape(c, 1, k, k), db, None
+
+
+class ChannelsLastGroupNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, groups: int, eps: float) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        n, c, h, w = x.shape
+        y, mean, rstd = torch.native_group_norm(x, gamma, beta, n, c, h * w, groups, eps)
+        ctx.save_for_backward(x, gamma, mean, rstd)
+        ctx.groups = groups
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, gamma, mean, rstd = ctx.saved_tensors
+        n, c, h, w = x.shape
+        g = g.contiguous(memory_format=torch.channels_last)
+        dx, dgamma, dbeta = torch.empty_like(x), torch.empty(c), torch.empty(c)
+        call("group_norm_backward", x, g, gamma, mean.contiguous(), rstd.contiguous(), dx, dgamma, dbeta, torch.empty(4, c), n,
+             ctypes.c_int64(h * w), c, ctx.groups)  # fmt: skip
+        return dx, dgamma, dbeta, None, None
+
+
+class Sample(torch.autograd.Function):
+    """value [B, T, M, 16], at [B, Q, M, L, K, 2] in 0..1, weights [B, Q, M, L, K] → [B, Q, M, 16]."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, at: Tensor, weights: Tensor, shapes: Tensor) -> Tensor:
+        value, at, weights = value.contiguous(), at.contiguous(), weights.contiguous()
+        b, q, m, levels, points = weights.shape
+        out = torch.empty(b, q, m, 16)
+        ctx.sizes = (b, value.shape[1], q, m, levels, points)
+        call("deformable_forward", value, at, weights, out, shapes, *ctx.sizes)
+        ctx.save_for_backward(value, at, weights, shapes)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        value, at, weights, shapes = ctx.saved_tensors
+        dvalue, dat, dweights = torch.zeros_like(value), torch.empty_like(at), torch.empty_like(weights)
+        call("deformable_backward", g.contiguous(), value, at, weights, dvalue, dat, dweights, shapes, *ctx.sizes)
+        return dvalue, dat, dweights, None
+
+
+def deformable(self: DeformableAttention, query: Tensor, reference: Tensor, value: Tensor, shapes: Shapes) -> Tensor:
+    b, q, d = query.shape
+    at, weights = self.places(query, reference, shapes)
+    v = self.value_proj(value).view(b, -1, self.heads, d // self.heads)
+    sizes = torch.tensor(shapes, dtype=torch.int32)
+    return self.output_proj(Sample.apply(v, at, weights, sizes).view(b, q, d))
+
+
+def pointwise(conv: nn.Conv2d, x: Tensor, relu6: bool = False) -> Tensor:
+    """A 1×1 convolution is a product over the channel."""
+    y = Product.apply(x.permute(0, 2, 3, 1), conv.weight.flatten(1), conv.bias, relu6)
+    return y.permute(0, 3, 1, 2)
+
+
+def block(self: Block, x: Tensor) -> Tensor:
+    y = x if self.expand is None else pointwise(self.expand, x, True)
+    y = Depthwise.apply(y, self.depthwise.weight, self.depthwise.bias, self.depthwise.stride[0])
+    y = pointwise(self.project, y)
+    return x + y if self.residual else y
+
+
+def stem(self: SameConv, x: Tensor) -> Tensor:
+    x, pad = same_pad(x.bfloat16(), self.kernel_size[0], self.stride[0])
+    return F.conv2d(x, self.weight.bfloat16(), self.bias.bfloat16(), self.stride, pad).contiguous(memory_format=torch.channels_last)
+
+
+def conv1x1(self: nn.Conv2d, x: Tensor) -> Tensor:
+    return pointwise(self, x).float()
+
+
+def conv3x3(self: nn.Conv2d, x: Tensor) -> Tensor:
+    x = x.bfloat16().contiguous(memory_format=torch.channels_last)
+    return F.conv2d(x, self.weight.bfloat16(), self.bias.bfloat16(), self.stride, self.padding).float()
+
+
+def group_norm(self: nn.GroupNorm, x: Tensor) -> Tensor:
+    return ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_groups, self.eps)
+
+
+def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    if w.shape[0] < NARROW:
+        return plain_linear(x.float(), w, b)
+    return Product.apply(x.float(), w, b, False)
+
+
+def install(model: nn.Module, cache: Path) -> None:
+    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear of this process."""
+    if not KERNELS:
+        KERNELS.append(compile_kernels(cache))
+    F.linear = linear
+    inside: set[nn.Module] = set()
+    for m in model.modules():
+        if isinstance(m, Block):
+            m.forward = MethodType(block, m)
+            inside.update(m.modules())
+    for m in model.modules():
+        if m in inside:
+            continue
+        if isinstance(m, SameConv):
+            m.forward = MethodType(stem, m)
+        elif isinstance(m, nn.Conv2d) and m.groups == 1:
+            m.forward = MethodType(conv1x1 if m.kernel_size == (1, 1) else conv3x3, m)
+        elif isinstance(m, nn.GroupNorm):
+            m.forward = MethodType(group_norm, m)
+        elif isinstance(m, DeformableAttention) and m.value_proj.out_features == 16 * m.heads:
+            m.forward = MethodType(deformable, m)
