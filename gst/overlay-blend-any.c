@@ -71,21 +71,46 @@ blend_row_16 (guint16 *dest, const guint32 *argb, gint n, const Pixels *p)
   }
 }
 
+/* Packing takes the chroma of one pixel of a block; a line of one pixel beside it would lose its colour. So each pixel of the blocks
+ * [first, end) gets the block's mean. @lines has @rows rows of @width pixels. */
+#define MEAN_CHROMA(name, type)                                                                                                            \
+  static void name (type *lines, gint rows, gint width, gint block, gint first, gint end)                                                  \
+  {                                                                                                                                        \
+    for (gint x0 = first / block * block; x0 < end; x0 += block) {                                                                         \
+      gint x1 = MIN (x0 + block, width);                                                                                                   \
+      guint count = (guint) (rows * (x1 - x0)), u = count / 2, v = count / 2;                                                              \
+      for (gint row = 0; row < rows; row++)                                                                                                \
+        for (type *p = lines + ((gsize) row * width + x0) * 4, *stop = p + (x1 - x0) * 4; p < stop; p += 4)                                \
+          u += p[2], v += p[3];                                                                                                            \
+      u /= count, v /= count;                                                                                                              \
+      for (gint row = 0; row < rows; row++)                                                                                                \
+        for (type *p = lines + ((gsize) row * width + x0) * 4, *stop = p + (x1 - x0) * 4; p < stop; p += 4)                                \
+          p[2] = (type) u, p[3] = (type) v;                                                                                                \
+    }                                                                                                                                      \
+  }
+MEAN_CHROMA (mean_chroma_8, guint8)
+MEAN_CHROMA (mean_chroma_16, guint16)
+
 void
 gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y)
 {
   const GstVideoFormatInfo *format = frame->info.finfo, *unpacked = gst_video_format_get_info (format->unpack_format);
   gint frame_width = GST_VIDEO_FRAME_WIDTH (frame), frame_height = GST_VIDEO_FRAME_HEIGHT (frame);
   gint x0 = MAX (x, 0), y0 = MAX (y, 0), x1 = MIN (x + width, frame_width), y1 = MIN (y + height, frame_height);
-  GstVideoPackFlags flags = GST_VIDEO_FRAME_IS_INTERLACED (frame) ? GST_VIDEO_PACK_FLAG_INTERLACED : GST_VIDEO_PACK_FLAG_NONE;
-  gboolean wide = GST_VIDEO_FORMAT_INFO_BITS (unpacked) == 16;
+  gboolean interlaced = GST_VIDEO_FRAME_IS_INTERLACED (frame), wide = GST_VIDEO_FORMAT_INFO_BITS (unpacked) == 16;
+  GstVideoPackFlags flags = interlaced ? GST_VIDEO_PACK_FLAG_INTERLACED : GST_VIDEO_PACK_FLAG_NONE;
   Pixels pixels = { .most = wide ? 65535 : 255, .is_rgb = GST_VIDEO_INFO_IS_RGB (&frame->info) };
+  gint block = 1, group = 1; /* pixels and rows that share chroma; the rows of a field are not neighbours, they stay apart */
   gdouble matrix[3][4];
 
   if (x1 <= x0 || y1 <= y0)
     return;
   if (GST_VIDEO_FORMAT_INFO_HAS_ALPHA (format))
     pixels.alpha_bits = GST_VIDEO_FORMAT_INFO_DEPTH (format, GST_VIDEO_COMP_A);
+  if (GST_VIDEO_INFO_IS_YUV (&frame->info)) {
+    block = 1 << GST_VIDEO_FORMAT_INFO_W_SUB (format, GST_VIDEO_COMP_U);
+    group = interlaced ? 1 : 1 << GST_VIDEO_FORMAT_INFO_H_SUB (format, GST_VIDEO_COMP_U);
+  }
   gst_upi_blend_matrix (&frame->info, unpacked, matrix);
   for (gint c = 0; c < 3; c++) {
     pixels.r[1 + c] = (gfloat) matrix[c][0] * pixels.most / 255;
@@ -94,22 +119,35 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
     pixels.a[1 + c] = (gfloat) matrix[c][3] * pixels.most;
   }
 
-  gsize pixel_bytes = wide ? 8 : 4;
-  g_autofree guint8 *line = g_malloc (((gsize) frame_width + 64) * pixel_bytes); /* room for formats that unpack whole tiles */
-  for (gint row = y0; row < y1; row++) {
-    const guint32 *picture = (const guint32 *) (argb + (gsize) (row - y) * stride) + (x0 - x);
-    gint first = 0, n = x1 - x0;
-    while (first < n && picture[first] == 0)
-      first++;
-    if (first == n)
+  gsize pixel_bytes = wide ? 8 : 4, line_bytes = (gsize) frame_width * pixel_bytes;
+  g_autofree guint8 *lines = g_malloc (line_bytes * (gsize) group + 64 * pixel_bytes); /* room for formats that unpack whole tiles */
+  for (gint top = y0 / group * group; top < y1; top += group) {
+    gint rows = MIN (group, frame_height - top), n = x1 - x0;
+    gboolean empty = TRUE;
+
+    for (gint row = MAX (top, y0); row < MIN (top + rows, y1) && empty; row++) {
+      const guint32 *picture = (const guint32 *) (argb + (gsize) (row - y) * stride) + (x0 - x);
+      for (gint i = 0; i < n && empty; i++)
+        empty = picture[i] == 0;
+    }
+    if (empty)
       continue;
-    format->unpack_func (format, flags, line, frame->data, frame->info.stride, 0, row, frame_width);
-    guint8 *dest = line + (gsize) x0 * pixel_bytes;
-    if (wide)
-      blend_row_16 ((guint16 *) (void *) dest, picture, n, &pixels);
-    else
-      blend_row_8 (dest, picture, n, &pixels);
-    format->pack_func (
-        format, flags, line, frame_width * (gint) pixel_bytes, frame->data, frame->info.stride, frame->info.chroma_site, row, frame_width);
+    for (gint i = 0; i < rows; i++)
+      format->unpack_func (format, flags, lines + (gsize) i * line_bytes, frame->data, frame->info.stride, 0, top + i, frame_width);
+    for (gint row = MAX (top, y0); row < MIN (top + rows, y1); row++) {
+      const guint32 *picture = (const guint32 *) (argb + (gsize) (row - y) * stride) + (x0 - x);
+      guint8 *dest = lines + (gsize) (row - top) * line_bytes + (gsize) x0 * pixel_bytes;
+      if (wide)
+        blend_row_16 ((guint16 *) (void *) dest, picture, n, &pixels);
+      else
+        blend_row_8 (dest, picture, n, &pixels);
+    }
+    if (block * rows > 1 && wide)
+      mean_chroma_16 ((guint16 *) (void *) lines, rows, frame_width, block, x0, x1);
+    else if (block * rows > 1)
+      mean_chroma_8 (lines, rows, frame_width, block, x0, x1);
+    for (gint i = 0; i < rows; i++)
+      format->pack_func (format, flags, lines + (gsize) i * line_bytes, (gint) line_bytes, frame->data, frame->info.stride,
+          frame->info.chroma_site, top + i, frame_width);
   }
 }

@@ -12,11 +12,13 @@
 
 /* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
 
+/* Without interpolation of chroma, which GStreamer does in some formats only. */
 static GstBuffer *
 convert (GstBuffer *buffer, const GstVideoInfo *from, const GstVideoInfo *to)
 {
   GstBuffer *out = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (to), NULL);
-  GstVideoConverter *converter = gst_video_converter_new (from, to, NULL);
+  GstVideoConverter *converter = gst_video_converter_new (from, to,
+      gst_structure_new ("options", GST_VIDEO_CONVERTER_OPT_CHROMA_MODE, GST_TYPE_VIDEO_CHROMA_MODE, GST_VIDEO_CHROMA_MODE_NONE, NULL));
   GstVideoFrame a, b;
 
   g_assert_nonnull (converter);
@@ -186,6 +188,49 @@ test_formats (gconstpointer colorimetry)
   g_assert_cmpuint (n_tested, >=, 100);
   gst_buffer_unref (reference);
   upi_mask_unref (object.mask);
+}
+
+/* Lines as thin as a pixel have the same colours in formats that are drawn row by row as in those that are drawn pixel by pixel, whichever
+ * pixels of a chroma block they cover. The four sides of a box are painted one by one there and together here, which differs by some
+ * steps at its corners; chroma taken from one pixel of a block differs by more. */
+static void
+test_thin_lines (void)
+{
+  static const GstVideoFormat pairs[][2] = { { GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_I420_10LE },
+    { GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_P010_10LE }, { GST_VIDEO_FORMAT_Y42B, GST_VIDEO_FORMAT_I422_10LE },
+    { GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_v210 }, { GST_VIDEO_FORMAT_Y444, GST_VIDEO_FORMAT_Y444_10LE },
+    { GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_BGRA } };
+  static const gint width = 61, height = 43;
+
+  for (guint i = 0; i < G_N_ELEMENTS (pairs); i++) {
+    for (gint at = 10; at < 12; at++) { /* an even and an odd place */
+      GstUpiObject object = { .label = "person",
+        .score = 0.9f,
+        .x = (gfloat) at / width,
+        .y = (gfloat) at / height,
+        .width = 31.f / width,
+        .height = 20.f / height };
+      GstBuffer *drawn[2];
+      GstVideoInfo info[2];
+      for (guint k = 0; k < 2; k++) {
+        info[k] = video_info (pairs[i][k], width, height);
+        drawn[k] = grey_frame (&info[k]);
+        add_objects (drawn[k], &object, 1, NULL);
+        drawn[k] = overlay_once ("draw-labels=false line-width=1", &info[k], drawn[k]);
+      }
+      for (gint y = 0; y < height; y++) {
+        for (gint x = 0; x < width; x++) {
+          guint32 a = pixel (drawn[0], &info[0], x, y), b = pixel (drawn[1], &info[1], x, y);
+          if (channel_distance (a, b) > 24)
+            g_test_message ("%s at %d,%d: 0x%06x, %s 0x%06x", gst_video_format_to_string (pairs[i][1]), x, y, b,
+                gst_video_format_to_string (pairs[i][0]), a);
+          g_assert_cmpint (channel_distance (a, b), <=, 24);
+        }
+      }
+      gst_buffer_unref (drawn[0]);
+      gst_buffer_unref (drawn[1]);
+    }
+  }
 }
 
 /* ---- edges ----------------------------------------------------------------------------------------------------------------------- */
@@ -602,6 +647,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/overlay/formats/bt709", GST_VIDEO_COLORIMETRY_BT709, test_formats);
   g_test_add_data_func ("/overlay/formats/bt2020", GST_VIDEO_COLORIMETRY_BT2020, test_formats);
   g_test_add_data_func ("/overlay/formats/full-range", "1:4:7:1", test_formats);
+  g_test_add_func ("/overlay/thin-lines", test_thin_lines);
   g_test_add_func ("/overlay/clipping", test_clipping);
   g_test_add_func ("/overlay/any-label", test_any_label);
   g_test_add_func ("/overlay/untouched", test_untouched);
