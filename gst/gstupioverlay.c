@@ -23,9 +23,9 @@
 #include <gst/video/video.h>
 
 #include "gst/gstupimeta.h"
-#include "gst/overlay-blend-any.h"
 #include "gst/overlay-blend.h"
 #include "gst/overlay-draw.h"
+#include "gst/overlay-items.h"
 #include "gst/plugin.h"
 
 GST_DEBUG_CATEGORY_STATIC (upioverlay_debug);
@@ -35,13 +35,6 @@ GST_DEBUG_CATEGORY_STATIC (upioverlay_debug);
 G_DECLARE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST, UPI_OVERLAY, GstBaseTransform)
 
 #define COMPOSITION_FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
-
-/* The raw format that is Cairo's RGB24 on this machine. */
-#if G_BYTE_ORDER == G_LITTLE_ENDIAN
-#define CAIRO_RGB24_FORMAT GST_VIDEO_FORMAT_BGRx
-#else
-#define CAIRO_RGB24_FORMAT GST_VIDEO_FORMAT_xRGB
-#endif
 
 #define DEFAULT_MASK_OPACITY 0.45
 #define DEFAULT_COLOR_BY GST_UPI_COLOR_BY_LABEL
@@ -251,93 +244,6 @@ gst_upi_overlay_prepare_output_buffer (GstBaseTransform *trans, GstBuffer *input
   return GST_FLOW_OK;
 }
 
-static GstVideoOverlayComposition *
-compose (const GArray *items, gint width, gint height)
-{
-  GstVideoOverlayComposition *composition = gst_video_overlay_composition_new (NULL);
-
-  for (guint i = 0; i < items->len; i++) {
-    const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
-    gsize size = (gsize) item->area.w * item->area.h * 4;
-    guint8 *pixels = g_malloc (size);
-    gst_upi_painter_render (item, pixels, item->area.w * 4, width, height);
-
-    GstBuffer *buffer = gst_buffer_new_wrapped (pixels, size);
-    gst_buffer_add_video_meta (buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, item->area.w, item->area.h);
-    GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw (
-        buffer, item->area.x, item->area.y, item->area.w, item->area.h, GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
-    gst_buffer_unref (buffer);
-    gst_video_overlay_composition_add_rectangle (composition, rectangle);
-    gst_video_overlay_rectangle_unref (rectangle);
-  }
-  return composition;
-}
-
-/* Ours lies over what an element before us has attached. */
-static void
-attach_items (GstBuffer *buffer, const GArray *items, gint width, gint height)
-{
-  GstVideoOverlayComposition *ours = compose (items, width, height);
-  GstVideoOverlayCompositionMeta *meta = gst_buffer_get_video_overlay_composition_meta (buffer);
-
-  if (meta == NULL) {
-    gst_buffer_add_video_overlay_composition_meta (buffer, ours);
-  } else {
-    GstVideoOverlayComposition *both = gst_video_overlay_composition_copy (meta->overlay);
-    for (guint i = 0; i < gst_video_overlay_composition_n_rectangles (ours); i++)
-      gst_video_overlay_composition_add_rectangle (both, gst_video_overlay_composition_get_rectangle (ours, i));
-    gst_video_overlay_composition_unref (meta->overlay);
-    meta->overlay = both;
-  }
-  gst_video_overlay_composition_unref (ours);
-}
-
-/* FALSE: Cairo does not take rows at such addresses. */
-static gboolean
-draw_into_rgb24 (GstVideoFrame *frame, const GArray *items)
-{
-  gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
-  guint8 *data = GST_VIDEO_FRAME_PLANE_DATA (frame, 0);
-
-  if ((guintptr) data % 4 != 0)
-    return FALSE;
-  cairo_surface_t *surface =
-      cairo_image_surface_create_for_data (data, CAIRO_FORMAT_RGB24, width, height, GST_VIDEO_FRAME_PLANE_STRIDE (frame, 0));
-  gboolean ok = cairo_surface_status (surface) == CAIRO_STATUS_SUCCESS;
-  if (ok) {
-    cairo_t *cr = cairo_create (surface);
-    for (guint i = 0; i < items->len; i++)
-      gst_upi_painter_draw (&g_array_index (items, GstUpiOverlayItem, i), cr, width, height);
-    cairo_destroy (cr);
-    cairo_surface_finish (surface);
-  }
-  cairo_surface_destroy (surface);
-  return ok;
-}
-
-static void
-blend_items (GstUpiOverlay *self, GstVideoFrame *frame, const GArray *items, gboolean knows)
-{
-  gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
-
-  for (guint i = 0; i < items->len; i++) {
-    const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
-    gint stride = item->area.w * 4;
-    if (self->scratch->len < (gsize) stride * item->area.h)
-      g_byte_array_set_size (self->scratch, (guint) stride * item->area.h);
-    if (knows && gst_upi_painter_is_tint (item)) {
-      gst_upi_painter_render_tint (item, self->scratch->data, item->area.w, width, height);
-      gst_upi_blend_tint (frame, item->rgb, self->scratch->data, item->area.w, item->area.w, item->area.h, item->area.x, item->area.y);
-      continue;
-    }
-    gst_upi_painter_render (item, self->scratch->data, stride, width, height);
-    if (knows)
-      gst_upi_blend (frame, self->scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
-    else
-      gst_upi_blend_any (frame, self->scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
-  }
-}
-
 /* FALSE: the frame could not be mapped. */
 static gboolean
 draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, const GstUpiOverlayStyle *style)
@@ -348,10 +254,8 @@ draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *c
 
   if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE))
     return FALSE;
-  gboolean knows = gst_upi_blend_knows (format);
-  g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, !knows);
-  if (format != CAIRO_RGB24_FORMAT || !draw_into_rgb24 (&frame, items))
-    blend_items (self, &frame, items, knows);
+  g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, !gst_upi_blend_knows (format));
+  gst_upi_items_paint (items, &frame, self->scratch);
   gst_video_frame_unmap (&frame);
   return TRUE;
 }
@@ -370,7 +274,7 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
     gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
     if (self->attach) {
       g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, meta->content, &style, width, height, TRUE);
-      attach_items (buffer, items, width, height);
+      gst_upi_items_attach (items, buffer, width, height);
     } else if (!draw_into_pixels (self, buffer, meta->content, &style) && !self->warned) {
       self->warned = TRUE;
       GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("A frame could not be drawn on; it passes as it is."),
