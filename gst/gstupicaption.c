@@ -72,7 +72,23 @@ struct _GstUpiCaptionElement {
   gboolean seen_meta, warned;
 };
 
-G_DEFINE_FINAL_TYPE (GstUpiCaptionElement, gst_upi_caption, GST_TYPE_ELEMENT)
+static gpointer gst_upi_caption_parent_class;
+static void gst_upi_caption_class_init (gpointer klass, gpointer data);
+static void gst_upi_caption_init (GTypeInstance *instance, gpointer klass);
+
+/* G_DEFINE_FINAL_TYPE() but for the name: GStreamer calls elements after their type (upicaption0), and the C name GstUpiCaption belongs to a
+ * structure of gstupimeta.h. */
+GType
+gst_upi_caption_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type,
+        g_type_register_static_simple (GST_TYPE_ELEMENT, g_intern_static_string ("GstUpiCaption"), sizeof (GstUpiCaptionElementClass),
+            gst_upi_caption_class_init, sizeof (GstUpiCaptionElement), gst_upi_caption_init, G_TYPE_FLAG_FINAL));
+  return type;
+}
 
 GST_ELEMENT_REGISTER_DEFINE (upicaption, "upicaption", GST_RANK_NONE, GST_TYPE_UPI_CAPTION)
 
@@ -479,12 +495,13 @@ gst_upi_caption_finalize (GObject *object)
 }
 
 static void
-gst_upi_caption_class_init (GstUpiCaptionElementClass *klass)
+gst_upi_caption_class_init (gpointer klass, gpointer data)
 {
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
+  gst_upi_caption_parent_class = g_type_class_peek_parent (klass);
   GST_DEBUG_CATEGORY_INIT (upicaption_debug, "upicaption", 0, "captions from the encoding");
   object_class->set_property = gst_upi_caption_set_property;
   object_class->get_property = gst_upi_caption_get_property;
@@ -523,8 +540,10 @@ gst_upi_caption_class_init (GstUpiCaptionElementClass *klass)
 }
 
 static void
-gst_upi_caption_init (GstUpiCaptionElement *self)
+gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
 {
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (instance);
+
   g_mutex_init (&self->lock);
   gst_upi_caption_stream_init (&self->text);
   self->interval = DEFAULT_INTERVAL;
