@@ -180,6 +180,7 @@ def average_precision(
                     row["segmentation"] = o.masks[i]
                 found.append(row)
     used = sorted({t["category_id"] for t in truths})
+    found = [f for f in found if f["category_id"] in set(used)]
     if not truths or not found:
         return {}
     with contextlib.redirect_stdout(io.StringIO()):
@@ -189,7 +190,7 @@ def average_precision(
         if kind == "bbox":
             for row in found:
                 row["area"] = row["bbox"][2] * row["bbox"][3]
-        result = coco.loadRes([f for f in found if f["category_id"] in set(used)])
+        result = coco.loadRes(found)
         evaluation = COCOeval(coco, result, kind)
         prepare = evaluation._prepare
 
@@ -271,6 +272,18 @@ def caption_scores(outputs: list[Output]) -> dict[str, float]:
     )
 
 
+def recalls(image: Tensor, text: Tensor, owner: Tensor) -> dict[str, float]:
+    """image [I, D], text [T, D] of norm 1, owner [T]: the image of each text → recall among all texts, and among all images."""
+    similarity = image @ text.T
+    out: dict[str, float] = {"images": len(image), "texts": len(text)}
+    for k in (1, 5):
+        top = owner[similarity.topk(k, dim=1)[1]]
+        out[f"image→text R@{k}"] = 100 * float((top == torch.arange(len(image))[:, None]).any(1).float().mean())
+        top = similarity.T.topk(k, dim=1)[1]
+        out[f"text→image R@{k}"] = 100 * float((top == owner[:, None]).any(1).float().mean())
+    return out
+
+
 @torch.no_grad()
 def retrieval_scores(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output]) -> dict[str, float]:
     """Recall of the first caption of each image among all first captions, and back; image to text over all captions."""
@@ -281,14 +294,7 @@ def retrieval_scores(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Ou
     rows = [(i, c) for i, o in enumerate(have) for c in o.record.captions]
     owner = torch.tensor([i for i, _ in rows])
     texts = [model.encode_text(*pad([tokenizer.encode(c, 64) for _, c in rows[k : k + 64]])) for k in range(0, len(rows), 64)]
-    similarity = image @ F.normalize(torch.cat(texts), dim=-1).T
-    out: dict[str, float] = {"images": len(have), "texts": len(rows)}
-    for k in (1, 5):
-        top = owner[similarity.topk(k, dim=1)[1]]
-        out[f"image→text R@{k}"] = 100 * float((top == torch.arange(len(have))[:, None]).any(1).float().mean())
-        top = similarity.T.topk(k, dim=1)[1]
-        out[f"text→image R@{k}"] = 100 * float((top == owner[:, None]).any(1).float().mean())
-    return out
+    return recalls(image, F.normalize(torch.cat(texts), dim=-1), owner)
 
 
 @torch.no_grad()

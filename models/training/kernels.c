@@ -16,7 +16,7 @@ load (const bf16 *p)
 {
   vh h;
   memcpy (&h, p, sizeof h);
-  return (vf) (__builtin_convertvector (h, vu) << 16);
+  return (vf) (__builtin_convertvector(h, vu) << 16);
 }
 
 static inline void
@@ -24,7 +24,7 @@ store (bf16 *p, vf x) /* round to nearest even */
 {
   vu u = (vu) x;
   u += 0x7fff + ((u >> 16) & 1);
-  vh h = __builtin_convertvector (u >> 16, vh);
+  vh h = __builtin_convertvector(u >> 16, vh);
   memcpy (p, &h, sizeof h);
 }
 
@@ -63,8 +63,8 @@ taps (int start, int size, int kernel, int *from, int *to)
 
 /* x [n, h, w, c] · weight [k², c] + bias [c] → y [n, oh, ow, c], clamped to 0..6. c is a multiple of 16. */
 void
-depthwise_forward (const bf16 *x, const float *weight, const float *bias, bf16 *y, int n, int h, int w, int c, int oh, int ow, int k,
-    int stride, int pad)
+depthwise_forward (
+    const bf16 *x, const float *weight, const float *bias, bf16 *y, int n, int h, int w, int c, int oh, int ow, int k, int stride, int pad)
 {
   for (int i = 0; i < n; i++)
     for (int oy = 0; oy < oh; oy++) {
@@ -115,44 +115,43 @@ depthwise_input (const bf16 *g, const float *weight, bf16 *dx, int n, int h, int
 }
 
 /* dw [k², c] += Σ x·g, db [c] += Σ g. One block of channels at a time; its k² sums stay in registers. */
-#define WEIGHT(K)                                                                                                                        \
-  static void weight_##K (const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh, int ow, int stride,    \
-      int pad)                                                                                                                           \
-  {                                                                                                                                      \
-    for (int b = 0; b < c; b += LANES) {                                                                                                 \
-      vf sum[K * K], bias = { 0 };                                                                                                       \
-      for (int t = 0; t < K * K; t++)                                                                                                    \
-        sum[t] = (vf){ 0 };                                                                                                              \
-      for (int i = 0; i < n; i++)                                                                                                        \
-        for (int oy = 0; oy < oh; oy++) {                                                                                                \
-          int y0, y1;                                                                                                                    \
-          taps (oy * stride - pad, h, K, &y0, &y1);                                                                                      \
-          for (int ox = 0; ox < ow; ox++) {                                                                                              \
-            int x0, x1;                                                                                                                  \
-            taps (ox * stride - pad, w, K, &x0, &x1);                                                                                    \
-            vf go = load (g + (((int64_t) i * oh + oy) * ow + ox) * c + b);                                                              \
-            const bf16 *at = x + (((int64_t) i * h + oy * stride - pad) * w + ox * stride - pad) * c + b;                                \
-            bias += go;                                                                                                                  \
-            if (x1 - x0 == K && y1 - y0 == K) {                                                                                          \
-              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++)                                                                    \
-                  _Pragma ("GCC unroll 5") for (int kx = 0; kx < K; kx++) sum[ky * K + kx]                                               \
-                  += load (at + ((int64_t) ky * w + kx) * c) * go;                                                                       \
-            } else                                                                                                                       \
-              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++)                                                                    \
-                  _Pragma ("GCC unroll 5") for (int kx = 0; kx < K; kx++) if (ky >= y0 && ky < y1 && kx >= x0 && kx < x1)                \
-                      sum[ky * K + kx] += load (at + ((int64_t) ky * w + kx) * c) * go;                                                  \
-          }                                                                                                                              \
-        }                                                                                                                                \
-      for (int t = 0; t < K * K; t++)                                                                                                    \
-        memcpy (dw + t * c + b, &sum[t], sizeof sum[t]);                                                                                 \
-      memcpy (db + b, &bias, sizeof bias);                                                                                               \
-    }                                                                                                                                    \
+#define WEIGHT(K)                                                                                                                          \
+  static void weight_##K (                                                                                                                 \
+      const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh, int ow, int stride, int pad)                 \
+  {                                                                                                                                        \
+    for (int b = 0; b < c; b += LANES) {                                                                                                   \
+      vf sum[K * K], bias = { 0 };                                                                                                         \
+      for (int t = 0; t < K * K; t++)                                                                                                      \
+        sum[t] = (vf){ 0 };                                                                                                                \
+      for (int i = 0; i < n; i++)                                                                                                          \
+        for (int oy = 0; oy < oh; oy++) {                                                                                                  \
+          int y0, y1;                                                                                                                      \
+          taps (oy *stride - pad, h, K, &y0, &y1);                                                                                         \
+          for (int ox = 0; ox < ow; ox++) {                                                                                                \
+            int x0, x1;                                                                                                                    \
+            taps (ox *stride - pad, w, K, &x0, &x1);                                                                                       \
+            vf go = load (g + (((int64_t) i * oh + oy) * ow + ox) * c + b);                                                                \
+            const bf16 *at = x + (((int64_t) i * h + oy * stride - pad) * w + ox * stride - pad) * c + b;                                  \
+            bias += go;                                                                                                                    \
+            if (x1 - x0 == K && y1 - y0 == K) {                                                                                            \
+              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++) _Pragma ("GCC unroll 5") for (int kx = 0; kx < K; kx++)              \
+                  sum[ky * K + kx] += load (at + ((int64_t) ky * w + kx) * c) * go;                                                        \
+            } else                                                                                                                         \
+              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++) _Pragma ("GCC unroll 5") for (int kx = 0; kx < K; kx++) if (ky >= y0 \
+                  && ky < y1 && kx >= x0 && kx < x1) sum[ky * K + kx] += load (at + ((int64_t) ky * w + kx) * c) * go;                     \
+          }                                                                                                                                \
+        }                                                                                                                                  \
+      for (int t = 0; t < K * K; t++)                                                                                                      \
+        memcpy (dw + t * c + b, &sum[t], sizeof sum[t]);                                                                                   \
+      memcpy (db + b, &bias, sizeof bias);                                                                                                 \
+    }                                                                                                                                      \
   }
 WEIGHT (3)
 WEIGHT (5)
 
 void
-depthwise_weight (const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh, int ow, int k, int stride, int pad)
+depthwise_weight (
+    const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh, int ow, int k, int stride, int pad)
 {
   (k == 3 ? weight_3 : weight_5) (x, g, dw, db, n, h, w, c, oh, ow, stride, pad);
 }
@@ -201,7 +200,12 @@ group_norm_backward (const float *x, const float *g, const float *gamma, const f
 
 /* Multi-scale deformable attention of heads 16 wide. value [n, t, m, 16] with levels behind one another; at [n, q, m, l, k, 2] in 0..1;
  * weight [n, q, m, l, k]; out [n, q, m, 16]. Bilinear, pixel centres at half, zero outside. */
-#define CORNERS(LEVEL_H, LEVEL_W)                                                                                                          float fx = place[0] * (LEVEL_W) - 0.5f, fy = place[1] * (LEVEL_H) - 0.5f;                                                                if (!(fx > -1 && fy > -1 && fx < (LEVEL_W) && fy < (LEVEL_H)))                                                                             continue;                                                                                                                              int x0 = (int) (fx + 1) - 1, y0 = (int) (fy + 1) - 1;                                                                                    float ax = fx - x0, ay = fy - y0;
+#define CORNERS(LEVEL_H, LEVEL_W)                                                                                                          \
+  float fx = place[0] * (LEVEL_W) -0.5f, fy = place[1] * (LEVEL_H) -0.5f;                                                                  \
+  if (!(fx > -1 && fy > -1 && fx < (LEVEL_W) && fy < (LEVEL_H)))                                                                           \
+    continue;                                                                                                                              \
+  int x0 = (int) (fx + 1) - 1, y0 = (int) (fy + 1) - 1;                                                                                    \
+  float ax = fx - x0, ay = fy - y0;
 
 void
 deformable_forward (const float *value, const float *at, const float *weight, float *out, const int *shapes, int n, int t, int q, int m,

@@ -163,10 +163,11 @@ def region_losses(
     out = dense_losses(model, heads, r, batch)
     objects = batch.weights.sum().clamp(min=1.0)
     layers = len(r.boxes)
+    prior = r.scores.detach().gather(1, r.index).sigmoid()
     for i, (q_sem, boxes) in enumerate(zip(r.semantics, r.boxes)):
         logits = heads.region(q_sem)
         foreground = model.region_decoder.foreground(q_sem).squeeze(-1)
-        match = hungarian(boxes.detach(), logits.detach(), batch)
+        match = hungarian(boxes.detach(), logits.detach(), batch, prior)
         b, q, g = match.unbind(1)
         weight, truth, label = batch.weights[b, g], batch.boxes[b, g], batch.labels[b, g]
         quality = iou(boxes[b, q].detach(), truth).clamp(0, 1)

@@ -11,6 +11,9 @@ from .boxes import corners, giou, iou, pairwise_cover, pairwise_iou
 from .dataset import Batch
 
 
+PRIOR = 3.0  # cost of a query's selection score
+
+
 @torch.no_grad()
 def task_aligned(
     boxes: Tensor,
@@ -48,8 +51,12 @@ def task_aligned(
 
 
 @torch.no_grad()
-def hungarian(boxes: Tensor, logits: Tensor, batch: Batch) -> Tensor:
-    """boxes [B, N, 4], class logits [B, N, C] → matched queries [K, 3]: image, query, object (DETR's costs 2, 5, 2)."""
+def hungarian(boxes: Tensor, logits: Tensor, batch: Batch, prior: Tensor | None = None) -> Tensor:
+    """boxes [B, N, 4], class logits [B, N, C] → matched queries [K, 3]: image, query, object (DETR's costs 2, 5, 2).
+
+    The dense head selects several nearly equal queries an object. `prior` [B, N], the probability with which a query was selected,
+    lets the best of them win each time: which of equals is to answer can then be learnt.
+    """
     b, g = batch.labels.shape
     n = boxes.shape[1]
     z = logits.gather(2, batch.labels[:, None].expand(b, n, g))  # [B, N, G]
@@ -58,6 +65,8 @@ def hungarian(boxes: Tensor, logits: Tensor, batch: Batch) -> Tensor:
     cost = 2 * (0.25 * (1 - p) ** 2 * softplus(-z) - 0.75 * p**2 * softplus(z))
     cost = cost + 5 * (boxes[:, :, None] - batch.boxes[:, None]).abs().sum(-1)
     cost = cost - 2 * giou(boxes[:, :, None], batch.boxes[:, None])
+    if prior is not None:
+        cost = cost - PRIOR * prior[..., None]
     table = cost.nan_to_num(1e4, 1e4, 1e4).numpy()
     rows = []
     for i, present in enumerate((batch.weights > 0).numpy()):
