@@ -121,6 +121,12 @@ class Matching(unittest.TestCase):
         match = hungarian(boxes, torch.zeros(1, 3, 2), batch)
         self.assertEqual(sorted(match.tolist()), [[0, 0, 1], [0, 2, 0]])
 
+    def test_of_equal_queries_the_one_selected_first_is_matched(self) -> None:
+        batch = batch_of([[0.2, 0.2, 0.1, 0.1]], [0])
+        boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1]] * 3])
+        match = hungarian(boxes, torch.zeros(1, 3, 2), batch, torch.tensor([[0.2, 0.9, 0.3]]))
+        self.assertEqual(match.tolist(), [[0, 1, 0]])
+
     def test_task_aligned_prefers_overlap_and_one_owner(self) -> None:
         batch = batch_of([[0.5, 0.5, 0.5, 0.5]], [0])
         boxes = torch.tensor([[[0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.25, 0.5], [0.1, 0.1, 0.1, 0.1]]])

@@ -301,8 +301,8 @@ class Sampler:
         self.records, self.store = records, store
         self.weights = weights
         self.log_ratio = np.array([np.log(r.width / r.height) for r in records])
-        self.rng = random.Random(seed)
-        self.numpy = np.random.default_rng(seed)
+        self.start = seed
+        self.seed(0)
         self.tables: dict[float, np.ndarray] = {}
 
     def batch(self, size: tuple[int, int], count: int, strength: float = 1.0, masks: bool = True, mosaics: float = 0.0) -> Batch:
@@ -323,9 +323,7 @@ class Sampler:
                 samples.append(augment(chosen[0], self.store[chosen[0].name], size, masks))
         return collate(samples, size)
 
-    def state(self) -> dict[str, Any]:
-        return {"rng": self.rng.getstate(), "numpy": self.numpy.bit_generator.state}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.rng.setstate(state["rng"])
-        self.numpy.bit_generator.state = state["numpy"]
+    def seed(self, step: int) -> None:
+        """What is drawn next depends on the step alone, so that a resumed run draws as one that was never stopped."""
+        self.rng = random.Random(self.start * 1_000_003 + step)
+        self.numpy = np.random.default_rng([self.start, step])

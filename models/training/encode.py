@@ -112,7 +112,11 @@ class EncodedSampler:
         self.tables = [np.cumsum(p / max(p.sum(), 1e-12)) for p in parts]
         share = np.array([p.sum() for p in parts])
         self.share = np.cumsum(share / share.sum())
-        self.numpy = np.random.default_rng(seed)
+        self.start = seed
+        self.seed(0)
+
+    def seed(self, step: int) -> None:
+        self.numpy = np.random.default_rng([self.start, step])
 
     def batch(self, count: int) -> Batch:
         g = int(np.searchsorted(self.share, self.numpy.random()).clip(0, len(self.groups) - 1))
@@ -122,12 +126,6 @@ class EncodedSampler:
         pooled = torch.logit(arrays["pooled"] / STEP, eps=1e-3)
         batch.encoded = Encoded(arrays["c5"].permute(0, 3, 1, 2), arrays["semantics"], arrays["boxes"], pooled)
         return batch
-
-    def state(self) -> dict[str, Any]:
-        return {"numpy": self.numpy.bit_generator.state}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.numpy.bit_generator.state = state["numpy"]
 
 
 def main() -> None:

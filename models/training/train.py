@@ -73,6 +73,7 @@ class Options:
     average: float
     stage: str
     mosaics: float
+    save_seconds: float
 
 
 class Run:
@@ -103,14 +104,15 @@ class Run:
             self.regions = Sampler(train, region_weights(train), store, seed)
             captioned = [r for r in train if r.captions]
             self.captions = Sampler(captioned, caption_weights(captioned), store, seed + 7)
-        self.words.rng = random.Random(seed + 11)
-        torch.manual_seed(seed)
+        self.seed = seed
         self.step, self.spent = 0, 0.0
         self.stopping = False
 
     # ---- one iteration
 
     def plan(self, step: int, progress: float) -> Plan:
+        if self.o.minutes <= 0:
+            progress = step / self.o.steps
         rng = random.Random(self.o.seed * 1_000_003 + step)
         kinds = STAGES[self.o.stage]
         task = rng.choices(list(kinds), [t.share for t in kinds.values()])[0]
@@ -133,6 +135,8 @@ class Run:
     def load(self, plan: Plan) -> Batch | None:
         if plan.task == "language":
             return None
+        self.regions.seed(plan.step)
+        self.captions.seed(plan.step)
         count = self.count(plan.task)
         if self.o.stage in STORED:
             return (self.regions if plan.task in REGIONS else self.captions).batch(count)
@@ -151,6 +155,9 @@ class Run:
         return self.o.lr * warm * (0.03 + 0.97 * 0.5 * (1 + np.cos(np.pi * min(progress, 1.0))))
 
     def update(self, plan: Plan, batch: Batch | None) -> dict[str, float]:
+        # all that is random depends on the step and the rank alone: nothing of it has to be stored for resuming
+        torch.manual_seed(self.seed * 1_000_003 + plan.step)
+        self.words.rng = random.Random(self.seed * 1_000_003 + plan.step)
         self.optimizer.zero_grad()
         loss, parts = self.loss(plan, batch)
         loss.backward()
@@ -200,7 +207,7 @@ class Run:
             if rank() == 0 and now - shown > 20:
                 self.report(progress, images / (now - shown), began, means)
                 shown, images, means = now, 0, {}
-            if rank() == 0 and now - saved > 300:
+            if rank() == 0 and now - saved > self.o.save_seconds:
                 self.save(self.spent + now - began)
                 saved = now
         loader.shutdown(wait=False)
@@ -229,9 +236,6 @@ class Run:
             "average": self.average.state,
             "updates": self.average.updates,
             "optimizer": self.optimizer.state_dict(),
-            "samplers": [self.regions.state(), self.captions.state()],
-            "words": self.words.rng.getstate(),
-            "torch": torch.get_rng_state(),
         }
         path = self.o.out / "last.pt"
         torch.save(state, path.with_suffix(".tmp"))
@@ -246,14 +250,6 @@ class Run:
         self.average.updates = state["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.spent = state["step"], state["spent"]
-        if rank() == 0:
-            for sampler, s in zip((self.regions, self.captions), state["samplers"]):
-                sampler.restore(s)
-            self.words.rng.setstate(state["words"])
-            torch.set_rng_state(state["torch"])
-        else:
-            for sampler in (self.regions, self.captions):
-                sampler.numpy = np.random.default_rng(self.step * 100 + rank())
 
 
 def region_weights(train: list[Record]) -> np.ndarray:
@@ -334,6 +330,7 @@ def main() -> None:
         help="regions: the region part alone; decoder, refine: all tasks on its stored outputs; joint: everything at once",
     )  # fmt: skip
     parser.add_argument("--mosaics", type=float, default=0.4, help="share of samples that join four images, before the last fifth")
+    parser.add_argument("--save-seconds", type=float, default=300, help="between checkpoints")
     options = Options(**vars(parser.parse_args()))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "rendezvous").unlink(missing_ok=True)
