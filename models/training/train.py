@@ -34,6 +34,7 @@ from .optimizer import Average, BalancedAdamW, Group
 from .setup import SOURCES, build, records
 from .stages import DECODER, REGIONS, STAGES, STORED, WITH_MASKS
 from .tasks import Trainee
+from .vocabulary import CaptionVocabulary
 
 # progress from which these input sizes are drawn, with their weights
 SMALL = (((256, 160), 3), ((224, 192), 3), ((192, 192), 1), ((160, 224), 1))
@@ -83,6 +84,8 @@ class Run:
         self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
         if options.start is not None:
             continue_from(self.trainee, options.start, options.fresh_decoder)
+            # the model's own candidates, whatever the texts at hand would make of the vocabulary
+            self.words.vocabulary = CaptionVocabulary(self.words.tokenizer, self.trainee.model.caption.token_ids)
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
         self.trainee.model.to(memory_format=torch.channels_last)
