@@ -11,7 +11,7 @@ cuda_name (const gchar *device)
   const gchar *rest;
   gsize digits;
 
-  if (!g_str_has_prefix (device, "cuda"))
+  if (strncmp (device, "cuda", strlen ("cuda")) != 0)
     return NULL;
   rest = device + strlen ("cuda");
   digits = rest[0] == ':' ? strspn (rest + 1, "0123456789") : 0;

@@ -102,7 +102,10 @@ alignment_of (const UpiCudaPlan *plan, UpiValue value, const Rows *rows)
 {
   const UpiValueInfo *info = upi_program_value (plan->base.program, value);
   gsize bytes = upi_cuda_element_bytes (plan->type, info->dtype);
-  gsize bits = (info->offset | (gsize) rows->ld | (rows->batch > 1 ? (gsize) rows->stride : 0)) * bytes | UPI_CUDA_ALIGNMENT;
+  const UpiValueInfo *owner = upi_program_value (plan->base.program, info->base);
+  /* In the arena a value may lie at any multiple of UPI_ALIGNMENT; weights and bound values begin an allocation, or a part aligned as one. */
+  gsize place = owner->kind == UPI_VALUE_COMPUTED && !owner->is_output ? owner->arena_offset : 0;
+  gsize bits = place | (info->offset | (gsize) rows->ld | (rows->batch > 1 ? (gsize) rows->stride : 0)) * bytes | UPI_CUDA_ALIGNMENT;
 
   return (guint) (bits & -bits);
 }
@@ -256,28 +259,24 @@ prepare_layer (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, GError **erro
 
 /* ---- prepare --------------------------------------------------------------------------------------------------------------------- */
 
-/* Weights that the operation reads as they are: gamma, tables, constants. */
+/* A weight that is read as it is: gamma, a table, a constant. Anything else is nothing to load. */
 static gboolean
-load_plain_weights (UpiCudaPlan *plan, const UpiOp *op, GError **error)
+load_plain_weight (UpiCudaPlan *plan, UpiValue value, GError **error)
 {
-  for (guint i = 0; i < op->n_inputs; i++) {
-    const UpiValueInfo *info;
-    UpiTensor whole;
-    UpiValue base;
+  const UpiValueInfo *info;
+  UpiTensor whole;
+  UpiValue base;
 
-    if (op->inputs[i] == UPI_NO_VALUE)
-      continue;
-    base = upi_program_value (plan->base.program, op->inputs[i])->base;
-    info = upi_program_value (plan->base.program, base);
-    if (info->kind != UPI_VALUE_WEIGHT || plan->weights[base] != NULL)
-      continue;
-    whole = host_weight (plan, base);
-    plan->weights[base] = upi_cuda_weight_get (
-        plan->device, plan->type, info->dtype == UPI_I32 ? UPI_CUDA_WEIGHT_INTS : UPI_CUDA_WEIGHT_PLAIN, &whole, 1, error);
-    if (plan->weights[base] == NULL)
-      return FALSE;
-  }
-  return TRUE;
+  if (value == UPI_NO_VALUE)
+    return TRUE;
+  base = upi_program_value (plan->base.program, value)->base;
+  info = upi_program_value (plan->base.program, base);
+  if (info->kind != UPI_VALUE_WEIGHT || plan->weights[base] != NULL)
+    return TRUE;
+  whole = host_weight (plan, base);
+  plan->weights[base] = upi_cuda_weight_get (
+      plan->device, plan->type, info->dtype == UPI_I32 ? UPI_CUDA_WEIGHT_INTS : UPI_CUDA_WEIGHT_PLAIN, &whole, 1, error);
+  return plan->weights[base] != NULL;
 }
 
 gboolean
@@ -287,10 +286,14 @@ upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error)
   UpiCudaOp *how = &plan->ops[index];
   UpiTensor x;
 
-  if (op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR)
-    return prepare_layer (plan, op, how, error);
-  if (!load_plain_weights (plan, op, error))
+  if (!load_plain_weight (plan, op->residual, error))
     return FALSE;
+  if (op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR)
+    return load_plain_weight (plan, op->inputs[0], error) && prepare_layer (plan, op, how, error);
+  for (guint i = 0; i < op->n_inputs; i++) {
+    if (!load_plain_weight (plan, op->inputs[i], error))
+      return FALSE;
+  }
   x = upi_cuda_resolve (plan, op->inputs[0], NULL);
   switch (op->kind) {
   case UPI_OP_MATMUL:
@@ -516,6 +519,7 @@ upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error)
   }
   if (op->residual != UPI_NO_VALUE)
     s.residual = upi_cuda_resolve (plan, op->residual, context);
+  g_assert (op->residual == UPI_NO_VALUE || s.residual.data != NULL);
   s.out = upi_cuda_resolve (plan, op->output, context);
   if (layer)
     return launch_layer (&s, error);

@@ -6,7 +6,8 @@
 #define STAGING_FLOATS ((gsize) 4 * 1024 * 1024 / sizeof (gfloat))
 
 typedef struct {
-  const void *data; /* host memory: the key, with the next two */
+  const void *data; /* host memory: the key, with the next three */
+  gsize count;      /* elements: a smaller weight may begin where a larger one does */
   UpiCudaPacking packing;
   UpiCudaType type;
   gint ref_count;
@@ -26,7 +27,7 @@ weight_equal (gconstpointer a, gconstpointer b)
 {
   const Weight *x = a, *y = b;
 
-  return x->data == y->data && x->packing == y->packing && x->type == y->type;
+  return x->data == y->data && x->count == y->count && x->packing == y->packing && x->type == y->type;
 }
 
 /* Where element i of the packed weight comes from; shape [O, C, kh, kw]. */
@@ -58,7 +59,7 @@ packed_source (UpiCudaPacking packing, const UpiShape *shape, gint groups, gsize
   case UPI_CUDA_WEIGHT_PLAIN:
   case UPI_CUDA_WEIGHT_INTS:
   default:
-    return i;
+    g_assert_not_reached ();
   }
   return (o * channels + c) * taps + tap;
 }
@@ -76,7 +77,9 @@ upload (UpiCudaDevice *device, UpiCudaPacking packing, const UpiTensor *weight, 
     gsize n = MIN (STAGING_FLOATS, count - start);
     guint32 *staging = (guint32 *) device->staging;
 
-    for (gsize i = 0; i < n; i++)
+    if (packing == UPI_CUDA_WEIGHT_PLAIN || packing == UPI_CUDA_WEIGHT_INTS)
+      memcpy (staging, (const guint32 *) weight->data + start, n * sizeof *staging);
+    for (gsize i = 0; i < n && packing != UPI_CUDA_WEIGHT_PLAIN && packing != UPI_CUDA_WEIGHT_INTS; i++)
       staging[i] = ((const guint32 *) weight->data)[packed_source (packing, &shape, groups, start + i)];
     if (!UPI_CUDA (device, cudaMemcpyAsync (to + start, staging, n * sizeof (gfloat), cudaMemcpyHostToDevice, device->upload), error)
         || !UPI_CUDA (device, cudaStreamSynchronize (device->upload), error))
@@ -108,7 +111,7 @@ load (UpiCudaDevice *device, Weight *w, const UpiTensor *weight, gint groups, GE
 const void *
 upi_cuda_weight_get (UpiCudaDevice *device, UpiCudaType type, UpiCudaPacking packing, const UpiTensor *weight, gint groups, GError **error)
 {
-  Weight key = { weight->data, packing, type, 1, NULL }, *w;
+  Weight key = { weight->data, upi_shape_count (&weight->shape), packing, type, 1, NULL }, *w;
 
   g_mutex_lock (&device->lock);
   if (device->weights == NULL)

@@ -339,7 +339,7 @@ static void
 configure (const Descriptor *heuristics, int64_t requested, int64_t *count, Descriptor **configs)
 {
   Program program;
-  cudnnBackendHeurMode_t mode;
+  cudnnBackendHeurMode_t mode = CUDNN_HEUR_MODE_A;
 
   *count = 0;
   read_graph (heuristics->graph, &program);
