@@ -64,19 +64,39 @@ copy (UpiCudaContext *context, gboolean to_device, gsize offset, gsize bytes, GE
       error);
 }
 
-/* Between float32, as it comes and goes, and the 16 bits it is computed in. */
+/* Float32, as it comes, to the 16 bits it is computed in. */
 static gboolean
-convert (UpiCudaContext *context, UpiValue value, gboolean to_device, GError **error)
+narrow (UpiCudaContext *context, UpiValue value, GError **error)
 {
   const UpiCudaPlan *plan = context->plan;
-  const UpiValueInfo *info = upi_program_value (plan->base.program, value);
-  gfloat *wide = (gfloat *) (context->io + plan->io_offset[value]);
-  glong n = (glong) upi_shape_count (&info->shape);
+  UpiTensor tensor = upi_cuda_resolve (plan, value, context);
+  const gfloat *wide = (const gfloat *) (context->io + plan->io_offset[value]);
 
-  if (plan->type == UPI_CUDA_F32 || info->dtype == UPI_I32)
+  if (plan->type == UPI_CUDA_F32 || tensor.dtype == UPI_I32)
     return TRUE;
-  return to_device ? UPI_CUDA (plan->device, upi_cuda_from_float (plan->type, context->stream, wide, context->values[value], n), error)
-                   : UPI_CUDA (plan->device, upi_cuda_to_float (plan->type, context->stream, context->values[value], wide, n), error);
+  return UPI_CUDA (plan->device, upi_cuda_from_float (plan->type, context->stream, wide, tensor.data, upi_cuda_view (&tensor)), error);
+}
+
+/* What operations wrote of a bound value, and nothing else, back to float32. */
+static gboolean
+widen (UpiCudaContext *context, UpiValue value, GError **error)
+{
+  const UpiCudaPlan *plan = context->plan;
+  const UpiProgram *p = plan->base.program;
+
+  for (guint i = 0; i < p->ops->len; i++) {
+    UpiValue written = upi_program_op (p, i)->output;
+    const UpiValueInfo *info = upi_program_value (p, written);
+    UpiTensor tensor;
+    gfloat *wide = (gfloat *) (context->io + plan->io_offset[value]) + info->offset;
+
+    if (plan->type == UPI_CUDA_F32 || info->base != value || info->dtype == UPI_I32)
+      continue;
+    tensor = upi_cuda_resolve (plan, written, context);
+    if (!UPI_CUDA (plan->device, upi_cuda_to_float (plan->type, context->stream, tensor.data, wide, upi_cuda_view (&tensor)), error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 static gboolean
@@ -91,7 +111,7 @@ receive (UpiCudaContext *context, GError **error)
 
     if (is_partial (context, v) && !copy (context, TRUE, context->plan->io_offset[v], host_bytes (info), error))
       return FALSE;
-    if ((is_input (info) || is_partial (context, v)) && !convert (context, v, TRUE, error))
+    if (is_input (info) && !narrow (context, v, error))
       return FALSE;
   }
   return TRUE;
@@ -106,7 +126,7 @@ send (UpiCudaContext *context, GError **error)
   for (guint v = 0; v < p->values->len; v++) {
     const UpiValueInfo *info = upi_program_value (p, v);
 
-    if ((is_output (info) || is_changed (context, v)) && !convert (context, v, FALSE, error))
+    if ((is_output (info) || is_changed (context, v)) && !widen (context, v, error))
       return FALSE;
     if (is_changed (context, v) && !copy (context, FALSE, plan->io_offset[v], host_bytes (info), error))
       return FALSE;

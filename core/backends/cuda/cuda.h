@@ -163,6 +163,8 @@ void upi_cuda_bind (UpiContext *context, UpiValue value, void *data);
 gboolean upi_cuda_run (UpiContext *context, GError **error);
 gboolean upi_cuda_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
 
+/* operations.c: padded in front with dimensions of 1. */
+UpiCudaView upi_cuda_view (const UpiTensor *tensor);
 /* Chooses how an operation runs. */
 gboolean upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error);
 void upi_cuda_op_clear (UpiCudaPlan *plan, guint index);

@@ -4,8 +4,8 @@
 /* ---- views ----------------------------------------------------------------------------------------------------------------------- */
 
 /* Padded in front with dimensions of 1: [N,T,C] → [1,N,T,C]. */
-static UpiCudaView
-view_of (const UpiTensor *t)
+UpiCudaView
+upi_cuda_view (const UpiTensor *t)
 {
   UpiCudaView view = { { 1, 1, 1, 1 }, { 0, 0, 0, 0 } };
   guint lead = UPI_MAX_RANK - t->shape.rank;
@@ -21,7 +21,7 @@ view_of (const UpiTensor *t)
 static UpiCudaView
 broadcast_view (const UpiTensor *b, const UpiCudaView *x)
 {
-  UpiCudaView view = view_of (b);
+  UpiCudaView view = upi_cuda_view (b);
 
   for (guint i = 0; i < UPI_MAX_RANK; i++) {
     if (view.dim[i] == 1)
@@ -35,7 +35,7 @@ broadcast_view (const UpiTensor *b, const UpiCudaView *x)
 static UpiCudaView
 map_view (const UpiTensor *t)
 {
-  UpiCudaView view = view_of (t);
+  UpiCudaView view = upi_cuda_view (t);
 
   if (t->shape.rank == 3) {
     view.dim[0] = view.dim[1];
@@ -50,7 +50,7 @@ map_view (const UpiTensor *t)
 static UpiCudaView
 item_view (const UpiTensor *t)
 {
-  UpiCudaView view = view_of (t);
+  UpiCudaView view = upi_cuda_view (t);
 
   if (view.dim[1] == 1)
     view.stride[1] = 0;
@@ -372,7 +372,7 @@ launch_layer (const Step *s, GError **error)
   UpiCudaContext *c = s->context;
   UpiCudaDevice *device = c->plan->device;
   gboolean residual = s->residual.data != NULL, after_convolution = s->how->convolution != NULL;
-  UpiCudaView y = view_of (&s->out);
+  UpiCudaView y = upi_cuda_view (&s->out);
 
   if (s->how->product != NULL) {
     if (!upi_cuda_product_run (
@@ -388,7 +388,7 @@ launch_layer (const Step *s, GError **error)
   return !s->how->epilogue
       || UPI_CUDA (device,
           upi_cuda_epilogue (c->plan->type, c->stream, s->out.data, y, after_convolution ? s->how->bias : NULL,
-              after_convolution ? s->residual.data : NULL, after_convolution && residual ? view_of (&s->residual) : y,
+              after_convolution ? s->residual.data : NULL, after_convolution && residual ? upi_cuda_view (&s->residual) : y,
               acts[s->op->kind == UPI_OP_LINEAR ? s->op->u.act : s->op->u.conv.act]),
           error);
 }
@@ -398,18 +398,18 @@ launch_attention (const Step *s)
 {
   const UpiTensor *in = s->in;
   gboolean two = s->op->n_inputs == 7;
-  UpiCudaAttention a = { .q = view_of (&in[0]),
-    .k = view_of (&in[1]),
-    .v = view_of (&in[2]),
-    .out = view_of (&s->out),
+  UpiCudaAttention a = { .q = upi_cuda_view (&in[0]),
+    .k = upi_cuda_view (&in[1]),
+    .v = upi_cuda_view (&in[2]),
+    .out = upi_cuda_view (&s->out),
     .heads = s->op->u.attention.heads,
     .causal = s->op->u.attention.causal };
 
   a.length_stride = in[3].data != NULL ? upi_tensor_step (&in[3], 0) : 0;
   a.k2 = a.v2 = a.k;
   if (two) {
-    a.k2 = view_of (&in[4]);
-    a.v2 = view_of (&in[5]);
+    a.k2 = upi_cuda_view (&in[4]);
+    a.v2 = upi_cuda_view (&in[5]);
     a.length2_stride = in[6].data != NULL ? upi_tensor_step (&in[6], 0) : 0;
   }
   return upi_cuda_attention (s->context->plan->type, s->context->stream, &a, in[0].data, in[1].data, in[2].data, in[3].data,
@@ -420,11 +420,11 @@ static cudaError_t
 launch_deformable (const Step *s)
 {
   const UpiDeformable *d = &s->op->u.deformable;
-  UpiCudaDeformable shape = { .value = view_of (&s->in[0]),
-    .offsets = view_of (&s->in[1]),
-    .weights = view_of (&s->in[2]),
+  UpiCudaDeformable shape = { .value = upi_cuda_view (&s->in[0]),
+    .offsets = upi_cuda_view (&s->in[1]),
+    .weights = upi_cuda_view (&s->in[2]),
     .reference = item_view (&s->in[3]),
-    .out = view_of (&s->out),
+    .out = upi_cuda_view (&s->out),
     .heads = d->heads,
     .points = d->points,
     .levels = d->levels };
@@ -445,7 +445,7 @@ launch_kernel (const Step *s)
   UpiCudaType type = s->context->plan->type;
   cudaStream_t stream = s->context->stream;
   const UpiTensor *in = s->in, *out = &s->out;
-  UpiCudaView x = view_of (&in[0]), y = view_of (out), b;
+  UpiCudaView x = upi_cuda_view (&in[0]), y = upi_cuda_view (out), b;
 
   switch (s->op->kind) {
   case UPI_OP_ATTENTION:
@@ -453,7 +453,7 @@ launch_kernel (const Step *s)
   case UPI_OP_DEFORMABLE_ATTENTION:
     return launch_deformable (s);
   case UPI_OP_LAYER_NORM:
-    return upi_cuda_layer_norm (type, stream, in[0].data, x, s->residual.data, s->residual.data != NULL ? view_of (&s->residual) : x,
+    return upi_cuda_layer_norm (type, stream, in[0].data, x, s->residual.data, s->residual.data != NULL ? upi_cuda_view (&s->residual) : x,
         in[1].data, in[2].data, out->data, y, s->op->u.norm.eps, acts[s->op->u.norm.act]);
   case UPI_OP_GROUP_NORM:
     return upi_cuda_group_norm (type, stream, in[0].data, map_view (&in[0]), in[1].data, in[2].data, out->data, map_view (out),
@@ -486,7 +486,7 @@ launch_kernel (const Step *s)
     x.stride[1] = 0;
     return upi_cuda_gather (type, stream, in[0].data, x, in[1].data, upi_tensor_step (&in[1], 0), out->data, y);
   case UPI_OP_STORE_ROWS:
-    return upi_cuda_store_rows (type, stream, in[1].data, view_of (&in[1]), in[2].data, upi_tensor_step (&in[2], 0), out->data, y);
+    return upi_cuda_store_rows (type, stream, in[1].data, upi_cuda_view (&in[1]), in[2].data, upi_tensor_step (&in[2], 0), out->data, y);
   case UPI_OP_TOP_K:
     if (in[0].shape.rank == 2) { /* [N,T] → [1,N,T,1] */
       x = (UpiCudaView){ { 1, in[0].shape.dim[0], in[0].shape.dim[1], 1 }, { 0, in[0].stride[0], 1, 1 } };

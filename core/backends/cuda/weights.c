@@ -101,7 +101,8 @@ load (UpiCudaDevice *device, Weight *w, const UpiTensor *weight, gint groups, GE
   if (!narrow)
     return upload (device, w->packing, weight, groups, w->memory, error);
   ok = UPI_CUDA (device, cudaMalloc (&wide, count * sizeof (gfloat)), error) && upload (device, w->packing, weight, groups, wide, error)
-      && UPI_CUDA (device, upi_cuda_from_float (w->type, device->upload, wide, w->memory, (glong) count), error)
+      && UPI_CUDA (device,
+          upi_cuda_from_float (w->type, device->upload, wide, w->memory, (UpiCudaView){ { 1, 1, 1, (gint) count }, { 0, 0, 0, 1 } }), error)
       && UPI_CUDA (device, cudaStreamSynchronize (device->upload), error);
   if (wide != NULL)
     cudaFree (wide);

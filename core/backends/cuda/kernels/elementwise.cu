@@ -85,24 +85,14 @@ epilogue_kernel (T *y, UpiCudaView yv, const T *bias, const T *residual, UpiCuda
   upi_store (y + offset (yv, p), upi_activate (act, value));
 }
 
-template <typename T>
+template <typename From, typename To>
 static __global__ void
-from_float_kernel (const float *x, T *y, long n)
+convert_kernel (const From *x, To *y, UpiCudaView v)
 {
-  long i = upi_thread ();
+  Position p;
 
-  if (i < n)
-    upi_store (y + i, x[i]);
-}
-
-template <typename T>
-static __global__ void
-to_float_kernel (const T *x, float *y, long n)
-{
-  long i = upi_thread ();
-
-  if (i < n)
-    y[i] = upi_load (x + i);
+  if (position (v, &p))
+    upi_store (y + offset (v, p), upi_load (x + offset (v, p)));
 }
 
 static long
@@ -190,13 +180,20 @@ upi_cuda_epilogue (
 }
 
 extern "C" cudaError_t
-upi_cuda_from_float (UpiCudaType type, cudaStream_t stream, const float *x, void *y, long n)
+upi_cuda_from_float (UpiCudaType type, cudaStream_t stream, const float *x, void *y, UpiCudaView v)
 {
-  UPI_FOR_TYPE (type, return UPI_LAUNCH ((from_float_kernel<T>), upi_blocks (n, BLOCK), BLOCK, 0, stream, x, (T *) y, n));
+  UpiCudaView *views[] = { &v };
+
+  fold (views, 1);
+  UPI_FOR_TYPE (type, return UPI_LAUNCH ((convert_kernel<float, T>), upi_blocks (count (v), BLOCK), BLOCK, 0, stream, x, (T *) y, v));
 }
 
 extern "C" cudaError_t
-upi_cuda_to_float (UpiCudaType type, cudaStream_t stream, const void *x, float *y, long n)
+upi_cuda_to_float (UpiCudaType type, cudaStream_t stream, const void *x, float *y, UpiCudaView v)
 {
-  UPI_FOR_TYPE (type, return UPI_LAUNCH ((to_float_kernel<T>), upi_blocks (n, BLOCK), BLOCK, 0, stream, (const T *) x, y, n));
+  UpiCudaView *views[] = { &v };
+
+  fold (views, 1);
+  UPI_FOR_TYPE (
+      type, return UPI_LAUNCH ((convert_kernel<T, float>), upi_blocks (count (v), BLOCK), BLOCK, 0, stream, (const T *) x, y, v));
 }

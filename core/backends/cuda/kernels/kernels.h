@@ -30,9 +30,9 @@ cudaError_t upi_cuda_copy (UpiCudaType type, cudaStream_t stream, const void *x,
 /* y = act (y + bias + residual): what a library's product has no epilogue for. bias [C] and residual may be NULL. */
 cudaError_t upi_cuda_epilogue (
     UpiCudaType type, cudaStream_t stream, void *y, UpiCudaView yv, const void *bias, const void *residual, UpiCudaView rv, int act);
-/* float32 to and from `type`, n elements. */
-cudaError_t upi_cuda_from_float (UpiCudaType type, cudaStream_t stream, const float *x, void *y, long n);
-cudaError_t upi_cuda_to_float (UpiCudaType type, cudaStream_t stream, const void *x, float *y, long n);
+/* float32 to and from `type`; x and y lie alike. */
+cudaError_t upi_cuda_from_float (UpiCudaType type, cudaStream_t stream, const float *x, void *y, UpiCudaView v);
+cudaError_t upi_cuda_to_float (UpiCudaType type, cudaStream_t stream, const void *x, float *y, UpiCudaView v);
 
 /* norms.cu: over the last dimension. residual may be NULL. */
 cudaError_t upi_cuda_layer_norm (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *residual, UpiCudaView rv,
