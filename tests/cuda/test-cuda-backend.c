@@ -371,6 +371,9 @@ test_lost_device (void)
   g_assert_nonnull (strstr (second->message, "was lost"));
   g_assert_null (upi_context_new (plan, &third));
   g_assert_error (third, UPI_ERROR, UPI_ERROR_DEVICE);
+  g_clear_error (&third);
+  g_assert_null (upi_backend_cuda ("cuda:0", &third));
+  g_assert_error (third, UPI_ERROR, UPI_ERROR_DEVICE);
   memory_init (&memory, 0);
   memory_init (&expected, 0);
   run_ref (&expected);

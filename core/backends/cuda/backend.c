@@ -67,7 +67,7 @@ upi_backend_cuda (const gchar *name, GError **error)
   if (!parse (name, &index, &kind, error))
     return NULL;
   device = upi_cuda_device_open (index, error);
-  if (device == NULL)
+  if (device == NULL || !upi_cuda_device_enter (device, error)) /* it may be lost: device=auto then takes the processor */
     return NULL;
   g_mutex_lock (&made.lock);
   if (made.backends == NULL)
