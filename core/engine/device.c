@@ -3,23 +3,33 @@
 
 #include <string.h>
 
-/* "cuda" or "cuda:" and a number of up to three digits. */
-static gboolean
-is_cuda (const gchar *device)
+/* "cuda", "cuda:" and a number of up to three digits, either with a kind of numbers behind it: the name with its number, or NULL. (transfer full) */
+static gchar *
+cuda_name (const gchar *device)
 {
-  const gchar *colon = strchr (device, ':');
+  static const gchar *const kinds[] = { "", ":f32", ":tf32", ":f16", ":bf16" };
+  const gchar *rest;
   gsize digits;
 
-  if (!colon)
-    return strcmp (device, "cuda") == 0;
-  digits = strspn (colon + 1, "0123456789");
-  return g_str_has_prefix (device, "cuda:") && digits >= 1 && digits <= 3 && colon[1 + digits] == '\0';
+  if (strncmp (device, "cuda", strlen ("cuda")) != 0)
+    return NULL;
+  rest = device + strlen ("cuda");
+  digits = rest[0] == ':' ? strspn (rest + 1, "0123456789") : 0;
+  if (digits > 3)
+    return NULL;
+  if (digits > 0)
+    rest += 1 + digits;
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strcmp (rest, kinds[i]) == 0)
+      return digits > 0 ? g_strdup (device) : g_strdup_printf ("cuda:0%s", rest);
+  return NULL;
 }
 
 const UpiBackend *
 upi_device_open (const gchar *device, gchar **resolved, GError **error)
 {
   const UpiBackend *backend;
+  g_autofree gchar *cuda = NULL;
 
   if (strcmp (device, "auto") == 0) {
     g_autoptr (GError) unusable = NULL;
@@ -32,14 +42,16 @@ upi_device_open (const gchar *device, gchar **resolved, GError **error)
     g_debug ("device auto: not cuda (%s)", unusable->message);
     device = "cpu";
   }
-  if (is_cuda (device)) {
-    *resolved = g_strdup (strcmp (device, "cuda") == 0 ? "cuda:0" : device);
-    backend = upi_backend_find (strcmp (*resolved, "cuda:0") == 0 ? "cuda" : device, error);
+  cuda = cuda_name (device);
+  if (cuda) {
+    *resolved = g_strdup (cuda);
+    backend = upi_backend_find (cuda, error);
   } else if (strcmp (device, "cpu") == 0 || strcmp (device, "ref") == 0) { /* ref: the definition, for tests */
     *resolved = g_strdup (device);
     backend = upi_backend_find (device, error);
   } else {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "device \"%s\" is not known, expected auto, cpu, cuda or cuda:N", device);
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "device \"%s\" is not known, expected auto, cpu, cuda, cuda:N or cuda:N:f16", device);
     return NULL;
   }
   if (!backend)
@@ -83,8 +95,17 @@ upi_device_describe (const UpiBackend *backend, const gchar *resolved)
 {
   g_autofree gchar *name = NULL;
 
-  if (strcmp (backend->name, "cuda") == 0)
-    return g_strdup (resolved);
+  if (backend->description)
+    return g_strdup (backend->description);
   name = processor_name ();
   return g_strdup_printf ("%s, %s", name, strcmp (backend->name, "ref") == 0 ? "plain C" : instruction_set ());
+}
+
+guint
+upi_device_workers (const UpiBackend *backend)
+{
+  guint processors = g_get_num_processors ();
+
+  /* A GPU is full with two frames, the copies of one beside the work of the other; a third is converted meanwhile. */
+  return strcmp (backend->name, "cuda") == 0 ? MIN (processors, 3) : processors;
 }

@@ -250,6 +250,8 @@ gboolean upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *l
 /* "auto", "cpu", "cuda:1", "ref" → backend; the device's name for users ("cpu", "cuda:0") goes to resolved. */
 const UpiBackend *upi_device_open (const gchar *device, gchar **resolved, GError **error);
 gchar *upi_device_describe (const UpiBackend *backend, const gchar *resolved);
+/* Workers that keep it busy. */
+guint upi_device_workers (const UpiBackend *backend);
 
 /* ---- the engine (engine.c) -------------------------------------------------------------------------------------------------------- */
 

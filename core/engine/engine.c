@@ -142,7 +142,7 @@ engine_new (
     const UpiEngineOptions *options, const gchar *key, const gchar *path, const gchar *device, const UpiBackend *backend, GError **error)
 {
   UpiEngine *engine = g_new0 (UpiEngine, 1);
-  guint threads = options->threads ? options->threads : g_get_num_processors ();
+  guint threads = options->threads ? options->threads : upi_device_workers (backend);
   UpiEngineInfo *info = &engine->info;
   const UpiConfig *config;
 

@@ -33,6 +33,7 @@ struct _UpiBackend {
   gboolean (*run) (UpiContext *context, GError **error);
   /* As run, and adds each operation's time to microseconds[op] (ops->len of them). */
   gboolean (*run_timed) (UpiContext *context, gdouble *microseconds, GError **error);
+  const gchar *description; /* the hardware, for users: "cuda:0 (NVIDIA L4), f16"; NULL: the processor */
 };
 
 /* The first members of every backend's plan and context. */
@@ -48,7 +49,7 @@ struct _UpiContext {
 
 const UpiBackend *upi_backend_ref (void);
 const UpiBackend *upi_backend_cpu (void);
-/* By name; "cuda" loads its module. NULL and an error that says what is missing. */
+/* By name; "cuda", "cuda:1", "cuda:1:f16" load its module. NULL and an error that says what is missing. */
 const UpiBackend *upi_backend_find (const gchar *name, GError **error);
 
 UpiPlan *upi_plan_new (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);

@@ -91,12 +91,17 @@ library_directory (void)
   return g_path_get_dirname (info.dli_fname);
 }
 
-static const UpiBackend *
+typedef const UpiBackend *(*UpiCudaFunc) (const gchar *name, GError **error);
+
+/* The module's function; loaded once, and then for good. */
+static UpiCudaFunc
 load_cuda (GError **error)
 {
   g_autofree gchar *beside = library_directory ();
-  const gchar *const directories[] = { beside != NULL ? beside : UPI_BACKEND_DIR, UPI_BACKEND_DIR };
-  const UpiBackend *(*get) (void) = NULL;
+  const gchar *named = g_getenv ("UPI_BACKEND_PATH");
+  const gchar *const directories[] = { named != NULL ? named : UPI_BACKEND_DIR, beside != NULL ? beside : UPI_BACKEND_DIR,
+    UPI_BACKEND_DIR };
+  UpiCudaFunc get = NULL;
 
   for (guint i = 0; i < G_N_ELEMENTS (directories); i++) {
     g_autofree gchar *path = g_build_filename (directories[i], "libupi-cuda.so", NULL);
@@ -115,16 +120,32 @@ load_cuda (GError **error)
       return NULL;
     }
     g_module_make_resident (module);
-    return get ();
+    return get;
   }
   g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "no CUDA backend: libupi-cuda.so was not found in %s or %s; use device=cpu",
-      directories[0], directories[1]);
+      directories[1], directories[2]);
   return NULL;
+}
+
+static const UpiBackend *
+find_cuda (const gchar *name, GError **error)
+{
+  static GMutex lock;
+  static UpiCudaFunc get;
+  UpiCudaFunc loaded;
+
+  g_mutex_lock (&lock);
+  if (get == NULL)
+    get = load_cuda (error);
+  loaded = get;
+  g_mutex_unlock (&lock);
+  return loaded != NULL ? loaded (name, error) : NULL;
 }
 
 /**
  * upi_backend_find:
- * @name: "ref", "cpu" or "cuda"
+ * @name: "ref", "cpu" or "cuda[:N][:KIND]" (GPU number N, kind of numbers f32, tf32, f16 or bf16: core/backends/cuda/README.md). Its module is
+ *   looked for in $UPI_BACKEND_PATH, beside this library and where it is installed
  *
  * Returns: (nullable): the backend, for the life of the process; UPI_ERROR_DEVICE says what is missing
  */
@@ -135,8 +156,8 @@ upi_backend_find (const gchar *name, GError **error)
     return upi_backend_ref ();
   if (g_strcmp0 (name, "cpu") == 0)
     return upi_backend_cpu ();
-  if (g_strcmp0 (name, "cuda") == 0)
-    return load_cuda (error);
+  if (name != NULL && g_str_has_prefix (name, "cuda"))
+    return find_cuda (name, error);
   g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "no backend \"%s\": there are cpu, cuda and ref", name);
   return NULL;
 }

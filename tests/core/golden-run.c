@@ -2,6 +2,7 @@
 #include "tests/core/golden-run.h"
 
 #include <math.h>
+#include <string.h>
 
 struct _GoldenRun {
   UpiPlan *plan;
@@ -123,4 +124,38 @@ golden_check_index (const gint32 *index, const gint32 *expected, gsize count, co
       g_error ("query %" G_GSIZE_FORMAT " is token %d (score %g), expected %d (score %g)", i, index[i], (gdouble) scores[index[i]],
           expected[i], (gdouble) scores[expected[i]]);
   }
+}
+
+gboolean
+golden_wants (const gchar *backend)
+{
+  const gchar *wanted = g_getenv ("UPI_TEST_BACKENDS");
+  g_auto (GStrv) names = g_strsplit (wanted ? wanted : "ref,cpu", ",", -1);
+  g_autoptr (GError) error = NULL;
+
+  if (!g_strv_contains ((const gchar *const *) names, backend))
+    return FALSE;
+  if (upi_backend_find (backend, &error))
+    return TRUE;
+  g_print ("# %s: %s\n", backend, error->message);
+  return FALSE;
+}
+
+static void
+skip_missing (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!upi_backend_find (g_getenv ("UPI_TEST_BACKENDS"), &error))
+    g_test_skip (error->message);
+}
+
+void
+golden_skip_missing (const gchar *path)
+{
+  g_autoptr (GError) error = NULL;
+  const gchar *wanted = g_getenv ("UPI_TEST_BACKENDS");
+
+  if (wanted && !strchr (wanted, ',') && !upi_backend_find (wanted, &error))
+    g_test_add_func (path, skip_missing);
 }

@@ -34,4 +34,9 @@ gsize golden_index (GoldenLayout layout, const gint64 *shape, gsize flat);
 /* Indices of the best scores hold against the reference's: the same but where two scores are nearly equal. */
 void golden_check_index (const gint32 *index, const gint32 *expected, gsize count, const gfloat *scores);
 
+/* Whether a backend is to be tested and there: ref and cpu, or those that $UPI_TEST_BACKENDS lists ("cuda"). */
+gboolean golden_wants (const gchar *backend);
+/* Adds a test that is skipped and says why, if the only backend wanted is not there. */
+void golden_skip_missing (const gchar *path);
+
 G_END_DECLS

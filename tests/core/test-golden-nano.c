@@ -19,7 +19,7 @@ static gfloat *labels; /* [C,D] embeddings of the model's own labels, made once 
 static const struct {
   const gchar *name;
   gdouble tolerance;
-} backends[] = { { "ref", 1e-9 }, { "cpu", 1e-7 } };
+} backends[] = { { "ref", 1e-9 }, { "cpu", 1e-7 }, { "cuda", 1e-7 } };
 
 typedef struct {
   guint backend;
@@ -380,6 +380,8 @@ add_tests (GPtrArray *pictures)
   g_test_add_func ("/golden-nano/cost", test_cost);
   for (guint k = 0; k < G_N_ELEMENTS (backends); k++) {
     g_autofree gchar *texts = g_strdup_printf ("/golden-nano/%s/texts", backends[k].name);
+    if (!golden_wants (backends[k].name))
+      continue;
     g_test_add_data_func (texts, GUINT_TO_POINTER (k), test_texts);
     for (guint i = 0; i < json_array_get_length (images); i++) {
       static const struct {
@@ -432,6 +434,7 @@ main (int argc, char **argv)
   tokenizer = upi_tokenizer_open (directory, upi_model_config (model)->text.tokenizer, upi_model_config (model)->text.lower_case, &error);
   g_assert_no_error (error);
   add_tests (pictures);
+  golden_skip_missing ("/golden-nano/cuda");
   status = g_test_run ();
   g_clear_pointer (&pictures, g_ptr_array_unref);
   g_free (labels);

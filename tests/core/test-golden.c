@@ -50,7 +50,7 @@ config_of (const Network *n)
 static const struct {
   const gchar *name;
   gdouble tolerance;
-} backends[] = { { "ref", 1e-9 }, { "cpu", 1e-7 } };
+} backends[] = { { "ref", 1e-9 }, { "cpu", 1e-7 }, { "cuda", 1e-7 } };
 
 /* ---- a part under test ----------------------------------------------------------------------------------------------------------- */
 
@@ -473,6 +473,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (guint n = 0; n < G_N_ELEMENTS (networks); n++) {
     for (guint k = 0; k < G_N_ELEMENTS (backends); k++) {
+      if (!golden_wants (backends[k].name))
+        continue;
       for (guint i = 0; i <= G_N_ELEMENTS (parts); i++) {
         gboolean caption = i == G_N_ELEMENTS (parts);
         g_autofree gchar *path =
@@ -484,6 +486,7 @@ main (int argc, char **argv)
       }
     }
   }
+  golden_skip_missing ("/golden");
   status = g_test_run ();
   for (guint n = 0; n < G_N_ELEMENTS (networks); n++)
     close_network (&networks[n]);

@@ -203,10 +203,9 @@ test_backends (void)
   g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);
   g_assert_nonnull (strstr (error->message, "abacus"));
   g_clear_error (&error);
-  /* A module of its own: where it is missing, the error says what was looked for and what to do instead. */
+  /* A module of its own: where it, the driver or a GPU is missing, the error says what, and what to do instead. */
   if (upi_backend_find ("cuda", &error) == NULL) {
     g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);
-    g_assert_nonnull (strstr (error->message, "libupi-cuda.so"));
     g_assert_nonnull (strstr (error->message, "device=cpu"));
     g_clear_error (&error);
   }

@@ -61,6 +61,34 @@ normal (GRand *rand)
   return sum * 0.87; /* about unit variance */
 }
 
+/* To the nearest number with 11 (f16) or 8 (bf16) bits; f16's small ones are multiples of 2^-24. */
+static gfloat
+narrowed (ParityVariant variant, gfloat value)
+{
+  gint exponent;
+  gdouble fraction;
+
+  if (!(variant & (PARITY_F16 | PARITY_BF16)) || !isfinite (value) || value == 0)
+    return value;
+  fraction = frexp ((gdouble) value, &exponent);
+  if (variant & PARITY_BF16)
+    return (gfloat) ldexp (rint (ldexp (fraction, 8)), exponent - 8);
+  if (fabsf (value) >= 65520)
+    return value > 0 ? INFINITY : -INFINITY;
+  exponent = MAX (exponent, -13);
+  return (gfloat) ldexp (rint (ldexp ((gdouble) value, 11 - exponent)), exponent - 11);
+}
+
+/* Normalised mean squared error that is allowed: what the definition's own float32 rounding allows, or the output's rounding to 16 bits and
+ * that of intermediate results. What copies is exact in every type. */
+static gdouble
+tolerance_of (const ParityFamily *family, ParityVariant variant)
+{
+  if (family->tolerance == 0)
+    return 0;
+  return variant & PARITY_F16 ? 1e-6 : variant & PARITY_BF16 ? 5e-5 : family->tolerance;
+}
+
 static gfloat *
 fill (Parity *parity, const UpiShape *shape, ParityFill kind, gfloat scale)
 {
@@ -80,7 +108,7 @@ fill (Parity *parity, const UpiShape *shape, ParityFill kind, gfloat scale)
       value = 0;
     else if (kind == PARITY_FILL_BROKEN && dice < 0.6)
       value = dice < 0.2 ? NAN : dice < 0.4 ? INFINITY : -INFINITY;
-    data[i] = (gfloat) value * (kind == PARITY_FILL_UNIT ? 1 : scale);
+    data[i] = narrowed (parity->variant, (gfloat) value * (kind == PARITY_FILL_UNIT ? 1 : scale));
   }
   return data;
 }
@@ -369,7 +397,7 @@ parity_check (const UpiBackend *backend, const ParityFamily *family, guint index
 {
   Parity truth, trial;
 
-  parity_build (&truth, family, index, PARITY_DENSE);
+  parity_build (&truth, family, index, PARITY_DENSE | (variant & (PARITY_F16 | PARITY_BF16)));
   run_between_guards (&truth, upi_backend_ref ());
   parity_build (&trial, family, index, variant);
   run_between_guards (&trial, backend);
@@ -377,7 +405,8 @@ parity_check (const UpiBackend *backend, const ParityFamily *family, guint index
   for (guint i = 0; i < trial.n_buffers; i++) {
     check_surroundings (&trial.buffers[i], i);
     /* Inputs too: what is stored into a cache must be equal, all others must be unchanged. */
-    compare (&trial.buffers[i], &truth.buffers[i], i, trial.buffers[i].is_output ? family->tolerance : 0);
+    compare (&trial.buffers[i], &truth.buffers[i], i,
+        trial.buffers[i].is_output || (variant & (PARITY_F16 | PARITY_BF16)) ? tolerance_of (family, variant) : 0);
   }
   parity_clear (&truth);
   parity_clear (&trial);

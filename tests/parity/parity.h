@@ -13,7 +13,10 @@ typedef enum {
   PARITY_STRIDED_INPUTS = 1 << 0,  /* slices of larger inputs; what lies between is NaN */
   PARITY_STRIDED_OUTPUTS = 1 << 1, /* results are written into a part of a larger output; what lies between must not change */
   PARITY_UNALIGNED = 1 << 2,       /* bound memory is aligned to 4 bytes only */
-  PARITY_THREADS = 1 << 3          /* two threads */
+  PARITY_THREADS = 1 << 3,         /* two threads */
+  /* The backend computes in 16 bits: inputs and weights are numbers that these can hold, and tolerances as wide as their rounding. */
+  PARITY_F16 = 1 << 4,
+  PARITY_BF16 = 1 << 5
 } ParityVariant;
 
 typedef enum {

@@ -1,0 +1,174 @@
+/* Inside the cuda backend: devices, plans, contexts, and how every call's status becomes a GError.
+ *
+ * A device is opened on first use and kept for the life of the process; its library handles and the weights on it are there while a plan is.
+ * A plan holds what was chosen and packed once; a context holds memory, a stream and one CUDA graph of the whole program: run() copies the
+ * inputs into pinned memory, launches the graph, waits for its own event, copies the results out. */
+#pragma once
+
+#include "core/backends/cuda/kernels/kernels.h"
+#include "core/program/passes.h"
+#include "core/program/tensor.h"
+#include "core/upi.h"
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <cudnn.h>
+
+G_BEGIN_DECLS
+
+#define UPI_CUDA_ALIGNMENT 256 /* of every value's memory: what cudaMalloc gives, and libraries like best */
+
+/* ---- device.c -------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  gint index;
+  gchar *name;  /* "cuda:0 (NVIDIA L4)" */
+  GMutex lock;  /* of all below; also held while a stream captures calls of cuDNN, whose handle has one stream */
+  gint n_plans; /* handles and staging are there while > 0 */
+  cublasLtHandle_t blas;
+  cudnnHandle_t dnn;
+  cudaStream_t upload;
+  guint8 *staging;     /* pinned; for uploads */
+  GHashTable *weights; /* Weight, as its own key */
+  gint lost;           /* atomic: a sticky error; nothing on the device works any more in this process */
+  gchar *lost_reason;  /* written once, before lost */
+} UpiCudaDevice;
+
+/* The device of that number, for the life of the process. NULL and an error that says what is missing: driver, GPU, its number, its age. */
+UpiCudaDevice *upi_cuda_device_open (gint index, GError **error);
+/* A plan comes and goes. */
+gboolean upi_cuda_device_acquire (UpiCudaDevice *device, GError **error);
+void upi_cuda_device_release (UpiCudaDevice *device);
+/* Makes the device current on this thread; FALSE once it was lost. */
+gboolean upi_cuda_device_enter (UpiCudaDevice *device, GError **error);
+
+gboolean upi_cuda_check (UpiCudaDevice *device, cudaError_t status, const gchar *call, const gchar *place, GError **error);
+gboolean upi_cuda_check_blas (UpiCudaDevice *device, cublasStatus_t status, const gchar *call, const gchar *place, GError **error);
+gboolean upi_cuda_check_dnn (UpiCudaDevice *device, cudnnStatus_t status, const gchar *call, const gchar *place, GError **error);
+#define UPI_CUDA(device, call, error) upi_cuda_check (device, call, #call, G_STRLOC, error)
+#define UPI_BLAS(device, call, error) upi_cuda_check_blas (device, call, #call, G_STRLOC, error)
+#define UPI_DNN(device, call, error) upi_cuda_check_dnn (device, call, #call, G_STRLOC, error)
+
+/* ---- weights.c ------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum {
+  UPI_CUDA_WEIGHT_PLAIN,     /* as it is */
+  UPI_CUDA_WEIGHT_INTS,      /* int32 */
+  UPI_CUDA_WEIGHT_OWN,       /* [O, C/groups, kh, kw] → [groups, kh·kw·C/groups, O/groups] */
+  UPI_CUDA_WEIGHT_DEPTHWISE, /* [C, 1, kh, kw] → [kh·kw, C] */
+  UPI_CUDA_WEIGHT_KRSC,      /* [O, C, kh, kw] → [O, kh, kw, C] */
+} UpiCudaPacking;
+
+/* The weight on the device, packed; shared by all plans that ask for the same, until each has let go of it. The device is acquired. */
+const void *
+upi_cuda_weight_get (UpiCudaDevice *device, UpiCudaType type, UpiCudaPacking packing, const UpiTensor *weight, gint groups, GError **error);
+void upi_cuda_weight_unref (UpiCudaDevice *device, const void *memory);
+
+/* ---- products.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* D [m, n] = act (alpha · op (A) · op (B) + C + bias), column-major as cuBLAS has it; strides in elements. */
+typedef struct {
+  gint m, n, k, batch;
+  gboolean transpose_a;
+  gint lda, ldb, ldc, ldd;
+  gint64 stride_a, stride_b, stride_c, stride_d; /* between the items of a batch */
+  gboolean add;                                  /* C */
+  const void *bias;                              /* [m], or NULL */
+  gboolean relu;
+  gfloat alpha;
+  guint align_a, align_b, align_c, align_d; /* bytes that the pointers are multiples of */
+} UpiCudaProductShape;
+
+typedef struct {
+  cublasLtMatmulDesc_t desc;
+  cublasLtMatrixLayout_t a, b, c, d;
+  cublasLtMatmulAlgo_t algo;
+  gsize workspace;
+  gfloat alpha, beta;
+} UpiCudaProduct;
+
+/* Chooses the algorithm. *product stays NULL without an error where cuBLASLt has none. */
+gboolean upi_cuda_product_new (
+    UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiCudaProductShape *shape, UpiCudaProduct **product, GError **error);
+void upi_cuda_product_free (UpiCudaProduct *product);
+gboolean upi_cuda_product_run (UpiCudaDevice *device, const UpiCudaProduct *product, const void *a, const void *b, const void *c, void *d,
+    void *workspace, cudaStream_t stream, GError **error);
+
+/* ---- convolution.c --------------------------------------------------------------------------------------------------------------- */
+
+/* A cuDNN execution plan of convolution, bias, residual and activation, as much of it as cuDNN has an engine for. */
+typedef struct _UpiCudaConvolution UpiCudaConvolution;
+
+/* *convolution stays NULL without an error where cuDNN has no engine. *fused: bias, residual and activation are in it; else the caller's. */
+gboolean
+upi_cuda_convolution_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiOp *op, const UpiTensor *x, const UpiTensor *w,
+    const UpiTensor *y, const UpiTensor *residual, gboolean bias, UpiCudaConvolution **convolution, gboolean *fused, GError **error);
+void upi_cuda_convolution_free (UpiCudaConvolution *convolution);
+gsize upi_cuda_convolution_workspace (const UpiCudaConvolution *convolution);
+gboolean upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *convolution, const void *x, const void *w,
+    const void *bias, const void *residual, void *y, void *workspace, cudaStream_t stream, GError **error);
+
+/* ---- plans and contexts (plan.c, context.c, operations.c) ------------------------------------------------------------------------- */
+
+typedef struct {
+  UpiBackend base;
+  UpiCudaDevice *device;
+  UpiCudaType type;
+  gboolean tf32; /* products of float32 may use 10 bits of the fraction */
+} UpiCudaBackend;
+
+/* How one operation is run. */
+typedef struct {
+  const void *weight, *bias;       /* packed; NULL where `how` needs none */
+  UpiCudaProduct *product;         /* linear, matmul, 1×1 convolutions; NULL: an own kernel */
+  UpiCudaConvolution *convolution; /* NULL: an own kernel */
+  gboolean epilogue;               /* an own kernel applies what the library left: activation, and after a convolution bias and residual */
+  gsize scratch;
+} UpiCudaOp;
+
+typedef struct {
+  UpiPlan base;
+  UpiCudaDevice *device;
+  UpiCudaType type;
+  UpiCudaOp *ops;
+  const void **weights; /* one a value: those that operations read as they are */
+  gsize scratch_bytes;
+  /* Bound values, contiguous on the device and in pinned memory, in the same order: inputs, then outputs. */
+  gsize *io_offset; /* one a value */
+  gsize in_bytes, io_bytes;
+  gint warm; /* atomic: a context of it has run */
+} UpiCudaPlan;
+
+typedef struct {
+  UpiContext base;
+  UpiCudaPlan *plan;
+  guint8 *device_memory, *pinned;
+  guint8 *arena, *io, *typed_io, *scratch; /* parts of device_memory; typed_io is io where values are float32 */
+  void **bound;                            /* host memory, one a value */
+  void **values;                           /* the same on the device */
+  cudaStream_t stream;
+  cudaEvent_t done;
+  cudaGraphExec_t graph;
+  cudaEvent_t *timers; /* one an operation and one more, made by the first timed run */
+} UpiCudaContext;
+
+gsize upi_cuda_element_bytes (UpiCudaType type, UpiDType dtype);
+/* A value as it lies on the device; memory NULL (and arena NULL): shape, strides and weights alone. */
+UpiTensor upi_cuda_resolve (const UpiCudaPlan *plan, UpiValue value, const UpiCudaContext *context);
+UpiPlan *upi_cuda_prepare (const UpiBackend *backend, UpiProgram *program, guint threads, GError **error);
+void upi_cuda_plan_free (UpiPlan *plan);
+UpiContext *upi_cuda_context_new (UpiPlan *plan, GError **error);
+void upi_cuda_context_free (UpiContext *context);
+void upi_cuda_bind (UpiContext *context, UpiValue value, void *data);
+gboolean upi_cuda_run (UpiContext *context, GError **error);
+gboolean upi_cuda_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
+
+/* operations.c: padded in front with dimensions of 1. */
+UpiCudaView upi_cuda_view (const UpiTensor *tensor);
+/* Chooses how an operation runs. */
+gboolean upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error);
+void upi_cuda_op_clear (UpiCudaPlan *plan, guint index);
+/* Puts one operation into the context's stream. */
+gboolean upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error);
+
+G_END_DECLS
