@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_FILTERS 8
+#define KEPT_FILTERS 8 /* a conversion uses up to four at once */
 
 /* Weights of each output sample: taps of them from start on; taps is padded to a multiple of 4 with zeros, count is without padding. */
 typedef struct {
   guint n_in, n_out;
   gdouble extent;
   guint taps;
+  guint64 used; /* when, in the scaler's count of requests */
   gint *start;
   guint *count;
   gfloat *weights;
@@ -23,7 +24,7 @@ typedef struct {
 struct _UpiScaler {
   const UpiScaleKernels *kernels;
   Filter filters[KEPT_FILTERS];
-  guint next_filter;
+  guint64 requests;
   gfloat scale[4], bias[4]; /* of the conversion that runs */
   gfloat *row;              /* vertical sums, channels interleaved */
   gfloat *planes[5];        /* split chroma at source width (0, 1); Y, U, V at the network's width (2, 3, 4) */
@@ -133,17 +134,23 @@ filter_init (Filter *f, guint n_in, gdouble extent, guint n_out, GError **error)
   return TRUE;
 }
 
+/* The filter is valid until KEPT_FILTERS others were asked for: the one used longest ago makes room. */
 static const Filter *
 filter_for (UpiScaler *scaler, guint n_in, gdouble extent, guint n_out, GError **error)
 {
-  Filter *filter;
+  Filter *filter = &scaler->filters[0];
 
+  scaler->requests++;
   for (guint i = 0; i < KEPT_FILTERS; i++) {
-    filter = &scaler->filters[i];
-    if (filter->weights && filter->n_in == n_in && filter->extent == extent && filter->n_out == n_out)
-      return filter;
+    Filter *kept = &scaler->filters[i];
+
+    if (kept->weights && kept->n_in == n_in && kept->extent == extent && kept->n_out == n_out) {
+      kept->used = scaler->requests;
+      return kept;
+    }
+    if (kept->used < filter->used)
+      filter = kept;
   }
-  filter = &scaler->filters[scaler->next_filter++ % KEPT_FILTERS];
   filter_clear (filter);
   memset (filter, 0, sizeof *filter);
   if (!filter_init (filter, n_in, extent, n_out, error)) {
@@ -151,6 +158,7 @@ filter_for (UpiScaler *scaler, guint n_in, gdouble extent, guint n_out, GError *
     memset (filter, 0, sizeof *filter);
     return NULL;
   }
+  filter->used = scaler->requests;
   return filter;
 }
 

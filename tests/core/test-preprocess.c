@@ -330,6 +330,28 @@ test_reuse (void)
   }
 }
 
+/* A stream of pictures of one width and ever other heights: the filter across stays in use while those down come and go. */
+static void
+test_many_sizes (void)
+{
+  UpiScaler *scaler = upi_scaler_new ();
+
+  for (guint i = 0; i < 40; i++) {
+    UpiImage image = { .format = UPI_PIXELS_RGB, .width = 50, .height = 30 + i };
+    g_autofree guint8 *data = numbers ((gsize) 3 * image.width * image.height, i);
+    g_autofree gfloat *kept = g_new0 (gfloat, 3 * 96 * 64), *fresh = g_new0 (gfloat, 3 * 96 * 64);
+    UpiScaler *other = upi_scaler_new ();
+
+    image.planes[0] = data;
+    image.strides[0] = 3 * image.width;
+    g_assert_true (upi_scaler_convert (scaler, &image, 96, 64, no_mean, no_std, kept, NULL));
+    g_assert_true (upi_scaler_convert (other, &image, 96, 64, no_mean, no_std, fresh, NULL));
+    g_assert_cmpmem (kept, 3 * 96 * 64 * sizeof (gfloat), fresh, 3 * 96 * 64 * sizeof (gfloat));
+    upi_scaler_free (other);
+  }
+  upi_scaler_free (scaler);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -341,5 +363,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/preprocess/normalisation", test_normalisation);
   g_test_add_func ("/preprocess/read-by-callback", test_read);
   g_test_add_func ("/preprocess/reuse", test_reuse);
+  g_test_add_func ("/preprocess/many-sizes", test_many_sizes);
   return g_test_run ();
 }
