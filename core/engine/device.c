@@ -46,6 +46,8 @@ upi_device_open (const gchar *device, gchar **resolved, GError **error)
   if (cuda) {
     *resolved = g_strdup (cuda);
     backend = upi_backend_find (cuda, error);
+    if (!backend)
+      g_prefix_error (error, "device \"%s\": ", cuda);
   } else if (strcmp (device, "cpu") == 0 || strcmp (device, "ref") == 0) { /* ref: the definition, for tests */
     *resolved = g_strdup (device);
     backend = upi_backend_find (device, error);
