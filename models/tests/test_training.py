@@ -27,6 +27,7 @@ from models.training.dataset import (
     collate,
     mosaic,
 )
+from models.training.encode import EncodedSampler
 from models.training.images import ImageStore
 from models.training.losses import Heads, pairwise_loss, region_losses, total
 from models.training.matching import hungarian, task_aligned, unknown
@@ -212,6 +213,28 @@ class Data(unittest.TestCase):
                 self.assertLess(abs((rows.min() + rows.max() + 1) * 2 - y), 5)
                 seen += 1
         self.assertGreater(seen, 20)
+
+    def test_stored_images_come_back(self) -> None:
+        """Two images of one size; only the second serves: every draw is its arrays and what is known of it."""
+        import pickle
+
+        with tempfile.TemporaryDirectory() as name:
+            shapes = {"c5": (2, 3, 5), "semantics": (4, 6), "boxes": (4, 4), "pooled": (4, 784)}
+            stored = {k: np.stack([np.zeros(s), np.full(s, 51)]) for k, s in shapes.items()}
+            for k, v in stored.items():
+                np.save(f"{name}/0-96x64-{k}.npy", v.astype(np.uint8 if k == "pooled" else np.float32))
+            box = {"pixels": np.zeros(0, np.uint8), "boxes": np.array([[0.1, 0.2, 0.5, 0.8]], np.float32), "masks": []}
+            box |= {"kinds": np.array([POSITIVE]), "seen": np.array([True])}
+            known = [{**box, "record": self.record(id=i, captions=[f"caption {i}"])} for i in range(2)]
+            (Path(name) / "0-96x64.pkl").write_bytes(pickle.dumps(known))
+            sampler = EncodedSampler(Path(name), lambda rows: np.array([float(r.id) for r in rows]), 1)
+            batch = sampler.batch(3)
+        self.assertEqual(batch.captions, [["caption 1"]] * 3)
+        torch.testing.assert_close(batch.boxes[:, 0], torch.tensor([[0.3, 0.5, 0.4, 0.6]] * 3))
+        assert batch.encoded is not None
+        self.assertEqual(tuple(batch.encoded.c5.shape), (3, 5, 2, 3))
+        self.assertTrue(bool((batch.encoded.semantics == 51).all() and (batch.encoded.boxes == 51).all()))
+        torch.testing.assert_close(batch.encoded.pooled.sigmoid(), torch.full((3, 4, 784), 0.2))
 
     def test_crowds_are_not_objects(self) -> None:
         import random

@@ -25,7 +25,7 @@ from models.reference.preprocess import normalise
 
 from .dataset import Augment, Batch, Encoded, Record, collate
 from .export import average_weights
-from .fast import install
+from .fast import install, supported
 from .images import ImageStore
 from .setup import build, records
 
@@ -46,7 +46,8 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     config = Config.load(o.model)
     trainee, _ = build(config, o.data, 1, o.cache.with_name("words.pt"))
     average_weights(trainee, o.checkpoint)
-    install(trainee, o.cache.parent)
+    if supported():
+        install(trainee, o.cache.parent)
     model = trainee.model.to(memory_format=torch.channels_last)
     train = records(o.data, "train")
     store = ImageStore(o.data, sorted({r.name for r in train}), o.cache)

@@ -41,7 +41,8 @@ plain_linear = F.linear
 def call(name: str, *values: Any) -> None:
     """Tensors as pointers, everything else as int."""
     arguments = [
-        ctypes.c_void_p(v.data_ptr()) if isinstance(v, Tensor) else v if isinstance(v, ctypes.c_int64) else ctypes.c_int(v) for v in values
+        ctypes.c_void_p(v.data_ptr()) if isinstance(v, Tensor) else v if isinstance(v, ctypes.c_int64) else ctypes.c_int(v)
+        for v in values
     ]
     getattr(KERNELS[0], name)(*arguments)
 
@@ -191,6 +192,14 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     if w.shape[0] < NARROW:
         return plain_linear(x.float(), w, b)
     return Product.apply(x.float(), w, b, False)
+
+
+def supported() -> bool:
+    """Whether this processor has matrix instructions for bfloat16: without them its products are slower than float32's."""
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
 
 
 def install(model: nn.Module, cache: Path) -> None:

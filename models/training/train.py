@@ -26,9 +26,9 @@ from models.reference.config import Config
 from . import tasks
 from .cider import CiderD, plain
 from .dataset import Batch, Record, Sampler, repeat_factors
-from .encode import EncodedSampler
 from .distributed import average_gradients, rank, workers
-from .fast import install
+from .encode import EncodedSampler
+from .fast import install, supported
 from .images import ImageStore
 from .optimizer import Average, BalancedAdamW, Group
 from .setup import SOURCES, build, records
@@ -89,7 +89,8 @@ class Run:
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
         self.trainee.model.to(memory_format=torch.channels_last)
-        install(self.trainee, options.cache.parent)
+        if supported():
+            install(self.trainee, options.cache.parent)
         if options.stage != "joint":
             keep_half(self.trainee, options.stage in STORED)
         self.optimizer = BalancedAdamW(groups(self.trainee), balanced=options.balanced)
@@ -144,7 +145,8 @@ class Run:
         if self.o.stage in STORED:
             return (self.regions if plan.task in REGIONS else self.captions).batch(count)
         if plan.task in REGIONS:
-            return self.regions.batch(plan.size, count, 1.0 if plan.progress < 0.85 else 0.6, plan.task in WITH_MASKS, self.mosaics(plan.progress))
+            strength = 1.0 if plan.progress < 0.85 else 0.6
+            return self.regions.batch(plan.size, count, strength, plan.task in WITH_MASKS, self.mosaics(plan.progress))
         return self.captions.batch(plan.size, count, 0.4, False)
 
     def loss(self, plan: Plan, batch: Batch | None) -> tuple[torch.Tensor, dict[str, float]]:
@@ -326,7 +328,9 @@ def main() -> None:
     parser.add_argument("--frozen", type=int, default=6, help="backbone blocks that stay fixed, with the stem")
     parser.add_argument("--start", type=Path, help="exported model (directory) or checkpoint whose weights the run starts from")
     parser.add_argument("--fresh-decoder", action="store_true", help="take only the region part from --start")
-    parser.add_argument("--encoded", type=Path, default=Path(".cache/encoded"), help="what models.training.encode wrote, for the stages decoder and refine")
+    parser.add_argument(
+        "--encoded", type=Path, default=Path(".cache/encoded"), help="what encode.py wrote, for the stages decoder and refine"
+    )
     parser.add_argument("--average", type=float, default=0.999, help="decay of the moving average of weights")
     parser.add_argument(
         "--stage", choices=tuple(STAGES), default="joint",
