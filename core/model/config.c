@@ -280,7 +280,7 @@ read_region_parts (Reader *root, UpiConfig *c)
   c->pixel_encoder.kind = read_choice (&pixel, "kind", KEYS ("full", "lite"));
   c->pixel_encoder.layers = read_int (&pixel, "layers", 1, 64);
 
-  query = read_object (root, "query", "query.", KEYS ("count", "anchor", "anchor_cells", "content"));
+  query = read_object (root, "query", "query.", KEYS ("count", "anchor", "anchor_cells", "content", "candidates", "distinct"));
   c->query.count = read_int (&query, "count", 1, 4096);
   c->query.anchor = read_choice (&query, "anchor", KEYS ("cells", "scale"));
   if (c->query.anchor == UPI_ANCHOR_CELLS)
@@ -288,6 +288,11 @@ read_region_parts (Reader *root, UpiConfig *c)
   else if (query.object && json_object_has_member (query.object, "anchor_cells"))
     fail (&query, "anchor_cells", "has no meaning where query.anchor is \"scale\"");
   c->query.content = read_choice (&query, "content", KEYS ("pixel", "learned"));
+  if (query.object && json_object_has_member (query.object, "candidates")) {
+    c->query.candidates = read_int (&query, "candidates", MAX (c->query.count, 1), 4096);
+    c->query.distinct = read_float (&query, "distinct", 1e-3, 1);
+  } else if (query.object && json_object_has_member (query.object, "distinct"))
+    fail (&query, "distinct", "has no meaning without query.candidates");
 
   region = read_object (root, "region_decoder", "region_decoder.", KEYS ("layers"));
   c->region_decoder.layers = read_int (&region, "layers", 1, 64);

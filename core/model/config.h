@@ -43,6 +43,8 @@ typedef struct {
     UpiAnchorKind anchor;
     gfloat anchor_cells; /* UPI_ANCHOR_CELLS */
     UpiContentKind content;
+    gint candidates; /* tokens among which distinct ones are taken; 0: the best `count` as they are */
+    gfloat distinct; /* IoU with a better candidate above which one stands back */
   } query;
   struct {
     gint layers;

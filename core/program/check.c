@@ -325,6 +325,23 @@ check_top_k (Check *c)
 }
 
 static gboolean
+check_distinct (Check *c)
+{
+  const UpiDistinct *d = &c->op->u.distinct;
+
+  if (!needs_shape (c, 0, "boxes", UPI_F32, UPI_SHAPE3 (0, 0, 4))
+      || !needs_shape (c, 1, "indices", UPI_I32, UPI_SHAPE2 (c->in[0]->dim[0], c->in[0]->dim[1])))
+    return FALSE;
+  if (d->count < 1 || d->count > c->in[0]->dim[1])
+    return fail (c, "%d distinct ones of %d", d->count, c->in[0]->dim[1]);
+  if (!(d->limit > 0 && d->limit <= 1))
+    return fail (c, "the limit of overlap is %g, expected an IoU above 0, up to 1", d->limit);
+  c->out = UPI_SHAPE2 (c->in[0]->dim[0], d->count);
+  c->out_type = UPI_I32;
+  return TRUE;
+}
+
+static gboolean
 check_sine (Check *c)
 {
   gint features = c->op->u.sine.features;
@@ -398,6 +415,7 @@ static const CheckFunc checks[UPI_OP_COUNT] = {
   [UPI_OP_MEAN_TOKENS] = check_mean_tokens,
   [UPI_OP_GATHER] = check_gather,
   [UPI_OP_TOP_K] = check_top_k,
+  [UPI_OP_DISTINCT] = check_distinct,
   [UPI_OP_SINE_POSITION] = check_sine,
   [UPI_OP_BOX_REFINE] = check_box_refine,
   [UPI_OP_L2_NORM] = check_rows,

@@ -20,6 +20,7 @@ static const gchar *const names[UPI_OP_COUNT] = {
   [UPI_OP_MEAN_TOKENS] = "mean_tokens",
   [UPI_OP_GATHER] = "gather",
   [UPI_OP_TOP_K] = "top_k",
+  [UPI_OP_DISTINCT] = "distinct",
   [UPI_OP_SINE_POSITION] = "sine_position",
   [UPI_OP_BOX_REFINE] = "box_refine",
   [UPI_OP_L2_NORM] = "l2_norm",
@@ -202,6 +203,12 @@ UpiValue
 upi_top_k (UpiProgram *p, UpiValue scores, gint count)
 {
   return append (p, &(UpiOp){ .kind = UPI_OP_TOP_K, .u.top_k = { count } }, INPUTS (scores));
+}
+
+UpiValue
+upi_distinct (UpiProgram *p, UpiValue boxes, UpiValue indices, gint count, gfloat limit)
+{
+  return append (p, &(UpiOp){ .kind = UPI_OP_DISTINCT, .u.distinct = { count, limit } }, INPUTS (boxes, indices));
 }
 
 UpiValue

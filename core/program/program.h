@@ -52,6 +52,7 @@ typedef enum {
   UPI_OP_MEAN_TOKENS,
   UPI_OP_GATHER,
   UPI_OP_TOP_K,
+  UPI_OP_DISTINCT,
   UPI_OP_SINE_POSITION,
   UPI_OP_BOX_REFINE,
   UPI_OP_L2_NORM,
@@ -110,6 +111,10 @@ typedef struct {
   gint count;
 } UpiTopK; /* best first; equal scores: lower index first; NaN last */
 typedef struct {
+  gint count;
+  gfloat limit; /* IoU, above 0 to 1 */
+} UpiDistinct;
+typedef struct {
   gint features;
 } UpiSine; /* features per coordinate; coordinates (cx,cy,w,h) in, (cy,cx,w,h) order out */
 
@@ -129,6 +134,7 @@ typedef struct {
     UpiResize resize;
     UpiPool pool;
     UpiTopK top_k;
+    UpiDistinct distinct;
     UpiSine sine;
     UpiAct act; /* UPI_OP_ACTIVATION, UPI_OP_LINEAR, UPI_OP_ADD */
   } u;
@@ -207,9 +213,12 @@ UpiValue upi_activation (UpiProgram *p, UpiValue x, UpiAct act);
 UpiValue upi_resize (UpiProgram *p, UpiValue x, gint height, gint width);
 UpiValue upi_max_pool (UpiProgram *p, UpiValue x, const UpiPool *pool);
 UpiValue upi_adaptive_avg_pool (UpiProgram *p, UpiValue x, gint height, gint width);
-UpiValue upi_mean_tokens (UpiProgram *p, UpiValue x);                        /* [N,T,C] → [N,1,C] */
-UpiValue upi_gather (UpiProgram *p, UpiValue x, UpiValue indices);           /* x [N or 1,T,C], indices I32 [N,K] → [N,K,C] */
-UpiValue upi_top_k (UpiProgram *p, UpiValue scores, gint count);             /* [N,T] or [N,T,1] → I32 [N,count] */
+UpiValue upi_mean_tokens (UpiProgram *p, UpiValue x);              /* [N,T,C] → [N,1,C] */
+UpiValue upi_gather (UpiProgram *p, UpiValue x, UpiValue indices); /* x [N or 1,T,C], indices I32 [N,K] → [N,K,C] */
+UpiValue upi_top_k (UpiProgram *p, UpiValue scores, gint count);   /* [N,T] or [N,T,1] → I32 [N,count] */
+/* boxes [N,M,4] (cx,cy,w,h), best first, and their indices I32 [N,M] → I32 [N,count]: the indices of boxes that no better one overlaps by an
+ * IoU above limit, then those of the others, each in the order given (a box of NaN overlaps nothing). */
+UpiValue upi_distinct (UpiProgram *p, UpiValue boxes, UpiValue indices, gint count, gfloat limit);
 UpiValue upi_sine_position (UpiProgram *p, UpiValue boxes, gint features);   /* [N,Q,4] → [N,Q,4*features] */
 UpiValue upi_box_refine (UpiProgram *p, UpiValue delta, UpiValue reference); /* sigmoid(delta + inverse_sigmoid(reference)) [N,Q,4] */
 UpiValue upi_l2_norm (UpiProgram *p, UpiValue x);                            /* x / max(‖x‖, 1e-12) over the last dimension */

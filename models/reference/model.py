@@ -61,6 +61,11 @@ class Regions:
     mask_embed: Tensor  # [B, N, d_mask]
     pooled: Tensor  # [B, N, 784]
 
+    @property
+    def selection(self) -> Tensor:
+        """Probability with which each query was selected [B, N]."""
+        return self.scores.gather(1, self.index).sigmoid()
+
 
 class UniPerceiver(nn.Module):
     def __init__(self, config: Config, candidates: int = 0) -> None:

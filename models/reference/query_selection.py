@@ -1,10 +1,12 @@
-"""Query selection: the N pixels with the best foreground score become anchors and contents (two-stage of DINO, paper 4.1)."""
+"""Query selection: the N pixels with the best foreground score become anchors and contents (two-stage of DINO, paper 4.1), on demand
+distinct ones."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from .boxes import corners, overlap
 from .config import Query
 from .pixel_encoder import Shapes
 from .position import MLP, inverse_sigmoid, pixel_centres
@@ -46,16 +48,33 @@ class QuerySelection(nn.Module):
     def boxes(self, o: Tensor, anchor: Tensor) -> Tensor:
         return (self.box(o) + inverse_sigmoid(anchor)).sigmoid()
 
-    def select(self, scores: Tensor) -> Tensor:
-        """[B, N] indices, best first, ties to the lower index."""
-        n = min(self.config.count, scores.shape[1])
-        return torch.sort(scores.detach(), dim=1, descending=True, stable=True)[1][:, :n]
+    def best(self, scores: Tensor, count: int) -> Tensor:
+        """[B, count] indices, best first, ties to the lower index."""
+        return torch.sort(scores.detach(), dim=1, descending=True, stable=True)[1][:, :count]
 
     def forward(self, memory: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """→ o [B, T, d], scores [B, T], indices [B, N], box_0 [B, N, 4], content [B, N, d]."""
         o, scores = self.outputs(memory)
-        index = self.select(scores)
+        count = min(self.config.count, scores.shape[1])
+        index = self.best(scores, min(max(count, self.config.candidates), scores.shape[1]))
+        if self.config.candidates:
+            with torch.no_grad():
+                order = distinct(self.at(index, o, shapes)[0], self.config.distinct)
+            index = index.gather(1, order[:, :count])
+        box, picked = self.at(index, o, shapes)
+        content = picked if self.config.content == "pixel" else self.content[None].expand_as(picked)
+        return o, scores, index, box, content
+
+    def at(self, index: Tensor, o: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
+        """Boxes [B, K, 4] and outputs [B, K, d] of the pixels `index` [B, K]."""
         anchor = anchors(shapes, self.config.anchor, self.config.anchor_cells)[index]
         picked = o.gather(1, index[..., None].expand(-1, -1, o.shape[-1]))
-        content = picked if self.config.content == "pixel" else self.content[None].expand_as(picked)
-        return o, scores, index, self.boxes(picked, anchor), content
+        return self.boxes(picked, anchor), picked
+
+
+def distinct(boxes: Tensor, limit: float) -> Tensor:
+    """Candidates [B, M, 4], best first → their order [B, M]: first those that no better one overlaps by more than `limit` (IoU), then
+    the others. Equal queries are hard to tell apart for whoever must answer just once (DDQ, 2303.12776)."""
+    inter, a, b, _ = overlap(corners(boxes)[:, :, None], corners(boxes)[:, None])
+    stands_back = (inter > limit * (a + b - inter)).tril(-1).any(-1)
+    return torch.sort(stands_back.byte(), dim=1, stable=True)[1]

@@ -54,7 +54,7 @@ class Captions(unittest.TestCase):
             np.zeros((1, 0), np.uint8), nothing, torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 1), nothing,
             torch.full((1, 1), -1), torch.zeros(1, 1, dtype=torch.bool), torch.zeros(0, 2, dtype=torch.long),
             torch.zeros(0, 16, 16), [truth],
-            Encoded(torch.randn(1, 320, 2, 2), torch.randn(1, 10, 64), torch.rand(1, 10, 4), torch.zeros(1, 10, 784)),
+            Encoded(torch.randn(1, 320, 2, 2), torch.randn(1, 10, 64), torch.rand(1, 10, 4), torch.zeros(1, 10, 784), torch.rand(1, 10)),
         )  # fmt: skip
         optimizer = torch.optim.Adam(model.decoder.parameters(), 3e-3)
         rewards = []

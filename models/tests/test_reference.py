@@ -18,6 +18,7 @@ from models.reference.mask_head import mask_logits
 from models.reference.model import UniPerceiver, load
 from models.reference.pixel_encoder import DeformableAttention
 from models.reference.position import pixel_centres, sine_boxes
+from models.reference.query_selection import distinct
 from models.training.export import filled, write
 
 from .small import NANO, small_config, small_model
@@ -71,6 +72,13 @@ class Parts(unittest.TestCase):
 
 
 class Whole(unittest.TestCase):
+    def test_overlapped_candidates_stand_back(self) -> None:
+        def box(x: float) -> list[float]:
+            return [x, 0.5, 0.4, 0.4]
+
+        boxes = torch.tensor([[box(0.5), box(0.6), box(0.8), box(0.8)], [box(0.1), box(0.5), box(0.9), box(0.9)]])
+        self.assertEqual(distinct(boxes, 0.5).tolist(), [[0, 2, 1, 3], [0, 1, 2, 3]])  # overlaps of 0.6, 0.14 and 0.33, 1
+
     def test_incremental_text_equals_teacher_forcing(self) -> None:
         model = small_model()
         with torch.no_grad():

@@ -1,30 +1,10 @@
-"""Overlaps of boxes in (cx, cy, w, h)."""
+"""Overlaps of boxes in (cx, cy, w, h) that only losses need, beside those of the reference."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-
-def corners(b: Tensor) -> Tensor:
-    """cx, cy, w, h → x0, y0, x1, y1."""
-    half = b[..., 2:] / 2
-    return torch.cat((b[..., :2] - half, b[..., :2] + half), -1)
-
-
-def overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Broadcast over corners [..., 4]: intersection, area of a, area of b, area of the hull."""
-    wh = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).clamp(min=0)
-    area_a = (a[..., 2:] - a[..., :2]).clamp(min=0).prod(-1)
-    area_b = (b[..., 2:] - b[..., :2]).clamp(min=0).prod(-1)
-    return wh.prod(-1), area_a, area_b, hull.prod(-1)
-
-
-def iou(a: Tensor, b: Tensor) -> Tensor:
-    """Element by element, broadcast."""
-    inter, x, y, _ = overlap(corners(a), corners(b))
-    return inter / (x + y - inter).clamp(min=1e-9)
+from models.reference.boxes import corners, iou, overlap, pairwise_iou
 
 
 def giou(a: Tensor, b: Tensor) -> Tensor:
@@ -34,12 +14,10 @@ def giou(a: Tensor, b: Tensor) -> Tensor:
     return inter / union - (hull - union) / hull.clamp(min=1e-9)
 
 
-def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
-    """[B, P, 4], [B, Q, 4] → [B, P, Q]."""
-    return iou(a[:, :, None], b[:, None])
-
-
 def pairwise_cover(a: Tensor, b: Tensor) -> Tensor:
     """How much of a lies in b: [B, P, 4], [B, Q, 4] → [B, P, Q]."""
     inter, x, _, _ = overlap(corners(a)[:, :, None], corners(b)[:, None])
     return inter / x.clamp(min=1e-9)
+
+
+__all__ = ["corners", "giou", "iou", "overlap", "pairwise_cover", "pairwise_iou"]

@@ -45,6 +45,7 @@ class Encoded:
     semantics: Tensor  # q_sem [B, N, d]
     boxes: Tensor  # q_box [B, N, 4]
     pooled: Tensor  # mask logits pooled to 28×28 [B, N, 784]
+    selection: Tensor  # probability with which a query was selected [B, N]
 
 
 @dataclass

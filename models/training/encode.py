@@ -29,7 +29,7 @@ from .fast import install, supported
 from .images import ImageStore
 from .setup import build, records
 
-FIELDS = ("c5", "semantics", "boxes", "pooled")
+FIELDS = ("c5", "semantics", "boxes", "pooled", "selection")
 STEP = 255.0  # the pooled masks' probabilities are stored in bytes
 
 
@@ -62,8 +62,8 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     for (w, h), rows in by_size.items():
         stem = o.out / f"{rank}-{w}x{h}"
         n, d = config.query.count, config.d
-        shapes = {"c5": (h // 32, w // 32, config.channels[3]), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784)}
-        types = {"c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8}
+        shapes = {"c5": (h // 32, w // 32, config.channels[3]), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784), "selection": (n,)}
+        types = {"c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8, "selection": np.float32}
         arrays = {
             k: np.lib.format.open_memmap(f"{stem}-{k}.npy", "w+", types[k], (len(rows), *shapes[k])) for k in FIELDS
         }
@@ -76,6 +76,7 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
             arrays["c5"][at] = r.maps[-1].float().permute(0, 2, 3, 1).numpy()
             arrays["semantics"][at] = r.semantics[-1].numpy()
             arrays["boxes"][at] = r.boxes[-1].numpy()
+            arrays["selection"][at] = r.selection.numpy()
             arrays["pooled"][at] = (r.pooled.sigmoid() * STEP).round().to(torch.uint8).numpy()
             known += [{**s, "pixels": np.zeros(0, np.uint8), "record": slim(s["record"])} for s in samples]
             done += len(part)
@@ -125,7 +126,7 @@ class EncodedSampler:
         arrays = {k: torch.from_numpy(v[picks]).float() for k, v in self.groups[g].items()}
         batch = collate([self.known[g][i] for i in picks], self.sizes[g])
         pooled = torch.logit(arrays["pooled"] / STEP, eps=1e-3)
-        batch.encoded = Encoded(arrays["c5"].permute(0, 3, 1, 2), arrays["semantics"], arrays["boxes"], pooled)
+        batch.encoded = Encoded(arrays["c5"].permute(0, 3, 1, 2), arrays["semantics"], arrays["boxes"], pooled, arrays["selection"])
         return batch
 
 

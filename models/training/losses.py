@@ -163,7 +163,7 @@ def region_losses(
     out = dense_losses(model, heads, r, batch)
     objects = batch.weights.sum().clamp(min=1.0)
     layers = len(r.boxes)
-    prior = r.scores.detach().gather(1, r.index).sigmoid()
+    prior = r.selection.detach()
     for i, (q_sem, boxes) in enumerate(zip(r.semantics, r.boxes)):
         logits = heads.region(q_sem)
         foreground = model.region_decoder.foreground(q_sem).squeeze(-1)

@@ -51,7 +51,7 @@ def encoded(model: UniPerceiver, batch: Batch) -> Encoded:
     if batch.encoded is not None:
         return batch.encoded
     r = model.regions(image_input(model, batch))
-    return Encoded(r.maps[-1], r.semantics[-1], r.boxes[-1], r.pooled)
+    return Encoded(r.maps[-1], r.semantics[-1], r.boxes[-1], r.pooled, r.selection)
 
 
 def frozen_image(model: UniPerceiver, seen: Encoded) -> tuple[Tensor, Tensor, Cache]:
@@ -89,7 +89,7 @@ def region_classes(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor
     model = trainee.model
     seen = encoded(model, batch)
     with torch.no_grad():
-        match = hungarian(seen.boxes, trainee.heads.region(seen.semantics), batch)
+        match = hungarian(seen.boxes, trainee.heads.region(seen.semantics), batch, seen.selection)
     _, decoded, _ = frozen_image(model, seen)
     classes = class_vectors(trainee, words)
     logits = model.detection_logits(decoded, classes, trainee.heads.temperature("detection"), trainee.heads.bias)

@@ -16,7 +16,7 @@
 typedef struct {
   const gchar *name, *config;
   gint width, height;
-  const gchar *edits[4][2]; /* of config: text and what takes its place */
+  const gchar *edits[5][2]; /* of config: text and what takes its place */
   gchar *directory;
   UpiModel *model;
   UpiSafetensors *golden;
@@ -25,9 +25,11 @@ typedef struct {
 static Network networks[] = {
   { "tiny", UPI_TINY_CONFIG, 64, 64 },
   { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
-  /* what neither has: a lite pixel encoder of two layers and four levels, mask features as wide as d, experts that all count */
+  /* what neither has: a lite pixel encoder of two layers and four levels, distinct queries, mask features as wide as d, experts that all
+   * count */
   { "tiny-lite", UPI_TINY_CONFIG, 96, 64,
       { { "\"levels\": 3", "\"levels\": 4" }, { "\"kind\": \"lite\", \"layers\": 1", "\"kind\": \"lite\", \"layers\": 2" },
+          { "\"count\": 10", "\"count\": 10, \"candidates\": 60, \"distinct\": 0.3" },
           { "\"channels\": 16, \"groups\": 4", "\"channels\": 32, \"groups\": 8" }, { "\"top_k\": 2", "\"top_k\": 3" } } },
 };
 

@@ -1,4 +1,4 @@
-/* Cases of what works on rows, elements and maps: norms, softmax, arithmetic, resize, pools, gather, top-k, boxes, caches, copies. */
+/* Cases of what works on rows, elements and maps: norms, softmax, arithmetic, resize, pools, gather, top-k, distinct boxes, caches, copies. */
 
 #include "tests/parity/parity.h"
 
@@ -305,6 +305,28 @@ build_top_k (Parity *parity, const void *data)
   parity_output (parity, upi_top_k (parity_program (parity), parity_input (parity, shape, c->fill, 1), c->k));
 }
 
+/* k of t boxes; c: the limit in hundredths */
+static const Choice distinct_cases[] = {
+  { FALSE, 1, 1, 50, 1, 0, PARITY_FILL_UNIT, FALSE },
+  { FALSE, 1, 40, 50, 40, 0, PARITY_FILL_UNIT, FALSE },
+  { FALSE, 3, 301, 30, 100, 0, PARITY_FILL_UNIT, FALSE }, /* fewer than 100 are distinct */
+  { FALSE, 3, 120, 50, 60, 0, PARITY_FILL_TIES, FALSE },
+  { FALSE, 3, 77, 20, 77, 0, PARITY_FILL_BROKEN, FALSE }, /* every index once, whatever the boxes are */
+  { TRUE, 1, 300, 80, 100, 0, PARITY_FILL_UNIT, FALSE },
+};
+
+static void
+build_distinct (Parity *parity, const void *data)
+{
+  const Choice *c = data;
+  UpiProgram *p = parity_program (parity);
+  UpiValue boxes = parity_input (parity, UPI_SHAPE3 (c->n, c->t, 4), c->fill, 1);
+  UpiValue indices = upi_top_k (p, parity_input (parity, UPI_SHAPE2 (c->n, 2 * c->t), PARITY_FILL_NORMAL, 1), c->t);
+
+  parity_name (parity, "n%d %d of %d limit%d fill%d", c->n, c->k, c->t, c->c, c->fill);
+  parity_output (parity, upi_distinct (p, boxes, indices, c->k, (gfloat) c->c / 100));
+}
+
 static const Choice embed_cases[] = {
   { FALSE, 1, 1, 12, 30, 0, PARITY_FILL_NORMAL, FALSE },
   { FALSE, 3, 7, 33, 11, 0, PARITY_FILL_NORMAL, FALSE },
@@ -394,6 +416,7 @@ const ParityFamily parity_row_families[] = {
   FAMILY (adaptive, 1e-12),
   FAMILY (gather, 0),
   FAMILY (top_k, 0),
+  FAMILY (distinct, 0),
   FAMILY (embed, 0),
   FAMILY (store_rows, 1e-12),
   FAMILY (sine, 1e-10),

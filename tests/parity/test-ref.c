@@ -311,6 +311,13 @@ test_boxes (void)
       upi_box_refine (
           c.p, input (&c, UPI_SHAPE3 (1, 1, 4), F (0, -1.0986122887f, 0, 0)), input (&c, UPI_SHAPE3 (1, 1, 4), F (0.3f, 0.75f, 0, 1))),
       0.3f, 0.5f, 1e-5f, 0.99999f);
+  c = new_case (); /* the second overlaps the first by 0.6, the third both by less, the fourth is the third */
+  EXPECT_INTS (&c,
+      upi_distinct (c.p,
+          input (
+              &c, UPI_SHAPE3 (1, 4, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.6f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f)),
+          ints (&c, UPI_SHAPE2 (1, 4), I (9, 3, 7, 5)), 4, 0.5f),
+      9, 7, 3, 5);
 }
 
 int

@@ -236,6 +236,10 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
     state->units = items;
     state->scratch = (gsize) s->out.shape.dim[1] * 2 * sizeof (gfloat);
     break;
+  case UPI_OP_DISTINCT:
+    state->units = items;
+    state->scratch = (gsize) s->in[0].shape.dim[1] * 6 * sizeof (gfloat);
+    break;
   case UPI_OP_SINE_POSITION:
     prepare_sine (state, s);
     break;

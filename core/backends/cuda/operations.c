@@ -492,6 +492,9 @@ launch_kernel (const Step *s)
       x = (UpiCudaView){ { 1, in[0].shape.dim[0], in[0].shape.dim[1], 1 }, { 0, in[0].stride[0], 1, 1 } };
     }
     return upi_cuda_top_k (type, stream, in[0].data, x, out->data, upi_tensor_step (out, 0), s->op->u.top_k.count);
+  case UPI_OP_DISTINCT:
+    return upi_cuda_distinct (type, stream, in[0].data, x, in[1].data, upi_tensor_step (&in[1], 0), out->data, upi_tensor_step (out, 0),
+        s->op->u.distinct.count, s->op->u.distinct.limit);
   case UPI_OP_SINE_POSITION:
     return upi_cuda_sine_position (type, stream, in[0].data, x, out->data, y);
   case UPI_OP_BOX_REFINE:

@@ -1,4 +1,4 @@
-/* Rows of tokens: mean, gather, top-k, embedding, rows stored in a cache. */
+/* Rows of tokens: mean, gather, top-k, distinct boxes, embedding, rows stored in a cache. */
 
 #include "core/backends/ref/ref.h"
 
@@ -94,6 +94,47 @@ upi_ref_top_k (const UpiStep *step)
           next = t;
       }
       best[k] = next;
+    }
+  }
+}
+
+/* Whether two boxes (cx, cy, w, h) overlap by an IoU above `limit`; what is no number compares false. */
+static gboolean
+overlap (const gfloat *a, const gfloat *b, gdouble limit)
+{
+  gdouble inter = 1, area_a = 1, area_b = 1;
+
+  for (gint axis = 0; axis < 2; axis++) {
+    gdouble a0 = a[axis] - a[2 + axis] / 2., a1 = a[axis] + a[2 + axis] / 2.;
+    gdouble b0 = b[axis] - b[2 + axis] / 2., b1 = b[axis] + b[2 + axis] / 2.;
+
+    inter *= MAX (MIN (a1, b1) - MAX (a0, b0), 0.);
+    area_a *= a1 - a0;
+    area_b *= b1 - b0;
+  }
+  return inter > limit * (area_a + area_b - inter);
+}
+
+/* boxes [N,M,4], indices [N,M] → I32 [N,count] */
+void
+upi_ref_distinct (const UpiStep *step)
+{
+  const UpiTensor *boxes = &step->in[0];
+  gint total = boxes->shape.dim[1], count = step->op->u.distinct.count;
+
+  for (gint n = 0; n < boxes->shape.dim[0]; n++) {
+    gint32 *out = (gint32 *) step->out.data + (gssize) n * upi_tensor_step (&step->out, 0);
+    gint found = 0;
+
+    for (gint back = 0; back <= 1; back++) { /* those of their own, then those that stand back */
+      for (gint i = 0; i < total; i++) {
+        gboolean stands_back = FALSE;
+
+        for (gint j = 0; j < i && !stands_back; j++)
+          stands_back = overlap (upi_ref_token (boxes, n, i), upi_ref_token (boxes, n, j), (gdouble) step->op->u.distinct.limit);
+        if (stands_back == back && found < count)
+          out[found++] = index_at (&step->in[1], n, i);
+      }
     }
   }
 }

@@ -1,8 +1,9 @@
-/* Anchors and boxes: top-k, sine position, box refinement. */
+/* Anchors and boxes: top-k, distinct boxes, sine position, box refinement. */
 #include "core/backends/cpu/kernels/rows.h"
 #include "core/backends/cpu/kernels/vector.h"
 
 void KERNEL (top_k) (const UpiStep *s, gint begin, gint end, void *scratch);
+void KERNEL (distinct) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (sine_position) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (box_refine) (const UpiStep *s, gint begin, gint end, void *scratch);
 
@@ -67,6 +68,54 @@ KERNEL (top_k) (const UpiStep *s, gint begin, gint end, void *scratch)
       heap[0] = heap[left];
       sift (heap, left, 0);
     }
+  }
+}
+
+/* Whether one of the `count` boxes before box `i` overlaps it by an IoU above `limit`. x0, y0, x1, y1, area: [total] each */
+static gboolean
+overlapped (const gfloat *edges, gint total, gint i, gfloat limit)
+{
+  const gfloat *x0 = edges, *y0 = x0 + total, *x1 = y0 + total, *y1 = x1 + total, *area = y1 + total;
+  gint hits = 0;
+
+  for (gint j = 0; j < i; j++) {
+    gfloat w = MIN (x1[i], x1[j]) - MAX (x0[i], x0[j]), h = MIN (y1[i], y1[j]) - MAX (y0[i], y0[j]);
+    gfloat inter = MAX (w, 0.0f) * MAX (h, 0.0f);
+
+    hits |= inter > limit * (area[i] + area[j] - inter);
+  }
+  return hits != 0;
+}
+
+/* Units: items; boxes [N,M,4], indices [N,M]. scratch: 6 M numbers. */
+void
+KERNEL (distinct) (const UpiStep *s, gint begin, gint end, void *scratch)
+{
+  const UpiTensor *boxes = &s->in[0];
+  const gint total = boxes->shape.dim[1], count = s->out.shape.dim[1];
+  gfloat *edges = scratch;
+  gint32 *behind = (gint32 *) (edges + 5 * (gssize) total);
+
+  for (gint n = begin; n < end; n++) {
+    const gint32 *indices = (const gint32 *) s->in[1].data + (gssize) n * upi_tensor_step (&s->in[1], 0);
+    gint32 *out = (gint32 *) s->out.data + (gssize) n * upi_tensor_step (&s->out, 0);
+    gint found = 0, left = 0;
+
+    for (gint i = 0; i < total && found < count; i++) {
+      const gfloat *box = (const gfloat *) boxes->data + (gssize) n * boxes->stride[0] + (gssize) i * boxes->stride[1];
+
+      for (gint axis = 0; axis < 2; axis++) {
+        edges[axis * total + i] = box[axis] - box[2 + axis] / 2;
+        edges[(2 + axis) * total + i] = box[axis] + box[2 + axis] / 2;
+      }
+      edges[4 * total + i] = (edges[2 * total + i] - edges[i]) * (edges[3 * total + i] - edges[total + i]);
+      if (overlapped (edges, total, i, s->op->u.distinct.limit))
+        behind[left++] = indices[i];
+      else
+        out[found++] = indices[i];
+    }
+    for (gint i = 0; found < count; i++)
+      out[found++] = behind[i];
   }
 }
 

@@ -22,6 +22,7 @@ DECLARE (adaptive_avg_pool)
 DECLARE (mean_tokens)
 DECLARE (gather)
 DECLARE (top_k)
+DECLARE (distinct)
 DECLARE (sine_position)
 DECLARE (box_refine)
 DECLARE (l2_norm)
@@ -54,6 +55,7 @@ const UpiCpuKernels KERNEL (kernels) = {
     [UPI_OP_MEAN_TOKENS] = KERNEL (mean_tokens),
     [UPI_OP_GATHER] = KERNEL (gather),
     [UPI_OP_TOP_K] = KERNEL (top_k),
+    [UPI_OP_DISTINCT] = KERNEL (distinct),
     [UPI_OP_SINE_POSITION] = KERNEL (sine_position),
     [UPI_OP_BOX_REFINE] = KERNEL (box_refine),
     [UPI_OP_L2_NORM] = KERNEL (l2_norm),

@@ -1,4 +1,4 @@
-/* Boxes: sine position embedding of (cx, cy, w, h), iterative refinement. Views [1,N,Q,C]; small. */
+/* Boxes: distinct ones among candidates, sine position embedding of (cx, cy, w, h), iterative refinement. Views [1,N,Q,C]; small. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 128
@@ -38,6 +38,49 @@ refine_kernel (const T *delta, UpiCudaView dv, const T *reference, UpiCudaView r
   r = fminf (fmaxf (upi_load (reference + upi_at (rv, 0, n, q) + c), 1e-5f), 1.0f - 1e-5f);
   upi_store (
       y + upi_at (yv, 0, n, q) + c, upi_activate (UPI_CUDA_SIGMOID, upi_load (delta + upi_at (dv, 0, n, q) + c) + logf (r / (1.0f - r))));
+}
+
+/* A block an item: which boxes [N,M,4] a better one overlaps, then the place of each: those of their own first. shared: flags [M] */
+template <typename T>
+static __global__ void
+distinct_kernel (const T *boxes, UpiCudaView bv, const int *indices, int index_stride, int *out, int out_stride, int count, float limit)
+{
+  UPI_SHARED (unsigned char, back);
+  int n = blockIdx.x, total = bv.dim[2];
+
+  for (int i = threadIdx.x; i < total; i += blockDim.x) {
+    const T *own = boxes + upi_at (bv, 0, n, i);
+    float cx = upi_load (own), cy = upi_load (own + 1), w = upi_load (own + 2) / 2, h = upi_load (own + 3) / 2;
+    float x0 = cx - w, x1 = cx + w, y0 = cy - h, y1 = cy + h, area = (x1 - x0) * (y1 - y0);
+    bool hit = false;
+
+    for (int j = 0; j < i && !hit; j++) {
+      const T *other = boxes + upi_at (bv, 0, n, j);
+      float ox = upi_load (other), oy = upi_load (other + 1), ow = upi_load (other + 2) / 2, oh = upi_load (other + 3) / 2;
+      float inter = fmaxf (fminf (x1, ox + ow) - fmaxf (x0, ox - ow), 0.0f) * fmaxf (fminf (y1, oy + oh) - fmaxf (y0, oy - oh), 0.0f);
+
+      hit = inter > limit * (area + ((ox + ow) - (ox - ow)) * ((oy + oh) - (oy - oh)) - inter);
+    }
+    back[i] = hit;
+  }
+  __syncthreads ();
+  for (int i = threadIdx.x; i < total; i += blockDim.x) {
+    int place = 0;
+
+    for (int j = 0; j < total; j++)
+      place += j != i && (back[j] == back[i] ? j < i : !back[j]);
+    if (place < count)
+      out[(long) n * out_stride + place] = indices[(long) n * index_stride + i];
+  }
+}
+
+extern "C" cudaError_t
+upi_cuda_distinct (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const int *indices, int index_stride, int *out,
+    int out_stride, int count, float limit)
+{
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH ((distinct_kernel<T>), bv.dim[1], 2 * BLOCK, bv.dim[2], stream, (const T *) boxes, bv, indices, index_stride, out,
+          out_stride, count, limit));
 }
 
 extern "C" cudaError_t

@@ -61,6 +61,8 @@ cudaError_t
 upi_cuda_top_k (UpiCudaType type, cudaStream_t stream, const void *scores, UpiCudaView sv, int *indices, int index_stride, int count);
 
 /* boxes.cu: views [1,N,Q,C] */
+cudaError_t upi_cuda_distinct (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const int *indices,
+    int index_stride, int *out, int out_stride, int count, float limit);
 cudaError_t upi_cuda_sine_position (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv);
 cudaError_t upi_cuda_box_refine (UpiCudaType type, cudaStream_t stream, const void *delta, UpiCudaView dv, const void *reference,
     UpiCudaView rv, void *y, UpiCudaView yv);
