@@ -12,7 +12,7 @@ import torch
 from models.training.cider import CiderD, plain
 from models.training.dataset import Batch, Encoded
 from models.training.losses import Heads
-from models.training.tasks import Trainee, Words, self_critical
+from models.training.tasks import Trainee, Words, self_critical, side_by_side
 from models.training.vocabulary import CaptionVocabulary
 
 from .small import small_model
@@ -36,6 +36,17 @@ class Captions(unittest.TestCase):
 
     def test_plain(self) -> None:
         self.assertEqual(plain("A dog, running -- fast!"), "a dog running fast")
+
+    def test_texts_side_by_side_equal_texts_apart(self) -> None:
+        torch.manual_seed(0)
+        model = small_model()
+        width = model.config.decoder.width // model.config.decoder.heads
+        image = [tuple(torch.randn(2, 2, model.config.decoder.heads, 5, width)) for _ in model.decoder.layers]
+        ids, lengths = torch.randint(0, 50, (6, 7)), torch.tensor([7, 2, 4, 1, 6, 3])
+        cosines, rows, columns = side_by_side(model, ids, lengths, 3, image)
+        apart = model.causal(ids, [(k.repeat_interleave(3, 0), v.repeat_interleave(3, 0)) for k, v in image])
+        self.assertEqual(len(rows), 23)
+        torch.testing.assert_close(cosines, apart[rows, columns], rtol=1e-4, atol=1e-5)
 
     def test_a_caption_that_earns_more_becomes_likelier(self) -> None:
         """One image whose only truth is "w12 w13": after some steps the model says these words more often than before."""

@@ -98,19 +98,35 @@ def region_classes(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor
 
 
 def next_token_loss(cosines: Tensor, targets: Tensor, temperature: Tensor) -> Tensor:
-    return F.cross_entropy((cosines / temperature).flatten(0, 1), targets.flatten(), ignore_index=-100, label_smoothing=0.1)
+    """cosines [..., V], targets [...]"""
+    return F.cross_entropy((cosines / temperature).flatten(0, -2), targets.flatten(), ignore_index=-100, label_smoothing=0.1)
+
+
+def side_by_side(model: UniPerceiver, ids: Tensor, lengths: Tensor, each: int, image: Cache) -> tuple[Tensor, Tensor, Tensor]:
+    """The next tokens of `each` texts an image, ids [B·each, T] and their lengths, as one sequence an image: no text sees another, none is
+    padded to the longest, and the image's keys and values are read where they are. → cosines [K, V], and row and column [K] of each."""
+    images = len(ids) // each
+    rows, columns = (torch.arange(ids.shape[1])[None] < lengths[:, None]).nonzero(as_tuple=True)
+    before = lengths.view(images, each).cumsum(1).view(-1) - lengths
+    at = (rows // each, before[rows] + columns)
+    size = int(at[1].max()) + 1
+    text = torch.full((images, size), -1).index_put(at, rows)
+    x = torch.zeros(images, size, model.config.decoder.width).index_put(at, model.causal_inputs(ids)[rows, columns])
+    hidden = (text[:, :, None] != text[:, None]) | torch.ones(size, size, dtype=torch.bool).triu(1)
+    mask = F.pad(torch.zeros(hidden.shape).masked_fill(hidden, float("-inf")), (image[0][0].shape[2], 0))[:, None]
+    out, _ = model.decoder(x, "text_causal", mask, image)
+    return model.vocabulary_cosines(out[at]), rows, columns
 
 
 def captioning(trainee: Trainee, batch: Batch, words: Words, each: int = 5) -> tuple[Tensor, dict[str, float]]:
-    """`each` captions of every image read the same keys and values."""
+    """`each` captions of every image; those of an image with fewer come twice."""
     model = trainee.model
     _, _, cache = frozen_image(model, encoded(model, batch))
-    picked = [words.rng.sample(c, min(each, len(c))) for c in batch.captions]
-    rows = torch.tensor([i for i, c in enumerate(picked) for _ in c])
+    picked = [(words.rng.sample(c, min(each, len(c))) * each)[:each] for c in batch.captions]
     ids, lengths = pad([words.tokenizer.encode(t, model.config.max_tokens) for c in picked for t in c])
     inputs, targets = words.vocabulary.prepare(ids, lengths)
-    cosines = model.causal(inputs, [(k[rows], v[rows]) for k, v in cache])
-    loss = next_token_loss(cosines, targets, trainee.heads.temperature("captioning"))
+    cosines, rows, columns = side_by_side(model, inputs, lengths - 1, each, cache)
+    loss = next_token_loss(cosines, targets[rows, columns], trainee.heads.temperature("captioning"))
     return loss, {"caption": float(loss)}
 
 
@@ -153,9 +169,11 @@ def self_critical(trainee: Trainee, batch: Batch, words: Words, each: int = 5, l
     advantage = reward - (reward.sum(1, keepdim=True) - reward) / (each - 1)
     ids, lengths = pad([[words.tokenizer.cls, *s] for s in said])
     inputs, targets = words.vocabulary.prepare(ids, lengths)
-    logits = model.causal(inputs, [(k[rows], v[rows]) for k, v in cache]) / trainee.heads.temperature("captioning").detach()
-    chosen = -F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none").view_as(targets)
-    loss = -(advantage.view(-1, 1) * chosen).sum() / (targets >= 0).sum()
+    cosines, rows, columns = side_by_side(model, inputs, lengths - 1, each, cache)
+    logits = cosines / trainee.heads.temperature("captioning").detach()
+    said_ones = targets[rows, columns]
+    loss = F.cross_entropy(logits, said_ones, ignore_index=-100, reduction="none")
+    loss = (advantage.flatten()[rows] * loss).sum() / (said_ones >= 0).sum()
     return loss, {"reward": float(reward.mean())}
 
 
