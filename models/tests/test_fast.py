@@ -6,13 +6,17 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.reference.backbone import EfficientNetLite0
+from models.reference.boxes import pairwise_iou
 from models.reference.pixel_encoder import DeformableAttention
 from models.training import fast
+from models.training.dataset import Batch
+from models.training.matching import unknown
 
 
 def error(found: Tensor, expected: Tensor) -> float:
@@ -89,6 +93,23 @@ class Fast(unittest.TestCase):
         fast.plain_linear(x, w, b).backward(g)
         for a, e in zip(found, (x.grad, w.grad, b.grad)):
             self.assertLess(error(a, e), 1e-4)
+
+    def test_overlaps_of_boxes(self) -> None:
+        boxes, ignored = torch.rand(2, 50, 4), torch.rand(2, 9, 4)
+        labels, crowd = torch.randint(-1, 5, (2, 9)), torch.rand(2, 9) < 0.4
+        torch.testing.assert_close(fast.pairwise_iou(boxes, ignored), pairwise_iou(boxes, ignored))
+        nothing = torch.zeros(2, 1)
+        batch = Batch(
+            np.zeros((2, 0), np.uint8), torch.zeros(2, 1, 4), nothing.long(), nothing, ignored, labels, crowd,
+            torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, 16, 16), [],
+        )  # fmt: skip
+        found = unknown(boxes, batch, 5)
+        kernels, fast.KERNELS[:] = fast.KERNELS[:], []
+        expected = unknown(boxes, batch, 5)
+        fast.KERNELS[:] = kernels
+        for f, e in zip(found, expected):
+            self.assertTrue(bool(e.any()) and not bool(e.all()))
+            self.assertTrue(torch.equal(f, e))
 
     def test_whole_backbone(self) -> None:
         backbone = EfficientNetLite0()

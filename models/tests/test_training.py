@@ -219,7 +219,7 @@ class Data(unittest.TestCase):
         import pickle
 
         with tempfile.TemporaryDirectory() as name:
-            shapes = {"c5": (2, 3, 5), "semantics": (4, 6), "boxes": (4, 4), "pooled": (4, 784)}
+            shapes = {"c5": (2, 3, 5), "semantics": (4, 6), "boxes": (4, 4), "pooled": (4, 784), "selection": (4,)}
             stored = {k: np.stack([np.zeros(s), np.full(s, 51)]) for k, s in shapes.items()}
             for k, v in stored.items():
                 np.save(f"{name}/0-96x64-{k}.npy", v.astype(np.uint8 if k == "pooled" else np.float32))

@@ -149,6 +149,22 @@ class Sample(torch.autograd.Function):
         return dvalue, dat, dweights, None
 
 
+def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
+    """[B, P, 4], [B, Q, 4] → [B, P, Q]."""
+    out = torch.empty(a.shape[0], a.shape[1], b.shape[1])
+    call("pairwise_iou", a.contiguous(), b.contiguous(), out, torch.empty(5, b.shape[1]), *out.shape)
+    return out
+
+
+def unknown(boxes: Tensor, ignored: Tensor, labels: Tensor, crowd: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """What `matching.unknown` computes, from the ignored boxes [B, I, 4], their labels and whether they are crowds [B, I]."""
+    n, p = boxes.shape[:2]
+    of_any, of_class = torch.zeros(n, p, dtype=torch.bool), torch.zeros(n, p, classes, dtype=torch.bool)
+    call("unknown", boxes.contiguous(), ignored.contiguous(), labels.contiguous(), crowd.contiguous(), of_any, of_class,
+         torch.empty(5, p), n, p, labels.shape[1], classes)  # fmt: skip
+    return of_any, of_class
+
+
 def deformable(self: DeformableAttention, query: Tensor, reference: Tensor, value: Tensor, shapes: Shapes) -> Tensor:
     b, q, d = query.shape
     at, weights = self.places(query, reference, shapes)

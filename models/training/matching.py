@@ -7,6 +7,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from . import fast
 from .boxes import corners, giou, iou, pairwise_cover, pairwise_iou
 from .dataset import Batch
 
@@ -80,6 +81,8 @@ def hungarian(boxes: Tensor, logits: Tensor, batch: Batch, prior: Tensor | None 
 @torch.no_grad()
 def unknown(boxes: Tensor, batch: Batch, classes: int) -> tuple[Tensor, Tensor]:
     """Where nothing may be learnt: [B, P] for the foreground, [B, P, C] for a class: candidates over boxes whose class is unknown."""
+    if fast.KERNELS:
+        return fast.unknown(boxes, batch.ignored, batch.ignored_labels, batch.ignored_crowd, classes)
     hit = torch.where(
         batch.ignored_crowd[:, None], pairwise_cover(boxes, batch.ignored) > 0.6, pairwise_iou(boxes, batch.ignored) > 0.4
     )
