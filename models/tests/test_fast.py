@@ -11,12 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.reference import query_selection
 from models.reference.backbone import EfficientNetLite0
 from models.reference.boxes import pairwise_iou
 from models.reference.pixel_encoder import DeformableAttention
 from models.training import fast
 from models.training.dataset import Batch
 from models.training.matching import unknown
+
+PLAIN_DISTINCT = query_selection.distinct
 
 
 def error(found: Tensor, expected: Tensor) -> float:
@@ -37,6 +40,7 @@ class Fast(unittest.TestCase):
         cls.folder.cleanup()
         fast.KERNELS.clear()
         F.linear = fast.plain_linear
+        query_selection.distinct = PLAIN_DISTINCT
 
     def test_depthwise(self) -> None:
         for k, stride in ((3, 1), (3, 2), (5, 1), (5, 2)):
@@ -98,6 +102,7 @@ class Fast(unittest.TestCase):
         boxes, ignored = torch.rand(2, 50, 4), torch.rand(2, 9, 4)
         labels, crowd = torch.randint(-1, 5, (2, 9)), torch.rand(2, 9) < 0.4
         torch.testing.assert_close(fast.pairwise_iou(boxes, ignored), pairwise_iou(boxes, ignored))
+        self.assertTrue(torch.equal(fast.distinct(boxes, 0.3), PLAIN_DISTINCT(boxes, 0.3)))
         nothing = torch.zeros(2, 1)
         batch = Batch(
             np.zeros((2, 0), np.uint8), torch.zeros(2, 1, 4), nothing.long(), nothing, ignored, labels, crowd,

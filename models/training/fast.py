@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.reference import query_selection
 from models.reference.backbone import Block, SameConv, same_pad
 from models.reference.pixel_encoder import DeformableAttention, Shapes
 
@@ -156,6 +157,12 @@ def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
+def distinct(boxes: Tensor, limit: float) -> Tensor:
+    """What `query_selection.distinct` computes."""
+    stands_back = (pairwise_iou(boxes, boxes) > limit).tril(-1).any(-1)
+    return torch.sort(stands_back.byte(), dim=1, stable=True)[1]
+
+
 def unknown(boxes: Tensor, ignored: Tensor, labels: Tensor, crowd: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """What `matching.unknown` computes, from the ignored boxes [B, I, 4], their labels and whether they are crowds [B, I]."""
     n, p = boxes.shape[:2]
@@ -219,10 +226,11 @@ def supported() -> bool:
 
 
 def install(model: nn.Module, cache: Path) -> None:
-    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear of this process."""
+    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear and query_selection.distinct of this process."""
     if not KERNELS:
         KERNELS.append(compile_kernels(cache))
     F.linear = linear
+    query_selection.distinct = distinct
     inside: set[nn.Module] = set()
     for m in model.modules():
         if isinstance(m, Block):
