@@ -15,6 +15,7 @@ from models.reference import query_selection
 from models.reference.backbone import EfficientNetLite0
 from models.reference.boxes import pairwise_iou
 from models.reference.pixel_encoder import DeformableAttention
+from models.reference.region_decoder import SelfAttention
 from models.training import fast
 from models.training.dataset import Batch
 from models.training.matching import unknown
@@ -87,6 +88,29 @@ class Fast(unittest.TestCase):
             for e, a in zip(*results):
                 if float(e.square().sum()) > 0:
                     self.assertLess(error(a, e), 1e-10)
+
+    def test_attention(self) -> None:
+        if not fast.has_attention():
+            self.skipTest("this processor or compiler has no matrix instructions for bfloat16 (AMX)")
+        attention = SelfAttention(64, 2)
+        for b, t, s in ((2, 5, 5), (1, 40, 70), (3, 33, 32), (2, 64, 96)):
+            hidden = torch.rand(b, 1, t, s) < 0.3
+            hidden[..., 0] = False
+            masks = (None, torch.zeros(b, 1, t, s).masked_fill(hidden, float("-inf")),
+                     torch.zeros(b, 1, 1, s).masked_fill(hidden[:, :, :1], float("-inf")),
+                     torch.zeros(t, s).masked_fill(hidden[0, 0], float("-inf")))  # fmt: skip
+            for mask in masks:
+                x = torch.randn(b, t, 3, 2, 32).permute(2, 0, 3, 1, 4)  # q as it comes: a view with strides
+                q, k, v = (y.detach().requires_grad_() for y in (x[0], torch.randn(b, 2, s, 32), torch.randn(b, 2, s, 32)))
+                g = torch.randn(b, t, 64)
+                results = []
+                for attend in (attention.attend, lambda *a: fast.attend(attention, *a)):
+                    q.grad = k.grad = v.grad = None
+                    y = attend(q, k, v, mask)
+                    y.backward(g)
+                    results.append([y.detach(), q.grad, k.grad, v.grad])
+                for e, a in zip(*results):
+                    self.assertLess(error(a, e), 1e-4, (b, t, s))
 
     def test_product(self) -> None:
         x, w, b = torch.randn(3, 5, 40).requires_grad_(), torch.randn(24, 40).requires_grad_(), torch.randn(24).requires_grad_()

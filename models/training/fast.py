@@ -19,17 +19,18 @@ from torch.nn import functional as F
 from models.reference import query_selection
 from models.reference.backbone import Block, SameConv, same_pad
 from models.reference.pixel_encoder import DeformableAttention, Shapes
+from models.reference.region_decoder import SelfAttention
 
 NARROW = 16  # products with fewer outputs stay in float32: box and score heads
 
 
 def compile_kernels(folder: Path) -> ctypes.CDLL:
-    """kernels.c for this machine."""
-    source, library = Path(__file__).with_name("kernels.c"), folder / "training-kernels.so"
-    if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
+    """kernels.c and attention.c for this machine."""
+    sources, library = [Path(__file__).with_name(n) for n in ("kernels.c", "attention.c")], folder / "training-kernels.so"
+    if not library.exists() or library.stat().st_mtime < max(s.stat().st_mtime for s in sources):
         folder.mkdir(parents=True, exist_ok=True)
         partial = library.with_suffix(f".{id(library)}")
-        command = ["gcc", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(partial), str(source)]
+        command = ["gcc", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o", str(partial), *map(str, sources)]
         subprocess.run(command, check=True)
         partial.replace(library)
     return ctypes.CDLL(str(library))
@@ -42,7 +43,7 @@ plain_linear = F.linear
 def call(name: str, *values: Any) -> None:
     """Tensors as pointers, everything else as int."""
     arguments = [
-        ctypes.c_void_p(v.data_ptr()) if isinstance(v, Tensor) else v if isinstance(v, ctypes.c_int64) else ctypes.c_int(v)
+        ctypes.c_void_p(None if v is None else v.data_ptr()) if v is None or isinstance(v, Tensor) else v if isinstance(v, ctypes.c_int64) else ctypes.c_int(v)
         for v in values
     ]
     getattr(KERNELS[0], name)(*arguments)
@@ -150,6 +151,41 @@ class Sample(torch.autograd.Function):
         return dvalue, dat, dweights, None
 
 
+HEAD = 32  # width of the heads that attention.c serves
+
+
+class Attention(torch.autograd.Function):
+    """q [B, M, T, 32], k and v [B, M, S, 32], mask None or [B or 1, T, S] → [B, T, M, 32]."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
+        b, m, t, _ = q.shape
+        ctx.sizes = (b, m, t, k.shape[2])
+        strides = [torch.tensor(x.stride()[:3]) for x in (q, k, v)]
+        steps = None if mask is None else torch.tensor([mask.stride(0) if len(mask) > 1 else 0, mask.stride(1)])
+        out, lse = torch.empty(b, t, m, HEAD), torch.empty(b, m, t)
+        ctx.inputs = [x for pair in zip((q, k, v, mask), (*strides, steps)) for x in pair]
+        call("attention_forward", *ctx.inputs, out, lse, *ctx.sizes)
+        ctx.save_for_backward(out, lse)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        out, lse = ctx.saved_tensors
+        b, m, t, s = ctx.sizes
+        dq, dk, dv = torch.empty(b, m, t, HEAD), torch.empty(b, m, s, HEAD), torch.empty(b, m, s, HEAD)
+        call("attention_backward", g.contiguous(), out, lse, *ctx.inputs, dq, dk, dv, *ctx.sizes)
+        return dq, dk, dv, None
+
+
+def attend(self: SelfAttention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    b, _, t, _ = q.shape
+    if mask is not None:  # [T, S] or [B, 1, 1 or T, S]
+        mask = (mask[None] if mask.dim() == 2 else mask[:, 0]).expand(-1, t, -1)
+    return self.out_proj(Attention.apply(q, k, v, mask).view(b, t, -1))
+
+
 def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
     """[B, P, 4], [B, Q, 4] → [B, P, Q]."""
     out = torch.empty(a.shape[0], a.shape[1], b.shape[1])
@@ -225,6 +261,11 @@ def supported() -> bool:
         return False
 
 
+def has_attention() -> bool:
+    """Whether the compiler found the processor's matrix instructions."""
+    return supported() and hasattr(KERNELS[0], "attention_forward")
+
+
 def install(model: nn.Module, cache: Path) -> None:
     """Replaces the slow forward functions of `model`, and torch.nn.functional.linear and query_selection.distinct of this process."""
     if not KERNELS:
@@ -243,6 +284,8 @@ def install(model: nn.Module, cache: Path) -> None:
             m.forward = MethodType(stem, m)
         elif isinstance(m, nn.Conv2d) and m.groups == 1:
             m.forward = MethodType(conv1x1 if m.kernel_size == (1, 1) else conv3x3, m)
+        elif isinstance(m, SelfAttention) and m.out_proj.in_features == HEAD * m.heads and has_attention():
+            m.attend = MethodType(attend, m)
         elif isinstance(m, nn.GroupNorm):
             m.forward = MethodType(group_norm, m)
         elif isinstance(m, DeformableAttention) and m.value_proj.out_features == 16 * m.heads:
