@@ -180,7 +180,7 @@ engine_new (
   engine->queue = upi_queue_new (info->batch_size, options->batch_timeout_us);
   engine->queue->engine = engine;
   upi_plans_init (&engine->plans);
-  engine->pool = upi_pool_new ();
+  engine->pool = upi_pool_new (backend);
   upi_text_cache_init (&engine->cache, TEXT_CACHE_ENTRIES, info->width);
   if (!start_workers (engine, info->workers, error))
     goto fail;
@@ -380,6 +380,31 @@ upi_engine_unref (UpiEngine *engine)
     g_thread_unref (g_thread_new ("upi-reaper", engine_free_thread, engine));
   else
     engine_free (engine);
+}
+
+void
+upi_engine_check_device (UpiEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) queues = NULL;
+  GHashTableIter iter;
+  gpointer other;
+
+  if (!engine->backend->is_alive || engine->backend->is_alive (engine->backend, &error))
+    return;
+  queues = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_queue_unref);
+  g_mutex_lock (&registry.lock);
+  if (registry.engines)
+    g_hash_table_iter_init (&iter, registry.engines);
+  while (registry.engines && g_hash_table_iter_next (&iter, NULL, &other)) {
+    const UpiBackend *backend = ((UpiEngine *) other)->backend;
+
+    if (backend->is_alive && !backend->is_alive (backend, NULL))
+      g_ptr_array_add (queues, upi_queue_ref (((UpiEngine *) other)->queue));
+  }
+  g_mutex_unlock (&registry.lock);
+  for (guint i = 0; i < queues->len; i++)
+    upi_queue_fail (queues->pdata[i], error);
 }
 
 /* ---- facts ----------------------------------------------------------------------------------------------------------------------- */

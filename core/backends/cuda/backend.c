@@ -46,6 +46,12 @@ parse (const gchar *name, gint *device, guint *kind, GError **error)
   return FALSE;
 }
 
+static gboolean
+is_alive (const UpiBackend *backend, GError **error)
+{
+  return upi_cuda_device_is_alive (((const UpiCudaBackend *) backend)->device, error);
+}
+
 /**
  * upi_backend_cuda:
  * @name: "cuda[:N][:KIND]": number of the GPU, default 0; KIND f32 (default), tf32 (float32 whose products have 10 bits), f16, bf16
@@ -58,7 +64,7 @@ const UpiBackend *
 upi_backend_cuda (const gchar *name, GError **error)
 {
   static const UpiBackend functions = { "cuda", upi_cuda_prepare, upi_cuda_plan_free, upi_cuda_context_new, upi_cuda_context_free,
-    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL };
+    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL, &upi_cuda_memory, is_alive };
   UpiCudaBackend *backend = NULL;
   UpiCudaDevice *device;
   gint index;

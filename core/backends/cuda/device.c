@@ -126,15 +126,20 @@ upi_cuda_check_dnn (UpiCudaDevice *device, cudnnStatus_t status, const gchar *ca
 }
 
 gboolean
+upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error)
+{
+  if (!g_atomic_int_get (&device->lost))
+    return TRUE;
+  g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
+      "%s was lost (%s); nothing runs on it before this program is started anew, other devices and device=cpu do", device->name,
+      device->lost_reason);
+  return FALSE;
+}
+
+gboolean
 upi_cuda_device_enter (UpiCudaDevice *device, GError **error)
 {
-  if (g_atomic_int_get (&device->lost)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
-        "%s was lost (%s); nothing runs on it before this program is started anew, other devices and device=cpu do", device->name,
-        device->lost_reason);
-    return FALSE;
-  }
-  return UPI_CUDA (device, cudaSetDevice (device->index), error);
+  return upi_cuda_device_is_alive (device, error) && UPI_CUDA (device, cudaSetDevice (device->index), error);
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------------------------- */

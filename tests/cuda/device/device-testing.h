@@ -24,6 +24,7 @@ typedef struct {
   uint64_t device_syncs;   /* calls that wait for all streams: cudaFree, cudaFreeHost */
   uint64_t interleaved;    /* times the device turned to another stream while the last one had more to do */
   uint64_t executed;       /* operations that ran */
+  uint64_t to_device, to_host, on_device; /* bytes that copies moved, since the last reset */
 } UpiDeviceCounts;
 
 /* As if the process had just started: `devices` GPUs, no fault, default seed. Nothing may be alive. */

@@ -305,10 +305,14 @@ cudaMemcpyAsync (void *to, const void *from, size_t bytes, enum cudaMemcpyKind k
     copy.queued = [=] { memory.sources.push_back ({ (const char *) from, bytes }); };
     copy.run = [=] {
       std::memcpy (target, source, bytes);
+      counts ().to_device += bytes;
       forget_source ((const char *) from);
     };
   } else {
-    copy.run = [=] { std::memcpy (target, source, bytes); };
+    copy.run = [=] {
+      std::memcpy (target, source, bytes);
+      (kind == cudaMemcpyDeviceToHost ? counts ().to_host : counts ().on_device) += bytes;
+    };
     if (kind == cudaMemcpyDeviceToHost)
       copy.queued = [=] {
         if (!is_source ((const char *) to, bytes))
