@@ -19,13 +19,28 @@ block_free (UpiEncodingPool *pool, UpiBlock *block)
   g_free (block);
 }
 
+static void
+owner_clear (gpointer data)
+{
+  UpiContextOwner *owner = data;
+
+  owner->free (owner->data);
+}
+
+void
+upi_context_owner_release (UpiContextOwner *owner)
+{
+  g_atomic_rc_box_release_full (owner, owner_clear);
+}
+
 UpiEncodingPool *
-upi_pool_new (const UpiBackend *backend)
+upi_pool_new (const UpiBackend *backend, UpiContextOwner *owner)
 {
   UpiEncodingPool *pool = g_new0 (UpiEncodingPool, 1);
 
   pool->ref_count = 1;
   pool->backend = backend;
+  pool->owner = owner ? g_atomic_rc_box_acquire (owner) : NULL;
   g_mutex_init (&pool->lock);
   pool->layouts = g_ptr_array_new ();
   pool->spare = g_hash_table_new (NULL, NULL);
@@ -56,6 +71,7 @@ upi_pool_unref (UpiEncodingPool *pool)
   g_clear_pointer (&pool->layouts, g_ptr_array_unref);
   g_clear_pointer (&pool->spare, g_hash_table_unref);
   g_mutex_clear (&pool->lock);
+  g_clear_pointer (&pool->owner, upi_context_owner_release);
   g_free (pool);
 }
 

@@ -133,13 +133,22 @@ typedef struct {
   guint n_regions, d_mask, image_tokens;
 } UpiLayout;
 
+/* Whom to tell when nothing is left in a CUDA context that was lent: an atomic rc box. */
+typedef struct {
+  GDestroyNotify free;
+  gpointer data;
+} UpiContextOwner;
+
+void upi_context_owner_release (UpiContextOwner *owner);
+
 typedef struct {
   gint ref_count; /* the engine's, and one for each encoding */
   GMutex lock;
   GPtrArray *layouts; /* UpiLayout, kept for the pool's life */
   GHashTable *spare;  /* UpiLayout → GPtrArray of UpiBlock */
   const UpiBackend *backend;
-  gint alive; /* atomic */
+  UpiContextOwner *owner; /* of the context that the memory is in; NULL: it is nobody's */
+  gint alive;             /* atomic */
 } UpiEncodingPool;
 
 /* The memory of an encoding. */
@@ -162,7 +171,8 @@ struct _UpiEncoding {
   guint source_width, source_height;
 };
 
-UpiEncodingPool *upi_pool_new (const UpiBackend *backend);
+/* owner: (transfer none) (nullable) */
+UpiEncodingPool *upi_pool_new (const UpiBackend *backend, UpiContextOwner *owner);
 void upi_pool_unref (UpiEncodingPool *pool);
 /* The layout for an input size: made from the image plan on first use. */
 const UpiLayout *upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint width, guint height);
@@ -276,7 +286,7 @@ gboolean upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *l
 /* ---- devices (device.c) ----------------------------------------------------------------------------------------------------------- */
 
 /* "auto", "cpu", "cuda:1", "ref" → backend; the device's name for users ("cpu", "cuda:0") goes to resolved. */
-const UpiBackend *upi_device_open (const gchar *device, gchar **resolved, GError **error);
+const UpiBackend *upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, GError **error);
 gchar *upi_device_describe (const UpiBackend *backend, const gchar *resolved);
 /* Workers that keep it busy. */
 guint upi_device_workers (const UpiBackend *backend);

@@ -325,7 +325,7 @@ static gboolean
 describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3], UpiFrame *frame,
     GError **error)
 {
-  *frame = (UpiFrame){ 0 };
+  *frame = (UpiFrame){ .on_device = image->on_device };
   for (guint i = 0; i < 3; i++) {
     frame->scale[i] = scaler->scale[i] = 1 / (255 * std[i]);
     frame->bias[i] = scaler->bias[i] = -mean[i] / std[i];

@@ -96,6 +96,8 @@ const UpiBackend *upi_backend_ref (void);
 const UpiBackend *upi_backend_cpu (void);
 /* By name; "cuda", "cuda:1", "cuda:1:f16" load its module. NULL and an error that says what is missing. */
 const UpiBackend *upi_backend_find (const gchar *name, GError **error);
+/* The same, a cuda one in a CUcontext that is somebody else's (NULL: in the device's own). */
+const UpiBackend *upi_backend_find_in (const gchar *name, gpointer cuda_context, GError **error);
 
 UpiPlan *upi_plan_new (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
 void upi_plan_free (UpiPlan *plan);

@@ -274,7 +274,7 @@ upi_cuda_context_free (UpiContext *base)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
 
-  cudaSetDevice (context->plan->device->index);
+  upi_cuda_device_set (context->plan->device, NULL);
   if (context->stream != NULL)
     cudaStreamSynchronize (context->stream); /* a failed run may have left something */
   if (context->graph != NULL)

@@ -11,6 +11,7 @@
 #include "core/upi.h"
 
 #include <cublasLt.h>
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 
@@ -22,9 +23,10 @@ G_BEGIN_DECLS
 
 typedef struct {
   gint index;
-  gchar *name;  /* "cuda:0 (NVIDIA L4)" */
-  GMutex lock;  /* of all below; also held while a stream captures calls of cuDNN, whose handle has one stream */
-  gint n_plans; /* handles and staging are there while > 0 */
+  CUcontext context; /* somebody else's, in which everything is done; NULL: the device's own */
+  gchar *name;       /* "cuda:0 (NVIDIA L4)" */
+  GMutex lock;       /* of all below; also held while a stream captures calls of cuDNN, whose handle has one stream */
+  gint n_plans;      /* handles and staging are there while > 0 */
   cublasLtHandle_t blas;
   cudnnHandle_t dnn;
   cudaStream_t upload;
@@ -35,11 +37,13 @@ typedef struct {
 } UpiCudaDevice;
 
 /* The device of that number, for the life of the process. NULL and an error that says what is missing: driver, GPU, its number, its age. */
-UpiCudaDevice *upi_cuda_device_open (gint index, GError **error);
+UpiCudaDevice *upi_cuda_device_open (gint index, CUcontext context, GError **error);
 /* A plan comes and goes. */
 gboolean upi_cuda_device_acquire (UpiCudaDevice *device, GError **error);
 void upi_cuda_device_release (UpiCudaDevice *device);
-/* Makes the device current on this thread; FALSE once it was lost. */
+/* Makes the device, in its context, current on this thread. */
+gboolean upi_cuda_device_set (UpiCudaDevice *device, GError **error);
+/* The same; FALSE once it was lost. */
 gboolean upi_cuda_device_enter (UpiCudaDevice *device, GError **error);
 gboolean upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error);
 

@@ -2,10 +2,16 @@
  * marks the device as lost for the life of the process, as CUDA has it. */
 #include "core/backends/cuda/cuda.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
 #define STAGING_BYTES (4 * 1024 * 1024)
 #define MIN_CAPABILITY 75 /* Turing: the oldest that the kernels are built for */
+
+/* The driver's: this module is not linked with it, because it must load where there is none. The test device has its own. */
+#pragma weak cuCtxSetCurrent
+
+typedef CUresult (*SetCurrentFunc) (CUcontext context);
 
 /* The devices that were opened: the registry of this module. */
 static struct {
@@ -136,10 +142,45 @@ upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error)
   return FALSE;
 }
 
+static SetCurrentFunc
+set_current_func (void)
+{
+  void *driver = cuCtxSetCurrent != NULL ? NULL : dlopen ("libcuda.so.1", RTLD_NOW); /* whoever made the context has loaded it */
+
+  if (cuCtxSetCurrent != NULL)
+    return cuCtxSetCurrent;
+  return driver != NULL ? (SetCurrentFunc) dlsym (driver, "cuCtxSetCurrent") : NULL;
+}
+
+gboolean
+upi_cuda_device_set (UpiCudaDevice *device, GError **error)
+{
+  static gsize once;
+  static SetCurrentFunc set_current;
+  g_autofree gchar *reason = NULL;
+  CUresult status;
+
+  if (device->context == NULL)
+    return UPI_CUDA (device, cudaSetDevice (device->index), error);
+  if (g_once_init_enter (&once)) {
+    set_current = set_current_func ();
+    g_once_init_leave (&once, 1);
+  }
+  if (set_current == NULL)
+    return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, "no NVIDIA driver is loaded (libcuda.so.1)", error);
+  status = set_current (device->context);
+  if (status == CUDA_SUCCESS)
+    return TRUE;
+  reason = g_strdup_printf ("CUresult %d", status);
+  if (is_sticky ((cudaError_t) status)) /* the runtime has the driver's numbers */
+    lose (device, "cuCtxSetCurrent", reason);
+  return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, reason, error);
+}
+
 gboolean
 upi_cuda_device_enter (UpiCudaDevice *device, GError **error)
 {
-  return upi_cuda_device_is_alive (device, error) && UPI_CUDA (device, cudaSetDevice (device->index), error);
+  return upi_cuda_device_is_alive (device, error) && upi_cuda_device_set (device, error);
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------------------------- */
@@ -193,7 +234,7 @@ check_device (gint index, gchar **name, GError **error)
 }
 
 UpiCudaDevice *
-upi_cuda_device_open (gint index, GError **error)
+upi_cuda_device_open (gint index, CUcontext context, GError **error)
 {
   UpiCudaDevice *device = NULL;
   gchar *name;
@@ -204,12 +245,13 @@ upi_cuda_device_open (gint index, GError **error)
   for (guint i = 0; i < registry.devices->len && device == NULL; i++) {
     UpiCudaDevice *candidate = registry.devices->pdata[i];
 
-    if (candidate->index == index)
+    if (candidate->index == index && candidate->context == context)
       device = candidate;
   }
   if (device == NULL && check_device (index, &name, error)) {
     device = g_new0 (UpiCudaDevice, 1);
     device->index = index;
+    device->context = context;
     device->name = name;
     g_mutex_init (&device->lock);
     g_ptr_array_add (registry.devices, device);

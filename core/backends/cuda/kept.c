@@ -27,7 +27,7 @@ memory_new (const UpiBackend *backend, gsize bytes, GError **error)
 static void
 memory_free (const UpiBackend *backend, void *memory)
 {
-  cudaSetDevice (device_of (backend)->index);
+  upi_cuda_device_set (device_of (backend), NULL);
   cudaFree (memory);
 }
 

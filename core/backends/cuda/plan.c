@@ -100,7 +100,7 @@ upi_cuda_plan_free (UpiPlan *base)
 {
   UpiCudaPlan *plan = (UpiCudaPlan *) base;
 
-  cudaSetDevice (plan->device->index);
+  upi_cuda_device_set (plan->device, NULL);
   for (guint i = 0; i < base->program->ops->len; i++)
     upi_cuda_op_clear (plan, i);
   for (guint v = 0; v < base->program->values->len; v++)
