@@ -149,7 +149,7 @@ set_current_func (void)
 
   if (cuCtxSetCurrent != NULL)
     return cuCtxSetCurrent;
-  return driver != NULL ? (SetCurrentFunc) dlsym (driver, "cuCtxSetCurrent") : NULL;
+  return driver != NULL ? (SetCurrentFunc) dlsym (driver, "cuCtxSetCurrent") : NULL; /* uncovered: the driver of a GPU */
 }
 
 gboolean
@@ -166,13 +166,13 @@ upi_cuda_device_set (UpiCudaDevice *device, GError **error)
     set_current = set_current_func ();
     g_once_init_leave (&once, 1);
   }
-  if (set_current == NULL)
+  if (set_current == NULL) /* uncovered: no driver */
     return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, "no NVIDIA driver is loaded (libcuda.so.1)", error);
   status = set_current (device->context);
   if (status == CUDA_SUCCESS)
     return TRUE;
-  reason = g_strdup_printf ("CUresult %d", status);
-  if (is_sticky ((cudaError_t) status)) /* the runtime has the driver's numbers */
+  reason = g_strdup_printf ("CUresult %d", status); /* uncovered: a context that was destroyed */
+  if (is_sticky ((cudaError_t) status))             /* the runtime has the driver's numbers */
     lose (device, "cuCtxSetCurrent", reason);
   return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, reason, error);
 }
@@ -216,7 +216,7 @@ check_device (gint index, gchar **name, GError **error)
   if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
     return unusable (error, "this machine has no NVIDIA GPU");
   if (status != cudaSuccess)
-    return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status));
+    return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status)); /* uncovered: a broken driver */
   if (index >= count)
     return unusable (error, "there is no cuda:%d: this machine has %d NVIDIA GPU%s, from cuda:0", index, count, count == 1 ? "" : "s");
   status = cudaGetDeviceProperties (&properties, index);
@@ -225,8 +225,8 @@ check_device (gint index, gchar **name, GError **error)
   if (status == cudaSuccess)
     status = cudaDeviceGetAttribute (&minor, cudaDevAttrComputeCapabilityMinor, index);
   if (status != cudaSuccess)
-    return unusable (error, "cuda:%d does not answer: %s", index, cudaGetErrorString (status));
-  if (10 * major + minor < MIN_CAPABILITY)
+    return unusable (error, "cuda:%d does not answer: %s", index, cudaGetErrorString (status)); /* uncovered: a broken GPU */
+  if (10 * major + minor < MIN_CAPABILITY)                                                      /* uncovered: none so old */
     return unusable (error, "cuda:%d (%s) has compute capability %d.%d, expected %d.%d or newer", index, properties.name, major, minor,
         MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
   *name = g_strdup_printf ("cuda:%d (%s)", index, properties.name);
