@@ -52,6 +52,10 @@ typedef struct _UpiEngine UpiEngine;
  * @threads_per_frame: threads that share one frame; 0 = 1
  * @batch_size: frames a run; 0 = 1
  * @batch_timeout_us: how long a partial batch waits, microseconds
+ * @cuda_context: (nullable): the CUcontext in which an engine on cuda works, as GStreamer makes them; NULL: the device's own. Engines in different
+ *   contexts are different ones
+ * @cuda_context_free: (nullable): called once with @cuda_context_data when nothing of an engine is left in the context, before
+ *   upi_engine_open() returns if it opened none there
  */
 typedef struct {
   const gchar *model;
@@ -61,6 +65,9 @@ typedef struct {
   guint threads_per_frame;
   guint batch_size;
   guint64 batch_timeout_us;
+  gpointer cuda_context;
+  GDestroyNotify cuda_context_free;
+  gpointer cuda_context_data;
 } UpiEngineOptions;
 
 /**
@@ -153,6 +160,7 @@ typedef gboolean (*UpiImageRead) (gpointer user_data, guint8 *rgb, guint width, 
  * UpiImage: pixels that the engine reads in place, once.
  * @kr, @kb: YUV matrix (BT.709: 0.2126, 0.0722; 0 = BT.601: 0.299, 0.114); ignored for RGB
  * @full_range: luma is 0..255 instead of 16..235
+ * @on_device: the planes are addresses of the engine's device, in its context, complete for every stream; an engine on cuda reads them there
  * @release: called exactly once, right after the pixels were read, or when the ticket ends without; from any thread; may be NULL
  */
 typedef struct {
@@ -162,6 +170,7 @@ typedef struct {
   gssize strides[4];
   gfloat kr, kb;
   gboolean full_range;
+  gboolean on_device;
   UpiImageRead read;
   GDestroyNotify release;
   gpointer user_data;

@@ -14,6 +14,7 @@ struct _GstUpiReader {
   UpiPixelFormat format;
   gfloat kr, kb;
   gboolean full_range;
+  GstUpiCuda *cuda; /* nullable */
   GMutex lock;
   GPtrArray *idle; /* of Converter, under lock */
 };
@@ -64,7 +65,7 @@ pixel_format (const GstVideoInfo *info)
 }
 
 GstUpiReader *
-gst_upi_reader_new (const GstVideoInfo *info)
+gst_upi_reader_new (const GstVideoInfo *info, GstUpiCuda *cuda)
 {
   GstUpiReader *reader = g_atomic_rc_box_new0 (GstUpiReader);
   gdouble kr = 0, kb = 0;
@@ -75,6 +76,7 @@ gst_upi_reader_new (const GstVideoInfo *info)
     reader->kr = (gfloat) kr;
     reader->kb = (gfloat) kb;
   }
+  reader->cuda = cuda != NULL ? gst_upi_cuda_ref (cuda) : NULL;
   reader->full_range = info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255;
   g_mutex_init (&reader->lock);
   reader->idle = g_ptr_array_new_with_free_func ((GDestroyNotify) converter_free);
@@ -91,6 +93,7 @@ static void
 reader_clear (gpointer data)
 {
   GstUpiReader *reader = data;
+  g_clear_pointer (&reader->cuda, gst_upi_cuda_unref);
   g_ptr_array_unref (reader->idle);
   g_mutex_clear (&reader->lock);
 }
@@ -244,7 +247,9 @@ gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GD
     g_free (mapped);
     return FALSE;
   }
-  if (!gst_video_frame_map (&mapped->frame, info, buffer, GST_MAP_READ)) {
+  /* What only GstVideoConverter reads comes to the host, as does memory of another context: mapping brings it. */
+  gboolean on_device = reader->format != UPI_PIXELS_READ && gst_upi_cuda_map (reader->cuda, &mapped->frame, info, buffer);
+  if (!on_device && !gst_video_frame_map (&mapped->frame, info, buffer, GST_MAP_READ)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT,
         "A frame of %" G_GSIZE_FORMAT " bytes cannot be mapped as %s %d×%d, which takes %" G_GSIZE_FORMAT " bytes",
         gst_buffer_get_size (buffer), format, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info), GST_VIDEO_INFO_SIZE (info));
@@ -273,6 +278,7 @@ gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GD
     .kr = reader->kr,
     .kb = reader->kb,
     .full_range = reader->full_range,
+    .on_device = on_device,
     .read = read_converted,
     .release = mapped_frame_release,
     .user_data = mapped,

@@ -5,12 +5,14 @@
 #include <gst/video/video.h>
 
 #include "core/upi.h"
+#include "gst/encoder-cuda.h"
 
 G_BEGIN_DECLS
 
 typedef struct _GstUpiReader GstUpiReader;
 
-GstUpiReader *gst_upi_reader_new (const GstVideoInfo *info);
+/* @cuda: (transfer none) (nullable): the context of an engine on a GPU; frames of its memory stay there. */
+GstUpiReader *gst_upi_reader_new (const GstVideoInfo *info, GstUpiCuda *cuda);
 GstUpiReader *gst_upi_reader_ref (GstUpiReader *reader);
 void gst_upi_reader_unref (GstUpiReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiReader, gst_upi_reader_unref)

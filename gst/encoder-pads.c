@@ -131,7 +131,7 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     gst_buffer_unref (buffer);
     return ret;
   }
-  if (self->plain_layout)
+  if (self->plain_layout && !self->cuda_caps)
     buffer = gst_upi_reader_plain_layout (self->reader, buffer);
 
   if (self->until_next > 0) {
@@ -163,12 +163,15 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
         ("caps %" GST_PTR_FORMAT, caps));
     return FALSE;
   }
-  if (self->reader != NULL && gst_video_info_is_equal (&info, &self->info))
+  if (self->reader != NULL && gst_video_info_is_equal (&info, &self->info) && self->cuda_caps == gst_upi_cuda_caps_are_cuda (caps))
     return TRUE;
   begin_generation (self);
   g_clear_pointer (&self->reader, gst_upi_reader_unref);
-  self->reader = gst_upi_reader_new (&info);
+  GST_OBJECT_LOCK (self);
+  self->reader = gst_upi_reader_new (&info, self->in_cuda ? self->cuda : NULL);
+  GST_OBJECT_UNLOCK (self);
   self->info = info;
+  self->cuda_caps = gst_upi_cuda_caps_are_cuda (caps);
 
   GST_OBJECT_LOCK (self);
   self->width = self->fixed_width;
@@ -299,11 +302,25 @@ extend_allocation (GstUpiEncoder *self, GstQuery *query)
     gst_query_remove_nth_allocation_meta (query, index);
 }
 
+/* Neighbours ask for the CUDA context of the pipeline. */
+static gboolean
+answer_context (GstUpiEncoder *self, GstQuery *query)
+{
+  GST_OBJECT_LOCK (self);
+  GstUpiCuda *cuda = self->cuda != NULL ? gst_upi_cuda_ref (self->cuda) : NULL;
+  GST_OBJECT_UNLOCK (self);
+  gboolean answered = gst_upi_cuda_answer (GST_ELEMENT (self), query, cuda);
+  g_clear_pointer (&cuda, gst_upi_cuda_unref);
+  return answered;
+}
+
 static gboolean
 sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   GstUpiEncoder *self = GST_UPI_ENCODER (parent);
 
+  if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT && answer_context (self, query))
+    return TRUE;
   if (!GST_QUERY_IS_SERIALIZED (query))
     return gst_pad_query_default (pad, parent, query);
   gboolean answer = gst_upi_frames_push_query (self->frames, query);
@@ -319,6 +336,8 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   GstUpiEncoder *self = GST_UPI_ENCODER (parent);
 
+  if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT && answer_context (self, query))
+    return TRUE;
   if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
     return gst_pad_query_default (pad, parent, query);
   if (!gst_pad_peer_query (self->sinkpad, query))

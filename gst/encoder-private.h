@@ -5,6 +5,7 @@
 #include <gst/video/video.h>
 
 #include "core/upi.h"
+#include "gst/encoder-cuda.h"
 #include "gst/encoder-frames.h"
 #include "gst/encoder-image.h"
 #include "gst/encoder-stats.h"
@@ -36,6 +37,8 @@ struct _GstUpiEncoder {
   /* From READY→PAUSED to PAUSED→READY; object lock. */
   gboolean opened; /* set before the engine is opened: settings are fixed from then on */
   UpiEngine *engine;
+  GstUpiCuda *cuda;                /* nullable; the pipeline's, from set_context on */
+  gboolean in_cuda;                /* the engine works in it */
   guint fixed_width, fixed_height; /* input-size, 0 = auto */
   GstClockTime qos_earliest;       /* running time; NONE: nobody complained */
   GstClockTime latency;            /* what the LATENCY query adds */
@@ -50,6 +53,7 @@ struct _GstUpiEncoder {
   gboolean latest;
   guint decided_serial;
   gboolean plain_layout; /* downstream knows no GstVideoMeta */
+  gboolean cuda_caps;    /* the caps say memory:CUDAMemory */
 
   /* Starting and stopping the source pad's task. */
   GMutex task_lock;

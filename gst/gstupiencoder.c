@@ -56,11 +56,6 @@ enum {
   PROP_DEVICE_IN_USE
 };
 
-static GstStaticPadTemplate sink_template =
-    GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
-static GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
-
 G_DEFINE_TYPE (GstUpiEncoder, gst_upi_encoder, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upiencoder, "upiencoder", GST_RANK_NONE, GST_TYPE_UPI_ENCODER,
     GST_DEBUG_CATEGORY_INIT (gst_upi_encoder_debug, "upiencoder", 0, "encodes frames for the upi elements"))
@@ -142,6 +137,7 @@ open_engine (GstUpiEncoder *self)
   GST_OBJECT_UNLOCK (self);
 
   guint width = 0, height = 0;
+  gst_upi_cuda_prepare (GST_ELEMENT (self), self->sinkpad, self->device, &self->cuda, &options);
   UpiEngine *engine = upi_engine_open (&options, NULL, &error);
   if (engine != NULL && !parse_input_size (self->input_size, upi_engine_info (engine), &width, &height, &error))
     g_clear_pointer (&engine, upi_engine_unref);
@@ -161,12 +157,25 @@ open_engine (GstUpiEncoder *self)
 
   GST_OBJECT_LOCK (self);
   self->engine = engine;
+  self->in_cuda = options.cuda_context != NULL && g_str_has_prefix (info->device, "cuda");
   self->fixed_width = width;
   self->fixed_height = height;
   GST_OBJECT_UNLOCK (self);
   gst_upi_stats_reset (self->stats);
   gst_upi_encoder_reset_stream (self);
   return TRUE;
+}
+
+static void
+gst_upi_encoder_set_context (GstElement *element, GstContext *context)
+{
+  GstUpiEncoder *self = GST_UPI_ENCODER (element);
+
+  GST_OBJECT_LOCK (self);
+  g_autofree gchar *device = g_strdup (self->device);
+  GST_OBJECT_UNLOCK (self);
+  gst_upi_cuda_set_context (element, context, device, &self->cuda);
+  GST_ELEMENT_CLASS (gst_upi_encoder_parent_class)->set_context (element, context);
 }
 
 static GstStateChangeReturn
@@ -344,6 +353,7 @@ gst_upi_encoder_finalize (GObject *object)
   gst_upi_frames_detach (self->frames);
   gst_upi_frames_unref (self->frames);
   gst_upi_stats_free (self->stats);
+  g_clear_pointer (&self->cuda, gst_upi_cuda_unref);
   g_free (self->model);
   g_free (self->device);
   g_free (self->instance_id);
@@ -417,10 +427,12 @@ gst_upi_encoder_class_init (GstUpiEncoderClass *klass)
   object_class->get_property = gst_upi_encoder_get_property;
   object_class->finalize = gst_upi_encoder_finalize;
   element_class->change_state = gst_upi_encoder_change_state;
+  element_class->set_context = gst_upi_encoder_set_context;
   install_properties (object_class);
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_POLICY, 0);
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_add_static_pad_template (element_class, &src_template);
+  g_autoptr (GstCaps) caps = gst_upi_cuda_add_caps (gst_caps_from_string (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
+  gst_element_class_add_pad_template (element_class, gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
+  gst_element_class_add_pad_template (element_class, gst_pad_template_new ("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps));
   gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 frame encoder", "Filter/Analyzer/Video",
       "Encodes each video frame once; upidetect and upicaption behind it read the encoding. "
       "Example: upiencoder ! upidetect labels=\"person, bicycle\" ! upioverlay",

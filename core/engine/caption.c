@@ -13,7 +13,7 @@
 
 typedef struct {
   GArray *ids;   /* gint32 of the tokenizer, without [CLS] */
-  gfloat *cache; /* [layers, keys and values, capacity, D] */
+  guint8 *cache; /* [layers, keys and values, capacity, D] float32, memory of the backend's: not freed with it */
   gdouble score; /* Σ log P */
 } Hypothesis;
 
@@ -22,7 +22,9 @@ typedef struct {
   UpiTicket *ticket;
   UpiContext *context;
   guint layers, capacity, max_tokens;
-  gsize cache_floats; /* of one keys or values matrix */
+  gsize cache_bytes; /* of one keys or values matrix */
+  guint8 *caches;    /* of all hypotheses: the worker's */
+  const Hypothesis *bound;
   const gint32 *candidates;
   guint n_candidates;
   gint32 start_id, end_id;
@@ -41,19 +43,26 @@ static void
 hypothesis_clear (Hypothesis *h)
 {
   g_clear_pointer (&h->ids, g_array_unref);
-  g_clear_pointer (&h->cache, free);
 }
 
-static gboolean
-hypothesis_init (const Search *s, Hypothesis *h, GError **error)
+/* Rows beyond the text so far are never read. */
+static void
+hypothesis_init (const Search *s, Hypothesis *h, guint index)
 {
-  h->cache = upi_block_new (2 * s->layers * s->cache_floats * sizeof (gfloat), "a caption's text cache", error);
-  if (!h->cache)
-    return FALSE;
-  /* Rows beyond the text so far are never read, but a copy may touch them. */
-  memset (h->cache, 0, 2 * s->layers * s->cache_floats * sizeof (gfloat));
+  h->cache = s->caches + index * 2 * s->layers * s->cache_bytes;
   h->ids = g_array_new (FALSE, FALSE, sizeof (gint32));
-  return TRUE;
+}
+
+/* Kept values are bound item by item where the backend has memory of its own, else like all others. */
+static void
+bind_kept (const Search *s, UpiValue value, void *memory)
+{
+  const UpiBackendMemory *own = s->worker->engine->backend->memory;
+
+  if (own)
+    own->bind_item (s->context, value, 0, memory);
+  else
+    upi_context_bind (s->context, value, memory);
 }
 
 /* The scores after the hypothesis' last token, as log-probabilities where a beam compares them. */
@@ -69,8 +78,10 @@ step (Search *s, Hypothesis *h, gboolean normalise, GError **error)
   upi_context_bind (s->context, s->position, &position);
   upi_context_bind (s->context, s->text_length, &length);
   upi_context_bind (s->context, s->output, s->scores);
-  for (guint i = 0; i < 2 * s->layers; i++)
-    upi_context_bind (s->context, s->text[i], h->cache + i * s->cache_floats);
+  /* Bound anew, it would be read anew: a greedy caption's text stays where the last step left it. */
+  for (guint i = 0; i < 2 * s->layers && s->bound != h; i++)
+    bind_kept (s, s->text[i], h->cache + i * s->cache_bytes);
+  s->bound = h;
   if (!upi_worker_infer (s->worker, s->context, error))
     return FALSE;
   g_atomic_pointer_add (&s->ticket->queue->counters.caption_tokens, 1);
@@ -88,7 +99,11 @@ step (Search *s, Hypothesis *h, gboolean normalise, GError **error)
 static gboolean
 may_go_on (Search *s, GError **error)
 {
-  if (upi_ticket_is_cancelled (s->ticket) || upi_queue_is_closed (s->ticket->queue)) {
+  if (upi_queue_is_closed (s->ticket->queue)) {
+    g_propagate_error (error, upi_queue_closing_error (s->ticket->queue, "the engine closed while the caption was generated"));
+    return FALSE;
+  }
+  if (upi_ticket_is_cancelled (s->ticket)) {
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while the caption was generated");
     return FALSE;
   }
@@ -153,15 +168,21 @@ set_ids (GArray *out, const GArray *ids)
   g_array_append_vals (out, ids->data, ids->len);
 }
 
-static void
-copy_hypothesis (const Search *s, Hypothesis *to, const Hypothesis *from)
+static gboolean
+copy_hypothesis (Search *s, Hypothesis *to, const Hypothesis *from, GError **error)
 {
+  const UpiBackendMemory *own = s->worker->engine->backend->memory;
+  gsize row_bytes = s->cache_bytes / s->capacity;
   guint rows = from->ids->len + 1; /* with [CLS] */
-  gsize width = s->cache_floats / s->capacity;
 
   set_ids (to->ids, from->ids);
+  if (to == s->bound)
+    s->bound = NULL;
+  if (own) /* one copy of all is cheaper than one a matrix */
+    return own->copy (s->context, to->cache, from->cache, 2 * s->layers * s->cache_bytes, error);
   for (guint i = 0; i < 2 * s->layers; i++)
-    memcpy (to->cache + i * s->cache_floats, from->cache + i * s->cache_floats, rows * width * sizeof (gfloat));
+    memcpy (to->cache + i * s->cache_bytes, from->cache + i * s->cache_bytes, rows * row_bytes);
+  return TRUE;
 }
 
 /* Score of a caption of n tokens, the end token counted where it has one. */
@@ -180,8 +201,8 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
   gdouble best_final = -INFINITY;
   gboolean ok = TRUE;
 
-  for (guint i = 0; i < 2 * size && ok; i++)
-    ok = hypothesis_init (s, &sets[i / size][i % size], error);
+  for (guint i = 0; i < 2 * size; i++)
+    hypothesis_init (s, &sets[i / size][i % size], i);
   for (guint length = 0; ok && length < s->max_tokens && living > 0; length++) {
     Extension best[2 * MAX_BEAM];
     guint n = 0, kept = 0;
@@ -194,7 +215,7 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
     if (!ok)
       break;
     /* Twice the beam: even if every hypothesis could end, a full beam goes on. */
-    for (guint i = 0; i < n && kept < size; i++) {
+    for (guint i = 0; i < n && kept < size && ok; i++) {
       const Hypothesis *parent = &sets[current][best[i].parent];
       gint32 id = s->candidates[best[i].candidate];
       Hypothesis *child = &sets[!current][kept];
@@ -208,11 +229,13 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
         }
         continue;
       }
-      copy_hypothesis (s, child, parent);
+      ok = copy_hypothesis (s, child, parent, error);
       g_array_append_val (child->ids, id);
       child->score = best[i].score;
       kept++;
     }
+    if (!ok)
+      break;
     current = !current;
     living = kept;
     if (living == 0)
@@ -231,7 +254,7 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
 }
 
 static gboolean
-search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, GError **error)
+search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses, GError **error)
 {
   UpiEngine *engine = worker->engine;
   const UpiConfig *config = engine->config;
@@ -244,7 +267,7 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, GError **error)
   s->layers = config->decoder.layers;
   s->capacity = MIN (limit + 1, (guint) upi_config_text_positions (config));
   s->max_tokens = ticket->caption.max_tokens ? MIN (ticket->caption.max_tokens, limit) : limit;
-  s->cache_floats = (gsize) s->capacity * config->decoder.width;
+  s->cache_bytes = (gsize) s->capacity * config->decoder.width * sizeof (gfloat);
   s->candidates = upi_model_caption_token_ids (engine->model);
   s->n_candidates = upi_model_vocabulary_size (engine->model);
   s->start_id = upi_tokenizer_start_id (engine->tokenizer);
@@ -262,10 +285,10 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, GError **error)
     g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
 
     s->text[i] = upi_plan_find (plan, text);
-    upi_context_bind (s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]),
-        (gpointer) upi_encoding_part (ticket->source, UPI_PART_KEYS + i));
+    bind_kept (s, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
   }
-  s->scores = upi_block_new (s->n_candidates * sizeof (gfloat), "caption scores", error);
+  s->caches = upi_worker_text_cache (worker, n_hypotheses * 2 * s->layers * s->cache_bytes, error);
+  s->scores = s->caches ? upi_block_new (s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
   return s->scores != NULL;
 }
 
@@ -275,10 +298,11 @@ upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
   guint size = CLAMP (ticket->caption.beam_size, 1, MAX_BEAM);
   Hypothesis result = { 0 };
   Search s = { 0 };
-  gboolean ok = search_init (&s, worker, ticket, error);
+  gboolean ok = search_init (&s, worker, ticket, size == 1 ? 1 : 2 * size, error);
 
   if (ok && size == 1) {
-    ok = hypothesis_init (&s, &result, error) && greedy (&s, &result, error);
+    hypothesis_init (&s, &result, 0);
+    ok = greedy (&s, &result, error);
   } else if (ok) {
     result.ids = g_array_new (FALSE, FALSE, sizeof (gint32));
     ok = beam (&s, size, ticket->caption.length_penalty, result.ids, error);

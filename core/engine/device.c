@@ -26,7 +26,7 @@ cuda_name (const gchar *device)
 }
 
 const UpiBackend *
-upi_device_open (const gchar *device, gchar **resolved, GError **error)
+upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, GError **error)
 {
   const UpiBackend *backend;
   g_autofree gchar *cuda = NULL;
@@ -34,7 +34,7 @@ upi_device_open (const gchar *device, gchar **resolved, GError **error)
   if (strcmp (device, "auto") == 0) {
     g_autoptr (GError) unusable = NULL;
 
-    backend = upi_backend_find ("cuda", &unusable);
+    backend = upi_backend_find_in ("cuda", cuda_context, &unusable);
     if (backend) {
       *resolved = g_strdup ("cuda:0");
       return backend;
@@ -45,7 +45,7 @@ upi_device_open (const gchar *device, gchar **resolved, GError **error)
   cuda = cuda_name (device);
   if (cuda) {
     *resolved = g_strdup (cuda);
-    backend = upi_backend_find (cuda, error);
+    backend = upi_backend_find_in (cuda, cuda_context, error);
     if (!backend)
       g_prefix_error (error, "device \"%s\": ", cuda);
   } else if (strcmp (device, "cpu") == 0 || strcmp (device, "ref") == 0) { /* ref: the definition, for tests */

@@ -33,7 +33,7 @@ row_bytes (const UpiImage *image, gssize rows[3])
 }
 
 static gboolean
-check_image (const UpiImage *image, GError **error)
+check_image (const UpiEngine *engine, const UpiImage *image, GError **error)
 {
   gssize rows[3];
 
@@ -48,6 +48,11 @@ check_image (const UpiImage *image, GError **error)
   }
   if (image->format == UPI_PIXELS_READ && !image->read) {
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "an image of format READ needs its read function");
+    return FALSE;
+  }
+  if (image->on_device && (!engine->backend->memory || image->format == UPI_PIXELS_READ)) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "an engine on %s cannot read an image of format %d in a GPU's memory",
+        engine->info.device, image->format);
     return FALSE;
   }
   if (!(image->kr >= 0 && image->kb >= 0 && image->kr + image->kb < 1)) {
@@ -85,7 +90,7 @@ upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint 
 
   if (width == 0 && height == 0)
     upi_engine_nearest_size (engine, image->width, image->height, &width, &height);
-  if (!check_image (image, error) || !check_size (width, height, error)) {
+  if (!check_image (engine, image, error) || !check_size (width, height, error)) {
     if (image->release)
       image->release (image->user_data);
     return NULL;

@@ -10,12 +10,37 @@
 /* Blocks that wait for the next frame, a size; more are given back to the system. */
 #define MAX_SPARE 32
 
+static void
+block_free (UpiEncodingPool *pool, UpiBlock *block)
+{
+  free (block->host);
+  free (block->fetched);
+  upi_kept_free (pool->backend, block->device);
+  g_free (block);
+}
+
+static void
+owner_clear (gpointer data)
+{
+  UpiContextOwner *owner = data;
+
+  owner->free (owner->data);
+}
+
+void
+upi_context_owner_release (UpiContextOwner *owner)
+{
+  g_atomic_rc_box_release_full (owner, owner_clear);
+}
+
 UpiEncodingPool *
-upi_pool_new (void)
+upi_pool_new (const UpiBackend *backend, UpiContextOwner *owner)
 {
   UpiEncodingPool *pool = g_new0 (UpiEncodingPool, 1);
 
   pool->ref_count = 1;
+  pool->backend = backend;
+  pool->owner = owner ? g_atomic_rc_box_acquire (owner) : NULL;
   g_mutex_init (&pool->lock);
   pool->layouts = g_ptr_array_new ();
   pool->spare = g_hash_table_new (NULL, NULL);
@@ -32,7 +57,7 @@ upi_pool_unref (UpiEncodingPool *pool)
     GPtrArray *spare = g_hash_table_lookup (pool->spare, layout);
 
     for (guint j = 0; spare && j < spare->len; j++)
-      free (spare->pdata[j]);
+      block_free (pool, spare->pdata[j]);
     if (spare)
       g_ptr_array_unref (spare);
     for (guint j = 0; j < layout->n_parts; j++)
@@ -40,11 +65,13 @@ upi_pool_unref (UpiEncodingPool *pool)
     g_free (layout->names);
     g_free (layout->offsets);
     g_free (layout->bytes);
+    g_free (layout->kept);
     g_free (layout);
   }
   g_clear_pointer (&pool->layouts, g_ptr_array_unref);
   g_clear_pointer (&pool->spare, g_hash_table_unref);
   g_mutex_clear (&pool->lock);
+  g_clear_pointer (&pool->owner, upi_context_owner_release);
   g_free (pool);
 }
 
@@ -63,16 +90,21 @@ layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
   layout->names = g_new0 (gchar *, layout->n_parts);
   layout->offsets = g_new0 (gsize, layout->n_parts);
   layout->bytes = g_new0 (gsize, layout->n_parts);
+  layout->kept = g_new0 (gboolean, layout->n_parts);
   for (guint i = 0; i < layout->n_parts; i++) {
     guint layer = i < UPI_PART_KEYS ? 0 : (i - UPI_PART_KEYS) / 2;
+    gsize *end = &layout->block_bytes;
     UpiValue value;
 
     layout->names[i] = i < UPI_PART_KEYS ? g_strdup (names[i]) : g_strdup_printf ((i - UPI_PART_KEYS) % 2 ? "values.%u" : "keys.%u", layer);
     value = upi_plan_find (plan, layout->names[i]);
     g_assert (value != UPI_NO_VALUE);
-    layout->offsets[i] = layout->block_bytes;
+    layout->kept[i] = engine->backend->memory && upi_program_value (plan->program, value)->is_kept;
+    if (layout->kept[i])
+      end = &layout->kept_bytes;
+    layout->offsets[i] = *end;
     layout->bytes[i] = upi_plan_bytes (plan, value) / batch;
-    layout->block_bytes += (layout->bytes[i] + 63) & ~(gsize) 63;
+    *end += (layout->bytes[i] + 63) & ~(gsize) 63;
   }
   layout->n_regions = layout->bytes[UPI_PART_BOXES] / (4 * sizeof (gfloat));
   layout->d_mask = engine->config->mask.channels;
@@ -100,10 +132,10 @@ upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint 
   return layout;
 }
 
-static guint8 *
+static UpiBlock *
 take_spare (UpiEncodingPool *pool, const UpiLayout *layout)
 {
-  guint8 *block = NULL;
+  UpiBlock *block = NULL;
   GPtrArray *spare;
 
   g_mutex_lock (&pool->lock);
@@ -115,7 +147,7 @@ take_spare (UpiEncodingPool *pool, const UpiLayout *layout)
 }
 
 static void
-give_back (UpiEncodingPool *pool, const UpiLayout *layout, guint8 *block)
+give_back (UpiEncodingPool *pool, const UpiLayout *layout, UpiBlock *block)
 {
   GPtrArray *spare;
 
@@ -128,7 +160,8 @@ give_back (UpiEncodingPool *pool, const UpiLayout *layout, guint8 *block)
   if (spare->len < MAX_SPARE)
     g_ptr_array_add (spare, g_steal_pointer (&block));
   g_mutex_unlock (&pool->lock);
-  free (block);
+  if (block)
+    block_free (pool, block);
 }
 
 guint
@@ -146,14 +179,29 @@ upi_pool_spare (UpiEncodingPool *pool)
   return n;
 }
 
+static UpiBlock *
+block_new (UpiEncodingPool *pool, const UpiLayout *layout, GError **error)
+{
+  UpiBlock *block = g_new0 (UpiBlock, 1);
+
+  block->host = upi_block_new (layout->block_bytes, "a frame's encoding", error);
+  if (block->host && layout->kept_bytes)
+    block->device = upi_kept_new (pool->backend, layout->kept_bytes, "a frame's encoding", error);
+  if (!block->host || (layout->kept_bytes && !block->device)) {
+    block_free (pool, block);
+    return NULL;
+  }
+  return block;
+}
+
 UpiEncoding *
 upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error)
 {
-  guint8 *block = take_spare (engine->pool, layout);
+  UpiBlock *block = take_spare (engine->pool, layout);
   UpiEncoding *encoding;
 
   if (!block)
-    block = upi_block_new (layout->block_bytes, "a frame's encoding", error);
+    block = block_new (engine->pool, layout, error);
   if (!block)
     return NULL;
   encoding = g_new0 (UpiEncoding, 1);
@@ -162,6 +210,7 @@ upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error)
   encoding->pool = engine->pool;
   encoding->layout = layout;
   encoding->block = block;
+  g_mutex_init (&encoding->fetching);
   g_atomic_int_inc (&engine->pool->ref_count);
   g_atomic_int_inc (&engine->pool->alive);
   return encoding;
@@ -182,6 +231,7 @@ upi_encoding_drop (UpiEncoding *encoding)
   give_back (encoding->pool, encoding->layout, encoding->block);
   g_atomic_int_add (&encoding->pool->alive, -1);
   upi_pool_unref (encoding->pool);
+  g_mutex_clear (&encoding->fetching);
   g_free (encoding);
 }
 
@@ -240,12 +290,42 @@ upi_encoding_engine (const UpiEncoding *encoding)
 gsize
 upi_encoding_bytes (const UpiEncoding *encoding)
 {
-  return encoding->layout->block_bytes;
+  return encoding->layout->block_bytes + encoding->layout->kept_bytes;
 }
 
 const gfloat *
 upi_encoding_part (const UpiEncoding *encoding, guint part)
 {
-  g_assert (part < encoding->layout->n_parts);
-  return (const gfloat *) (encoding->block + encoding->layout->offsets[part]);
+  g_assert (part < encoding->layout->n_parts && !encoding->layout->kept[part]);
+  return (const gfloat *) (encoding->block->host + encoding->layout->offsets[part]);
+}
+
+void *
+upi_encoding_memory (const UpiEncoding *encoding, guint part)
+{
+  const UpiLayout *layout = encoding->layout;
+
+  g_assert (part < layout->n_parts);
+  return (layout->kept[part] ? encoding->block->device : encoding->block->host) + layout->offsets[part];
+}
+
+/* Only who cuts masks needs them: frames whose masks nobody asks for leave them where they are. */
+const gfloat *
+upi_encoding_mask_features (UpiEncoding *encoding, GError **error)
+{
+  const UpiBackend *backend = encoding->pool->backend;
+  UpiBlock *block = encoding->block;
+  gsize bytes = encoding->layout->bytes[UPI_PART_MASK_FEATURES];
+
+  if (!encoding->layout->kept[UPI_PART_MASK_FEATURES])
+    return upi_encoding_part (encoding, UPI_PART_MASK_FEATURES);
+  g_mutex_lock (&encoding->fetching);
+  if (!encoding->is_fetched) {
+    if (!block->fetched)
+      block->fetched = upi_block_new (bytes, "a frame's mask features", error);
+    encoding->is_fetched = block->fetched
+        && backend->memory->read (backend, upi_encoding_memory (encoding, UPI_PART_MASK_FEATURES), block->fetched, bytes, error);
+  }
+  g_mutex_unlock (&encoding->fetching);
+  return encoding->is_fetched ? (const gfloat *) (gconstpointer) block->fetched : NULL;
 }

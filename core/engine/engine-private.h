@@ -43,6 +43,7 @@ typedef struct {
   guint forming_width, forming_height;
   guint holds;                   /* engine-testing.h: workers take nothing while > 0 */
   gint closed;                   /* atomic reads, written under the lock */
+  GError *failure;               /* why it closed, if not for its engine's end; never changed once it is there */
   gint inferences_until_failure; /* atomic; engine-testing.h: counts down, fails at 1 */
   UpiCounters counters;
 } UpiQueue;
@@ -56,7 +57,11 @@ void upi_queue_push (UpiQueue *queue, UpiTicket *ticket);
 guint upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH]);
 /* Cancels what waits and wakes the workers; nothing can be pushed any more. */
 void upi_queue_close (UpiQueue *queue);
+/* The same because the device was lost: what waits, and whatever comes afterwards, fails with that error. */
+void upi_queue_fail (UpiQueue *queue, const GError *error);
 gboolean upi_queue_is_closed (UpiQueue *queue);
+/* What a request of a closed queue fails with: the device's error, else UPI_ERROR_CANCELLED with that text. (transfer full) */
+GError *upi_queue_closing_error (UpiQueue *queue, const gchar *text);
 /* Removes a ticket that still waits. (transfer full of the queue's reference on TRUE) */
 gboolean upi_queue_remove (UpiQueue *queue, UpiTicket *ticket);
 
@@ -117,23 +122,41 @@ typedef enum {
   UPI_PART_KEYS /* then one pair (keys, values) a decoder layer */
 } UpiPart;
 
-/* Where the parts of one input size's encoding lie in its block. */
+/* Where the parts of one input size's encoding lie: in the host's block, or in memory of the device for those that stay there. */
 typedef struct {
   guint width, height; /* of the network's input */
   guint n_parts;
   gchar **names; /* the image program's outputs */
   gsize *offsets, *bytes;
-  gsize block_bytes;
+  gboolean *kept; /* on the device */
+  gsize block_bytes, kept_bytes;
   guint n_regions, d_mask, image_tokens;
 } UpiLayout;
+
+/* Whom to tell when nothing is left in a CUDA context that was lent: an atomic rc box. */
+typedef struct {
+  GDestroyNotify free;
+  gpointer data;
+} UpiContextOwner;
+
+void upi_context_owner_release (UpiContextOwner *owner);
 
 typedef struct {
   gint ref_count; /* the engine's, and one for each encoding */
   GMutex lock;
   GPtrArray *layouts; /* UpiLayout, kept for the pool's life */
-  GHashTable *spare;  /* UpiLayout → GPtrArray of blocks */
-  gint alive;         /* atomic */
+  GHashTable *spare;  /* UpiLayout → GPtrArray of UpiBlock */
+  const UpiBackend *backend;
+  UpiContextOwner *owner; /* of the context that the memory is in; NULL: it is nobody's */
+  gint alive;             /* atomic */
 } UpiEncodingPool;
+
+/* The memory of an encoding. */
+typedef struct {
+  guint8 *host;
+  guint8 *device;  /* NULL where the backend has no memory of its own */
+  guint8 *fetched; /* the host's copy of the device's mask features, from their first use on */
+} UpiBlock;
 
 struct _UpiEncoding {
   gint ref_count; /* of the memory: one for all users, one for its ticket, one for each caption that waits or runs */
@@ -141,12 +164,15 @@ struct _UpiEncoding {
   UpiEngine *engine; /* referenced once while user_count > 0 */
   UpiEncodingPool *pool;
   const UpiLayout *layout;
-  guint8 *block;
+  UpiBlock *block;
+  GMutex fetching; /* of is_fetched, and what it says of block->fetched */
+  gboolean is_fetched;
   guint64 pts;
   guint source_width, source_height;
 };
 
-UpiEncodingPool *upi_pool_new (void);
+/* owner: (transfer none) (nullable) */
+UpiEncodingPool *upi_pool_new (const UpiBackend *backend, UpiContextOwner *owner);
 void upi_pool_unref (UpiEncodingPool *pool);
 /* The layout for an input size: made from the image plan on first use. */
 const UpiLayout *upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint width, guint height);
@@ -158,7 +184,12 @@ UpiEncoding *upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GErro
 UpiEncoding *upi_encoding_publish (UpiEncoding *encoding);
 UpiEncoding *upi_encoding_hold (UpiEncoding *encoding);
 void upi_encoding_drop (UpiEncoding *encoding);
+/* A part that is in the host's memory. */
 const gfloat *upi_encoding_part (const UpiEncoding *encoding, guint part);
+/* Any part's memory as the backend has it, for a context to bind. */
+void *upi_encoding_memory (const UpiEncoding *encoding, guint part);
+/* The mask features, brought to the host on first use; NULL and the device's error. */
+const gfloat *upi_encoding_mask_features (UpiEncoding *encoding, GError **error);
 
 /* ---- plans (plans.c) ------------------------------------------------------------------------------------------------------------- */
 
@@ -192,6 +223,9 @@ void upi_plans_clear (UpiPlans *plans);
 /* Builds the plan on first use, once however many ask. (transfer full) */
 UpiSharedPlan *upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **error);
 void upi_shared_plan_unref (UpiSharedPlan *plan);
+/* Memory of the backend's for kept values: the device's where it has its own. */
+void *upi_kept_new (const UpiBackend *backend, gsize bytes, const gchar *purpose, GError **error);
+void upi_kept_free (const UpiBackend *backend, void *memory);
 
 /* ---- workers (worker.c) ---------------------------------------------------------------------------------------------------------- */
 
@@ -200,8 +234,10 @@ typedef struct {
   GThread *thread;
   GPtrArray *contexts; /* WorkerContext: one for each plan this worker has run */
   UpiScaler *scaler;
-  gfloat *input; /* [batch, H, W, 3] */
+  gfloat *input; /* [batch, H, W, 3]; unused where the backend converts frames itself */
   gsize input_bytes;
+  guint8 *text_cache; /* memory of the backend's for a caption's keys and values */
+  gsize text_cache_bytes;
 } UpiWorker;
 
 gpointer upi_worker_main (gpointer worker);
@@ -209,6 +245,8 @@ gpointer upi_worker_main (gpointer worker);
 UpiContext *upi_worker_context (UpiWorker *worker, UpiPlanKey key, GError **error);
 /* Runs it: counts, and fails where a test asked for it. */
 gboolean upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error);
+/* Memory of at least that size for kept values, the same until the worker's next call. */
+guint8 *upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error);
 
 /* ---- labels and captions (labels.c, text-cache.c, caption.c) ---------------------------------------------------------------------- */
 
@@ -242,13 +280,13 @@ gboolean upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
 /* ---- scoring (detect.c, mask.c) --------------------------------------------------------------------------------------------------- */
 
 gfloat upi_dot (const gfloat *a, const gfloat *b, guint n);
-UpiMask *upi_mask_cut (const UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error);
+UpiMask *upi_mask_cut (UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error);
 gboolean upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error);
 
 /* ---- devices (device.c) ----------------------------------------------------------------------------------------------------------- */
 
 /* "auto", "cpu", "cuda:1", "ref" → backend; the device's name for users ("cpu", "cuda:0") goes to resolved. */
-const UpiBackend *upi_device_open (const gchar *device, gchar **resolved, GError **error);
+const UpiBackend *upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, GError **error);
 gchar *upi_device_describe (const UpiBackend *backend, const gchar *resolved);
 /* Workers that keep it busy. */
 guint upi_device_workers (const UpiBackend *backend);
@@ -275,6 +313,8 @@ struct _UpiEngine {
 
 /* Marks the calling thread: an engine whose last user leaves from a worker is freed by a thread of its own. */
 void upi_engine_enter_worker (void);
+/* After a request failed: if the engine's device has been lost, all engines on it fail what they have and what comes. */
+void upi_engine_check_device (UpiEngine *engine);
 /* A reference of the queue's engine, NULL when its last user has gone. */
 UpiEngine *upi_engine_of_queue (UpiQueue *queue);
 

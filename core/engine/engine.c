@@ -136,21 +136,30 @@ start_workers (UpiEngine *engine, guint n, GError **error)
   return TRUE;
 }
 
-/* Takes path, device and key. */
+/* What an engine is opened with: copied but for the options, which are the caller's. */
+typedef struct {
+  const UpiEngineOptions *options;
+  gchar *key, *path, *device;
+  const UpiBackend *backend;
+  UpiContextOwner *owner; /* of options->cuda_context, if it has one */
+} Request;
+
 static UpiEngine *
-engine_new (
-    const UpiEngineOptions *options, const gchar *key, const gchar *path, const gchar *device, const UpiBackend *backend, GError **error)
+engine_new (const Request *request, GError **error)
 {
+  const UpiEngineOptions *options = request->options;
+  const UpiBackend *backend = request->backend;
+  const gchar *path = request->path;
   UpiEngine *engine = g_new0 (UpiEngine, 1);
   guint threads = options->threads ? options->threads : upi_device_workers (backend);
   UpiEngineInfo *info = &engine->info;
   const UpiConfig *config;
 
   engine->ref_count = 1;
-  engine->key = g_strdup (key);
+  engine->key = g_strdup (request->key);
   engine->path = g_strdup (path);
-  engine->device = g_strdup (device);
-  engine->device_name = upi_device_describe (backend, device);
+  engine->device = g_strdup (request->device);
+  engine->device_name = upi_device_describe (backend, request->device);
   engine->backend = backend;
   engine->model = upi_model_open (path, error);
   if (!engine->model)
@@ -180,7 +189,7 @@ engine_new (
   engine->queue = upi_queue_new (info->batch_size, options->batch_timeout_us);
   engine->queue->engine = engine;
   upi_plans_init (&engine->plans);
-  engine->pool = upi_pool_new ();
+  engine->pool = upi_pool_new (backend, backend->memory ? request->owner : NULL);
   upi_text_cache_init (&engine->cache, TEXT_CACHE_ENTRIES, info->width);
   if (!start_workers (engine, info->workers, error))
     goto fail;
@@ -220,8 +229,7 @@ forget_if_empty (GHashTable **table)
 }
 
 static UpiEngine *
-open_now (
-    const UpiEngineOptions *options, const gchar *key, const gchar *path, const gchar *device, const UpiBackend *backend, GError **error)
+open_now (const Request *request, GError **error)
 {
   g_autoptr (GError) cause = NULL;
   UpiEngine *engine;
@@ -232,11 +240,11 @@ open_now (
   opening->ref_count = 1;
   if (!registry.openings)
     registry.openings = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  g_hash_table_insert (registry.openings, g_strdup (key), opening);
+  g_hash_table_insert (registry.openings, g_strdup (request->key), opening);
   g_mutex_unlock (&registry.lock);
-  engine = engine_new (options, key, path, device, backend, &cause);
+  engine = engine_new (request, &cause);
   g_mutex_lock (&registry.lock);
-  g_hash_table_remove (registry.openings, key);
+  g_hash_table_remove (registry.openings, request->key);
   forget_if_empty (&registry.openings);
   if (engine) {
     if (!registry.engines)
@@ -253,24 +261,23 @@ open_now (
 }
 
 static UpiEngine *
-join_or_open (const UpiEngineOptions *options, const gchar *key, const gchar *path, const gchar *device, const UpiBackend *backend,
-    GCancellable *cancellable, GError **error)
+join_or_open (const Request *request, GCancellable *cancellable, GError **error)
 {
   UpiEngine *engine = NULL;
   gboolean failed = FALSE;
 
   g_mutex_lock (&registry.lock);
   while (!engine && !failed) {
-    Opening *opening = registry.openings ? g_hash_table_lookup (registry.openings, key) : NULL;
+    Opening *opening = registry.openings ? g_hash_table_lookup (registry.openings, request->key) : NULL;
 
-    engine = registry.engines ? g_hash_table_lookup (registry.engines, key) : NULL;
+    engine = registry.engines ? g_hash_table_lookup (registry.engines, request->key) : NULL;
     if (engine) {
       g_atomic_int_inc (&engine->ref_count); /* at least 1: it reaches 0 under this lock, and leaves the table */
     } else if (g_cancellable_is_cancelled (cancellable)) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_CANCELLED, "opening the model %s was cancelled", path);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_CANCELLED, "opening the model %s was cancelled", request->path);
       failed = TRUE;
     } else if (!opening) {
-      engine = open_now (options, key, path, device, backend, error);
+      engine = open_now (request, error);
       failed = !engine;
     } else {
       opening->ref_count++;
@@ -298,38 +305,54 @@ check_options (const UpiEngineOptions *options, GError **error)
   return TRUE;
 }
 
+static gboolean
+resolve (Request *request, GError **error)
+{
+  const UpiEngineOptions *options = request->options;
+  g_autofree gchar *found = NULL;
+  g_autofree gchar *in = NULL;
+  char *resolved;
+
+  if (!check_options (options, error))
+    return FALSE;
+  found = upi_model_find (options->model && *options->model ? options->model : "nano", error);
+  if (!found)
+    return FALSE;
+  resolved = realpath (found, NULL);
+  request->path = g_strdup (resolved ? resolved : found);
+  free (resolved);
+  request->backend =
+      upi_device_open (options->device && *options->device ? options->device : "auto", options->cuda_context, &request->device, error);
+  if (!request->backend)
+    return FALSE;
+  in = g_strdup_printf ("%p", request->backend->memory ? options->cuda_context : NULL);
+  request->key = g_strjoin ("\n", request->path, request->device, in, options->instance_id ? options->instance_id : "", NULL);
+  return TRUE;
+}
+
 UpiEngine *
 upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GError **error)
 {
   static const UpiEngineOptions defaults;
-  g_autofree gchar *found = NULL;
-  g_autofree gchar *path = NULL;
-  g_autofree gchar *device = NULL;
-  g_autofree gchar *key = NULL;
-  const UpiBackend *backend;
-  UpiEngine *engine;
-  char *resolved;
+  Request request = { .options = options ? options : &defaults };
+  UpiEngine *engine = NULL;
   gulong handler = 0;
 
-  if (!options)
-    options = &defaults;
-  if (!check_options (options, error))
-    return NULL;
-  found = upi_model_find (options->model && *options->model ? options->model : "nano", error);
-  if (!found)
-    return NULL;
-  resolved = realpath (found, NULL);
-  path = g_strdup (resolved ? resolved : found);
-  free (resolved);
-  backend = upi_device_open (options->device && *options->device ? options->device : "auto", &device, error);
-  if (!backend)
-    return NULL;
-  key = g_strjoin ("\n", path, device, options->instance_id ? options->instance_id : "", NULL);
-  if (cancellable)
-    handler = g_cancellable_connect (cancellable, G_CALLBACK (wake_openers), NULL, NULL);
-  engine = join_or_open (options, key, path, device, backend, cancellable, error);
-  if (cancellable)
-    g_cancellable_disconnect (cancellable, handler);
+  if (request.options->cuda_context_free) {
+    request.owner = g_atomic_rc_box_new (UpiContextOwner);
+    *request.owner = (UpiContextOwner){ options->cuda_context_free, options->cuda_context_data };
+  }
+  if (resolve (&request, error)) {
+    if (cancellable)
+      handler = g_cancellable_connect (cancellable, G_CALLBACK (wake_openers), NULL, NULL);
+    engine = join_or_open (&request, cancellable, error);
+    if (cancellable)
+      g_cancellable_disconnect (cancellable, handler);
+  }
+  g_clear_pointer (&request.owner, upi_context_owner_release);
+  g_free (request.key);
+  g_free (request.path);
+  g_free (request.device);
   return engine;
 }
 
@@ -380,6 +403,31 @@ upi_engine_unref (UpiEngine *engine)
     g_thread_unref (g_thread_new ("upi-reaper", engine_free_thread, engine));
   else
     engine_free (engine);
+}
+
+void
+upi_engine_check_device (UpiEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) queues = NULL;
+  GHashTableIter iter;
+  gpointer other;
+
+  if (!engine->backend->is_alive || engine->backend->is_alive (engine->backend, &error))
+    return;
+  queues = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_queue_unref);
+  g_mutex_lock (&registry.lock);
+  if (registry.engines)
+    g_hash_table_iter_init (&iter, registry.engines);
+  while (registry.engines && g_hash_table_iter_next (&iter, NULL, &other)) {
+    const UpiBackend *backend = ((UpiEngine *) other)->backend;
+
+    if (backend->is_alive && !backend->is_alive (backend, NULL))
+      g_ptr_array_add (queues, upi_queue_ref (((UpiEngine *) other)->queue));
+  }
+  g_mutex_unlock (&registry.lock);
+  for (guint i = 0; i < queues->len; i++)
+    upi_queue_fail (queues->pdata[i], error);
 }
 
 /* ---- facts ----------------------------------------------------------------------------------------------------------------------- */

@@ -41,16 +41,18 @@ cells (gfloat from, gfloat length, guint n, guint *first, guint *last)
 }
 
 UpiMask *
-upi_mask_cut (const UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error)
+upi_mask_cut (UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error)
 {
   const UpiLayout *layout = encoding->layout;
   guint columns = layout->width / 4, rows = layout->height / 4, d = layout->d_mask;
-  const gfloat *features = upi_encoding_part (encoding, UPI_PART_MASK_FEATURES); /* [H/4, W/4, d_mask] */
+  const gfloat *features = upi_encoding_mask_features (encoding, error); /* [H/4, W/4, d_mask] */
   const gfloat *embed = upi_encoding_part (encoding, UPI_PART_MASK_EMBED) + (gsize) region * d;
   guint left, right, top, bottom;
   guint8 *out;
   UpiMask *mask;
 
+  if (!features)
+    return NULL;
   cells (x, width, columns, &left, &right);
   cells (y, height, rows, &top, &bottom);
   mask = upi_mask_new (right - left, bottom - top);

@@ -44,6 +44,22 @@ same_key (const UpiPlanKey *x, const UpiPlanKey *y)
   return x->kind == y->kind && x->a == y->a && x->b == y->b && x->c == y->c;
 }
 
+/* What only the network reads stays where it is computed: pixels once they are converted, keys and values of captions. The mask features do
+ * until somebody wants masks. */
+static void
+keep (UpiProgram *program, guint layers)
+{
+  static const gchar *const of_layers[] = { "keys", "values", "text_keys", "text_values" };
+
+  upi_program_keep (program, "image");
+  upi_program_keep (program, "mask_features");
+  for (guint i = 0; i < layers * G_N_ELEMENTS (of_layers); i++) {
+    g_autofree gchar *name = g_strdup_printf ("%s.%u", of_layers[i % G_N_ELEMENTS (of_layers)], i / (guint) G_N_ELEMENTS (of_layers));
+
+    upi_program_keep (program, name);
+  }
+}
+
 static UpiPlan *
 build (UpiEngine *engine, const UpiPlanKey *key, GError **error)
 {
@@ -62,7 +78,10 @@ build (UpiEngine *engine, const UpiPlanKey *key, GError **error)
   case UPI_N_PLAN_KINDS:
     g_assert_not_reached ();
   }
-  return program ? upi_plan_new (engine->backend, program, engine->info.threads_per_frame, error) : NULL;
+  if (!program)
+    return NULL;
+  keep (program, engine->config->decoder.layers);
+  return upi_plan_new (engine->backend, program, engine->info.threads_per_frame, error);
 }
 
 static UpiSharedPlan *

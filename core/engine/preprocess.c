@@ -10,15 +10,15 @@
 
 #define KEPT_FILTERS 8 /* a conversion uses up to four at once */
 
-/* Weights of each output sample: taps of them from start on; taps is padded to a multiple of 4 with zeros, count is without padding. */
+/* A table of weights; taps is padded to a multiple of 4 with zeros, count is without padding. */
 typedef struct {
-  guint n_in, n_out;
+  UpiFilter table; /* first: what users of a filter see */
+  guint n_in;
   gdouble extent;
-  guint taps;
   guint64 used; /* when, in the scaler's count of requests */
   gint *start;
   guint *count;
-  gfloat *weights;
+  gfloat *weights; /* NULL: a free place */
 } Filter;
 
 struct _UpiScaler {
@@ -104,13 +104,11 @@ static gboolean
 filter_init (Filter *f, guint n_in, gdouble extent, guint n_out, GError **error)
 {
   gdouble scale = extent / n_out, stretch = MAX (scale, 1.0), support = stretch;
-  gsize bytes;
+  guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u;
+  gsize bytes = (gsize) n_out * taps * sizeof (gfloat);
 
   f->n_in = n_in;
-  f->n_out = n_out;
   f->extent = extent;
-  f->taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u;
-  bytes = (gsize) n_out * f->taps * sizeof (gfloat);
   f->weights = calloc (1, bytes);
   if (!f->weights)
     return no_memory (bytes, error);
@@ -119,7 +117,7 @@ filter_init (Filter *f, guint n_in, gdouble extent, guint n_out, GError **error)
   for (guint x = 0; x < n_out; x++) {
     gdouble center = (x + 0.5) * scale, sum = 0;
     gint first = MAX ((gint) (center - support + 0.5), 0), last = MIN ((gint) (center + support + 0.5), (gint) n_in);
-    gfloat *w = f->weights + (gsize) x * f->taps;
+    gfloat *w = f->weights + (gsize) x * taps;
 
     first = MIN (first, last - 1);
     for (gint i = first; i < last; i++)
@@ -131,11 +129,12 @@ filter_init (Filter *f, guint n_in, gdouble extent, guint n_out, GError **error)
     while (f->count[x] > 1 && w[f->count[x] - 1] == 0)
       f->count[x]--;
   }
+  f->table = (UpiFilter){ n_out, taps, f->start, f->count, f->weights };
   return TRUE;
 }
 
 /* The filter is valid until KEPT_FILTERS others were asked for: the one used longest ago makes room. */
-static const Filter *
+static const UpiFilter *
 filter_for (UpiScaler *scaler, guint n_in, gdouble extent, guint n_out, GError **error)
 {
   Filter *filter = &scaler->filters[0];
@@ -144,9 +143,9 @@ filter_for (UpiScaler *scaler, guint n_in, gdouble extent, guint n_out, GError *
   for (guint i = 0; i < KEPT_FILTERS; i++) {
     Filter *kept = &scaler->filters[i];
 
-    if (kept->weights && kept->n_in == n_in && kept->extent == extent && kept->n_out == n_out) {
+    if (kept->weights && kept->n_in == n_in && kept->extent == extent && kept->table.n_out == n_out) {
       kept->used = scaler->requests;
-      return kept;
+      return &kept->table;
     }
     if (kept->used < filter->used)
       filter = kept;
@@ -159,7 +158,7 @@ filter_for (UpiScaler *scaler, guint n_in, gdouble extent, guint n_out, GError *
     return NULL;
   }
   filter->used = scaler->requests;
-  return filter;
+  return &filter->table;
 }
 
 /* Zeroed: the horizontal pass reads, and weighs with zero, what lies beyond the row. */
@@ -192,38 +191,97 @@ reserve (UpiScaler *scaler, gsize row_floats, gsize plane_floats, GError **error
   return TRUE;
 }
 
-/* Sums the rows under output row y of one plane into scaler->row; n bytes a row. What lies beyond is left from a wider row or zero: finite,
- * as the horizontal pass needs it. */
+/* Sums the rows under output row y of one plane into scaler->row. What lies beyond is left from a wider row or zero: finite, as the horizontal
+ * pass needs it. */
 static void
-vertical (UpiScaler *scaler, const Filter *filter, const UpiImage *image, guint plane, guint y, guint n)
+vertical (UpiScaler *scaler, const UpiFrame *frame, guint plane, guint y)
 {
-  scaler->kernels->vertical (image->planes[plane] + filter->start[y] * image->strides[plane], image->strides[plane],
-      filter->weights + (gsize) y * filter->taps, filter->count[y], scaler->row, n);
+  const UpiFilter *down = frame->planes[plane].down;
+  gssize stride = frame->planes[plane].stride;
+
+  scaler->kernels->vertical (frame->planes[plane].data + down->start[y] * stride, stride, down->weights + (gsize) y * down->taps,
+      down->count[y], scaler->row, frame->planes[plane].width * frame->planes[plane].channels);
 }
 
 static void
-horizontal (UpiScaler *scaler, const Filter *filter, const gfloat *in, gfloat *out)
+horizontal (UpiScaler *scaler, const UpiFilter *filter, const gfloat *in, gfloat *out)
 {
   scaler->kernels->horizontal (in, filter->start, filter->weights, filter->taps, out, filter->n_out);
 }
 
 static gboolean
-convert_packed (UpiScaler *scaler, const UpiImage *image, guint width, guint height, gfloat *out, GError **error)
+convert_packed (UpiScaler *scaler, const UpiFrame *frame, guint width, guint height, gfloat *out, GError **error)
 {
-  guint channels = image->format == UPI_PIXELS_RGB || image->format == UPI_PIXELS_BGR ? 3 : 4;
-  gboolean reverse = image->format == UPI_PIXELS_BGR || image->format == UPI_PIXELS_BGRX;
-  const Filter *across = filter_for (scaler, image->width, image->width, width, error);
-  const Filter *down = across ? filter_for (scaler, image->height, image->height, height, error) : NULL;
+  const UpiFilter *across = frame->planes[0].across;
+  guint channels = frame->planes[0].channels;
 
-  if (!down || !reserve (scaler, ((gsize) image->width + across->taps) * channels + 4, 0, error))
+  if (!reserve (scaler, ((gsize) frame->planes[0].width + across->taps) * channels + 4, 0, error))
     return FALSE;
   for (guint y = 0; y < height; y++) {
-    vertical (scaler, down, image, 0, y, image->width * channels);
-    scaler->kernels->horizontal_packed (scaler->row, channels, reverse, across->start, across->weights, across->taps, scaler->scale,
+    vertical (scaler, frame, 0, y);
+    scaler->kernels->horizontal_packed (scaler->row, channels, frame->reverse, across->start, across->weights, across->taps, scaler->scale,
         scaler->bias, out + (gsize) y * width * 3, width);
   }
   return TRUE;
 }
+
+static gboolean
+convert_yuv (UpiScaler *scaler, const UpiFrame *frame, guint width, guint height, gfloat *out, GError **error)
+{
+  const UpiFilter *luma_across = frame->planes[0].across, *across = frame->planes[1].across;
+  gsize floats = (gsize) frame->planes[0].width + MAX (luma_across->taps, 2 * across->taps) + 8;
+  gfloat *split[2], *scaled[3];
+
+  if (!reserve (scaler, floats, MAX (floats, width), error))
+    return FALSE;
+  for (guint i = 0; i < 2; i++)
+    split[i] = scaler->planes[i];
+  for (guint i = 0; i < 3; i++)
+    scaled[i] = scaler->planes[2 + i];
+  for (guint y = 0; y < height; y++) {
+    vertical (scaler, frame, 0, y);
+    horizontal (scaler, luma_across, scaler->row, scaled[0]);
+    vertical (scaler, frame, 1, y);
+    if (frame->n_planes == 2) {
+      scaler->kernels->split (scaler->row, split[0], split[1], frame->planes[1].width);
+      horizontal (scaler, across, split[0], scaled[1]);
+      horizontal (scaler, across, split[1], scaled[2]);
+    } else {
+      horizontal (scaler, across, scaler->row, scaled[1]);
+      vertical (scaler, frame, 2, y);
+      horizontal (scaler, across, scaler->row, scaled[2]);
+    }
+    scaler->kernels->matrix (
+        scaled[0], scaled[1], scaled[2], frame->matrix, scaler->scale, scaler->bias, out + (gsize) y * width * 3, width);
+  }
+  return TRUE;
+}
+
+/* Pixels that only their own function reads, already of the network's size. */
+static gboolean
+read_scaled (UpiScaler *scaler, const UpiImage *image, guint width, guint height, GError **error)
+{
+  gsize bytes = (gsize) width * height * 3;
+  g_autoptr (GError) cause = NULL;
+
+  if (scaler->rgb_bytes < bytes) {
+    g_free (scaler->rgb);
+    scaler->rgb = g_try_malloc (bytes);
+    scaler->rgb_bytes = scaler->rgb ? bytes : 0;
+    if (!scaler->rgb)
+      return no_memory (bytes, error);
+  }
+  if (!image->read (image->user_data, scaler->rgb, width, height, (gsize) width * 3, &cause)) {
+    if (cause && cause->domain == UPI_ERROR)
+      g_propagate_error (error, g_steal_pointer (&cause));
+    else
+      g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "the frame could not be read: %s", cause ? cause->message : "no reason given");
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* ---- what is to be done ---------------------------------------------------------------------------------------------------------- */
 
 /* y·gain + offset, and the matrix of (kr, kb), for 8-bit limited or full range. */
 static void
@@ -246,86 +304,75 @@ matrix_of (const UpiImage *image, gfloat c[6])
   c[5] = 2 * (1 - kb) * chroma;
 }
 
+/* extent: in an odd frame the last chroma sample lies half outside. */
 static gboolean
-convert_yuv (UpiScaler *scaler, const UpiImage *image, guint width, guint height, gfloat *out, GError **error)
+describe_plane (
+    UpiScaler *scaler, UpiFrame *frame, const UpiImage *image, guint channels, guint divisor, guint width, guint height, GError **error)
 {
-  guint half_width = (image->width + 1) / 2, half_height = (image->height + 1) / 2;
-  /* In an odd frame the last chroma sample lies half outside. */
-  const Filter *luma_across = filter_for (scaler, image->width, image->width, width, error);
-  const Filter *luma_down = luma_across ? filter_for (scaler, image->height, image->height, height, error) : NULL;
-  const Filter *across = luma_down ? filter_for (scaler, half_width, image->width / 2.0, width, error) : NULL;
-  const Filter *down = across ? filter_for (scaler, half_height, image->height / 2.0, height, error) : NULL;
-  gfloat *split[2], *scaled[3], c[6];
-  gsize floats;
+  guint i = frame->n_planes++, w = (image->width + divisor - 1) / divisor, h = (image->height + divisor - 1) / divisor;
 
-  if (!down)
-    return FALSE;
-  floats = (gsize) image->width + MAX (luma_across->taps, 2 * across->taps) + 8;
-  if (!reserve (scaler, floats, MAX (floats, width), error))
-    return FALSE;
-  for (guint i = 0; i < 2; i++)
-    split[i] = scaler->planes[i];
-  for (guint i = 0; i < 3; i++)
-    scaled[i] = scaler->planes[2 + i];
-  matrix_of (image, c);
-  for (guint y = 0; y < height; y++) {
-    vertical (scaler, luma_down, image, 0, y, image->width);
-    horizontal (scaler, luma_across, scaler->row, scaled[0]);
-    if (image->format == UPI_PIXELS_NV12) {
-      vertical (scaler, down, image, 1, y, 2 * half_width);
-      scaler->kernels->split (scaler->row, split[0], split[1], half_width);
-      horizontal (scaler, across, split[0], scaled[1]);
-      horizontal (scaler, across, split[1], scaled[2]);
-    } else {
-      vertical (scaler, down, image, 1, y, half_width);
-      horizontal (scaler, across, scaler->row, scaled[1]);
-      vertical (scaler, down, image, 2, y, half_width);
-      horizontal (scaler, across, scaler->row, scaled[2]);
-    }
-    scaler->kernels->matrix (scaled[0], scaled[1], scaled[2], c, scaler->scale, scaler->bias, out + (gsize) y * width * 3, width);
-  }
-  return TRUE;
+  frame->planes[i].data = image->planes[i];
+  frame->planes[i].stride = image->strides[i];
+  frame->planes[i].width = w;
+  frame->planes[i].height = h;
+  frame->planes[i].channels = channels;
+  frame->planes[i].across = filter_for (scaler, w, (gdouble) image->width / divisor, width, error);
+  frame->planes[i].down = frame->planes[i].across ? filter_for (scaler, h, (gdouble) image->height / divisor, height, error) : NULL;
+  return frame->planes[i].down != NULL;
 }
 
 static gboolean
-read_scaled (UpiScaler *scaler, const UpiImage *image, guint width, guint height, gfloat *out, GError **error)
+describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3], UpiFrame *frame,
+    GError **error)
 {
-  gsize bytes = (gsize) width * height * 3;
-  g_autoptr (GError) cause = NULL;
+  *frame = (UpiFrame){ .on_device = image->on_device };
+  for (guint i = 0; i < 3; i++) {
+    frame->scale[i] = scaler->scale[i] = 1 / (255 * std[i]);
+    frame->bias[i] = scaler->bias[i] = -mean[i] / std[i];
+  }
+  switch (image->format) {
+  case UPI_PIXELS_I420:
+  case UPI_PIXELS_NV12:
+    frame->yuv = TRUE;
+    matrix_of (image, frame->matrix);
+    if (!describe_plane (scaler, frame, image, 1, 1, width, height, error))
+      return FALSE;
+    if (image->format == UPI_PIXELS_NV12)
+      return describe_plane (scaler, frame, image, 2, 2, width, height, error);
+    return describe_plane (scaler, frame, image, 1, 2, width, height, error)
+        && describe_plane (scaler, frame, image, 1, 2, width, height, error);
+  default:
+    frame->reverse = image->format == UPI_PIXELS_BGR || image->format == UPI_PIXELS_BGRX;
+    return describe_plane (
+        scaler, frame, image, image->format == UPI_PIXELS_RGB || image->format == UPI_PIXELS_BGR ? 3 : 4, 1, width, height, error);
+  }
+}
 
-  if (scaler->rgb_bytes < bytes) {
-    g_free (scaler->rgb);
-    scaler->rgb = g_try_malloc (bytes);
-    scaler->rgb_bytes = scaler->rgb ? bytes : 0;
-    if (!scaler->rgb)
-      return no_memory (bytes, error);
-  }
-  if (!image->read (image->user_data, scaler->rgb, width, height, (gsize) width * 3, &cause)) {
-    if (cause && cause->domain == UPI_ERROR)
-      g_propagate_error (error, g_steal_pointer (&cause));
-    else
-      g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "the frame could not be read: %s", cause ? cause->message : "no reason given");
+gboolean
+upi_scaler_describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
+    UpiFrame *frame, GError **error)
+{
+  UpiImage scaled = { .format = UPI_PIXELS_RGB, .width = width, .height = height, .strides = { 3 * (gssize) width } };
+
+  if (image->format != UPI_PIXELS_READ)
+    return describe (scaler, image, width, height, mean, std, frame, error);
+  if (!read_scaled (scaler, image, width, height, error))
     return FALSE;
-  }
-  scaler->kernels->normalise (scaler->rgb, scaler->scale, scaler->bias, out, width * height);
-  return TRUE;
+  scaled.planes[0] = scaler->rgb;
+  return describe (scaler, &scaled, width, height, mean, std, frame, error); /* filters of one tap */
 }
 
 gboolean
 upi_scaler_convert (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
     gfloat *out, GError **error)
 {
-  for (guint i = 0; i < 3; i++) {
-    scaler->scale[i] = 1 / (255 * std[i]);
-    scaler->bias[i] = -mean[i] / std[i];
+  UpiFrame frame;
+
+  if (!upi_scaler_describe (scaler, image, width, height, mean, std, &frame, error))
+    return FALSE;
+  if (image->format == UPI_PIXELS_READ) {
+    scaler->kernels->normalise (scaler->rgb, scaler->scale, scaler->bias, out, width * height);
+    return TRUE;
   }
-  switch (image->format) {
-  case UPI_PIXELS_READ:
-    return read_scaled (scaler, image, width, height, out, error);
-  case UPI_PIXELS_I420:
-  case UPI_PIXELS_NV12:
-    return convert_yuv (scaler, image, width, height, out, error);
-  default:
-    return convert_packed (scaler, image, width, height, out, error);
-  }
+  return frame.yuv ? convert_yuv (scaler, &frame, width, height, out, error) : convert_packed (scaler, &frame, width, height, out, error);
 }

@@ -2,6 +2,7 @@
  * BILINEAR), colour matrix, normalisation. Y, U and V are scaled apart, at their own resolution, before the matrix. */
 #pragma once
 
+#include "core/program/backend.h"
 #include "core/upi.h"
 
 G_BEGIN_DECLS
@@ -17,6 +18,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiScaler, upi_scaler_free)
  * own function and that failed, UPI_ERROR_MEMORY. */
 gboolean upi_scaler_convert (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
     gfloat *out, GError **error);
+/* The same as a description, for a backend that converts frames itself: planes, filters, matrix. UPI_PIXELS_READ is read into memory of the
+ * scaler's. Valid until the scaler's next use, and as long as the image's planes are. */
+gboolean upi_scaler_describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3],
+    const gfloat std[3], UpiFrame *frame, GError **error);
 /* Chooses another instruction set than the best: "baseline", "avx2", "avx512". FALSE if this machine lacks it. */
 gboolean upi_scaler_set_isa (UpiScaler *scaler, const gchar *isa);
 

@@ -37,6 +37,7 @@ upi_queue_unref (UpiQueue *queue)
   g_mutex_clear (&queue->lock);
   g_cond_clear (&queue->changed);
   g_cond_clear (&queue->settled);
+  g_clear_error (&queue->failure);
   g_free (queue);
 }
 
@@ -44,6 +45,12 @@ gboolean
 upi_queue_is_closed (UpiQueue *queue)
 {
   return g_atomic_int_get (&queue->closed);
+}
+
+GError *
+upi_queue_closing_error (UpiQueue *queue, const gchar *text)
+{
+  return queue->failure ? g_error_copy (queue->failure) : g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, text);
 }
 
 void
@@ -62,7 +69,7 @@ upi_queue_push (UpiQueue *queue, UpiTicket *ticket)
   }
   g_mutex_unlock (&queue->lock);
   if (closed)
-    upi_ticket_finish (upi_ticket_ref (ticket), g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine is closing"));
+    upi_ticket_finish (upi_ticket_ref (ticket), upi_queue_closing_error (queue, "the engine is closing"));
 }
 
 /* The lock is held. */
@@ -178,13 +185,15 @@ upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
   return n;
 }
 
-void
-upi_queue_close (UpiQueue *queue)
+static void
+close_with (UpiQueue *queue, const GError *error)
 {
   GQueue waiting = G_QUEUE_INIT;
   UpiTicket *ticket;
 
   g_mutex_lock (&queue->lock);
+  if (!queue->closed && error->code != UPI_ERROR_CANCELLED)
+    queue->failure = g_error_copy (error);
   g_atomic_int_set (&queue->closed, TRUE);
   while (!g_queue_is_empty (&queue->waiting)) {
     ticket = queue->waiting.head->data;
@@ -196,6 +205,20 @@ upi_queue_close (UpiQueue *queue)
 
   while (!g_queue_is_empty (&waiting)) {
     ticket = g_queue_pop_head_link (&waiting)->data;
-    upi_ticket_finish (ticket, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed before this request was served"));
+    upi_ticket_finish (ticket, g_error_copy (error));
   }
+}
+
+void
+upi_queue_close (UpiQueue *queue)
+{
+  g_autoptr (GError) error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed before this request was served");
+
+  close_with (queue, error);
+}
+
+void
+upi_queue_fail (UpiQueue *queue, const GError *error)
+{
+  close_with (queue, error);
 }

@@ -75,6 +75,21 @@ upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error)
   return upi_context_run (context, error);
 }
 
+guint8 *
+upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error)
+{
+  const UpiBackend *backend = worker->engine->backend;
+
+  if (worker->text_cache_bytes >= bytes)
+    return worker->text_cache;
+  upi_kept_free (backend, g_steal_pointer (&worker->text_cache));
+  worker->text_cache_bytes = 0;
+  worker->text_cache = upi_kept_new (backend, bytes, "the text of captions", error);
+  if (worker->text_cache)
+    worker->text_cache_bytes = bytes;
+  return worker->text_cache;
+}
+
 /* Room for n frames of an input size. */
 static gboolean
 reserve_input (UpiWorker *worker, gsize frame_floats, guint n, GError **error)
@@ -105,6 +120,38 @@ convert (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
   return ok;
 }
 
+/* Where the backend converts: pixels into item i of the context's input. A buffer of the host's is let go of at once, one of the device when the
+ * run that reads it has ended. */
+static gboolean
+put_frame (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, guint i, GError **error)
+{
+  const UpiConfig *config = worker->engine->config;
+  const UpiBackendMemory *own = worker->engine->backend->memory;
+  gint64 start = g_get_monotonic_time ();
+  UpiFrame frame;
+  gboolean ok = upi_scaler_describe (
+                    worker->scaler, &ticket->image, ticket->width, ticket->height, config->input.mean, config->input.std, &frame, error)
+      && own->put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
+
+  if (!ok || !frame.on_device)
+    upi_ticket_release_image (ticket);
+  ticket->convert_us = g_get_monotonic_time () - start;
+  return ok;
+}
+
+/* In place of a frame that could not be read: the others of its batch go on. */
+static gboolean
+put_black (UpiWorker *worker, UpiContext *context, guint i, guint width, guint height, GError **error)
+{
+  static const guint8 black[3];
+  const UpiImage image = { .format = UPI_PIXELS_RGB, .width = 1, .height = 1, .planes = { black }, .strides = { 3 } };
+  const UpiConfig *config = worker->engine->config;
+  UpiFrame frame;
+
+  return upi_scaler_describe (worker->scaler, &image, width, height, config->input.mean, config->input.std, &frame, error)
+      && worker->engine->backend->memory->put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
+}
+
 static UpiEncoding *
 encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError **error)
 {
@@ -119,7 +166,19 @@ encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError 
   return encoding;
 }
 
-/* One frame: the outputs go straight into its encoding. */
+/* Parts that stay on the device go straight into their encoding, also those of a batch. */
+static void
+bind_kept_parts (UpiContext *context, UpiEncoding *encoding, guint item)
+{
+  const UpiLayout *layout = encoding->layout;
+
+  for (guint i = 0; i < layout->n_parts; i++)
+    if (layout->kept[i])
+      context->plan->backend->memory->bind_item (
+          context, upi_plan_find (context->plan, layout->names[i]), item, upi_encoding_memory (encoding, i));
+}
+
+/* One frame: the outputs go straight into its encoding. input: NULL where the backend converts. */
 static UpiEncoding *
 encode_one (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
 {
@@ -129,17 +188,21 @@ encode_one (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
 
   if (!encoding)
     return NULL;
-  upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
+  if (input)
+    upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
+  bind_kept_parts (context, encoding, 0);
   for (guint i = 0; i < encoding->layout->n_parts; i++)
-    upi_context_bind (context, upi_plan_find (context->plan, encoding->layout->names[i]), encoding->block + encoding->layout->offsets[i]);
-  if (!upi_worker_infer (worker, context, error))
+    if (!encoding->layout->kept[i])
+      upi_context_bind (context, upi_plan_find (context->plan, encoding->layout->names[i]), upi_encoding_memory (encoding, i));
+  if ((!input && !put_frame (worker, ticket, context, 0, error)) || !upi_worker_infer (worker, context, error))
     g_clear_pointer (&encoding, upi_encoding_drop);
   return encoding;
 }
 
-/* n frames at once: each output is [n, ...] in staging memory, then every frame gets its part. */
+/* n frames at once: each output is [n, ...] in staging memory, then every frame gets its part. Where the backend converts (input: NULL), what
+ * cannot be read becomes an error of its own in errors. */
 static gboolean
-encode_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input, UpiEncoding **encodings, GError **error)
+encode_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input, UpiEncoding **encodings, GError **errors, GError **error)
 {
   UpiPlanKey key = { UPI_PLAN_IMAGE, n, tickets[0]->width, tickets[0]->height };
   UpiContext *context = upi_worker_context (worker, key, error);
@@ -154,15 +217,23 @@ encode_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input, Up
     staging = upi_block_new (n * layout->block_bytes, "a batch of encodings", error);
     ok = staging != NULL;
   }
+  for (guint i = 0; i < n && ok && !input; i++)
+    ok = put_frame (worker, tickets[i], context, i, &errors[i])
+        || put_black (worker, context, i, tickets[i]->width, tickets[i]->height, error);
   if (ok) {
-    upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
+    if (input)
+      upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
     for (guint i = 0; i < layout->n_parts; i++)
-      upi_context_bind (context, upi_plan_find (context->plan, layout->names[i]), staging + n * layout->offsets[i]);
+      if (!layout->kept[i])
+        upi_context_bind (context, upi_plan_find (context->plan, layout->names[i]), staging + n * layout->offsets[i]);
+    for (guint i = 0; i < n; i++)
+      bind_kept_parts (context, encodings[i], i);
     ok = upi_worker_infer (worker, context, error);
   }
   for (guint j = 0; j < n && ok; j++)
     for (guint i = 0; i < layout->n_parts; i++)
-      memcpy (encodings[j]->block + layout->offsets[i], staging + n * layout->offsets[i] + j * layout->bytes[i], layout->bytes[i]);
+      if (!layout->kept[i])
+        memcpy (upi_encoding_memory (encodings[j], i), staging + n * layout->offsets[i] + j * layout->bytes[i], layout->bytes[i]);
   for (guint i = 0; i < n && !ok; i++)
     g_clear_pointer (&encodings[i], upi_encoding_drop);
   free (staging);
@@ -175,11 +246,19 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
   if (!error && upi_ticket_is_cancelled (ticket))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its frame was encoded");
   if (!error && upi_queue_is_closed (ticket->queue))
-    error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed while the frame was encoded");
+    error = upi_queue_closing_error (ticket->queue, "the engine closed while the frame was encoded");
   if (error)
     g_clear_pointer (&encoding, upi_encoding_drop);
   ticket->encoding = encoding;
   upi_ticket_finish (ticket, error);
+}
+
+/* Others of a lost device are told before the one who noticed: its callback may well ask again. */
+static void
+check_device (UpiWorker *worker, const GError *error)
+{
+  if (g_error_matches (error, UPI_ERROR, UPI_ERROR_DEVICE))
+    upi_engine_check_device (worker->engine);
 }
 
 static void
@@ -188,6 +267,7 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
   gsize frame = (gsize) 3 * tickets[0]->width * tickets[0]->height;
   guint full = worker->engine->info.batch_size, ready = 0;
   UpiEncoding *encodings[UPI_ENGINE_MAX_BATCH] = { NULL };
+  gboolean convert_here = worker->engine->backend->memory == NULL;
 
   /* What fails or was cancelled here does not keep the others from being encoded. */
   for (guint i = 0; i < n; i++) {
@@ -195,7 +275,7 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
 
     if (upi_ticket_is_cancelled (tickets[i]))
       error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
-    else if (reserve_input (worker, frame, full, &error))
+    else if (convert_here && reserve_input (worker, frame, full, &error))
       convert (worker, tickets[i], worker->input + ready * frame, &error);
     if (error)
       finish_encode (tickets[i], NULL, error);
@@ -204,14 +284,17 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
   }
   if (ready > 1 && ready == full) {
     gint64 start = g_get_monotonic_time ();
-    GError *error = NULL;
-    gboolean ok = encode_batch (worker, tickets, ready, worker->input, encodings, &error);
+    GError *error = NULL, *errors[UPI_ENGINE_MAX_BATCH] = { NULL };
+    gboolean ok = encode_batch (worker, tickets, ready, convert_here ? worker->input : NULL, encodings, errors, &error);
     g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
     gint64 time = g_get_monotonic_time () - start;
 
+    check_device (worker, error);
     for (guint i = 0; i < ready; i++) {
       tickets[i]->infer_us = time / ready;
-      finish_encode (tickets[i], encodings[i], ok ? NULL : g_error_copy (error));
+      if (!errors[i] && !ok)
+        errors[i] = g_error_copy (error);
+      finish_encode (tickets[i], encodings[i], errors[i]);
     }
     g_clear_error (&error);
     return;
@@ -220,10 +303,11 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
   for (guint i = 0; i < ready; i++) {
     gint64 start = g_get_monotonic_time ();
     GError *error = NULL;
-    UpiEncoding *encoding = encode_one (worker, tickets[i], worker->input + i * frame, &error);
+    UpiEncoding *encoding = encode_one (worker, tickets[i], convert_here ? worker->input + i * frame : NULL, &error);
     g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
 
-    tickets[i]->infer_us = g_get_monotonic_time () - start;
+    check_device (worker, error);
+    tickets[i]->infer_us = g_get_monotonic_time () - start - (convert_here ? 0 : (gint64) tickets[i]->convert_us);
     finish_encode (tickets[i], encoding, error);
   }
 }
@@ -242,6 +326,7 @@ run_text (UpiWorker *worker, UpiTicket *ticket)
   else
     upi_caption_run (worker, ticket, &error);
   ticket->infer_us += g_get_monotonic_time () - start;
+  check_device (worker, error);
   if (finished) {
     upi_ticket_finish (ticket, error);
     return;
@@ -272,5 +357,6 @@ upi_worker_main (gpointer data)
   g_clear_pointer (&worker->contexts, g_ptr_array_unref);
   g_clear_pointer (&worker->scaler, upi_scaler_free);
   g_clear_pointer (&worker->input, free);
+  upi_kept_free (worker->engine->backend, g_steal_pointer (&worker->text_cache));
   return NULL;
 }

@@ -21,6 +21,48 @@ typedef struct {
   gint stride[UPI_MAX_RANK];
 } UpiTensor;
 
+/* One direction of an antialiased scaling: output i is Σ weights[i·taps + t] · input[start[i] + t] over t < count[i]. start[i] and
+ * start[i] + count[i] never fall with i. */
+typedef struct {
+  guint n_out, taps;
+  const gint *start;     /* [n_out] */
+  const guint *count;    /* [n_out] ≤ taps */
+  const gfloat *weights; /* [n_out, taps] */
+} UpiFilter;
+
+/* Pixels on their way into an input [N,H,W,3]: planes of 8-bit samples, each scaled by its own filters; then the colour matrix, where there is
+ * one; then scale and bias. What each number means: core/engine/preprocess.c. */
+typedef struct {
+  guint n_planes;
+  struct {
+    const guint8 *data;            /* of the first row */
+    gssize stride;                 /* bytes; negative: bottom-up */
+    guint width, height, channels; /* in samples; channels lie interleaved */
+    const UpiFilter *across, *down;
+  } planes[3];
+  gboolean yuv;     /* Y, U, V in this order of channels; else R, G, B */
+  gboolean reverse; /* B, G, R */
+  gfloat matrix[6];
+  gfloat scale[3], bias[3];
+  gboolean on_device; /* the planes are in the device's memory, and stay as they are until the next run has ended */
+} UpiFrame;
+
+/* Values that stay where the backend computes (upi_program_keep): their memory is the backend's, float32, no business of the host. For
+ * backends whose device has memory of its own. */
+typedef struct {
+  void *(*memory_new) (const UpiBackend *backend, gsize bytes, GError **error);
+  void (*memory_free) (const UpiBackend *backend, void *memory);
+  /* To the host; what wrote the memory has ended. Blocks. */
+  gboolean (*read) (const UpiBackend *backend, const void *memory, void *to, gsize bytes, GError **error);
+  /* Binds memory to one item (row of the first dimension) of a kept value. An input is read by the next run alone, and stays in the context
+   * until it is bound anew; an output, or an input that is changed in place, is written by every run. NULL: to nothing. */
+  void (*bind_item) (UpiContext *context, UpiValue value, guint item, void *memory);
+  /* Pixels to one item of a kept input, for the next runs; the host's pixels may change once this returns. */
+  gboolean (*put_frame) (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
+  /* From memory to memory, between this context's runs. */
+  gboolean (*copy) (UpiContext *context, void *to, const void *from, gsize bytes, GError **error);
+} UpiBackendMemory;
+
 struct _UpiBackend {
   const gchar *name; /* "ref", "cpu", "cuda" */
   /* The program must be finished and outlive the plan (the plan takes ownership: freed with it). threads: per run, ≥ 1. */
@@ -33,7 +75,10 @@ struct _UpiBackend {
   gboolean (*run) (UpiContext *context, GError **error);
   /* As run, and adds each operation's time to microseconds[op] (ops->len of them). */
   gboolean (*run_timed) (UpiContext *context, gdouble *microseconds, GError **error);
-  const gchar *description; /* the hardware, for users: "cuda:0 (NVIDIA L4), f16"; NULL: the processor */
+  const gchar *description;       /* the hardware, for users: "cuda:0 (NVIDIA L4), f16"; NULL: the processor */
+  const UpiBackendMemory *memory; /* NULL: kept values are like others, in the host's memory */
+  /* FALSE and the reason once nothing runs on its device any more; NULL: it always does. */
+  gboolean (*is_alive) (const UpiBackend *backend, GError **error);
 };
 
 /* The first members of every backend's plan and context. */
@@ -51,6 +96,8 @@ const UpiBackend *upi_backend_ref (void);
 const UpiBackend *upi_backend_cpu (void);
 /* By name; "cuda", "cuda:1", "cuda:1:f16" load its module. NULL and an error that says what is missing. */
 const UpiBackend *upi_backend_find (const gchar *name, GError **error);
+/* The same, a cuda one in a CUcontext that is somebody else's (NULL: in the device's own). */
+const UpiBackend *upi_backend_find_in (const gchar *name, gpointer cuda_context, GError **error);
 
 UpiPlan *upi_plan_new (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
 void upi_plan_free (UpiPlan *plan);

@@ -91,7 +91,7 @@ library_directory (void)
   return g_path_get_dirname (info.dli_fname);
 }
 
-typedef const UpiBackend *(*UpiCudaFunc) (const gchar *name, GError **error);
+typedef const UpiBackend *(*UpiCudaFunc) (const gchar *name, gpointer context, GError **error);
 
 /* The module's function; loaded once, and then for good. */
 static UpiCudaFunc
@@ -114,8 +114,8 @@ load_cuda (GError **error)
       g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s does not load: %s; use device=cpu", path, g_module_error ());
       return NULL;
     }
-    if (!g_module_symbol (module, "upi_backend_cuda", (gpointer *) &get) || get == NULL) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s has no upi_backend_cuda(): it is of another version; use device=cpu", path);
+    if (!g_module_symbol (module, "upi_backend_cuda_in", (gpointer *) &get) || get == NULL) {
+      g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s has no upi_backend_cuda_in(): it is of another version; use device=cpu", path);
       g_module_close (module);
       return NULL;
     }
@@ -128,7 +128,7 @@ load_cuda (GError **error)
 }
 
 static const UpiBackend *
-find_cuda (const gchar *name, GError **error)
+find_cuda (const gchar *name, gpointer context, GError **error)
 {
   static GMutex lock;
   static UpiCudaFunc get;
@@ -139,7 +139,7 @@ find_cuda (const gchar *name, GError **error)
     get = load_cuda (error);
   loaded = get;
   g_mutex_unlock (&lock);
-  return loaded != NULL ? loaded (name, error) : NULL;
+  return loaded != NULL ? loaded (name, context, error) : NULL;
 }
 
 /**
@@ -152,12 +152,18 @@ find_cuda (const gchar *name, GError **error)
 const UpiBackend *
 upi_backend_find (const gchar *name, GError **error)
 {
+  return upi_backend_find_in (name, NULL, error);
+}
+
+const UpiBackend *
+upi_backend_find_in (const gchar *name, gpointer cuda_context, GError **error)
+{
   if (g_strcmp0 (name, "ref") == 0)
     return upi_backend_ref ();
   if (g_strcmp0 (name, "cpu") == 0)
     return upi_backend_cpu ();
   if (name != NULL && g_str_has_prefix (name, "cuda"))
-    return find_cuda (name, error);
+    return find_cuda (name, cuda_context, error);
   g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "no backend \"%s\": there are cpu, cuda and ref", name);
   return NULL;
 }

@@ -154,6 +154,7 @@ typedef struct {
   const void *data;             /* WEIGHT: contiguous, outlives program and plans */
   gchar *name;                  /* INPUT, WEIGHT, outputs; else NULL */
   gboolean is_output;
+  gboolean is_kept; /* INPUT or output: upi_program_keep() */
   /* filled by the passes */
   gint first_op, last_op; /* lifetime of an owning value */
   gsize arena_offset;     /* bytes; COMPUTED owners that are neither bound outputs nor fused away */
@@ -185,6 +186,8 @@ UpiValue upi_program_weight_i32 (UpiProgram *p, const gchar *name, const gint32 
 /* Takes ownership of data (g_free). */
 UpiValue upi_program_constant (UpiProgram *p, gfloat *data, UpiShape shape);
 void upi_program_output (UpiProgram *p, const gchar *name, UpiValue value);
+/* The input or output of that name stays where the backend computes: its memory is the backend's, if that has its own (program/backend.h). */
+void upi_program_keep (UpiProgram *p, const gchar *name);
 const UpiValueInfo *upi_program_value (const UpiProgram *p, UpiValue value);
 UpiShape upi_program_shape (const UpiProgram *p, UpiValue value);
 

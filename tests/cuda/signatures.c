@@ -1,5 +1,6 @@
 /* Compiled where the toolkit is: cuda-api.h, by which the test device is built, says what the toolkit's own headers say. */
 #include <cublasLt.h>
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 
@@ -33,6 +34,7 @@ UPI_API_FLAGS (SAME)
 
 #define SAME_SIZE(type, bytes) _Static_assert(sizeof (type) == bytes, #type " has another size in this toolkit");
 UPI_API_SIZES (SAME_SIZE)
+_Static_assert(CUDA_SUCCESS == 0 && sizeof (CUresult) == 4, "CUresult is another in this toolkit");
 _Static_assert(sizeof (struct cudaDeviceProp) <= 4096, "cudaDeviceProp is larger than cuda-api.h has it");
 _Static_assert(offsetof (struct cudaDeviceProp, name) == 0, "cudaDeviceProp.name is elsewhere");
 _Static_assert(offsetof (cublasLtMatmulHeuristicResult_t, workspaceSize) == 64, "workspaceSize is elsewhere");

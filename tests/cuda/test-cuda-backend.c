@@ -1,11 +1,16 @@
 /* The cuda backend as it is used: plans, contexts and runs on the device without a GPU. What a run may do, what two contexts do at once, what a
  * failing call leaves behind. */
+#include "core/engine/preprocess.h"
 #include "core/program/backend.h"
 #include "core/upi.h"
 #include "tests/cuda/device/device-testing.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 const UpiBackend *upi_backend_cuda (const gchar *name, GError **error);
 
@@ -114,6 +119,52 @@ whole_path (const gchar *device, guint runs, Memory *memory, GError **error)
       return FALSE;
   }
   return TRUE;
+}
+
+/* The same for what stays on the device: frames of a batch in, kept outputs, a copy, back to the host. */
+static gboolean
+kept_path (const gchar *device, gfloat *result, GError **error)
+{
+  static const gfloat mean[3] = { 0 }, std[3] = { 1, 1, 1 };
+  static guint8 pixels[2][40 * 20 * 3];
+  const UpiBackend *backend = upi_backend_cuda (device, error);
+  UpiImage image = { .format = UPI_PIXELS_RGB, .width = 40, .height = 20, .strides = { 120 } };
+  g_autoptr (UpiScaler) scaler = upi_scaler_new ();
+  UpiProgram *p = upi_program_new ("kept");
+  g_autoptr (UpiPlan) plan = NULL;
+  g_autoptr (UpiContext) context = NULL;
+  guint8 *memory[2] = { NULL };
+  const gsize bytes = 32 * 32 * 3 * sizeof (gfloat);
+  gboolean ok = TRUE;
+
+  upi_program_output (p, "out", upi_activation (p, upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 (2, 32, 32, 3)), UPI_ACT_RELU));
+  upi_program_keep (p, "image");
+  upi_program_keep (p, "out");
+  if (backend)
+    plan = upi_plan_new (backend, p, 1, error);
+  else
+    upi_program_free (p);
+  context = plan ? upi_context_new (plan, error) : NULL;
+  if (!context)
+    return FALSE;
+  for (guint i = 0; i < 2 && ok; i++) {
+    UpiFrame frame;
+
+    memset (pixels[i], 255 - 100 * (gint) i, sizeof pixels[i]);
+    image.planes[0] = pixels[i];
+    upi_scaler_describe (scaler, &image, 32, 32, mean, std, &frame, NULL);
+    memory[i] = backend->memory->memory_new (backend, bytes, error);
+    ok = memory[i] && backend->memory->put_frame (context, upi_plan_find (plan, "image"), i, &frame, error);
+    backend->memory->bind_item (context, upi_plan_find (plan, "out"), i, memory[i]);
+  }
+  for (guint i = 0; i < 2 && ok; i++)
+    ok = upi_context_run (context, error);
+  ok = ok && backend->memory->copy (context, memory[0], memory[1], bytes, error) && upi_context_run (context, error)
+      && backend->memory->read (backend, memory[1], result, bytes, error);
+  for (guint i = 0; i < 2; i++)
+    if (memory[i])
+      backend->memory->memory_free (backend, memory[i]);
+  return ok;
 }
 
 /* ---- tests ----------------------------------------------------------------------------------------------------------------------- */
@@ -345,6 +396,89 @@ test_each_call_fails (gconstpointer data)
   g_assert_cmpuint (failed, >, 100);
 }
 
+static gboolean
+whole_and_kept (GError **error)
+{
+  static gfloat result[32 * 32 * 3];
+  Memory memory;
+
+  if (!whole_path ("cuda", 1, &memory, error) || !kept_path ("cuda", result, error))
+    return FALSE;
+  g_assert_cmpfloat_with_epsilon (result[77], 155 / 255.0, 1e-5);
+  return TRUE;
+}
+
+static void
+test_each_call_of_kept_fails (void)
+{
+  guint failed = 0;
+
+  upi_test_device_reset (1);
+  for (guint n = 1;; n++) {
+    static gfloat result[32 * 32 * 3];
+    g_autoptr (GError) error = NULL;
+    gboolean ok;
+
+    upi_test_device_fail (n, UPI_FAULT_CALL);
+    ok = kept_path ("cuda", result, &error);
+    g_assert_cmpint (ok, ==, error == NULL);
+    g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
+    if (!upi_test_device_failed_call ())
+      break;
+    if (ok)
+      g_assert_cmpfloat_with_epsilon (result[77], 155 / 255.0, 1e-5);
+    else
+      failed++;
+  }
+  g_assert_cmpuint (failed, >, 30);
+}
+
+/* The device is lost at call 1, 2, 3 ... and every call after it fails: an error of the device's, nothing is left, and it stays lost. Each in a
+ * process of its own: a lost device is lost for good. */
+static void
+test_lost_at_each_call (void)
+{
+  enum { DONE = 0, NO_SUCH_CALL = 3, AS_IF_NOTHING = 4 };
+  guint n = 0, unnoticed = 0;
+  gint status = 0;
+
+  upi_test_device_reset (1);
+  while (!WIFEXITED (status) || WEXITSTATUS (status) != NO_SUCH_CALL) {
+    pid_t child;
+
+    n++;
+    fflush (NULL);
+    child = fork ();
+    g_assert_cmpint (child, >=, 0);
+    if (child == 0) {
+      g_autoptr (GError) error = NULL, again = NULL;
+      gboolean ok;
+
+      upi_test_device_fail (n, UPI_FAULT_STICKY);
+      ok = whole_and_kept (&error);
+      g_assert_cmpint (ok, ==, error == NULL);
+      g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
+      if (!upi_test_device_failed_call ())
+        exit (NO_SUCH_CALL);
+      if (ok)
+        exit (AS_IF_NOTHING);
+      g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);
+      g_assert_false (whole_and_kept (&again));
+      g_assert_error (again, UPI_ERROR, UPI_ERROR_DEVICE);
+      g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
+      exit (DONE);
+    }
+    g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+    if (!WIFEXITED (status)
+        || (WEXITSTATUS (status) != DONE && WEXITSTATUS (status) != NO_SUCH_CALL && WEXITSTATUS (status) != AS_IF_NOTHING))
+      g_error ("lost at call %u: status %d", n, status);
+    unnoticed += WIFEXITED (status) && WEXITSTATUS (status) == AS_IF_NOTHING;
+  }
+  g_test_message ("lost at %u calls, %u of them while closing", n - 1, unnoticed);
+  g_assert_cmpuint (n, >, 300);
+  g_assert_cmpuint (unnoticed, <, 60);
+}
+
 /* After a sticky error the device is gone, with a reason, for every plan and context; another device is not. Last: it stays gone. */
 static void
 test_lost_device (void)
@@ -441,6 +575,8 @@ main (int argc, char **argv)
   g_test_add_func ("/cuda/two-contexts", test_two_contexts);
   g_test_add_func ("/cuda/overlap", test_overlap);
   g_test_add_data_func ("/cuda/each-call-fails", GINT_TO_POINTER (UPI_FAULT_CALL), test_each_call_fails);
+  g_test_add_func ("/cuda/each-call-of-kept-fails", test_each_call_of_kept_fails);
+  g_test_add_func ("/cuda/lost-at-each-call", test_lost_at_each_call);
   g_test_add_func ("/cuda/lost-device", test_lost_device);
   return g_test_run ();
 }

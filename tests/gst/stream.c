@@ -54,15 +54,27 @@ record_probe (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
+/* The same tests on another device, where a test means the ordinary one. */
+static const gchar *
+test_device (void)
+{
+  const gchar *device = g_getenv ("UPI_TEST_DEVICE");
+
+  return device != NULL ? device : "cpu";
+}
+
 Stream *
 stream_new (const gchar *description, gboolean live)
 {
   Stream *stream = g_new0 (Stream, 1);
+  g_autoptr (GString) text = g_string_new (description);
+  g_autofree gchar *device = g_strconcat ("device=", test_device (), NULL);
   g_autoptr (GError) error = NULL;
 
+  g_string_replace (text, "device=cpu", device, 0);
   g_mutex_init (&stream->lock);
   stream->record = g_ptr_array_new_with_free_func (g_free);
-  stream->element = gst_parse_bin_from_description (description, TRUE, &error);
+  stream->element = gst_parse_bin_from_description (text->str, TRUE, &error);
   g_assert_no_error (error);
   gst_object_ref_sink (stream->element);
   stream->bus = gst_bus_new ();
@@ -262,7 +274,7 @@ UpiEngine *
 test_engine (const gchar *instance_id, guint threads)
 {
   g_autoptr (GError) error = NULL;
-  const UpiEngineOptions options = { .model = "tiny", .device = "cpu", .instance_id = instance_id, .threads = threads };
+  const UpiEngineOptions options = { .model = "tiny", .device = test_device (), .instance_id = instance_id, .threads = threads };
   UpiEngine *engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);
   return engine;

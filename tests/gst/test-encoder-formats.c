@@ -325,6 +325,39 @@ test_input_size (void)
   }
 }
 
+/* CUDA memory is in the caps where upiencoder is built with libgstcuda. An engine on the processor maps what comes to the host; the feature stays
+ * in the caps, and the frame is the buffer that came. */
+static void
+test_cuda_memory (void)
+{
+  Stream *s = stream_new (ENCODER, FALSE);
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  GstCaps *template_caps = gst_pad_template_get_caps (gst_element_get_pad_template (encoder, "sink"));
+  g_autoptr (GstCaps) cuda = gst_caps_from_string ("video/x-raw(memory:CUDAMemory),format=NV12,width=128,height=96,framerate=25/1");
+  g_autoptr (GstCaps) unread = gst_caps_from_string ("video/x-raw(memory:CUDAMemory),format=UYVY,width=128,height=96,framerate=25/1");
+  gboolean built_in = gst_caps_can_intersect (template_caps, cuda);
+  g_autoptr (GstPad) sinkpad = gst_element_get_static_pad (encoder, "sink");
+  gfloat host[MAX_WIDTH], mapped[MAX_WIDTH];
+
+  gst_caps_unref (template_caps);
+  g_assert_false (gst_pad_query_accept_caps (sinkpad, unread));
+  g_assert_cmpint (gst_pad_query_accept_caps (sinkpad, cuda), ==, built_in);
+  if (built_in) {
+    stream_format (s, "NV12", 128, 96);
+    encode (s, frame_new ("NV12", 128, 96, 3), host);
+    g_free (stream_take_record (s));
+    stream_caps (s, "video/x-raw(memory:CUDAMemory),format=NV12,width=128,height=96,framerate=25/1");
+    encode (s, frame_new ("NV12", 128, 96, 3), mapped);
+    g_assert_cmpfloat (distance (host, mapped), <, 1e-6);
+    g_autoptr (GstPad) srcpad = gst_element_get_static_pad (encoder, "src");
+    g_autoptr (GstCaps) out = gst_pad_get_current_caps (srcpad);
+    g_assert_true (gst_caps_is_equal (out, cuda));
+  } else {
+    g_test_skip ("built without libgstcuda");
+  }
+  stream_free (s);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -339,6 +372,7 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/shared-buffer", test_shared_buffer);
   g_test_add_func ("/encoder/plain-layout-downstream", test_plain_layout_downstream);
   g_test_add_func ("/encoder/input-size", test_input_size);
+  g_test_add_func ("/encoder/cuda-memory", test_cuda_memory);
   int status = g_test_run ();
 
   gst_deinit (); /* the leaks tracer reports here */

@@ -46,6 +46,12 @@ parse (const gchar *name, gint *device, guint *kind, GError **error)
   return FALSE;
 }
 
+static gboolean
+is_alive (const UpiBackend *backend, GError **error)
+{
+  return upi_cuda_device_is_alive (((const UpiCudaBackend *) backend)->device, error);
+}
+
 /**
  * upi_backend_cuda:
  * @name: "cuda[:N][:KIND]": number of the GPU, default 0; KIND f32 (default), tf32 (float32 whose products have 10 bits), f16, bf16
@@ -53,12 +59,20 @@ parse (const gchar *name, gint *device, guint *kind, GError **error)
  * Returns: (nullable): the backend for that device, for the life of the process; UPI_ERROR_DEVICE says what is missing
  */
 __attribute__ ((visibility ("default"))) const UpiBackend *upi_backend_cuda (const gchar *name, GError **error);
+/* The same in a CUcontext of somebody else's, which must stay while something of the backend is in it; NULL: the device's own. */
+__attribute__ ((visibility ("default"))) const UpiBackend *upi_backend_cuda_in (const gchar *name, gpointer context, GError **error);
 
 const UpiBackend *
 upi_backend_cuda (const gchar *name, GError **error)
 {
+  return upi_backend_cuda_in (name, NULL, error);
+}
+
+const UpiBackend *
+upi_backend_cuda_in (const gchar *name, gpointer context, GError **error)
+{
   static const UpiBackend functions = { "cuda", upi_cuda_prepare, upi_cuda_plan_free, upi_cuda_context_new, upi_cuda_context_free,
-    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL };
+    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL, &upi_cuda_memory, is_alive };
   UpiCudaBackend *backend = NULL;
   UpiCudaDevice *device;
   gint index;
@@ -66,7 +80,7 @@ upi_backend_cuda (const gchar *name, GError **error)
 
   if (!parse (name, &index, &kind, error))
     return NULL;
-  device = upi_cuda_device_open (index, error);
+  device = upi_cuda_device_open (index, context, error);
   if (device == NULL || !upi_cuda_device_enter (device, error)) /* it may be lost: device=auto then takes the processor */
     return NULL;
   g_mutex_lock (&made.lock);

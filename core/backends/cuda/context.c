@@ -1,7 +1,7 @@
 /* A context of the cuda backend: one allocation on the device, one in pinned memory, one stream, one graph of the whole program.
  *
- * The device's memory: arena | inputs | outputs | scratch, and where numbers have 16 bits the same inputs and outputs again, in float32, as the
- * host has them. run() neither allocates nor waits for anything but its own stream, so that the copies of one context overlap the work of
+ * The device's memory: arena | inputs | outputs | kept | scratch, and where numbers have 16 bits the same inputs and outputs again, in float32,
+ * as the host has them. Kept values (kept.c) never see the host. run() neither allocates nor waits for anything but its own stream, so that the copies of one context overlap the work of
  * another. */
 #include "core/backends/cuda/cuda.h"
 
@@ -13,16 +13,17 @@ aligned (gsize bytes)
   return (bytes + UPI_CUDA_ALIGNMENT - 1) / UPI_CUDA_ALIGNMENT * UPI_CUDA_ALIGNMENT;
 }
 
+/* What the host binds. */
 static gboolean
 is_input (const UpiValueInfo *info)
 {
-  return info->kind == UPI_VALUE_INPUT && info->first_op >= 0;
+  return info->kind == UPI_VALUE_INPUT && info->first_op >= 0 && !info->is_kept;
 }
 
 static gboolean
 is_output (const UpiValueInfo *info)
 {
-  return info->is_output && info->first_op >= 0;
+  return info->is_output && info->first_op >= 0 && !info->is_kept;
 }
 
 static gsize
@@ -94,7 +95,7 @@ widen (UpiCudaContext *context, UpiValue value, GError **error)
       continue;
     tensor = upi_cuda_resolve (plan, written, context);
     if (!UPI_CUDA (plan->device, upi_cuda_to_float (plan->type, context->stream, tensor.data, wide, upi_cuda_view (&tensor)), error))
-      return FALSE;
+      return FALSE; /* uncovered: an event that fails */
   }
   return TRUE;
 }
@@ -154,8 +155,12 @@ wait (UpiCudaContext *context, GError **error)
 {
   UpiCudaDevice *device = context->plan->device;
 
-  return UPI_CUDA (device, cudaEventRecord (context->done, context->stream), error)
-      && UPI_CUDA (device, cudaEventSynchronize (context->done), error);
+  if (!UPI_CUDA (device, cudaEventRecord (context->done, context->stream), error)
+      || !UPI_CUDA (device, cudaEventSynchronize (context->done), error))
+    return FALSE;
+  for (guint i = 0; context->slots != NULL && i < context->slots->len; i++)
+    g_array_index (context->slots, UpiCudaSlot, i).pending = FALSE;
+  return TRUE;
 }
 
 /* ---- making and freeing ---------------------------------------------------------------------------------------------------------- */
@@ -171,6 +176,8 @@ warm_up (UpiCudaContext *context, GError **error)
     return TRUE;
   if (plan->in_bytes > 0)
     memset (context->pinned, 0, plan->in_bytes);
+  if (plan->kept_bytes > 0 && !UPI_CUDA (plan->device, cudaMemsetAsync (context->kept, 0, plan->kept_bytes, context->stream), error))
+    return FALSE;
   if (!receive (context, error) || !launch_all (context, error) || !send (context, error) || !wait (context, error))
     return FALSE;
   g_atomic_int_set (&plan->warm, TRUE);
@@ -211,18 +218,21 @@ allocate (UpiCudaContext *context, gsize *bytes, GError **error)
   const UpiProgram *p = plan->base.program;
   gsize arena = aligned (p->arena_bytes), typed = plan->type == UPI_CUDA_F32 ? 0 : plan->io_bytes;
 
-  *bytes = MAX (arena + plan->io_bytes + typed + aligned (plan->scratch_bytes), UPI_CUDA_ALIGNMENT);
+  *bytes = MAX (arena + plan->io_bytes + typed + plan->kept_bytes + aligned (plan->scratch_bytes), UPI_CUDA_ALIGNMENT);
   if (!UPI_CUDA (plan->device, cudaMalloc ((void **) &context->device_memory, *bytes), error))
     return FALSE;
   context->arena = context->device_memory;
   context->io = context->arena + arena;
   context->typed_io = typed > 0 ? context->io + plan->io_bytes : context->io;
-  context->scratch = context->io + plan->io_bytes + typed;
+  context->kept = context->io + plan->io_bytes + typed;
+  context->scratch = context->kept + plan->kept_bytes;
   for (guint v = 0; v < p->values->len; v++) {
     const UpiValueInfo *info = upi_program_value (p, v);
 
     if (is_input (info) || is_output (info))
       context->values[v] = (info->dtype == UPI_I32 ? context->io : context->typed_io) + plan->io_offset[v];
+    else if (info->is_kept && info->first_op >= 0)
+      context->values[v] = context->kept + plan->io_offset[v];
   }
   return plan->io_bytes == 0
       || UPI_CUDA (plan->device, cudaHostAlloc ((void **) &context->pinned, plan->io_bytes, cudaHostAllocDefault), error);
@@ -245,6 +255,8 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
       && UPI_CUDA (device, cudaStreamCreateWithFlags (&context->stream, cudaStreamNonBlocking), error)
       && UPI_CUDA (device, cudaEventCreateWithFlags (&context->done, cudaEventBlockingSync | cudaEventDisableTiming), error)
       && spoil (context, bytes, error);
+  if (ok)
+    upi_cuda_kept_init (context);
   if (ok && base->program->ops->len > 0) {
     g_mutex_lock (&device->lock); /* cuDNN's handle has one stream */
     ok = warm_up (context, error) && spoil (context, bytes, error) && capture (context, error);
@@ -262,7 +274,7 @@ upi_cuda_context_free (UpiContext *base)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
 
-  cudaSetDevice (context->plan->device->index);
+  upi_cuda_device_set (context->plan->device, NULL);
   if (context->stream != NULL)
     cudaStreamSynchronize (context->stream); /* a failed run may have left something */
   if (context->graph != NULL)
@@ -275,6 +287,7 @@ upi_cuda_context_free (UpiContext *base)
     cudaEventDestroy (context->done);
   if (context->stream != NULL)
     cudaStreamDestroy (context->stream);
+  upi_cuda_kept_clear (context);
   if (context->pinned != NULL)
     cudaFreeHost (context->pinned);
   if (context->device_memory != NULL)
@@ -293,7 +306,7 @@ upi_cuda_bind (UpiContext *base, UpiValue value, void *data)
   UpiCudaContext *context = (UpiCudaContext *) base;
   const UpiValueInfo *info = upi_program_value (base->plan->program, value);
 
-  g_assert (info->kind == UPI_VALUE_INPUT || info->is_output);
+  g_assert ((info->kind == UPI_VALUE_INPUT || info->is_output) && !info->is_kept);
   context->bound[value] = data;
 }
 
@@ -338,9 +351,11 @@ upi_cuda_run (UpiContext *base, GError **error)
   UpiCudaContext *context = (UpiCudaContext *) base;
   UpiCudaDevice *device = context->plan->device;
 
-  if (!upi_cuda_device_enter (device, error) || !take_inputs (context, error))
+  if (!upi_cuda_device_enter (device, error) || !take_inputs (context, error) || !upi_cuda_kept_receive (context, error))
     return FALSE;
-  if (context->graph != NULL && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error) || !wait (context, error)))
+  if (context->graph != NULL
+      && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error) || !upi_cuda_kept_send (context, error)
+          || !wait (context, error)))
     return FALSE;
   give_outputs (context);
   return TRUE;
@@ -370,19 +385,20 @@ upi_cuda_run_timed (UpiContext *base, gdouble *microseconds, GError **error)
   gboolean ok;
 
   if (microseconds == NULL)
-    return upi_cuda_run (base, error);
+    return upi_cuda_run (base, error); /* uncovered: run_timed without times is run */
   if (!upi_cuda_device_enter (device, error) || !take_inputs (context, error) || !make_timers (context, error))
-    return FALSE;
+    return FALSE; /* uncovered: as in run */
   g_mutex_lock (&device->lock);
-  ok = receive (context, error) && launch_all (context, error) && send (context, error);
+  ok = upi_cuda_kept_receive (context, error) && receive (context, error) && launch_all (context, error) && send (context, error)
+      && upi_cuda_kept_send (context, error);
   g_mutex_unlock (&device->lock);
   if (!ok || !wait (context, error))
-    return FALSE;
+    return FALSE; /* uncovered: as in run */
   for (guint i = 0; i < base->plan->program->ops->len; i++) {
     gfloat milliseconds = 0;
 
     if (!UPI_CUDA (device, cudaEventElapsedTime (&milliseconds, context->timers[i], context->timers[i + 1]), error))
-      return FALSE;
+      return FALSE; /* uncovered: as in run */
     microseconds[i] += 1e3 * (gdouble) milliseconds;
   }
   give_outputs (context);

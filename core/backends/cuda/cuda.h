@@ -11,6 +11,7 @@
 #include "core/upi.h"
 
 #include <cublasLt.h>
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 
@@ -22,9 +23,10 @@ G_BEGIN_DECLS
 
 typedef struct {
   gint index;
-  gchar *name;  /* "cuda:0 (NVIDIA L4)" */
-  GMutex lock;  /* of all below; also held while a stream captures calls of cuDNN, whose handle has one stream */
-  gint n_plans; /* handles and staging are there while > 0 */
+  CUcontext context; /* somebody else's, in which everything is done; NULL: the device's own */
+  gchar *name;       /* "cuda:0 (NVIDIA L4)" */
+  GMutex lock;       /* of all below; also held while a stream captures calls of cuDNN, whose handle has one stream */
+  gint n_plans;      /* handles and staging are there while > 0 */
   cublasLtHandle_t blas;
   cudnnHandle_t dnn;
   cudaStream_t upload;
@@ -35,12 +37,15 @@ typedef struct {
 } UpiCudaDevice;
 
 /* The device of that number, for the life of the process. NULL and an error that says what is missing: driver, GPU, its number, its age. */
-UpiCudaDevice *upi_cuda_device_open (gint index, GError **error);
+UpiCudaDevice *upi_cuda_device_open (gint index, CUcontext context, GError **error);
 /* A plan comes and goes. */
 gboolean upi_cuda_device_acquire (UpiCudaDevice *device, GError **error);
 void upi_cuda_device_release (UpiCudaDevice *device);
-/* Makes the device current on this thread; FALSE once it was lost. */
+/* Makes the device, in its context, current on this thread. */
+gboolean upi_cuda_device_set (UpiCudaDevice *device, GError **error);
+/* The same; FALSE once it was lost. */
 gboolean upi_cuda_device_enter (UpiCudaDevice *device, GError **error);
+gboolean upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error);
 
 gboolean upi_cuda_check (UpiCudaDevice *device, cudaError_t status, const gchar *call, const gchar *place, GError **error);
 gboolean upi_cuda_check_blas (UpiCudaDevice *device, cublasStatus_t status, const gchar *call, const gchar *place, GError **error);
@@ -133,19 +138,40 @@ typedef struct {
   UpiCudaOp *ops;
   const void **weights; /* one a value: those that operations read as they are */
   gsize scratch_bytes;
-  /* Bound values, contiguous on the device and in pinned memory, in the same order: inputs, then outputs. */
-  gsize *io_offset; /* one a value */
-  gsize in_bytes, io_bytes;
+  /* Bound values, contiguous on the device and in pinned memory, in the same order: inputs, then outputs. Kept ones have a place of their own,
+   * on the device alone, in the type that is computed in. */
+  gsize *io_offset; /* one a value; of kept ones: in their place */
+  gsize in_bytes, io_bytes, kept_bytes;
   gint warm; /* atomic: a context of it has run */
 } UpiCudaPlan;
+
+/* One item of a kept value: its place in the context, and the memory that it is bound to. */
+typedef struct {
+  UpiValue value;
+  guint item;
+  gsize count; /* elements */
+  guint8 *place;
+  guint8 *memory;  /* float32; NULL: none */
+  gboolean stale;  /* an input that was bound since the last run */
+  gboolean result; /* written by runs */
+} UpiCudaKept;
+
+/* Where one item's pixels come to: tables and planes as they are uploaded. */
+typedef struct {
+  guint8 *pinned, *device;
+  gsize bytes;
+  gboolean pending; /* its copy may still be under way */
+} UpiCudaSlot;
 
 typedef struct {
   UpiContext base;
   UpiCudaPlan *plan;
   guint8 *device_memory, *pinned;
-  guint8 *arena, *io, *typed_io, *scratch; /* parts of device_memory; typed_io is io where values are float32 */
-  void **bound;                            /* host memory, one a value */
-  void **values;                           /* the same on the device */
+  guint8 *arena, *io, *typed_io, *kept, *scratch; /* parts of device_memory; typed_io is io where values are float32 */
+  GArray *kept_items;                             /* UpiCudaKept, as they lie */
+  GArray *slots;                                  /* UpiCudaSlot, one an item of the frames' input */
+  void **bound;                                   /* host memory, one a value */
+  void **values;                                  /* the same on the device */
   cudaStream_t stream;
   cudaEvent_t done;
   cudaGraphExec_t graph;
@@ -162,6 +188,15 @@ void upi_cuda_context_free (UpiContext *context);
 void upi_cuda_bind (UpiContext *context, UpiValue value, void *data);
 gboolean upi_cuda_run (UpiContext *context, GError **error);
 gboolean upi_cuda_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
+
+/* kept.c: memory on the device, and what lies in it before and after a run. */
+extern const UpiBackendMemory upi_cuda_memory;
+void upi_cuda_kept_init (UpiCudaContext *context);
+void upi_cuda_kept_clear (UpiCudaContext *context);
+gboolean upi_cuda_kept_receive (UpiCudaContext *context, GError **error);
+gboolean upi_cuda_kept_send (UpiCudaContext *context, GError **error);
+/* frames.c */
+gboolean upi_cuda_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
 
 /* operations.c: padded in front with dimensions of 1. */
 UpiCudaView upi_cuda_view (const UpiTensor *tensor);

@@ -2,10 +2,16 @@
  * marks the device as lost for the life of the process, as CUDA has it. */
 #include "core/backends/cuda/cuda.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
 #define STAGING_BYTES (4 * 1024 * 1024)
 #define MIN_CAPABILITY 75 /* Turing: the oldest that the kernels are built for */
+
+/* The driver's: this module is not linked with it, because it must load where there is none. The test device has its own. */
+#pragma weak cuCtxSetCurrent
+
+typedef CUresult (*SetCurrentFunc) (CUcontext context);
 
 /* The devices that were opened: the registry of this module. */
 static struct {
@@ -126,15 +132,55 @@ upi_cuda_check_dnn (UpiCudaDevice *device, cudnnStatus_t status, const gchar *ca
 }
 
 gboolean
+upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error)
+{
+  if (!g_atomic_int_get (&device->lost))
+    return TRUE;
+  g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
+      "%s was lost (%s); nothing runs on it before this program is started anew, other devices and device=cpu do", device->name,
+      device->lost_reason);
+  return FALSE;
+}
+
+static SetCurrentFunc
+set_current_func (void)
+{
+  void *driver = cuCtxSetCurrent != NULL ? NULL : dlopen ("libcuda.so.1", RTLD_NOW); /* whoever made the context has loaded it */
+
+  if (cuCtxSetCurrent != NULL)
+    return cuCtxSetCurrent;
+  return driver != NULL ? (SetCurrentFunc) dlsym (driver, "cuCtxSetCurrent") : NULL; /* uncovered: the driver of a GPU */
+}
+
+gboolean
+upi_cuda_device_set (UpiCudaDevice *device, GError **error)
+{
+  static gsize once;
+  static SetCurrentFunc set_current;
+  g_autofree gchar *reason = NULL;
+  CUresult status;
+
+  if (device->context == NULL)
+    return UPI_CUDA (device, cudaSetDevice (device->index), error);
+  if (g_once_init_enter (&once)) {
+    set_current = set_current_func ();
+    g_once_init_leave (&once, 1);
+  }
+  if (set_current == NULL) /* uncovered: no driver */
+    return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, "no NVIDIA driver is loaded (libcuda.so.1)", error);
+  status = set_current (device->context);
+  if (status == CUDA_SUCCESS)
+    return TRUE;
+  reason = g_strdup_printf ("CUresult %d", status); /* uncovered: a context that was destroyed */
+  if (is_sticky ((cudaError_t) status))             /* the runtime has the driver's numbers */
+    lose (device, "cuCtxSetCurrent", reason);
+  return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, reason, error);
+}
+
+gboolean
 upi_cuda_device_enter (UpiCudaDevice *device, GError **error)
 {
-  if (g_atomic_int_get (&device->lost)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
-        "%s was lost (%s); nothing runs on it before this program is started anew, other devices and device=cpu do", device->name,
-        device->lost_reason);
-    return FALSE;
-  }
-  return UPI_CUDA (device, cudaSetDevice (device->index), error);
+  return upi_cuda_device_is_alive (device, error) && upi_cuda_device_set (device, error);
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------------------------- */
@@ -170,7 +216,7 @@ check_device (gint index, gchar **name, GError **error)
   if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
     return unusable (error, "this machine has no NVIDIA GPU");
   if (status != cudaSuccess)
-    return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status));
+    return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status)); /* uncovered: a broken driver */
   if (index >= count)
     return unusable (error, "there is no cuda:%d: this machine has %d NVIDIA GPU%s, from cuda:0", index, count, count == 1 ? "" : "s");
   status = cudaGetDeviceProperties (&properties, index);
@@ -179,8 +225,8 @@ check_device (gint index, gchar **name, GError **error)
   if (status == cudaSuccess)
     status = cudaDeviceGetAttribute (&minor, cudaDevAttrComputeCapabilityMinor, index);
   if (status != cudaSuccess)
-    return unusable (error, "cuda:%d does not answer: %s", index, cudaGetErrorString (status));
-  if (10 * major + minor < MIN_CAPABILITY)
+    return unusable (error, "cuda:%d does not answer: %s", index, cudaGetErrorString (status)); /* uncovered: a broken GPU */
+  if (10 * major + minor < MIN_CAPABILITY)                                                      /* uncovered: none so old */
     return unusable (error, "cuda:%d (%s) has compute capability %d.%d, expected %d.%d or newer", index, properties.name, major, minor,
         MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
   *name = g_strdup_printf ("cuda:%d (%s)", index, properties.name);
@@ -188,7 +234,7 @@ check_device (gint index, gchar **name, GError **error)
 }
 
 UpiCudaDevice *
-upi_cuda_device_open (gint index, GError **error)
+upi_cuda_device_open (gint index, CUcontext context, GError **error)
 {
   UpiCudaDevice *device = NULL;
   gchar *name;
@@ -199,12 +245,13 @@ upi_cuda_device_open (gint index, GError **error)
   for (guint i = 0; i < registry.devices->len && device == NULL; i++) {
     UpiCudaDevice *candidate = registry.devices->pdata[i];
 
-    if (candidate->index == index)
+    if (candidate->index == index && candidate->context == context)
       device = candidate;
   }
   if (device == NULL && check_device (index, &name, error)) {
     device = g_new0 (UpiCudaDevice, 1);
     device->index = index;
+    device->context = context;
     device->name = name;
     g_mutex_init (&device->lock);
     g_ptr_array_add (registry.devices, device);

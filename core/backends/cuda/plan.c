@@ -37,7 +37,7 @@ upi_cuda_resolve (const UpiCudaPlan *plan, UpiValue value, const UpiCudaContext 
 static gboolean
 has_place (const UpiValueInfo *info, gboolean output)
 {
-  return info->first_op >= 0 && (output ? info->is_output : info->kind == UPI_VALUE_INPUT);
+  return info->first_op >= 0 && !info->is_kept && (output ? info->is_output : info->kind == UPI_VALUE_INPUT);
 }
 
 static void
@@ -57,6 +57,14 @@ place_bound_values (UpiCudaPlan *plan)
     }
     if (outputs == 0)
       plan->in_bytes = plan->io_bytes;
+  }
+  for (guint v = 0; v < p->values->len; v++) {
+    const UpiValueInfo *info = upi_program_value (p, v);
+
+    if (!info->is_kept || info->first_op < 0)
+      continue;
+    plan->io_offset[v] = plan->kept_bytes;
+    plan->kept_bytes += aligned (upi_shape_count (&info->shape) * upi_cuda_element_bytes (plan->type, info->dtype));
   }
 }
 
@@ -92,7 +100,7 @@ upi_cuda_plan_free (UpiPlan *base)
 {
   UpiCudaPlan *plan = (UpiCudaPlan *) base;
 
-  cudaSetDevice (plan->device->index);
+  upi_cuda_device_set (plan->device, NULL);
   for (guint i = 0; i < base->program->ops->len; i++)
     upi_cuda_op_clear (plan, i);
   for (guint v = 0; v < base->program->values->len; v++)

@@ -56,10 +56,10 @@ packed_source (UpiCudaPacking packing, const UpiShape *shape, gint groups, gsize
     c = i % channels;
     tap = i / channels % taps;
     break;
-  case UPI_CUDA_WEIGHT_PLAIN:
+  case UPI_CUDA_WEIGHT_PLAIN: /* uncovered: a bug */
   case UPI_CUDA_WEIGHT_INTS:
   default:
-    g_assert_not_reached ();
+    g_assert_not_reached (); /* uncovered: a bug */
   }
   return (o * channels + c) * taps + tap;
 }

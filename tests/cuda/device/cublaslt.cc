@@ -10,7 +10,7 @@
 using namespace upi_device;
 
 struct cublasLtContext {
-  int device;
+  const CUctx_st *context;
 };
 
 struct cublasLtMatmulDescOpaque_t {
@@ -53,7 +53,7 @@ cublasLtCreate (cublasLtHandle_t *handle)
   *handle = nullptr;
   if (status != CUBLAS_STATUS_SUCCESS)
     return status;
-  *handle = new cublasLtContext{ current_device () };
+  *handle = new cublasLtContext{ current_context () };
   count_made ();
   return status;
 }
@@ -273,7 +273,7 @@ cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *
   if (status != CUBLAS_STATUS_SUCCESS)
     return status;
   std::memcpy (&algo, chosen, sizeof algo);
-  if (algo.magic != magic || handle->device != current_device () || !fits (desc, a_layout, b_layout, c_layout, d_layout))
+  if (algo.magic != magic || handle->context != current_context () || !fits (desc, a_layout, b_layout, c_layout, d_layout))
     return CUBLAS_STATUS_INVALID_VALUE;
   am = matrix (a, &al, algo.align[0], "cublasLtMatmul, A");
   bm = matrix (b, &bl, algo.align[1], "cublasLtMatmul, B");

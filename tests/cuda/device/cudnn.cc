@@ -53,7 +53,7 @@ struct Program {
 }
 
 struct cudnnContext {
-  int device;
+  const CUctx_st *context;
   cudaStream_t stream;
 };
 
@@ -165,7 +165,7 @@ cudnnCreate (cudnnHandle_t *handle)
   *handle = nullptr;
   if (status != CUDNN_STATUS_SUCCESS)
     return status;
-  *handle = new cudnnContext{ current_device (), nullptr };
+  *handle = new cudnnContext{ current_context (), nullptr };
   count_made ();
   return status;
 }
@@ -483,7 +483,7 @@ cudnnBackendExecute (cudnnHandle_t handle, cudnnBackendDescriptor_t plan_descrip
 
   if (status != CUDNN_STATUS_SUCCESS)
     return status;
-  if (!plan->finalized || !pack->finalized || handle->device != current_device () || !read_graph (plan->graph, &program))
+  if (!plan->finalized || !pack->finalized || handle->context != current_context () || !read_graph (plan->graph, &program))
     return CUDNN_STATUS_BAD_PARAM;
   program.tf32 = plan->tensor_cores && program.x.type == Type::f32;
   tensors = { program.x, program.w, program.steps.empty () ? program.y : program.steps.back ().y };

@@ -24,6 +24,7 @@ typedef struct {
   uint64_t device_syncs;   /* calls that wait for all streams: cudaFree, cudaFreeHost */
   uint64_t interleaved;    /* times the device turned to another stream while the last one had more to do */
   uint64_t executed;       /* operations that ran */
+  uint64_t to_device, to_host, on_device; /* bytes that copies moved, since the last reset */
 } UpiDeviceCounts;
 
 /* As if the process had just started: `devices` GPUs, no fault, default seed. Nothing may be alive. */
@@ -39,6 +40,8 @@ UPI_DEVICE_EXPORT void upi_test_device_hold (unsigned n);
 /* A device whose cuDNN has no engine for what it is asked, whose driver is too old (0: as it should be). */
 UPI_DEVICE_EXPORT void upi_test_device_without_engines (int without);
 UPI_DEVICE_EXPORT void upi_test_device_driver (int version);
+/* A context on the device that is not its own, as another library would make it: a CUcontext. The n-th is always the same. */
+UPI_DEVICE_EXPORT void *upi_test_device_context (int device, unsigned n);
 UPI_DEVICE_EXPORT UpiDeviceCounts upi_test_device_counts (void);
 UPI_DEVICE_EXPORT void upi_test_device_reset_counts (void);
 

@@ -33,6 +33,8 @@ using Guard = std::lock_guard<std::recursive_mutex>;
 
 /* ---- faults.cc ---- */
 int current_device ();
+/* The device's own, or one that somebody made: objects are used in the context that they were made in. */
+const CUctx_st *current_context ();
 /* Counts a call; cudaSuccess, or what it must return. */
 cudaError_t call (const char *name);
 cublasStatus_t call_cublas (const char *name);
@@ -89,8 +91,13 @@ struct CUgraphExec_st {
   std::vector<upi_device::Operation> operations;
 };
 
+struct CUctx_st {
+  int device;
+};
+
 struct CUstream_st {
   int device;
+  const CUctx_st *context;
   std::deque<upi_device::Operation> queue;
   std::unique_ptr<CUgraph_st> captured; /* while it captures */
   bool capture_broken;

@@ -21,12 +21,20 @@ static struct {
 } state;
 
 static thread_local int device_of_thread;
+static thread_local const CUctx_st *context_of_thread; /* nullptr: the device's own */
+static CUctx_st own_contexts[max_devices], made_contexts[max_devices][4];
 static thread_local cudaError_t last_error;
 
 int
 current_device ()
 {
   return device_of_thread;
+}
+
+const CUctx_st *
+current_context ()
+{
+  return context_of_thread ? context_of_thread : &own_contexts[device_of_thread];
 }
 
 int
@@ -169,6 +177,7 @@ upi_test_device_reset (int devices)
   state.devices = devices;
   last_error = cudaSuccess;
   device_of_thread = 0;
+  context_of_thread = nullptr;
   reset_hold (0);
 }
 
@@ -290,8 +299,28 @@ cudaSetDevice (int device)
   if (device < 0 || device >= state.devices)
     return cudaErrorInvalidDevice;
   device_of_thread = device;
+  context_of_thread = nullptr;
   error = call ("cudaSetDevice");
   return error;
+}
+
+void *
+upi_test_device_context (int device, unsigned n)
+{
+  CUctx_st *context = &made_contexts[device][n];
+
+  context->device = device;
+  return context;
+}
+
+CUresult
+cuCtxSetCurrent (CUcontext context)
+{
+  if (!context)
+    die ("cuCtxSetCurrent of nothing");
+  device_of_thread = context->device;
+  context_of_thread = context;
+  return (CUresult) call ("cuCtxSetCurrent");
 }
 
 cudaError_t

@@ -18,7 +18,7 @@ static constexpr size_t alignment = 256; /* what cudaMalloc promises */
 struct Block {
   size_t bytes, offset, pages; /* of the file */
   size_t shift;                /* of the first byte in its pages: the last byte lies as near to the end as the alignment lets it */
-  int device;
+  const CUctx_st *context;
 };
 
 static struct {
@@ -106,7 +106,7 @@ is_live_device_pointer (const void *pointer)
 {
   auto block = find (pointer);
 
-  return block != memory.blocks.end () && block->second.device == current_device ();
+  return block != memory.blocks.end () && block->second.context == current_context ();
 }
 
 void *
@@ -193,7 +193,7 @@ cudaMalloc (void **pointer, size_t bytes)
     die ("cudaMalloc of 0 bytes");
   open_memory ();
   block.bytes = bytes;
-  block.device = current_device ();
+  block.context = current_context ();
   block.pages = (bytes + page - 1) / page;
   block.offset = memory.next;
   block.shift = (block.pages * page - bytes) / alignment * alignment;
@@ -305,10 +305,14 @@ cudaMemcpyAsync (void *to, const void *from, size_t bytes, enum cudaMemcpyKind k
     copy.queued = [=] { memory.sources.push_back ({ (const char *) from, bytes }); };
     copy.run = [=] {
       std::memcpy (target, source, bytes);
+      counts ().to_device += bytes;
       forget_source ((const char *) from);
     };
   } else {
-    copy.run = [=] { std::memcpy (target, source, bytes); };
+    copy.run = [=] {
+      std::memcpy (target, source, bytes);
+      (kind == cudaMemcpyDeviceToHost ? counts ().to_host : counts ().on_device) += bytes;
+    };
     if (kind == cudaMemcpyDeviceToHost)
       copy.queued = [=] {
         if (!is_source ((const char *) to, bytes))

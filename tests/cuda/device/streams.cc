@@ -120,8 +120,8 @@ check (cudaStream_t stream, const char *what)
     die ("%s in the default stream, which waits for all others", what);
   if (!alive (stream))
     die ("%s in a stream that does not exist", what);
-  if (stream->device != current_device ())
-    die ("%s in a stream of device %d while %d is current", what, stream->device, current_device ());
+  if (stream->context != current_context ())
+    die ("%s in a stream of device %d while device %d, or another context, is current", what, stream->device, current_device ());
 }
 
 cudaError_t
@@ -165,7 +165,7 @@ cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned int flags)
     return error;
   if (flags != cudaStreamNonBlocking)
     die ("a stream that waits for the default stream");
-  *stream = new CUstream_st{ current_device (), {}, nullptr, false };
+  *stream = new CUstream_st{ current_device (), current_context (), {}, nullptr, false };
   streams.push_back (*stream);
   count_made ();
   return cudaSuccess;

@@ -254,6 +254,8 @@ typedef struct dim3 {
 #endif
 } dim3;
 
+typedef enum { CUDA_SUCCESS = 0 } CUresult;
+typedef struct CUctx_st *CUcontext;
 typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st *cudaEvent_t;
 typedef struct CUgraph_st *cudaGraph_t;
@@ -319,6 +321,8 @@ cudaError_t cudaGraphDestroy (cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy (cudaGraphExec_t exec);
 cudaError_t cudaFuncSetAttribute (const void *function, enum cudaFuncAttribute attribute, int value);
 cudaError_t cudaLaunchKernel (const void *function, dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t stream);
+
+CUresult cuCtxSetCurrent (CUcontext context); /* of the driver */
 
 cublasStatus_t cublasLtCreate (cublasLtHandle_t *handle);
 cublasStatus_t cublasLtDestroy (cublasLtHandle_t handle);

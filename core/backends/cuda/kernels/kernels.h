@@ -98,6 +98,22 @@ cudaError_t upi_cuda_conv (UpiCudaType type, cudaStream_t stream, const UpiCudaC
 cudaError_t upi_cuda_depthwise (UpiCudaType type, cudaStream_t stream, const UpiCudaConv *conv, const void *x, const void *weight,
     const void *bias, const void *residual, void *y);
 
+/* preprocess.cu: planes of bytes, where the device reads them → one item [height, width, 3] of the input. A table of words: starts [n_out],
+ * counts [n_out], weights [n_out, taps]; across and down are the tables' offsets in words. */
+typedef struct {
+  int n_planes, yuv, reverse, width, height; /* of the input */
+  struct {
+    long stride;
+    int channels, across, down, taps_across, taps_down;
+    int shared; /* the kernel's own, as is tile */
+  } plane[3];
+  float matrix[6], scale[3], bias[3];
+  int tile;
+} UpiCudaFrame;
+/* host_tables: the same, for the host */
+cudaError_t upi_cuda_preprocess (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *frame, const unsigned char *plane0,
+    const unsigned char *plane1, const unsigned char *plane2, const int *host_tables, const int *tables, void *out);
+
 #ifdef __cplusplus
 }
 #endif

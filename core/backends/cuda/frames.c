@@ -1,0 +1,139 @@
+/* A frame on its way to the device: planes row by row into pinned memory, with the tables of the filters before them, one copy, one kernel
+ * (kernels/preprocess.cu), all in the context's own stream before its graph. The tables travel with each frame: tens of kilobytes beside
+ * megabytes of pixels, and no state that could be out of date when the next frame has another size. */
+#include "core/backends/cuda/cuda.h"
+
+#include <string.h>
+
+static gsize
+aligned (gsize bytes)
+{
+  return (bytes + UPI_CUDA_ALIGNMENT - 1) / UPI_CUDA_ALIGNMENT * UPI_CUDA_ALIGNMENT;
+}
+
+static gsize
+table_words (const UpiFilter *filter)
+{
+  return (gsize) filter->n_out * (2 + filter->taps);
+}
+
+static gsize
+row_bytes (const UpiFrame *frame, guint plane)
+{
+  return (gsize) frame->planes[plane].width * frame->planes[plane].channels;
+}
+
+/* Tables, then planes. */
+static gsize
+frame_bytes (const UpiFrame *frame)
+{
+  gsize bytes = 0;
+
+  for (guint i = 0; i < frame->n_planes; i++)
+    bytes += (table_words (frame->planes[i].across) + table_words (frame->planes[i].down)) * sizeof (guint32);
+  bytes = aligned (bytes);
+  for (guint i = 0; i < frame->n_planes && !frame->on_device; i++)
+    bytes += aligned (row_bytes (frame, i) * frame->planes[i].height);
+  return bytes;
+}
+
+/* A slot that no earlier copy reads any more: one may, if a frame was put and never run. It grows with the frames and stays as large. */
+static UpiCudaSlot *
+take_slot (UpiCudaContext *context, guint item, gsize bytes, GError **error)
+{
+  UpiCudaDevice *device = context->plan->device;
+  UpiCudaSlot *slot;
+
+  if (context->slots->len <= item)
+    g_array_set_size (context->slots, item + 1);
+  slot = &g_array_index (context->slots, UpiCudaSlot, item);
+  if (slot->pending && !UPI_CUDA (device, cudaStreamSynchronize (context->stream), error))
+    return NULL;
+  slot->pending = FALSE;
+  if (slot->bytes >= bytes)
+    return slot;
+  if (slot->pinned != NULL)
+    cudaFreeHost (g_steal_pointer (&slot->pinned));
+  if (slot->device != NULL)
+    cudaFree (g_steal_pointer (&slot->device));
+  slot->bytes = 0;
+  if (!UPI_CUDA (device, cudaHostAlloc ((void **) &slot->pinned, bytes, cudaHostAllocDefault), error)
+      || !UPI_CUDA (device, cudaMalloc ((void **) &slot->device, bytes), error))
+    return NULL;
+  slot->bytes = bytes;
+  return slot;
+}
+
+static gint
+put_table (guint32 *tables, gsize *words, const UpiFilter *filter)
+{
+  guint32 *to = tables + *words;
+  gsize n = filter->n_out;
+
+  memcpy (to, filter->start, n * sizeof *to);
+  memcpy (to + n, filter->count, n * sizeof *to);
+  memcpy (to + 2 * n, filter->weights, n * filter->taps * sizeof *to);
+  *words += table_words (filter);
+  return (gint) (to - tables);
+}
+
+static void
+put_plane (guint8 *to, const UpiFrame *frame, guint plane)
+{
+  gsize bytes = row_bytes (frame, plane), rows = frame->planes[plane].height;
+  gssize stride = frame->planes[plane].stride;
+
+  if (stride == (gssize) bytes) {
+    memcpy (to, frame->planes[plane].data, bytes * rows);
+    return;
+  }
+  for (gsize y = 0; y < rows; y++)
+    memcpy (to + y * bytes, frame->planes[plane].data + (gssize) y * stride, bytes);
+}
+
+gboolean
+upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame *frame, GError **error)
+{
+  UpiCudaContext *context = (UpiCudaContext *) base;
+  UpiCudaDevice *device = context->plan->device;
+  UpiTensor input = upi_cuda_resolve (context->plan, value, context);
+  UpiCudaFrame f = { .n_planes = (gint) frame->n_planes, .yuv = frame->yuv, .reverse = frame->reverse };
+  const guint8 *planes[3] = { NULL };
+  gsize bytes = frame_bytes (frame), words = 0, offset;
+  UpiCudaSlot *slot;
+
+  if (!upi_cuda_device_enter (device, error))
+    return FALSE;
+  slot = take_slot (context, item, bytes, error);
+  if (slot == NULL)
+    return FALSE;
+  f.height = input.shape.dim[1];
+  f.width = input.shape.dim[2];
+  for (guint i = 0; i < frame->n_planes; i++) {
+    f.plane[i].channels = (gint) frame->planes[i].channels;
+    f.plane[i].taps_across = (gint) frame->planes[i].across->taps;
+    f.plane[i].taps_down = (gint) frame->planes[i].down->taps;
+    f.plane[i].across = put_table ((guint32 *) slot->pinned, &words, frame->planes[i].across);
+    f.plane[i].down = put_table ((guint32 *) slot->pinned, &words, frame->planes[i].down);
+  }
+  offset = aligned (words * sizeof (guint32));
+  for (guint i = 0; i < frame->n_planes; i++) {
+    f.plane[i].stride = frame->on_device ? frame->planes[i].stride : (glong) row_bytes (frame, i);
+    planes[i] = frame->on_device ? frame->planes[i].data : slot->device + offset;
+    if (!frame->on_device) {
+      put_plane (slot->pinned + offset, frame, i);
+      offset += aligned (row_bytes (frame, i) * frame->planes[i].height);
+    }
+  }
+  memcpy (f.matrix, frame->matrix, sizeof f.matrix);
+  memcpy (f.scale, frame->scale, sizeof f.scale);
+  memcpy (f.bias, frame->bias, sizeof f.bias);
+  slot->pending = TRUE;
+  return UPI_CUDA (device, cudaMemcpyAsync (slot->device, slot->pinned, bytes, cudaMemcpyHostToDevice, context->stream), error)
+      && UPI_CUDA (device,
+          upi_cuda_preprocess (context->plan->type, context->stream, &f, planes[0], planes[1], planes[2], (const gint *) slot->pinned,
+              (const gint *) slot->device,
+              (guint8 *) input.data
+                  + (gsize) item * (gsize) f.height * (gsize) f.width * 3 * upi_cuda_element_bytes (context->plan->type, UPI_F32)),
+          error);
+}

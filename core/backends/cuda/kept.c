@@ -1,0 +1,195 @@
+/* Values that never see the host: memory on the device that callers hold, and the copies between it and a context, around its graph. A graph's
+ * addresses are fixed when it is captured, hence a place in the context; the copies are on the device, at its bandwidth. */
+#include "core/backends/cuda/cuda.h"
+
+#include <string.h>
+
+#define STAGING_BYTES ((gsize) 4 * 1024 * 1024) /* what device.c made */
+
+/* ---- memory ---------------------------------------------------------------------------------------------------------------------- */
+
+static UpiCudaDevice *
+device_of (const UpiBackend *backend)
+{
+  return ((const UpiCudaBackend *) backend)->device;
+}
+
+static void *
+memory_new (const UpiBackend *backend, gsize bytes, GError **error)
+{
+  void *memory = NULL;
+
+  if (upi_cuda_device_enter (device_of (backend), error))
+    UPI_CUDA (device_of (backend), cudaMalloc (&memory, MAX (bytes, UPI_CUDA_ALIGNMENT)), error);
+  return memory;
+}
+
+static void
+memory_free (const UpiBackend *backend, void *memory)
+{
+  upi_cuda_device_set (device_of (backend), NULL);
+  cudaFree (memory);
+}
+
+/* Through the device's staging memory, a piece at a time; other streams go on. */
+static gboolean
+read_pieces (UpiCudaDevice *device, const guint8 *memory, guint8 *to, gsize bytes, GError **error)
+{
+  for (gsize start = 0; start < bytes; start += STAGING_BYTES) {
+    gsize n = MIN (STAGING_BYTES, bytes - start);
+
+    if (!UPI_CUDA (device, cudaMemcpyAsync (device->staging, memory + start, n, cudaMemcpyDeviceToHost, device->upload), error)
+        || !UPI_CUDA (device, cudaStreamSynchronize (device->upload), error))
+      return FALSE;
+    memcpy (to + start, device->staging, n);
+  }
+  return TRUE;
+}
+
+static gboolean
+memory_read (const UpiBackend *backend, const void *memory, void *to, gsize bytes, GError **error)
+{
+  UpiCudaDevice *device = device_of (backend);
+  gboolean ok;
+
+  if (!upi_cuda_device_enter (device, error) || !upi_cuda_device_acquire (device, error)) /* the plans may have gone */
+    return FALSE;
+  g_mutex_lock (&device->lock);
+  ok = read_pieces (device, memory, to, bytes, error);
+  g_mutex_unlock (&device->lock);
+  upi_cuda_device_release (device);
+  return ok;
+}
+
+static gboolean
+memory_copy (UpiContext *base, void *to, const void *from, gsize bytes, GError **error)
+{
+  UpiCudaContext *context = (UpiCudaContext *) base;
+  UpiCudaDevice *device = context->plan->device;
+
+  return upi_cuda_device_enter (device, error)
+      && UPI_CUDA (device, cudaMemcpyAsync (to, from, bytes, cudaMemcpyDeviceToDevice, context->stream), error);
+}
+
+/* ---- what a context has of it ---------------------------------------------------------------------------------------------------- */
+
+void
+upi_cuda_kept_init (UpiCudaContext *context)
+{
+  const UpiCudaPlan *plan = context->plan;
+  const UpiProgram *p = plan->base.program;
+
+  context->kept_items = g_array_new (FALSE, TRUE, sizeof (UpiCudaKept));
+  context->slots = g_array_new (FALSE, TRUE, sizeof (UpiCudaSlot));
+  for (guint v = 0; v < p->values->len; v++) {
+    const UpiValueInfo *info = upi_program_value (p, v);
+    guint items = (guint) info->shape.dim[0];
+    gsize count = upi_shape_count (&info->shape) / MAX (items, 1);
+    gboolean written = info->is_output || (info->is_kept && upi_program_is_written (p, v, info->first_op, info->last_op));
+
+    for (guint i = 0; info->is_kept && info->first_op >= 0 && i < items; i++) {
+      UpiCudaKept kept = { .value = v, .item = i, .count = count, .result = written };
+
+      kept.place = (guint8 *) context->values[v] + i * count * upi_cuda_element_bytes (plan->type, info->dtype);
+      g_array_append_val (context->kept_items, kept);
+    }
+  }
+}
+
+void
+upi_cuda_kept_clear (UpiCudaContext *context)
+{
+  for (guint i = 0; context->slots != NULL && i < context->slots->len; i++) {
+    UpiCudaSlot *slot = &g_array_index (context->slots, UpiCudaSlot, i);
+
+    if (slot->pinned != NULL)
+      cudaFreeHost (slot->pinned);
+    if (slot->device != NULL)
+      cudaFree (slot->device);
+  }
+  g_clear_pointer (&context->slots, g_array_unref);
+  g_clear_pointer (&context->kept_items, g_array_unref);
+}
+
+static void
+bind_item (UpiContext *base, UpiValue value, guint item, void *memory)
+{
+  UpiCudaContext *context = (UpiCudaContext *) base;
+
+  for (guint i = 0; i < context->kept_items->len; i++) {
+    UpiCudaKept *kept = &g_array_index (context->kept_items, UpiCudaKept, i);
+
+    if (kept->value != value || kept->item != item)
+      continue;
+    kept->memory = memory;
+    kept->stale = memory != NULL && !upi_program_value (base->plan->program, value)->is_output;
+  }
+}
+
+/* ---- around a run ---------------------------------------------------------------------------------------------------------------- */
+
+/* Float32: what lies side by side on both sides is one copy. *from is the first item of it, *next the one behind. */
+static gsize
+joint_bytes (const UpiCudaContext *context, gboolean receive, guint from, guint *next)
+{
+  const UpiCudaKept *items = (const UpiCudaKept *) (gconstpointer) context->kept_items->data;
+  gsize bytes = items[from].count * sizeof (gfloat);
+
+  for (*next = from + 1; *next < context->kept_items->len; (*next)++) {
+    const UpiCudaKept *kept = &items[*next];
+
+    if (kept->memory == NULL || !(receive ? kept->stale : kept->result) || kept->place != items[from].place + bytes
+        || kept->memory != items[from].memory + bytes)
+      break;
+    bytes += kept->count * sizeof (gfloat);
+  }
+  return bytes;
+}
+
+static gboolean
+move (UpiCudaContext *context, gboolean receive, GError **error)
+{
+  const UpiCudaPlan *plan = context->plan;
+  guint next;
+
+  for (guint i = 0; i < context->kept_items->len; i = next) {
+    UpiCudaKept *kept = &g_array_index (context->kept_items, UpiCudaKept, i);
+    UpiCudaView view = { { 1, 1, 1, (gint) kept->count }, { 0, 0, 0, 1 } };
+    const gchar *call = "cudaLaunchKernel";
+    cudaError_t status;
+
+    next = i + 1;
+    if (kept->memory == NULL || !(receive ? kept->stale : kept->result))
+      continue;
+    if (plan->type == UPI_CUDA_F32) {
+      gsize bytes = joint_bytes (context, receive, i, &next);
+
+      call = "cudaMemcpyAsync";
+      status = cudaMemcpyAsync (
+          receive ? kept->place : kept->memory, receive ? kept->memory : kept->place, bytes, cudaMemcpyDeviceToDevice, context->stream);
+    } else if (receive) {
+      status = upi_cuda_from_float (plan->type, context->stream, (const gfloat *) kept->memory, kept->place, view);
+    } else {
+      status = upi_cuda_to_float (plan->type, context->stream, kept->place, (gfloat *) kept->memory, view);
+    }
+    if (!upi_cuda_check (plan->device, status, call, G_STRLOC, error))
+      return FALSE;
+    for (; receive && i < next; i++)
+      g_array_index (context->kept_items, UpiCudaKept, i).stale = FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+upi_cuda_kept_receive (UpiCudaContext *context, GError **error)
+{
+  return move (context, TRUE, error);
+}
+
+gboolean
+upi_cuda_kept_send (UpiCudaContext *context, GError **error)
+{
+  return move (context, FALSE, error);
+}
+
+const UpiBackendMemory upi_cuda_memory = { memory_new, memory_free, memory_read, bind_item, upi_cuda_put_frame, memory_copy };

@@ -1,0 +1,4 @@
+/* The test device's in place of the toolkit's. */
+#pragma once
+
+#include "cuda-api.h"
