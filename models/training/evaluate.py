@@ -78,9 +78,13 @@ def class_vectors(model: UniPerceiver, tokenizer: WordPiece, names: list[str]) -
 
 
 def masks_of(logits: Tensor, boxes: np.ndarray, width: int, height: int) -> list[Any]:
-    """Mask logits at stride 4 [K, h, w] → RLE at the image's size."""
+    """Mask logits at stride 4 [K, h, w], boxes [K, 4] (x, y, w, h) in pixels → RLE at the image's size, cut to the box as the engine does."""
     big = F.interpolate(logits[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0] > 0
-    return [coco_mask.encode(np.asfortranarray(m.numpy().astype(np.uint8))) for m in big]
+    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
+    across = (x >= boxes[:, :1]) & (x < boxes[:, :1] + boxes[:, 2:3])
+    down = (y >= boxes[:, 1:2]) & (y < boxes[:, 1:2] + boxes[:, 3:])
+    inside = big.numpy() & down[:, :, None] & across[:, None, :]
+    return [coco_mask.encode(np.asfortranarray(m.astype(np.uint8))) for m in inside]
 
 
 @torch.no_grad()
