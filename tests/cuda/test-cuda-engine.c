@@ -403,7 +403,6 @@ test_lost_device (void)
   g_autoptr (UpiEncoding) of_other = fixture_encoding (other, 1);
   UpiTicket *waiting[4];
   g_autoptr (UpiTicket) failing = NULL;
-  g_autoptr (UpiLabels) labels = fixture_labels (cpu, "cat");
   g_autoptr (GError) error = NULL;
   FixtureCalls calls = { 0 };
   gfloat spe[48];
