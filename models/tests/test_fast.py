@@ -20,7 +20,7 @@ from models.training import fast
 from models.training.dataset import Batch
 from models.training.matching import unknown
 
-PLAIN_DISTINCT = query_selection.distinct
+PLAIN_STAND_BACK = query_selection.stand_back
 
 
 def error(found: Tensor, expected: Tensor) -> float:
@@ -41,7 +41,7 @@ class Fast(unittest.TestCase):
         cls.folder.cleanup()
         fast.KERNELS.clear()
         F.linear = fast.plain_linear
-        query_selection.distinct = PLAIN_DISTINCT
+        query_selection.stand_back = PLAIN_STAND_BACK
 
     def test_depthwise(self) -> None:
         for k, stride in ((3, 1), (3, 2), (5, 1), (5, 2)):
@@ -126,7 +126,7 @@ class Fast(unittest.TestCase):
         boxes, ignored = torch.rand(2, 50, 4), torch.rand(2, 9, 4)
         labels, crowd = torch.randint(-1, 5, (2, 9)), torch.rand(2, 9) < 0.4
         torch.testing.assert_close(fast.pairwise_iou(boxes, ignored), pairwise_iou(boxes, ignored))
-        self.assertTrue(torch.equal(fast.distinct(boxes, 0.3), PLAIN_DISTINCT(boxes, 0.3)))
+        self.assertTrue(torch.equal(fast.stand_back(boxes, 0.3), PLAIN_STAND_BACK(boxes, 0.3)))
         nothing = torch.zeros(2, 1)
         batch = Batch(
             np.zeros((2, 0), np.uint8), torch.zeros(2, 1, 4), nothing.long(), nothing, ignored, labels, crowd,

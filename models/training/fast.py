@@ -40,13 +40,15 @@ KERNELS: list[ctypes.CDLL] = []
 plain_linear = F.linear
 
 
+def argument(value: Any) -> Any:
+    """A tensor as a pointer, None as NULL, a number as int unless it has a type."""
+    if value is None or isinstance(value, Tensor):
+        return ctypes.c_void_p(None if value is None else value.data_ptr())
+    return value if isinstance(value, ctypes.c_int64) else ctypes.c_int(value)
+
+
 def call(name: str, *values: Any) -> None:
-    """Tensors as pointers, everything else as int."""
-    arguments = [
-        ctypes.c_void_p(None if v is None else v.data_ptr()) if v is None or isinstance(v, Tensor) else v if isinstance(v, ctypes.c_int64) else ctypes.c_int(v)
-        for v in values
-    ]
-    getattr(KERNELS[0], name)(*arguments)
+    getattr(KERNELS[0], name)(*map(argument, values))
 
 
 def relu6_backward(g: Tensor, y: Tensor) -> Tensor:
@@ -193,10 +195,9 @@ def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
-def distinct(boxes: Tensor, limit: float) -> Tensor:
-    """What `query_selection.distinct` computes."""
-    stands_back = (pairwise_iou(boxes, boxes) > limit).tril(-1).any(-1)
-    return torch.sort(stands_back.byte(), dim=1, stable=True)[1]
+def stand_back(boxes: Tensor, limit: float) -> Tensor:
+    """What `query_selection.stand_back` computes."""
+    return (pairwise_iou(boxes, boxes) > limit).tril(-1).any(-1)
 
 
 def unknown(boxes: Tensor, ignored: Tensor, labels: Tensor, crowd: Tensor, classes: int) -> tuple[Tensor, Tensor]:
@@ -267,11 +268,11 @@ def has_attention() -> bool:
 
 
 def install(model: nn.Module, cache: Path) -> None:
-    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear and query_selection.distinct of this process."""
+    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear and query_selection.stand_back of this process."""
     if not KERNELS:
         KERNELS.append(compile_kernels(cache))
     F.linear = linear
-    query_selection.distinct = distinct
+    query_selection.stand_back = stand_back
     inside: set[nn.Module] = set()
     for m in model.modules():
         if isinstance(m, Block):

@@ -71,7 +71,7 @@ KERNEL (top_k) (const UpiStep *s, gint begin, gint end, void *scratch)
   }
 }
 
-/* Whether one of the `count` boxes before box `i` overlaps it by an IoU above `limit`. x0, y0, x1, y1, area: [total] each */
+/* Whether one of the boxes before box i overlaps it by an IoU above `limit`. edges: x0, y0, x1, y1, area, [total] each */
 static gboolean
 overlapped (const gfloat *edges, gint total, gint i, gfloat limit)
 {
