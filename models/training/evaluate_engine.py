@@ -45,6 +45,7 @@ def annotate(o: argparse.Namespace, rows: list[Record], folder: Path) -> list[Ou
         str(o.annotate), "--quiet", "--model", str(o.model), "--coco", str(folder / "coco.json"), "--root", str(root),
         "--threshold", "0", "--iou-threshold", str(o.iou_threshold), "--device", o.device, "--output", str(folder / "objects.json"),
         "--captions", str(folder / "captions.json"), "--embed", str(folder / "embeddings.jsonl"), "--texts", str(folder / "texts.txt"),
+        "--beam-size", str(o.beam_size), "--length-penalty", str(o.length_penalty),
     ]  # fmt: skip
     subprocess.run(command, check=True)
     index = {c: i for i, c in enumerate(ids)}
@@ -96,6 +97,8 @@ def main() -> None:
     parser.add_argument("--part", default="val", choices=("val", "dev"))
     parser.add_argument("--limit", type=int, default=0, help="only so many images")
     parser.add_argument("--iou-threshold", type=float, default=1.0, help="1: nothing is suppressed, as in evaluate.py")
+    parser.add_argument("--beam-size", type=int, default=1, help="of captions; 1: greedy, as in evaluate.py")
+    parser.add_argument("--length-penalty", type=float, default=1.0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jpeg", action="store_true", help="upi-annotate decodes the JPEG files itself")
     parser.add_argument("--out", type=Path)
