@@ -21,14 +21,15 @@ struct Block {
   const CUctx_st *context;
 };
 
-static struct {
+/* Never destroyed, as the streams. */
+static struct Memory {
   char *view; /* what the host sees; executor_view is view_bytes above */
   int file;
   size_t next; /* addresses are not used twice, so that what was freed is never valid again */
   std::map<const char *, Block> blocks;
   std::map<const char *, size_t> pinned;
   std::vector<std::pair<const char *, size_t> > sources; /* pinned memory that copies to the device have yet to read */
-} memory;
+} &memory = *new Memory{};
 
 static void
 forget_source (const char *from)

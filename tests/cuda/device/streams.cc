@@ -7,12 +7,13 @@
 
 namespace upi_device {
 
-static std::vector<CUstream_st *> streams;
-static std::vector<CUevent_st *> events;
-static struct {
+/* Never destroyed: an engine may still be closing in a thread of its own while the process ends. */
+static auto &streams = *new std::vector<CUstream_st *>;
+static auto &events = *new std::vector<CUevent_st *>;
+static struct Hold {
   unsigned wanted, launched;
   std::condition_variable_any changed;
-} hold;
+} &hold = *new Hold{};
 
 const char *running;
 
