@@ -12,7 +12,7 @@ import torch
 from models.training.cider import CiderD, plain
 from models.training.dataset import Batch, Encoded
 from models.training.losses import Heads
-from models.training.tasks import Trainee, Words, self_critical, side_by_side
+from models.training.tasks import Trainee, Words, self_critical, side_by_side, some_tokens
 from models.training.vocabulary import CaptionVocabulary
 
 from .small import small_model
@@ -47,6 +47,18 @@ class Captions(unittest.TestCase):
         apart = model.causal(ids, [(k.repeat_interleave(3, 0), v.repeat_interleave(3, 0)) for k, v in image])
         self.assertEqual(len(rows), 23)
         torch.testing.assert_close(cosines, apart[rows, columns], rtol=1e-4, atol=1e-5)
+
+    def test_some_tokens_are_the_first_and_others_without_repetition(self) -> None:
+        torch.manual_seed(0)
+        sequence = torch.arange(2 * 21.0).view(2, 21, 1).expand(2, 21, 3)
+        some = some_tokens(sequence, 0.5)
+        self.assertEqual(some.shape, (2, 11, 3))
+        for row, first in zip(some, (0.0, 21.0)):
+            self.assertEqual(row[0, 0], first)
+            self.assertEqual(len(set(row[:, 0].tolist())), 11)
+            self.assertTrue(set(row[:, 0].tolist()) <= set(range(int(first), int(first) + 21)))
+            self.assertTrue((row == row[:, :1]).all())
+        self.assertNotEqual((some[0, 1:, 0]).tolist(), (some[1, 1:, 0] - 21).tolist())
 
     def test_a_caption_that_earns_more_becomes_likelier(self) -> None:
         """One image whose only truth is "w12 w13": after some steps the model says these words more often than before."""

@@ -20,11 +20,11 @@ class Task:
 STAGES: dict[str, dict[str, Task]] = {
     "regions": {"region_part": Task(1.0, 1.0, 16)},
     "decoder": {
-        "region_classes": Task(0.32, 1.0, 32),
-        "captioning": Task(0.48, 1.0, 24),
-        "retrieval": Task(0.06, 0.4, 128),
-        "classification": Task(0.05, 0.3, 48),
-        "language": Task(0.09, 0.3, 64),
+        "region_classes": Task(0.30, 1.0, 32),
+        "captioning": Task(0.55, 1.0, 24),
+        "retrieval": Task(0.04, 0.4, 128),
+        "classification": Task(0.04, 0.3, 48),
+        "language": Task(0.07, 0.3, 64),
     },
     "refine": {
         "region_classes": Task(0.25, 1.0, 32),

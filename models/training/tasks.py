@@ -38,6 +38,7 @@ class Trainee(nn.Module):
     def __init__(self, model: UniPerceiver, heads: Heads) -> None:
         super().__init__()
         self.model, self.heads = model, heads
+        self.seen_tokens = 1.0  # share of an image's tokens that tasks which say something of the whole image see
 
 
 def image_input(model: UniPerceiver, batch: Batch) -> Tensor:
@@ -54,9 +55,20 @@ def encoded(model: UniPerceiver, batch: Batch) -> Encoded:
     return Encoded(r.maps[-1], r.semantics[-1], r.boxes[-1], r.pooled, r.selection)
 
 
-def frozen_image(model: UniPerceiver, seen: Encoded) -> tuple[Tensor, Tensor, Cache]:
-    """The image side with gradients from the proposals on: image `<SPE>`, decoded regions, keys and values."""
+def some_tokens(sequence: Tensor, share: float) -> Tensor:
+    """[B, T, D] → [B, T', D]: `<SPE>` and a random choice of the other tokens, another for every image (as FLIP, 2212.00794)."""
+    count = round((sequence.shape[1] - 1) * share)
+    order = torch.rand(sequence.shape[:2])
+    order[:, 0] = -1  # <SPE> stays first
+    picked = order.argsort(1)[:, : 1 + count]
+    return sequence.gather(1, picked[..., None].expand(-1, -1, sequence.shape[2]))
+
+
+def frozen_image(model: UniPerceiver, seen: Encoded, share: float = 1.0) -> tuple[Tensor, Tensor, Cache]:
+    """The image side with gradients from the proposals on: image `<SPE>`, decoded regions (of share 1), keys and values."""
     sequence = model.image_sequence(seen.c5, seen.semantics, seen.boxes, seen.pooled)
+    if share < 1:
+        sequence = some_tokens(sequence, share)
     out, cache = model.decoder(sequence, "image")
     return out[:, 0], out[:, -seen.boxes.shape[1] :], cache
 
@@ -121,7 +133,7 @@ def side_by_side(model: UniPerceiver, ids: Tensor, lengths: Tensor, each: int, i
 def captioning(trainee: Trainee, batch: Batch, words: Words, each: int = 5) -> tuple[Tensor, dict[str, float]]:
     """`each` captions of every image; those of an image with fewer come twice."""
     model = trainee.model
-    _, _, cache = frozen_image(model, encoded(model, batch))
+    _, _, cache = frozen_image(model, encoded(model, batch), trainee.seen_tokens)
     picked = [(words.rng.sample(c, min(each, len(c))) * each)[:each] for c in batch.captions]
     ids, lengths = pad([words.tokenizer.encode(t, model.config.max_tokens) for c in picked for t in c])
     inputs, targets = words.vocabulary.prepare(ids, lengths)
@@ -188,7 +200,7 @@ def language(trainee: Trainee, count: int, words: Words) -> tuple[Tensor, dict[s
 def retrieval(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, dict[str, float]]:
     """Symmetric contrast of images and captions, features gathered from all workers."""
     model = trainee.model
-    image, _, _ = frozen_image(model, encoded(model, batch))
+    image, _, _ = frozen_image(model, encoded(model, batch), trainee.seen_tokens)
     texts = [words.rng.choice(c) for c in batch.captions]
     text = model.encode_text(*pad([words.tokenizer.encode(t, 40) for t in texts]))
     image, text = gather(F.normalize(image, dim=-1)), gather(F.normalize(text, dim=-1))
@@ -201,7 +213,7 @@ def retrieval(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, dic
 def classification(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, dict[str, float]]:
     """Image `<SPE>` against class names, softmax; an image's classes share the target by the area of their objects."""
     model = trainee.model
-    image, _, _ = frozen_image(model, encoded(model, batch))
+    image, _, _ = frozen_image(model, encoded(model, batch), trainee.seen_tokens)
     classes = class_vectors(trainee, words)
     z = F.normalize(image, dim=-1) @ F.normalize(classes, dim=-1).T / trainee.heads.temperature("classification")
     area = batch.boxes[..., 2:].prod(-1).sqrt() * batch.weights

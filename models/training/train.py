@@ -74,6 +74,7 @@ class Options:
     average: float
     stage: str
     mosaics: float
+    tokens: float
     save_seconds: float
 
 
@@ -163,6 +164,7 @@ class Run:
         # all that is random depends on the step and the rank alone: nothing of it has to be stored for resuming
         torch.manual_seed(self.seed * 1_000_003 + plan.step)
         self.words.rng = random.Random(self.seed * 1_000_003 + plan.step)
+        self.trainee.seen_tokens = self.o.tokens if plan.progress < 0.75 else 1.0  # at the end, images as they are in use
         self.optimizer.zero_grad()
         loss, parts = self.loss(plan, batch)
         loss.backward()
@@ -337,6 +339,10 @@ def main() -> None:
         help="regions: the region part alone; decoder, refine: all tasks on its stored outputs; joint: everything at once",
     )  # fmt: skip
     parser.add_argument("--mosaics", type=float, default=0.4, help="share of samples that join four images, before the last fifth")
+    parser.add_argument(
+        "--tokens", type=float, default=0.5,
+        help="share of an image's tokens that captions, retrieval and classification see before the last quarter",
+    )  # fmt: skip
     parser.add_argument("--save-seconds", type=float, default=300, help="between checkpoints")
     options = Options(**vars(parser.parse_args()))
     options.out.mkdir(parents=True, exist_ok=True)
