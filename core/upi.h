@@ -74,7 +74,7 @@ typedef struct {
  * UpiEngineInfo: what is fixed for an engine's life; owned by the engine.
  * @device: the device in use: "cpu", "cuda:0"
  * @device_name: the processor's name and the instruction set in use
- * @sizes: (array length=n_sizes): width, height pairs the model was trained for; the first is the default
+ * @sizes: (array length=n_sizes): width, height pairs the model was trained for; the first is the default, any may be asked for
  * @labels: (array zero-terminated=1): the model's own class list
  * @threshold: the model card's detection threshold
  * @width: width of embeddings (D)
@@ -107,7 +107,8 @@ UPI_API void upi_engine_unref (UpiEngine *engine);
 UPI_API const UpiEngineInfo *upi_engine_info (const UpiEngine *engine);
 /* Non-empty when the engine was already open with other options: a sentence for a warning. (transfer full) (nullable) */
 UPI_API gchar *upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *options);
-/* The trained input size whose aspect is nearest to the display aspect width:height (smallest area among equals). */
+/* The trained input size whose aspect is nearest to the display aspect width:height (smallest area among equals). Sizes of more than 1.5 times
+ * the default's pixels find what is far off at a price: they are for whoever asks for them. */
 UPI_API void upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEngine, upi_engine_unref)
 

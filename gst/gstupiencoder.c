@@ -400,9 +400,8 @@ install_properties (GObjectClass *object_class)
           fixed));
   g_object_class_install_property (object_class, PROP_INPUT_SIZE,
       g_param_spec_string ("input-size", "Input size",
-          "Size at which the network sees a frame: auto (of those it was trained for, the one nearest to the frame's display aspect) or "
-          "one "
-          "of them as WxH, pixels; a larger one finds smaller objects (default: auto)",
+          "Size at which the network sees a frame: auto (of the ordinary ones it was trained for, the one nearest to the frame's display "
+          "aspect) or any of them as WxH, pixels; a larger one finds smaller objects (default: auto)",
           "auto", fixed));
   g_object_class_install_property (object_class, PROP_MAX_IN_FLIGHT,
       g_param_spec_uint ("max-in-flight", "Maximum in flight",

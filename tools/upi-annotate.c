@@ -50,7 +50,7 @@ parse (Options *o, int *argc, char ***argv, GError **error)
     { "threads", 'j', 0, G_OPTION_ARG_INT, &o->threads, "Threads (default 0: all cores)", "N" },
     { "batch-size", 0, 0, G_OPTION_ARG_INT, &o->batch_size, "Frames a run (default 1)", "N" },
     { "image-size", 0, 0, G_OPTION_ARG_STRING, &o->image_size,
-        "The network's input, multiples of 32 (default: of the sizes it was trained for, the nearest in aspect)", "WxH" },
+        "The network's input, multiples of 32 (default: of the ordinary sizes it was trained for, the nearest in aspect)", "WxH" },
     { "interval", 0, 0, G_OPTION_ARG_INT, &o->interval, "Of clips, take every n-th frame (default 1)", "N" },
     { "coco", 0, 0, G_OPTION_ARG_FILENAME, &o->coco,
         "Take images, their ids, and category names and ids from a COCO file: results for COCO's tools", "FILE.json" },

@@ -470,12 +470,14 @@ upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint dis
   gdouble aspect = (gdouble) MAX (display_width, 1) / MAX (display_height, 1), best = G_MAXDOUBLE;
   guint chosen = 0;
 
-  /* The ratio of the aspects, whichever is larger: twice as wide is as far off as twice as high. */
   for (guint i = 0; i < info->n_sizes; i++) {
+    /* The ratio of the aspects, whichever is larger: twice as wide is as far off as twice as high. */
     gdouble ratio = (gdouble) info->sizes[i][0] / info->sizes[i][1] / aspect;
     gdouble off = MAX (ratio, 1 / ratio);
     guint area = info->sizes[i][0] * info->sizes[i][1];
 
+    if (2 * area > 3 * info->sizes[0][0] * info->sizes[0][1])
+      continue;
     if (off < best - 1e-9 || (off < best + 1e-9 && area < info->sizes[chosen][0] * info->sizes[chosen][1])) {
       best = off;
       chosen = i;

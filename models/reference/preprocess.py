@@ -10,10 +10,13 @@ from torch import Tensor
 from .config import Input
 
 
-def nearest_size(config: Input, width: int, height: int) -> tuple[int, int]:
-    """The input size whose aspect ratio is nearest, the first of equals."""
+def nearest_size(config: Input, width: int, height: int, large: bool = False) -> tuple[int, int]:
+    """The input size whose aspect ratio is nearest, the first of equals. Those of more than 1.5 times the first one's pixels, for what is far
+    off, are taken only where `large` asks for them, and the image is wide as they are."""
     ratio = np.log(width / height)
-    best = min(config.sizes, key=lambda s: abs(np.log(s[0] / s[1]) - ratio))
+    ordinary = [s for s in config.sizes if 2 * s[0] * s[1] <= 3 * config.sizes[0][0] * config.sizes[0][1]]
+    among = [s for s in config.sizes if s not in ordinary] if large and width > height else []
+    best = min(among or ordinary, key=lambda s: abs(np.log(s[0] / s[1]) - ratio))
     return best[0], best[1]
 
 

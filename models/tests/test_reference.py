@@ -18,6 +18,7 @@ from models.reference.mask_head import mask_logits
 from models.reference.model import UniPerceiver, load
 from models.reference.pixel_encoder import DeformableAttention
 from models.reference.position import pixel_centres, sine_boxes
+from models.reference.preprocess import nearest_size
 from models.reference.query_selection import distinct
 from models.training.export import filled, write
 
@@ -69,6 +70,19 @@ class Parts(unittest.TestCase):
         s = sine_boxes(torch.tensor([[0.25, 0.5, 0.1, 0.1]]), 8)
         self.assertAlmostEqual(float(s[0, 0]), 0.0, places=5)  # sin(2π · 0.5)
         self.assertAlmostEqual(float(s[0, 4]), 1.0, places=5)  # sin(2π · 0.25)
+
+
+    def test_large_inputs_are_for_whoever_asks(self) -> None:
+        sizes = Config.load(NANO).input
+        for width, height, ordinary, large in (
+            (1920, 1080, (384, 224), (640, 384)),
+            (1500, 1000, (384, 224), (640, 384)),
+            (640, 480, (320, 256), (512, 384)),
+            (500, 500, (288, 288), (288, 288)),
+            (480, 640, (224, 384), (224, 384)),
+        ):
+            self.assertEqual(nearest_size(sizes, width, height), ordinary)
+            self.assertEqual(nearest_size(sizes, width, height, True), large)
 
 
 class Whole(unittest.TestCase):

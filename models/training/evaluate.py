@@ -90,7 +90,7 @@ def masks_of(logits: Tensor, boxes: np.ndarray, width: int, height: int) -> list
 @torch.no_grad()
 def run(
     model: UniPerceiver, tokenizer: WordPiece, data: Path, rows: list[Record], names: list[str], captions: bool,
-    with_masks: bool = True, weight: float | None = None,
+    with_masks: bool = True, weight: float | None = None, large: bool = False,
 ) -> list[Output]:  # fmt: skip
     classes = class_vectors(model, tokenizer, names)
     task = model.config.tasks["detection"]
@@ -98,7 +98,7 @@ def run(
     out = []
     for record in rows:
         pixels = np.asarray(Image.open(data / record.name).convert("RGB"))
-        width, height = nearest_size(model.config.input, record.width, record.height)
+        width, height = nearest_size(model.config.input, record.width, record.height, large)
         r = model.regions(
             normalise(stretch(pixels, width, height), model.config.input).contiguous(memory_format=torch.channels_last)
         )
@@ -353,12 +353,13 @@ def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], na
 
 
 def run_part(
-    directory: Path, data: Path, rows: list[Record], names: list[str], captions: bool, weight: float | None
+    directory: Path, data: Path, rows: list[Record], names: list[str], captions: bool, weight: float | None,
+    large: bool,
 ) -> list[Output]:
     """One worker's images, in a process of one thread."""
     torch.set_num_threads(1)
     model, tokenizer = load(directory), WordPiece(directory / "vocab.txt")
-    return run(model.to(memory_format=torch.channels_last), tokenizer, data, rows, names, captions, weight=weight)
+    return run(model.to(memory_format=torch.channels_last), tokenizer, data, rows, names, captions, weight=weight, large=large)
 
 
 def main() -> None:
@@ -369,6 +370,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="only so many images")
     parser.add_argument("--foreground-weight", type=float)
     parser.add_argument("--regions-only", action="store_true", help="no captions")
+    parser.add_argument("--large", action="store_true", help="the model's large input sizes, for what is far off")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
@@ -376,7 +378,8 @@ def main() -> None:
     rows = records(o.data, o.part)
     if o.limit:
         rows = rows[:: max(1, len(rows) // o.limit)]
-    parts = [(o.model, o.data, rows[i :: o.workers], names, not o.regions_only, o.foreground_weight) for i in range(o.workers)]
+    captions = not o.regions_only
+    parts = [(o.model, o.data, rows[i :: o.workers], names, captions, o.foreground_weight, o.large) for i in range(o.workers)]
     with multiprocessing.get_context("spawn").Pool(o.workers) as pool:
         outputs = [x for part in pool.starmap(run_part, parts) for x in part]
     model, tokenizer = load(o.model), WordPiece(o.model / "vocab.txt")

@@ -39,7 +39,8 @@ from .vocabulary import CaptionVocabulary
 # progress from which these input sizes are drawn, with their weights
 SMALL = (((256, 160), 3), ((224, 192), 3), ((192, 192), 1), ((160, 224), 1))
 MIDDLE = (((320, 192), 3), ((288, 224), 3), ((224, 224), 1), ((192, 288), 1))
-FULL = (((384, 224), 4), ((320, 256), 3), ((288, 288), 1), ((224, 384), 1))
+# the last three for what is far off, at a sixth of the steps
+FULL = (((384, 224), 4), ((320, 256), 3), ((288, 288), 1), ((224, 384), 1), ((480, 288), 1), ((640, 384), 0.5), ((512, 384), 0.5))
 CAPTION = (((224, 224), 2), ((256, 160), 1), ((256, 192), 1))
 
 

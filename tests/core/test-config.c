@@ -13,7 +13,7 @@ test_tiny (void)
 
   g_assert_no_error (error);
   g_assert_cmpstr (c->name, ==, "tiny");
-  g_assert_cmpuint (c->input.n_sizes, ==, 3);
+  g_assert_cmpuint (c->input.n_sizes, ==, 4);
   g_assert_cmpuint (c->input.sizes[1][0], ==, 96);
   g_assert_cmpuint (c->input.sizes[1][1], ==, 64);
   g_assert_cmpfloat (c->input.mean[2], ==, 0.498f);
@@ -91,7 +91,7 @@ static const Wrong wrong[] = {
   { "number-for-boolean", "\"lateral_norm\": false", "\"lateral_norm\": 0", { "mask.lateral_norm is 0", "true or false" } },
   { "sizes-not-32", "[64, 64], [96, 64]", "[64, 64], [100, 64]", { "input.sizes is 100", "32" } },
   { "sizes-not-pairs", "[64, 64], [96, 64]", "[64, 64, 3], [96, 64]", { "input.sizes", "2" } },
-  { "no-sizes", "[[64, 64], [96, 64], [64, 96]]", "[]", { "input.sizes", "0 entries" } },
+  { "no-sizes", "[[64, 64], [96, 64], [64, 96], [160, 96]]", "[]", { "input.sizes", "0 entries" } },
   { "two-means", "\"mean\": [0.498, 0.498, 0.498]", "\"mean\": [0.5, 0.5]", { "input.mean", "2 entries" } },
   { "zero-std", "\"std\": [0.502, 0.502, 0.502]", "\"std\": [0.5, 0, 0.5]", { "input.std is 0" } },
   { "heads-do-not-divide", "\"heads\": 4, \"points\"", "\"heads\": 5, \"points\"", { "d is 32", "multiple of 5" } },

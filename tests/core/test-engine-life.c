@@ -27,7 +27,7 @@ test_sharing (void)
   g_assert_nonnull (info->device_name);
   g_assert_cmpuint (info->workers, ==, 2);
   g_assert_cmpuint (info->batch_size, ==, 1);
-  g_assert_cmpuint (info->n_sizes, ==, 3);
+  g_assert_cmpuint (info->n_sizes, ==, 4);
   g_assert_cmpuint (info->sizes[1][0], ==, 96);
   g_assert_cmpuint (info->width, ==, 48);
   g_assert_cmpuint (info->max_regions, ==, 10);
@@ -56,7 +56,8 @@ static void
 test_nearest_size (void)
 {
   static const guint cases[][4] = { { 1920, 1080, 96, 64 }, { 1080, 1920, 64, 96 }, { 500, 500, 64, 64 }, { 600, 500, 64, 64 },
-    { 10000, 1, 96, 64 }, { 1, 10000, 64, 96 }, { 0, 0, 64, 64 } };
+    { 10000, 1, 96, 64 }, { 1, 10000, 64, 96 }, { 0, 0, 64, 64 },
+    { 1600, 960, 96, 64 } /* 160×96 is meant for what is far off: not without being asked for */ };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
