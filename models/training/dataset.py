@@ -142,11 +142,12 @@ class Augment:
     def __init__(self, rng: random.Random, strength: float = 1.0) -> None:
         self.rng, self.strength = rng, strength
 
-    def window(self, record: Record, ratio: float) -> tuple[float, float, float, float]:
-        """x0, y0, w, h in pixels. It may reach outside of the image (zoom out); its ratio is near the input's."""
+    def window(self, record: Record, ratio: float, squashed: bool) -> tuple[float, float, float, float]:
+        """x0, y0, w, h in pixels. It may reach outside of the image (zoom out); its ratio is near the input's, or the image's if it is
+        `squashed`: stretching it to the input's is then as good as any."""
         rng, w, h = self.rng, record.width, record.height
         stretch = np.exp(rng.uniform(-0.2, 0.2))
-        full = (w / h) / ratio  # > 1: the image is wider than the input
+        full = 1.0 if squashed else (w / h) / ratio  # > 1: the image is wider than the input
         scale = 1.0
         kind = rng.random()
         if kind < 0.55 * self.strength:
@@ -194,9 +195,11 @@ class Augment:
         m = np.asarray(image, np.float32) / 255
         return m.reshape(h // 2, 2, w // 2, 2).mean((1, 3))
 
-    def __call__(self, record: Record, pixels: np.ndarray, size: tuple[int, int], masks: bool = True) -> dict[str, Any]:
+    def __call__(
+        self, record: Record, pixels: np.ndarray, size: tuple[int, int], masks: bool = True, squashed: bool = False
+    ) -> dict[str, Any]:
         width, height = size
-        window = self.window(record, width / height)
+        window = self.window(record, width / height, squashed)
         x0, y0, ww, wh = window
         source = Image.fromarray(pixels)
         inside = x0 >= 0 and y0 >= 0 and x0 + ww <= record.width and y0 + wh <= record.height

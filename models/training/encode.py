@@ -30,11 +30,16 @@ from .images import ImageStore
 from .setup import build, records
 
 FIELDS = ("c5", "semantics", "boxes", "pooled", "selection")
+SQUASHED = ("flickr8k_more",)  # sources whose images lost their ratio: two in three were wider than high, 4:3 or 3:2
 STEP = 255.0  # the pooled masks' probabilities are stored in bytes
 
 
 def choose_size(record: Record, sizes: list[list[int]], rng: random.Random) -> tuple[int, int]:
-    """An input size, likelier the nearer its ratio is to the image's."""
+    """An input size, likelier the nearer its ratio is to the image's; of an image that has lost its ratio, to that of a photograph."""
+    if record.source in SQUASHED:
+        weight = [1.0 if w < h else 0.6 if w == h else 1.0 if w > 1.5 * h else 1.6 for w, h in sizes]
+        w, h = rng.choices(sizes, weight)[0]
+        return w, h
     weight = [math.exp(-(((math.log(record.width / record.height) - math.log(w / h)) / 0.3) ** 2)) + 1e-9 for w, h in sizes]
     w, h = rng.choices(sizes, weight)[0]
     return w, h
@@ -70,7 +75,7 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
         known: list[dict[str, Any]] = []
         for i in range(0, len(rows), 8):
             part = rows[i : i + 8]
-            samples = [augment(r, store[r.name], (w, h), False) for r in part]
+            samples = [augment(r, store[r.name], (w, h), False, r.source in SQUASHED) for r in part]
             r = model.regions(normalise(np.stack([s["pixels"] for s in samples]), config.input))
             at = slice(i, i + len(part))
             arrays["c5"][at] = r.maps[-1].float().permute(0, 2, 3, 1).numpy()
