@@ -1,5 +1,6 @@
 /* The cuda backend as it is used: plans, contexts and runs on the device without a GPU. What a run may do, what two contexts do at once, what a
  * failing call leaves behind. */
+#include "core/backends/cuda/cuda.h"
 #include "core/engine/preprocess.h"
 #include "core/program/backend.h"
 #include "core/upi.h"
@@ -520,15 +521,16 @@ static void
 test_missing (void)
 {
   static const struct {
-    gint devices, driver;
+    gint devices, driver, capability;
     const gchar *name, *text;
     UpiErrorCode code;
   } cases[] = {
-    { 0, 13000, "cuda:3", "no NVIDIA GPU", UPI_ERROR_DEVICE },
-    { 1, 12040, "cuda:3", "driver is for CUDA 12.4, expected 13.0", UPI_ERROR_DEVICE },
-    { 1, 0, "cuda:3", "no NVIDIA driver", UPI_ERROR_DEVICE },
-    { 1, 13000, "cuda:3", "there is no cuda:3: this machine has 1 NVIDIA GPU, from cuda:0", UPI_ERROR_DEVICE },
-    { 1, 13000, "cuda:0:f8", "f16|bf16", UPI_ERROR_ARGUMENT },
+    { 0, 13000, 75, "cuda:3", "no NVIDIA GPU", UPI_ERROR_DEVICE },
+    { 1, 12040, 75, "cuda:3", "driver is for CUDA 12.4, expected 13.0", UPI_ERROR_DEVICE },
+    { 1, 0, 75, "cuda:3", "no NVIDIA driver", UPI_ERROR_DEVICE },
+    { 1, 13000, 75, "cuda:3", "there is no cuda:3: this machine has 1 NVIDIA GPU, from cuda:0", UPI_ERROR_DEVICE },
+    { 4, 13000, 70, "cuda:3", "(test device 3) has compute capability 7.0, expected 7.5 or newer", UPI_ERROR_DEVICE },
+    { 1, 13000, 75, "cuda:0:f8", "f16|bf16", UPI_ERROR_ARGUMENT },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -536,11 +538,93 @@ test_missing (void)
 
     upi_test_device_reset (cases[i].devices);
     upi_test_device_driver (cases[i].driver);
+    upi_test_device_capability (cases[i].capability);
     g_assert_null (upi_backend_cuda (cases[i].name, &error));
     g_assert_error (error, UPI_ERROR, (gint) cases[i].code);
     g_test_message ("%s", error->message);
     g_assert_nonnull (strstr (error->message, cases[i].text));
   }
+}
+
+/* The peak of cards whose figures NVIDIA publishes: GB/s, TFLOP/s in float32, float16 (dense, without sparsity), TF32; in two or
+ * three digits. */
+static void
+test_peak (void)
+{
+  static const struct {
+    const gchar *name;
+    UpiCudaCard card;
+    gdouble bytes, f32, f16, tf32;
+  } cards[] = {
+    { "T4", { 7, 5, 40, 1590000, 5001000, 256 }, 320, 8.1, 65, 8.1 }, /* no TF32: CUDA cores do it */
+    { "L4", { 8, 9, 58, 2040000, 6251000, 192 }, 300, 30.3, 121, 60.5 },
+    { "A100 SXM 80 GB", { 8, 0, 108, 1410000, 1593000, 5120 }, 2039, 19.5, 312, 156 },
+    /* NVIDIA counts tensor cores at 1830 MHz and the rest at 1980 (66.9 TFLOP/s); one clock is what the device tells */
+    { "H100 SXM", { 9, 0, 132, 1830000, 2619000, 5120 }, 3352, 61.8, 989, 494.7 },
+    { "H100 SXM", { 9, 0, 132, 1980000, 2619000, 5120 }, 3352, 66.9, 1070, 535 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cards); i++) {
+    UpiPeak f32, f16, tf32, own, bf16;
+
+    g_test_message ("%s", cards[i].name);
+    g_assert_true (upi_cuda_card_peak (&cards[i].card, UPI_CUDA_F32, FALSE, TRUE, &f32));
+    g_assert_true (upi_cuda_card_peak (&cards[i].card, UPI_CUDA_F16, FALSE, TRUE, &f16));
+    g_assert_true (upi_cuda_card_peak (&cards[i].card, UPI_CUDA_BF16, FALSE, TRUE, &bf16));
+    g_assert_true (upi_cuda_card_peak (&cards[i].card, UPI_CUDA_F32, TRUE, TRUE, &tf32));
+    g_assert_true (upi_cuda_card_peak (&cards[i].card, UPI_CUDA_F16, FALSE, FALSE, &own));
+    g_assert_cmpfloat_with_epsilon (1e-9 * f32.bytes, cards[i].bytes, 0.01 * cards[i].bytes);
+    g_assert_cmpfloat_with_epsilon (1e-12 * f32.flops, cards[i].f32, 0.01 * cards[i].f32);
+    g_assert_cmpfloat_with_epsilon (1e-12 * f16.flops, cards[i].f16, 0.01 * cards[i].f16);
+    g_assert_cmpfloat_with_epsilon (1e-12 * tf32.flops, cards[i].tf32, 0.01 * cards[i].tf32);
+    g_assert_true (f16.tensor_cores && !f32.tensor_cores && tf32.tensor_cores == (cards[i].card.major > 7));
+    g_assert_cmpfloat (own.flops, ==, f32.flops); /* own kernels compute in float32 */
+    g_assert_cmpfloat (bf16.flops, ==, cards[i].card.major > 7 ? f16.flops : f32.flops);
+    g_assert_cmpuint (f32.element_bytes, ==, 4);
+    g_assert_cmpuint (own.element_bytes, ==, 2);
+  }
+  {
+    UpiCudaCard unknown = cards[1].card, silent = cards[1].card;
+    UpiPeak peak;
+
+    unknown.major = 17;
+    silent.memory_khz = 0;
+    g_assert_false (upi_cuda_card_peak (&unknown, UPI_CUDA_F32, FALSE, TRUE, &peak));
+    g_assert_false (upi_cuda_card_peak (&silent, UPI_CUDA_F32, FALSE, TRUE, &peak));
+  }
+}
+
+/* The same of the device that a plan is on. */
+static void
+test_peak_of_plan (void)
+{
+  GError *error = NULL;
+  g_autoptr (UpiPlan) plan = NULL;
+  guint tensor = 0;
+
+  upi_test_device_reset (1);
+  plan = upi_plan_new (upi_backend_cuda ("cuda:0:f16", &error), program_new (), 1, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < plan->program->ops->len; i++) {
+    const UpiOp *op = upi_program_op (plan->program, i);
+    UpiPeak peak;
+
+    g_assert_true (plan->backend->get_peak (plan, i, &peak, &error));
+    g_assert_cmpfloat (peak.bytes, ==, 16e9);
+    g_assert_cmpfloat (peak.flops, ==, peak.tensor_cores ? 2048e9 : 256e9);
+    g_assert_true (!peak.tensor_cores || op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR || op->kind == UPI_OP_MATMUL);
+    tensor += peak.tensor_cores;
+    upi_test_device_fail (3, UPI_FAULT_CALL);
+    g_assert_false (plan->backend->get_peak (plan, i, &peak, &error));
+    g_assert_error (error, UPI_ERROR, UPI_ERROR_FAILED);
+    g_clear_error (&error);
+  }
+  g_assert_cmpuint (tensor, ==, 3);
+  upi_test_device_capability (77);
+  g_assert_false (plan->backend->get_peak (plan, 0, &(UpiPeak){ 0 }, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);
+  g_assert_nonnull (strstr (error->message, "7.7"));
+  g_clear_error (&error);
 }
 
 static void
@@ -572,6 +656,8 @@ main (int argc, char **argv)
   g_test_add_func ("/cuda/run-is-one-launch", test_run_is_one_launch);
   g_test_add_func ("/cuda/timed", test_timed);
   g_test_add_func ("/cuda/unbound", test_unbound);
+  g_test_add_func ("/cuda/peak", test_peak);
+  g_test_add_func ("/cuda/peak-of-plan", test_peak_of_plan);
   g_test_add_func ("/cuda/two-contexts", test_two_contexts);
   g_test_add_func ("/cuda/overlap", test_overlap);
   g_test_add_data_func ("/cuda/each-call-fails", GINT_TO_POINTER (UPI_FAULT_CALL), test_each_call_fails);

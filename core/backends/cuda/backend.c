@@ -72,7 +72,7 @@ const UpiBackend *
 upi_backend_cuda_in (const gchar *name, gpointer context, GError **error)
 {
   static const UpiBackend functions = { "cuda", upi_cuda_prepare, upi_cuda_plan_free, upi_cuda_context_new, upi_cuda_context_free,
-    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL, &upi_cuda_memory, is_alive };
+    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL, &upi_cuda_memory, is_alive, upi_cuda_get_peak };
   UpiCudaBackend *backend = NULL;
   UpiCudaDevice *device;
   gint index;

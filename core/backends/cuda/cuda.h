@@ -189,6 +189,17 @@ void upi_cuda_bind (UpiContext *context, UpiValue value, void *data);
 gboolean upi_cuda_run (UpiContext *context, GError **error);
 gboolean upi_cuda_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
 
+/* peak.c: what bounds an operation. */
+typedef struct {
+  gint major, minor; /* compute capability */
+  gint multiprocessors;
+  gint clock_khz, memory_khz; /* the highest */
+  gint bus_bits;
+} UpiCudaCard;
+
+gboolean upi_cuda_card_peak (const UpiCudaCard *card, UpiCudaType type, gboolean tf32, gboolean product, UpiPeak *peak);
+gboolean upi_cuda_get_peak (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error);
+
 /* kept.c: memory on the device, and what lies in it before and after a run. */
 extern const UpiBackendMemory upi_cuda_memory;
 void upi_cuda_kept_init (UpiCudaContext *context);

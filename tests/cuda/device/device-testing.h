@@ -40,6 +40,8 @@ UPI_DEVICE_EXPORT void upi_test_device_hold (unsigned n);
 /* A device whose cuDNN has no engine for what it is asked, whose driver is too old (0: as it should be). */
 UPI_DEVICE_EXPORT void upi_test_device_without_engines (int without);
 UPI_DEVICE_EXPORT void upi_test_device_driver (int version);
+/* Its compute capability, 75 by default. */
+UPI_DEVICE_EXPORT void upi_test_device_capability (int capability);
 /* A context on the device that is not its own, as another library would make it: a CUcontext. The n-th is always the same. */
 UPI_DEVICE_EXPORT void *upi_test_device_context (int device, unsigned n);
 UPI_DEVICE_EXPORT UpiDeviceCounts upi_test_device_counts (void);

@@ -10,7 +10,7 @@ namespace upi_device {
 std::recursive_mutex lock;
 
 static struct {
-  int devices = 1, driver = 13000;
+  int devices = 1, driver = 13000, capability = 75;
   cudaError_t lost[max_devices];
   uint64_t fail_at, fail_count;
   UpiDeviceFault fault;
@@ -230,6 +230,14 @@ upi_test_device_driver (int version)
   state.driver = version;
 }
 
+void
+upi_test_device_capability (int capability)
+{
+  Guard guard (lock);
+
+  state.capability = capability;
+}
+
 UpiDeviceCounts
 upi_test_device_counts (void)
 {
@@ -334,13 +342,22 @@ cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int device)
     return cudaErrorInvalidDevice;
   switch (attribute) {
   case cudaDevAttrComputeCapabilityMajor:
-    *value = 7;
+    *value = state.capability / 10;
     break;
   case cudaDevAttrComputeCapabilityMinor:
-    *value = 5;
+    *value = state.capability % 10;
     break;
   case cudaDevAttrMultiProcessorCount:
     *value = 2;
+    break;
+  case cudaDevAttrClockRate: /* a card that nobody sells: its peak is printed as no card's */
+    *value = 1000 * 1000;
+    break;
+  case cudaDevAttrMemoryClockRate:
+    *value = 500 * 1000;
+    break;
+  case cudaDevAttrGlobalMemoryBusWidth:
+    *value = 128;
     break;
   case cudaDevAttrMaxSharedMemoryPerBlockOptin:
     *value = 64 * 1024;

@@ -47,7 +47,10 @@ extern "C" {
   X (cudaMemcpyDeviceToDevice, 3)
 
 #define UPI_API_DEVICE_ATTRIBUTES(X)                                                                                                       \
+  X (cudaDevAttrClockRate, 13)                                                                                                             \
   X (cudaDevAttrMultiProcessorCount, 16)                                                                                                   \
+  X (cudaDevAttrMemoryClockRate, 36)                                                                                                       \
+  X (cudaDevAttrGlobalMemoryBusWidth, 37)                                                                                                  \
   X (cudaDevAttrComputeCapabilityMajor, 75)                                                                                                \
   X (cudaDevAttrComputeCapabilityMinor, 76)                                                                                                \
   X (cudaDevAttrMaxSharedMemoryPerBlockOptin, 97)
