@@ -113,7 +113,7 @@ gsize upi_cuda_convolution_workspace (const UpiCudaConvolution *convolution);
 gboolean upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *convolution, const void *x, const void *w,
     const void *bias, const void *residual, void *y, void *workspace, cudaStream_t stream, GError **error);
 
-/* ---- plans and contexts (plan.c, context.c, operations.c) ------------------------------------------------------------------------- */
+/* ---- plans and contexts (plan.c, context.c, operations.c, launch.c) ------------------------------------------------------------------------- */
 
 typedef struct {
   UpiBackend base;
@@ -209,12 +209,14 @@ gboolean upi_cuda_kept_send (UpiCudaContext *context, GError **error);
 /* frames.c */
 gboolean upi_cuda_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
 
-/* operations.c: padded in front with dimensions of 1. */
-UpiCudaView upi_cuda_view (const UpiTensor *tensor);
-/* Chooses how an operation runs. */
+/* operations.c: chooses how an operation runs. */
 gboolean upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error);
 void upi_cuda_op_clear (UpiCudaPlan *plan, guint index);
-/* Puts one operation into the context's stream. */
+/* launch.c: puts one operation into the context's stream. */
 gboolean upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error);
+/* Padded in front with dimensions of 1. */
+UpiCudaView upi_cuda_view (const UpiTensor *tensor);
+/* As a map [N,H,W,C]: tokens [N,T,C] are maps of one line. */
+UpiCudaView upi_cuda_map_view (const UpiTensor *tensor);
 
 G_END_DECLS
