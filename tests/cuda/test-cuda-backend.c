@@ -238,7 +238,7 @@ test_run_is_one_launch (void)
   g_assert_cmpuint (counts.launches, ==, 0);
   g_assert_cmpuint (counts.allocations, ==, 0);
   g_assert_cmpuint (counts.device_syncs, ==, 0);
-  g_assert_cmpuint (counts.calls, ==, 5 * 4); /* current device, launch, record, wait */
+  g_assert_cmpuint (counts.calls, ==, 5 * 6); /* which context is current, ours, launch, record, wait, the one before */
 }
 
 static void
@@ -517,6 +517,38 @@ test_lost_device (void)
   assert_same (&memory, &expected, 1e-11);
 }
 
+/* Call 1, 2, 3 ... of opening a device fails, each in a process of its own. */
+static void
+test_opening_fails (void)
+{
+  guint n = 0;
+  gint status = 0;
+
+  upi_test_device_reset (8);
+  while (WEXITSTATUS (status) == 0) {
+    pid_t child;
+
+    n++;
+    fflush (NULL);
+    child = fork ();
+    g_assert_cmpint (child, >=, 0);
+    if (child == 0) {
+      g_autoptr (GError) error = NULL;
+
+      upi_test_device_fail (n, UPI_FAULT_CALL);
+      if (upi_backend_cuda ("cuda:7", &error) != NULL)
+        exit (upi_test_device_failed_call () == NULL ? 3 : 0); /* no more calls; or the one that gives the thread its context back */
+      g_assert_nonnull (error);
+      g_assert_true (g_str_has_suffix (error->message, "use device=cpu") || strstr (error->message, "cuCtx") != NULL);
+      g_assert_null (upi_test_device_get_current ());
+      exit (0);
+    }
+    g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+    g_assert_true (WIFEXITED (status) && (WEXITSTATUS (status) == 0 || WEXITSTATUS (status) == 3));
+  }
+  g_assert_cmpuint (n, >=, 9);
+}
+
 static void
 test_missing (void)
 {
@@ -650,6 +682,7 @@ main (int argc, char **argv)
     weights[i] = sinf ((gfloat) i * 1.7f) * 0.3f;
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/cuda/missing", test_missing);
+  g_test_add_func ("/cuda/opening-fails", test_opening_fails);
   g_test_add_data_func ("/cuda/results", GINT_TO_POINTER (0), test_results);
   g_test_add_data_func ("/cuda/results-without-engines", GINT_TO_POINTER (1), test_results);
   g_test_add_func ("/cuda/kinds", test_kinds);

@@ -16,6 +16,8 @@ static struct {
   UpiDeviceCounts (*counts) (void);
   void (*reset_counts) (void);
   void *(*context) (int device, unsigned n);
+  void *(*get_current) (void);
+  void (*set_current) (void *context);
 } device;
 
 static void
@@ -31,6 +33,8 @@ find_device (void)
   g_assert_true (g_module_symbol (module, "upi_test_device_driver", (gpointer *) &device.driver));
   g_assert_true (g_module_symbol (module, "upi_test_device_counts", (gpointer *) &device.counts));
   g_assert_true (g_module_symbol (module, "upi_test_device_context", (gpointer *) &device.context));
+  g_assert_true (g_module_symbol (module, "upi_test_device_get_current", (gpointer *) &device.get_current));
+  g_assert_true (g_module_symbol (module, "upi_test_device_set_current", (gpointer *) &device.set_current));
   g_assert_true (g_module_symbol (module, "upi_test_device_reset_counts", (gpointer *) &device.reset_counts));
 }
 
@@ -283,6 +287,51 @@ test_foreign_context (void)
   }
 }
 
+/* Whatever context is current on a caller's thread, what that thread does to an engine is done in the engine's, and the thread keeps its own: the
+ * test device ends the test if memory or a stream is touched, or freed, while another one is current. */
+static void
+test_callers_thread (void)
+{
+  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE };
+  gpointer callers[] = { NULL, device.context (0, 3), device.context (1, 0), device.context (0, 2) };
+  gpointer engines[] = { NULL, device.context (0, 2) };
+
+  for (guint e = 0; e < G_N_ELEMENTS (engines); e++) {
+    for (guint c = 0; c < G_N_ELEMENTS (callers); c++) {
+      gint freed = 0;
+      UpiEngine *engine;
+      UpiEncoding *encoding;
+      UpiLabels *labels;
+      UpiDetections *detections;
+
+      device.set_current (callers[c]);
+      engine = open_in (engines[e], "cuda", &freed);
+      g_assert_true (device.get_current () == callers[c]);
+      encoding = fixture_encoding (engine, 3);
+      g_assert_nonnull (upi_encoding_mask_features (encoding, NULL));
+      g_assert_true (device.get_current () == callers[c]);
+      labels = fixture_labels (engine, "cat,dog");
+      detections = upi_engine_detect (engine, encoding, labels, &options, NULL);
+      g_assert_cmpuint (detections->n_objects, ==, 5);
+      g_assert_true (device.get_current () == callers[c]);
+      upi_detections_unref (detections);
+      upi_labels_unref (labels);
+      if (c % 2) { /* the engine goes with its last encoding, or before */
+        upi_encoding_unref (encoding);
+        g_assert_true (device.get_current () == callers[c]);
+        upi_engine_unref (engine);
+      } else {
+        upi_engine_unref (engine);
+        g_assert_true (device.get_current () == callers[c]);
+        upi_encoding_unref (encoding);
+      }
+      g_assert_true (device.get_current () == callers[c]);
+      g_assert_cmpint (freed, ==, 1);
+    }
+  }
+  device.set_current (NULL);
+}
+
 /* Pixels in the device's memory, in the engine's context: nothing but the tables of the filters goes up, and the buffer is let go of when the run
  * that reads it has ended. */
 static void
@@ -466,6 +515,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cuda-engine/batch-with-a-bad-frame", test_batch_with_a_bad_frame);
   g_test_add_func ("/cuda-engine/beam", test_beam);
   g_test_add_func ("/cuda-engine/foreign-context", test_foreign_context);
+  g_test_add_func ("/cuda-engine/callers-thread", test_callers_thread);
   g_test_add_func ("/cuda-engine/frame-on-device", test_frame_on_device);
   g_test_add_func ("/cuda-engine/lost-device", test_lost_device);
   result = g_test_run ();

@@ -244,6 +244,7 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
   UpiCudaPlan *plan = (UpiCudaPlan *) base;
   UpiCudaDevice *device = plan->device;
   UpiCudaContext *context = g_new0 (UpiCudaContext, 1);
+  g_auto (UpiCudaScope) scope = { NULL };
   gsize bytes;
   gboolean ok;
 
@@ -251,7 +252,7 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
   context->plan = plan;
   context->bound = g_new0 (void *, base->program->values->len);
   context->values = g_new0 (void *, base->program->values->len);
-  ok = upi_cuda_device_enter (device, error) && allocate (context, &bytes, error)
+  ok = upi_cuda_enter (&scope, device, error) && allocate (context, &bytes, error)
       && UPI_CUDA (device, cudaStreamCreateWithFlags (&context->stream, cudaStreamNonBlocking), error)
       && UPI_CUDA (device, cudaEventCreateWithFlags (&context->done, cudaEventBlockingSync | cudaEventDisableTiming), error)
       && spoil (context, bytes, error);
@@ -273,8 +274,9 @@ void
 upi_cuda_context_free (UpiContext *base)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
+  g_auto (UpiCudaScope) scope = { NULL };
 
-  upi_cuda_device_set (context->plan->device, NULL);
+  upi_cuda_enter_to_free (&scope, context->plan->device);
   if (context->stream != NULL)
     cudaStreamSynchronize (context->stream); /* a failed run may have left something */
   if (context->graph != NULL)
@@ -350,8 +352,9 @@ upi_cuda_run (UpiContext *base, GError **error)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
   UpiCudaDevice *device = context->plan->device;
+  g_auto (UpiCudaScope) scope = { NULL };
 
-  if (!upi_cuda_device_enter (device, error) || !take_inputs (context, error) || !upi_cuda_kept_receive (context, error))
+  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !upi_cuda_kept_receive (context, error))
     return FALSE;
   if (context->graph != NULL
       && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error) || !upi_cuda_kept_send (context, error)
@@ -382,11 +385,12 @@ upi_cuda_run_timed (UpiContext *base, gdouble *microseconds, GError **error)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
   UpiCudaDevice *device = context->plan->device;
+  g_auto (UpiCudaScope) scope = { NULL };
   gboolean ok;
 
   if (microseconds == NULL)
     return upi_cuda_run (base, error); /* uncovered: run_timed without times is run */
-  if (!upi_cuda_device_enter (device, error) || !take_inputs (context, error) || !make_timers (context, error))
+  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !make_timers (context, error))
     return FALSE; /* uncovered: as in run */
   g_mutex_lock (&device->lock);
   ok = upi_cuda_kept_receive (context, error) && receive (context, error) && launch_all (context, error) && send (context, error)

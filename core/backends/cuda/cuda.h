@@ -23,7 +23,8 @@ G_BEGIN_DECLS
 
 typedef struct {
   gint index;
-  CUcontext context; /* somebody else's, in which everything is done; NULL: the device's own */
+  gboolean own;      /* the context is the device's own, which all of a process share; else somebody else's */
+  CUcontext context; /* in which everything is made, used and freed, by whichever thread */
   gchar *name;       /* "cuda:0 (NVIDIA L4)" */
   GMutex lock;       /* of all below; also held while a stream captures calls of cuDNN, whose handle has one stream */
   gint n_plans;      /* handles and staging are there while > 0 */
@@ -41,10 +42,19 @@ UpiCudaDevice *upi_cuda_device_open (gint index, CUcontext context, GError **err
 /* A plan comes and goes. */
 gboolean upi_cuda_device_acquire (UpiCudaDevice *device, GError **error);
 void upi_cuda_device_release (UpiCudaDevice *device);
-/* Makes the device, in its context, current on this thread. */
-gboolean upi_cuda_device_set (UpiCudaDevice *device, GError **error);
-/* The same; FALSE once it was lost. */
-gboolean upi_cuda_device_enter (UpiCudaDevice *device, GError **error);
+/* A stretch of a function in which the device's context is current on the thread; afterwards the thread has what it had before, or none. Every
+ * function that is called from outside begins with `g_auto (UpiCudaScope) scope = { NULL };` and one of the next two. */
+typedef struct {
+  CUcontext before;
+  gboolean entered;
+} UpiCudaScope;
+
+/* FALSE: the device was lost, or its context is gone. */
+gboolean upi_cuda_enter (UpiCudaScope *scope, UpiCudaDevice *device, GError **error);
+/* To free what is in it, lost or not. */
+void upi_cuda_enter_to_free (UpiCudaScope *scope, UpiCudaDevice *device);
+void upi_cuda_leave (UpiCudaScope *scope);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (UpiCudaScope, upi_cuda_leave)
 gboolean upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error);
 
 gboolean upi_cuda_check (UpiCudaDevice *device, cudaError_t status, const gchar *call, const gchar *place, GError **error);

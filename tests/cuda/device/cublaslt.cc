@@ -61,6 +61,7 @@ cublasLtCreate (cublasLtHandle_t *handle)
 cublasStatus_t
 cublasLtDestroy (cublasLtHandle_t handle)
 {
+  check_context (handle->context, "cublasLtDestroy");
   delete handle;
   count_gone ();
   return call_cublas ("cublasLtDestroy");

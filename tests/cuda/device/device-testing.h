@@ -44,6 +44,9 @@ UPI_DEVICE_EXPORT void upi_test_device_driver (int version);
 UPI_DEVICE_EXPORT void upi_test_device_capability (int capability);
 /* A context on the device that is not its own, as another library would make it: a CUcontext. The n-th is always the same. */
 UPI_DEVICE_EXPORT void *upi_test_device_context (int device, unsigned n);
+/* The context that is current on the calling thread; NULL: none. */
+UPI_DEVICE_EXPORT void *upi_test_device_get_current (void);
+UPI_DEVICE_EXPORT void upi_test_device_set_current (void *context);
 UPI_DEVICE_EXPORT UpiDeviceCounts upi_test_device_counts (void);
 UPI_DEVICE_EXPORT void upi_test_device_reset_counts (void);
 
