@@ -96,8 +96,8 @@ prepare_matmul (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, GError **err
   Rows ar, br, yr;
   UpiCudaProductShape s;
 
-  if (!rows_of (&a, TRUE, &ar) || !rows_of (&b, TRUE, &br) || !rows_of (&y, TRUE, &yr)) /* uncovered: a bug */
-    g_assert_not_reached ();                                                            /* matmul's ranks are 2 and 3 */
+  if (!rows_of (&a, TRUE, &ar) || !rows_of (&b, TRUE, &br) || !rows_of (&y, TRUE, &yr))
+    g_assert_not_reached (); /* uncovered: the shape check of upi_matmul() lets no ranks but 2 and 3 into a program */
   s = (UpiCudaProductShape){ .m = upi_shape_width (&y.shape),
     .n = yr.rows,
     .k = upi_shape_width (&a.shape),
@@ -115,7 +115,7 @@ prepare_matmul (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, GError **err
   s.align_c = s.align_d = alignment_of (plan, op->output, &yr);
   if (!upi_cuda_product_new (plan->device, plan->type, backend->tf32, &s, &how->product, error))
     return FALSE;
-  if (how->product == NULL) { /* uncovered: never seen */
+  if (how->product == NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s: cuBLASLt has no algorithm for a product of [%d,%d] and [%d,%d]; use device=cpu",
         plan->device->name, s.n, s.k, s.k, s.m);
     return FALSE;
@@ -242,7 +242,7 @@ upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error)
     return TRUE;
   case UPI_OP_ATTENTION:
     if (x.shape.dim[2] / op->u.attention.heads <= UPI_CUDA_MAX_HEAD)
-      return TRUE; /* uncovered: no such model */
+      return TRUE;
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: attention heads are %d wide, the cuda backend has at most %d; use device=cpu",
         op->part, x.shape.dim[2] / op->u.attention.heads, UPI_CUDA_MAX_HEAD);
     return FALSE;

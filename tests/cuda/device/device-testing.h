@@ -37,7 +37,8 @@ UPI_DEVICE_EXPORT void upi_test_device_fail (uint64_t nth, UpiDeviceFault fault)
 UPI_DEVICE_EXPORT const char *upi_test_device_failed_call (void);
 /* Calls that wait do so until n graphs have been launched from now on: so work of several threads lies in the queues at once. */
 UPI_DEVICE_EXPORT void upi_test_device_hold (unsigned n);
-/* A device whose cuDNN has no engine for what it is asked, whose driver is too old (0: as it should be). */
+/* A device whose cuDNN has no engine for what it is asked (2: whose cuBLASLt has no algorithm either), whose driver is too old (0: as it should
+ * be). */
 UPI_DEVICE_EXPORT void upi_test_device_without_engines (int without);
 UPI_DEVICE_EXPORT void upi_test_device_driver (int version);
 /* Its compute capability, 75 by default. */

@@ -50,7 +50,9 @@ void set_lost (int device, cudaError_t error);
 [[noreturn]] void die (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 uint64_t draw (); /* random */
 unsigned draw_below (unsigned n);
+/* Whether cuDNN has one for what it is asked; whether cuBLASLt has an algorithm at all. */
 bool has_engines ();
+bool has_algorithms ();
 int driver_version ();
 int device_count ();
 

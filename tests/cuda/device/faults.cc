@@ -15,7 +15,7 @@ static struct {
   uint64_t fail_at, fail_count;
   UpiDeviceFault fault;
   const char *failed;
-  bool no_engines;
+  int no_engines;
   uint64_t random = 0x9e3779b97f4a7c15u;
   UpiDeviceCounts counts;
 } state;
@@ -172,6 +172,12 @@ bool
 has_engines ()
 {
   return !state.no_engines;
+}
+
+bool
+has_algorithms ()
+{
+  return state.no_engines < 2;
 }
 
 int
