@@ -419,6 +419,7 @@ test_cuda_context_later (void)
   g_assert_cmpint (fake->prepared, ==, 3);
   g_assert_cmpint (fake->asked, ==, 2);
   stream_free (s);
+  upi_engine_settle ();
 }
 
 int
