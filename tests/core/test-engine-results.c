@@ -155,7 +155,7 @@ test_masks (void)
   g_autoptr (UpiEncoding) encoding = fixture_take_encoding (fixture_encode (engine, 3, 96, 64, NULL));
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat");
   g_autoptr (UpiDetections) detections = upi_engine_detect (engine, encoding, labels, &options, NULL);
-  const gfloat *features = upi_encoding_part (encoding, UPI_PART_MASK_FEATURES);
+  const gfloat *features = upi_encoding_mask_features (encoding, NULL);
 
   for (guint i = 0; i < detections->n_objects; i++) {
     const UpiObject *o = &detections->objects[i];
