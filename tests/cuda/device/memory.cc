@@ -26,14 +26,15 @@ struct Pinned {
   const CUctx_st *context;
 };
 
-static struct {
+struct Memory {
   char *view; /* what the host sees; executor_view is view_bytes above */
   int file;
   size_t next; /* addresses are not used twice, so that what was freed is never valid again */
   std::map<const char *, Block> blocks;
   std::map<const char *, Pinned> pinned;
   std::vector<std::pair<const char *, size_t> > sources; /* pinned memory that copies to the device have yet to read */
-} memory;
+};
+static Memory &memory = *new Memory (); /* never destroyed, as streams are not */
 
 static void
 forget_source (const char *from)

@@ -7,12 +7,15 @@
 
 namespace upi_device {
 
-static std::vector<CUstream_st *> streams;
-static std::vector<CUevent_st *> events;
-static struct {
+/* Never destroyed: an engine may still be freed by a thread of its own while the process ends. */
+static std::vector<CUstream_st *> &streams = *new std::vector<CUstream_st *>;
+static std::vector<CUevent_st *> &events = *new std::vector<CUevent_st *>;
+
+struct Hold {
   unsigned wanted, launched;
   std::condition_variable_any changed;
-} hold;
+};
+static Hold &hold = *new Hold ();
 
 const char *running;
 
