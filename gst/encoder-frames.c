@@ -339,6 +339,17 @@ gst_upi_frames_wait_room (GstUpiFrames *frames, guint limit)
   return result;
 }
 
+GstFlowReturn
+gst_upi_frames_wait_idle (GstUpiFrames *frames)
+{
+  g_mutex_lock (&frames->lock);
+  while (frames->result == GST_FLOW_OK && (frames->n_buffers > 0 || frames->n_running > 0))
+    g_cond_wait (&frames->changed, &frames->lock);
+  GstFlowReturn result = frames->result;
+  g_mutex_unlock (&frames->lock);
+  return result;
+}
+
 /* Lock held; takes @item. */
 static void
 frames_append (GstUpiFrames *frames, QueueItem *item)

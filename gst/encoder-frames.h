@@ -46,6 +46,8 @@ void gst_upi_frames_set_result (GstUpiFrames *frames, GstFlowReturn result);
 
 /* Sink pad's thread: blocks until fewer than @limit frames are inside. */
 GstFlowReturn gst_upi_frames_wait_room (GstUpiFrames *frames, guint limit);
+/* The same: blocks until no frame is inside and no encoding under way. */
+GstFlowReturn gst_upi_frames_wait_idle (GstUpiFrames *frames);
 /* Nothing that was requested before is attached to a frame that is pushed after. */
 void gst_upi_frames_new_generation (GstUpiFrames *frames);
 guint gst_upi_frames_get_running (GstUpiFrames *frames);

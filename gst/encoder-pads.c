@@ -166,6 +166,8 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
   if (self->reader != NULL && gst_video_info_is_equal (&info, &self->info) && self->cuda_caps == gst_upi_cuda_caps_are_cuda (caps))
     return TRUE;
   begin_generation (self);
+  if (gst_upi_cuda_caps_are_cuda (caps))
+    gst_upi_encoder_follow_cuda (self);
   g_clear_pointer (&self->reader, gst_upi_reader_unref);
   GST_OBJECT_LOCK (self);
   self->reader = gst_upi_reader_new (&info, self->in_cuda ? self->cuda : NULL);

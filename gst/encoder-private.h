@@ -60,6 +60,10 @@ struct _GstUpiEncoder {
   gboolean task_allowed;
 };
 
+/* gstupiencoder.c: CUDA memory is about to come. An engine that is on the GPU but not in the pipeline's context, because upstream was linked after
+ * it was opened, is opened anew in that context. Sink pad's thread, at caps. */
+void gst_upi_encoder_follow_cuda (GstUpiEncoder *self);
+
 /* encoder-pads.c */
 void gst_upi_encoder_init_pads (GstUpiEncoder *self);
 void gst_upi_encoder_reset_stream (GstUpiEncoder *self);

@@ -117,15 +117,11 @@ close_engine (GstUpiEncoder *self)
   g_clear_pointer (&engine, upi_engine_unref);
 }
 
-static gboolean
-open_engine (GstUpiEncoder *self)
+/* Lock held, `opened` set: settings do not change from then on, so that their strings may be read without the lock. */
+static UpiEngineOptions
+engine_options (GstUpiEncoder *self)
 {
-  g_autoptr (GError) error = NULL;
-
-  GST_OBJECT_LOCK (self);
-  self->opened = TRUE;
-  /* Settings do not change from here on, so that their strings may be read without the lock. */
-  UpiEngineOptions options = {
+  return (UpiEngineOptions){
     .model = self->model,
     .device = self->device,
     .instance_id = self->instance_id,
@@ -134,6 +130,16 @@ open_engine (GstUpiEncoder *self)
     .batch_size = self->batch_size,
     .batch_timeout_us = self->batch_timeout / GST_USECOND,
   };
+}
+
+static gboolean
+open_engine (GstUpiEncoder *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  GST_OBJECT_LOCK (self);
+  self->opened = TRUE;
+  UpiEngineOptions options = engine_options (self);
   GST_OBJECT_UNLOCK (self);
 
   guint width = 0, height = 0;
@@ -164,6 +170,38 @@ open_engine (GstUpiEncoder *self)
   gst_upi_stats_reset (self->stats);
   gst_upi_encoder_reset_stream (self);
   return TRUE;
+}
+
+void
+gst_upi_encoder_follow_cuda (GstUpiEncoder *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  GST_OBJECT_LOCK (self);
+  gboolean elsewhere = self->engine != NULL && !self->in_cuda && g_str_has_prefix (upi_engine_info (self->engine)->device, "cuda");
+  UpiEngineOptions options = engine_options (self);
+  GST_OBJECT_UNLOCK (self);
+  /* Frames before these leave with what the old engine makes of them. */
+  if (!elsewhere || gst_upi_frames_wait_idle (self->frames) != GST_FLOW_OK)
+    return;
+  gst_upi_cuda_prepare (GST_ELEMENT (self), self->sinkpad, self->device, &self->cuda, &options);
+  UpiEngine *engine = options.cuda_context != NULL ? upi_engine_open (&options, NULL, &error) : NULL;
+  if (engine == NULL) {
+    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS,
+        ("CUDA memory comes from a context that the model is not in, so that each frame goes through the host's memory: %s. Link upstream "
+         "before "
+         "the element is set to PAUSED, or give it the context of the pipeline (gst_element_set_context).",
+            error != NULL ? error->message : "the pipeline has no context"),
+        ("device %s", self->device));
+    return;
+  }
+  GST_INFO_OBJECT (self, "CUDA memory came after the model was opened: it is opened again in the pipeline's context");
+  GST_OBJECT_LOCK (self);
+  UpiEngine *old = self->engine;
+  self->engine = engine;
+  self->in_cuda = g_str_has_prefix (upi_engine_info (engine)->device, "cuda");
+  GST_OBJECT_UNLOCK (self);
+  upi_engine_unref (old);
 }
 
 static void

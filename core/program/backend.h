@@ -63,6 +63,13 @@ typedef struct {
   gboolean (*copy) (UpiContext *context, void *to, const void *from, gsize bytes, GError **error);
 } UpiBackendMemory;
 
+/* The most that the hardware can do for one operation, by its published figures: no run comes quite there. */
+typedef struct {
+  gdouble bytes, flops; /* per second */
+  guint element_bytes;  /* of floats in its memory */
+  gboolean tensor_cores;
+} UpiPeak;
+
 struct _UpiBackend {
   const gchar *name; /* "ref", "cpu", "cuda" */
   /* The program must be finished and outlive the plan (the plan takes ownership: freed with it). threads: per run, ≥ 1. */
@@ -79,6 +86,8 @@ struct _UpiBackend {
   const UpiBackendMemory *memory; /* NULL: kept values are like others, in the host's memory */
   /* FALSE and the reason once nothing runs on its device any more; NULL: it always does. */
   gboolean (*is_alive) (const UpiBackend *backend, GError **error);
+  /* What bounds an operation of the plan. NULL: not known of this backend; FALSE: nor of this hardware. */
+  gboolean (*get_peak) (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error);
 };
 
 /* The first members of every backend's plan and context. */

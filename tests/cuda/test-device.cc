@@ -14,9 +14,12 @@ struct Setup {
 static Setup
 setup ()
 {
+  CUcontext context;
   Setup s;
 
   upi_test_device_reset (1);
+  cuDevicePrimaryCtxRetain (&context, 0);
+  cuCtxSetCurrent (context);
   cudaStreamCreateWithFlags (&s.stream, cudaStreamNonBlocking);
   cudaStreamCreateWithFlags (&s.other, cudaStreamNonBlocking);
   cudaMalloc ((void **) &s.device, (3 * N + 1) * sizeof (int)); /* its end is not the page's */
@@ -247,6 +250,42 @@ default_stream ()
   launch_fill (nullptr, s.device, N, 1);
 }
 
+static void
+no_context ()
+{
+  Setup s = setup ();
+
+  cuCtxSetCurrent (nullptr);
+  launch_fill (s.stream, s.device, N, 1);
+}
+
+static void
+other_context ()
+{
+  Setup s = setup ();
+
+  cuCtxSetCurrent ((CUcontext) upi_test_device_context (0, 0));
+  copy_back (s, s.stream);
+}
+
+static void
+stream_of_other_context ()
+{
+  Setup s = setup ();
+
+  cuCtxSetCurrent ((CUcontext) upi_test_device_context (0, 0));
+  cudaStreamSynchronize (s.stream);
+}
+
+static void
+free_in_other_context ()
+{
+  Setup s = setup ();
+
+  cuCtxSetCurrent ((CUcontext) upi_test_device_context (0, 0));
+  cudaFree (s.device);
+}
+
 static const struct {
   const char *name;
   void (*wrong) ();
@@ -261,6 +300,10 @@ static const struct {
   { "half-shuffle", half_shuffle, "*is not there*" },
   { "pageable-copy", pageable_copy, "*not pinned*" },
   { "default-stream", default_stream, "*default stream*" },
+  { "no-context", no_context, "*no context is current*" },
+  { "other-context", other_context, "*of a context on device 0 while another one*" },
+  { "stream-of-other-context", stream_of_other_context, "*cudaStreamSynchronize of a context*" },
+  { "free-in-other-context", free_in_other_context, "*cudaFree of a context*" },
 };
 
 static void

@@ -63,7 +63,10 @@ gboolean parity_case_is_big (const ParityFamily *family, guint index);
 gchar *parity_case_name (const ParityFamily *family, guint index);
 /* Builds, runs and compares; g_test fails with what differs. */
 void parity_check (const UpiBackend *backend, const ParityFamily *family, guint index, ParityVariant variant);
-/* Prints one line: time, GB/s, GFLOP/s. */
+/* What share of the hardware's peak a run of the plan is whose operations took these times, in words; NULL where the backend knows no peak.
+ * An operation is bound by what takes longer at the peak's rates: its bytes, or its arithmetic. */
+gchar *parity_share_of_peak (const UpiPlan *plan, const gdouble *microseconds);
+/* Prints one line: time, GB/s, GFLOP/s, share of the peak. */
 void parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, guint threads);
 
 G_END_DECLS

@@ -3,6 +3,7 @@
 #include "tests/parity/parity.h"
 
 #include "core/program/steps.h"
+#include "core/upi.h"
 
 #include <math.h>
 
@@ -103,6 +104,56 @@ test_fault (gconstpointer data)
     g_test_trap_assert_failed ();
 }
 
+/* ---- share of the peak ----------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+get_peak (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error)
+{
+  /* a linear layer of 100 rows from 64 to 32: 4 · (6400 + 2048 + 32 + 3200) bytes, 2 · 204800 operations */
+  const gboolean slow_memory = plan->backend->name[0] == 's';
+
+  *peak = (UpiPeak){ .bytes = slow_memory ? 46720e6 : 1e15, .flops = 409600e6, .element_bytes = 4 };
+  if (plan->backend->name[0] != 'u')
+    return TRUE;
+  g_set_error_literal (error, UPI_ERROR, UPI_ERROR_DEVICE, "cuda:0 (new): not known");
+  return FALSE;
+}
+
+static void
+test_share_of_peak (void)
+{
+  static const struct {
+    const gchar *name, *description, *text;
+    gdouble microseconds;
+  } cases[] = {
+    { "slow memory", "cuda:0 (L4), f32", " 50.0 % of the peak (memory, 47 GB/s), 2.0 µs on the card", 2 },
+    { "fast memory", "cuda:0 (L4), f32", " 25.0 % of the peak (float32, 0.4 TFLOP/s), 4.0 µs on the card", 4 },
+    { "slow memory", "cuda:0 (test device 0), f32", "bound by memory, 47 GB/s of the test device: no share of a real card", 2 },
+    { "unknown", "cuda:0 (new)", "cuda:0 (new): not known", 2 },
+  };
+  static gfloat weights[32 * 64];
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    UpiBackend backend = *upi_backend_ref ();
+    UpiProgram *p = upi_program_new ("share");
+    g_autoptr (UpiPlan) plan = NULL;
+    g_autofree gchar *share = NULL;
+
+    backend.name = cases[i].name;
+    backend.description = cases[i].description;
+    backend.get_peak = get_peak;
+    upi_program_part (p, "share");
+    upi_program_output (p, "out",
+        upi_linear (p, upi_program_input (p, "in", UPI_F32, UPI_SHAPE2 (100, 64)),
+            upi_program_weight (p, "w", weights, UPI_SHAPE2 (32, 64)), upi_program_weight (p, "b", weights, UPI_SHAPE1 (32)),
+            UPI_ACT_NONE));
+    plan = upi_plan_new (&backend, p, 1, NULL);
+    g_assert_nonnull (plan);
+    share = parity_share_of_peak (plan, &cases[i].microseconds);
+    g_assert_cmpstr (share, ==, cases[i].text);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -112,5 +163,6 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, &tests[i], test_fault);
   }
+  g_test_add_func ("/harness/share-of-peak", test_share_of_peak);
   return g_test_run ();
 }

@@ -72,7 +72,8 @@ const UpiBackend *
 upi_backend_cuda_in (const gchar *name, gpointer context, GError **error)
 {
   static const UpiBackend functions = { "cuda", upi_cuda_prepare, upi_cuda_plan_free, upi_cuda_context_new, upi_cuda_context_free,
-    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL, &upi_cuda_memory, is_alive };
+    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL, &upi_cuda_memory, is_alive, upi_cuda_get_peak };
+  g_auto (UpiCudaScope) scope = { NULL };
   UpiCudaBackend *backend = NULL;
   UpiCudaDevice *device;
   gint index;
@@ -81,7 +82,7 @@ upi_backend_cuda_in (const gchar *name, gpointer context, GError **error)
   if (!parse (name, &index, &kind, error))
     return NULL;
   device = upi_cuda_device_open (index, context, error);
-  if (device == NULL || !upi_cuda_device_enter (device, error)) /* it may be lost: device=auto then takes the processor */
+  if (device == NULL || !upi_cuda_enter (&scope, device, error)) /* it may be lost: device=auto then takes the processor */
     return NULL;
   g_mutex_lock (&made.lock);
   if (made.backends == NULL)

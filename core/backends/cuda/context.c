@@ -95,7 +95,7 @@ widen (UpiCudaContext *context, UpiValue value, GError **error)
       continue;
     tensor = upi_cuda_resolve (plan, written, context);
     if (!UPI_CUDA (plan->device, upi_cuda_to_float (plan->type, context->stream, tensor.data, wide, upi_cuda_view (&tensor)), error))
-      return FALSE; /* uncovered: an event that fails */
+      return FALSE;
   }
   return TRUE;
 }
@@ -244,6 +244,7 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
   UpiCudaPlan *plan = (UpiCudaPlan *) base;
   UpiCudaDevice *device = plan->device;
   UpiCudaContext *context = g_new0 (UpiCudaContext, 1);
+  g_auto (UpiCudaScope) scope = { NULL };
   gsize bytes;
   gboolean ok;
 
@@ -251,7 +252,7 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
   context->plan = plan;
   context->bound = g_new0 (void *, base->program->values->len);
   context->values = g_new0 (void *, base->program->values->len);
-  ok = upi_cuda_device_enter (device, error) && allocate (context, &bytes, error)
+  ok = upi_cuda_enter (&scope, device, error) && allocate (context, &bytes, error)
       && UPI_CUDA (device, cudaStreamCreateWithFlags (&context->stream, cudaStreamNonBlocking), error)
       && UPI_CUDA (device, cudaEventCreateWithFlags (&context->done, cudaEventBlockingSync | cudaEventDisableTiming), error)
       && spoil (context, bytes, error);
@@ -273,8 +274,9 @@ void
 upi_cuda_context_free (UpiContext *base)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
+  g_auto (UpiCudaScope) scope = { NULL };
 
-  upi_cuda_device_set (context->plan->device, NULL);
+  upi_cuda_enter_to_free (&scope, context->plan->device);
   if (context->stream != NULL)
     cudaStreamSynchronize (context->stream); /* a failed run may have left something */
   if (context->graph != NULL)
@@ -350,8 +352,9 @@ upi_cuda_run (UpiContext *base, GError **error)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
   UpiCudaDevice *device = context->plan->device;
+  g_auto (UpiCudaScope) scope = { NULL };
 
-  if (!upi_cuda_device_enter (device, error) || !take_inputs (context, error) || !upi_cuda_kept_receive (context, error))
+  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !upi_cuda_kept_receive (context, error))
     return FALSE;
   if (context->graph != NULL
       && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error) || !upi_cuda_kept_send (context, error)
@@ -366,11 +369,10 @@ make_timers (UpiCudaContext *context, GError **error)
 {
   guint n = context->base.plan->program->ops->len + 1;
 
-  if (context->timers != NULL)
-    return TRUE;
-  context->timers = g_new0 (cudaEvent_t, n);
-  for (guint i = 0; i < n; i++) {
-    if (!UPI_CUDA (context->plan->device, cudaEventCreateWithFlags (&context->timers[i], 0), error))
+  if (context->timers == NULL)
+    context->timers = g_new0 (cudaEvent_t, n);
+  for (guint i = 0; i < n; i++) { /* those that an earlier call could not make too */
+    if (context->timers[i] == NULL && !UPI_CUDA (context->plan->device, cudaEventCreateWithFlags (&context->timers[i], 0), error))
       return FALSE;
   }
   return TRUE;
@@ -382,23 +384,24 @@ upi_cuda_run_timed (UpiContext *base, gdouble *microseconds, GError **error)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
   UpiCudaDevice *device = context->plan->device;
+  g_auto (UpiCudaScope) scope = { NULL };
   gboolean ok;
 
   if (microseconds == NULL)
-    return upi_cuda_run (base, error); /* uncovered: run_timed without times is run */
-  if (!upi_cuda_device_enter (device, error) || !take_inputs (context, error) || !make_timers (context, error))
-    return FALSE; /* uncovered: as in run */
+    return upi_cuda_run (base, error);
+  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !make_timers (context, error))
+    return FALSE;
   g_mutex_lock (&device->lock);
   ok = upi_cuda_kept_receive (context, error) && receive (context, error) && launch_all (context, error) && send (context, error)
       && upi_cuda_kept_send (context, error);
   g_mutex_unlock (&device->lock);
   if (!ok || !wait (context, error))
-    return FALSE; /* uncovered: as in run */
+    return FALSE;
   for (guint i = 0; i < base->plan->program->ops->len; i++) {
     gfloat milliseconds = 0;
 
     if (!UPI_CUDA (device, cudaEventElapsedTime (&milliseconds, context->timers[i], context->timers[i + 1]), error))
-      return FALSE; /* uncovered: as in run */
+      return FALSE;
     microseconds[i] += 1e3 * (gdouble) milliseconds;
   }
   give_outputs (context);

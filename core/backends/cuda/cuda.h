@@ -23,7 +23,8 @@ G_BEGIN_DECLS
 
 typedef struct {
   gint index;
-  CUcontext context; /* somebody else's, in which everything is done; NULL: the device's own */
+  gboolean own;      /* the context is the device's own, which all of a process share; else somebody else's */
+  CUcontext context; /* in which everything is made, used and freed, by whichever thread */
   gchar *name;       /* "cuda:0 (NVIDIA L4)" */
   GMutex lock;       /* of all below; also held while a stream captures calls of cuDNN, whose handle has one stream */
   gint n_plans;      /* handles and staging are there while > 0 */
@@ -41,10 +42,19 @@ UpiCudaDevice *upi_cuda_device_open (gint index, CUcontext context, GError **err
 /* A plan comes and goes. */
 gboolean upi_cuda_device_acquire (UpiCudaDevice *device, GError **error);
 void upi_cuda_device_release (UpiCudaDevice *device);
-/* Makes the device, in its context, current on this thread. */
-gboolean upi_cuda_device_set (UpiCudaDevice *device, GError **error);
-/* The same; FALSE once it was lost. */
-gboolean upi_cuda_device_enter (UpiCudaDevice *device, GError **error);
+/* A stretch of a function in which the device's context is current on the thread; afterwards the thread has what it had before, or none. Every
+ * function that is called from outside begins with `g_auto (UpiCudaScope) scope = { NULL };` and one of the next two. */
+typedef struct {
+  CUcontext before;
+  gboolean entered;
+} UpiCudaScope;
+
+/* FALSE: the device was lost, or its context is gone. */
+gboolean upi_cuda_enter (UpiCudaScope *scope, UpiCudaDevice *device, GError **error);
+/* To free what is in it, lost or not. */
+void upi_cuda_enter_to_free (UpiCudaScope *scope, UpiCudaDevice *device);
+void upi_cuda_leave (UpiCudaScope *scope);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (UpiCudaScope, upi_cuda_leave)
 gboolean upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error);
 
 gboolean upi_cuda_check (UpiCudaDevice *device, cudaError_t status, const gchar *call, const gchar *place, GError **error);
@@ -113,7 +123,7 @@ gsize upi_cuda_convolution_workspace (const UpiCudaConvolution *convolution);
 gboolean upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *convolution, const void *x, const void *w,
     const void *bias, const void *residual, void *y, void *workspace, cudaStream_t stream, GError **error);
 
-/* ---- plans and contexts (plan.c, context.c, operations.c) ------------------------------------------------------------------------- */
+/* ---- plans and contexts (plan.c, context.c, operations.c, launch.c) ------------------------------------------------------------------------- */
 
 typedef struct {
   UpiBackend base;
@@ -189,6 +199,17 @@ void upi_cuda_bind (UpiContext *context, UpiValue value, void *data);
 gboolean upi_cuda_run (UpiContext *context, GError **error);
 gboolean upi_cuda_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
 
+/* peak.c: what bounds an operation. */
+typedef struct {
+  gint major, minor; /* compute capability */
+  gint multiprocessors;
+  gint clock_khz, memory_khz; /* the highest */
+  gint bus_bits;
+} UpiCudaCard;
+
+gboolean upi_cuda_card_peak (const UpiCudaCard *card, UpiCudaType type, gboolean tf32, gboolean product, UpiPeak *peak);
+gboolean upi_cuda_get_peak (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error);
+
 /* kept.c: memory on the device, and what lies in it before and after a run. */
 extern const UpiBackendMemory upi_cuda_memory;
 void upi_cuda_kept_init (UpiCudaContext *context);
@@ -198,12 +219,14 @@ gboolean upi_cuda_kept_send (UpiCudaContext *context, GError **error);
 /* frames.c */
 gboolean upi_cuda_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
 
-/* operations.c: padded in front with dimensions of 1. */
-UpiCudaView upi_cuda_view (const UpiTensor *tensor);
-/* Chooses how an operation runs. */
+/* operations.c: chooses how an operation runs. */
 gboolean upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error);
 void upi_cuda_op_clear (UpiCudaPlan *plan, guint index);
-/* Puts one operation into the context's stream. */
+/* launch.c: puts one operation into the context's stream. */
 gboolean upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error);
+/* Padded in front with dimensions of 1. */
+UpiCudaView upi_cuda_view (const UpiTensor *tensor);
+/* As a map [N,H,W,C]: tokens [N,T,C] are maps of one line. */
+UpiCudaView upi_cuda_map_view (const UpiTensor *tensor);
 
 G_END_DECLS

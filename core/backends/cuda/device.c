@@ -8,10 +8,18 @@
 #define STAGING_BYTES (4 * 1024 * 1024)
 #define MIN_CAPABILITY 75 /* Turing: the oldest that the kernels are built for */
 
-/* The driver's: this module is not linked with it, because it must load where there is none. The test device has its own. */
-#pragma weak cuCtxSetCurrent
+/* The driver's calls: this module is not linked with it, because it must load where there is none. The test device has its own. */
+extern __typeof__ (cuDeviceGet) cuDeviceGet __attribute__ ((weak));
+extern __typeof__ (cuDevicePrimaryCtxRetain) cuDevicePrimaryCtxRetain __attribute__ ((weak));
+extern __typeof__ (cuCtxGetCurrent) cuCtxGetCurrent __attribute__ ((weak));
+extern __typeof__ (cuCtxSetCurrent) cuCtxSetCurrent __attribute__ ((weak));
 
-typedef CUresult (*SetCurrentFunc) (CUcontext context);
+static struct {
+  __typeof__ (&cuDeviceGet) device_get;
+  __typeof__ (&cuDevicePrimaryCtxRetain) retain;
+  __typeof__ (&cuCtxGetCurrent) get_current;
+  __typeof__ (&cuCtxSetCurrent) set_current;
+} driver_calls;
 
 /* The devices that were opened: the registry of this module. */
 static struct {
@@ -142,45 +150,73 @@ upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error)
   return FALSE;
 }
 
-static SetCurrentFunc
-set_current_func (void)
-{
-  void *driver = cuCtxSetCurrent != NULL ? NULL : dlopen ("libcuda.so.1", RTLD_NOW); /* whoever made the context has loaded it */
+/* ---- contexts -------------------------------------------------------------------------------------------------------------------- */
 
-  if (cuCtxSetCurrent != NULL)
-    return cuCtxSetCurrent;
-  return driver != NULL ? (SetCurrentFunc) dlsym (driver, "cuCtxSetCurrent") : NULL; /* uncovered: the driver of a GPU */
-}
-
-gboolean
-upi_cuda_device_set (UpiCudaDevice *device, GError **error)
+static gboolean
+load_driver (void)
 {
   static gsize once;
-  static SetCurrentFunc set_current;
-  g_autofree gchar *reason = NULL;
-  CUresult status;
 
-  if (device->context == NULL)
-    return UPI_CUDA (device, cudaSetDevice (device->index), error);
   if (g_once_init_enter (&once)) {
-    set_current = set_current_func ();
+    void *library = cuCtxSetCurrent != NULL ? NULL : dlopen ("libcuda.so.1", RTLD_NOW);
+
+    driver_calls.device_get = cuDeviceGet;
+    driver_calls.retain = cuDevicePrimaryCtxRetain;
+    driver_calls.get_current = cuCtxGetCurrent;
+    driver_calls.set_current = cuCtxSetCurrent;
+    if (library != NULL) {
+      /* uncovered: the test device is linked with its own driver, this one is a GPU's */
+      driver_calls.device_get = (__typeof__ (&cuDeviceGet)) dlsym (library, "cuDeviceGet");
+      driver_calls.retain = (__typeof__ (&cuDevicePrimaryCtxRetain)) dlsym (library, "cuDevicePrimaryCtxRetain");
+      driver_calls.get_current = (__typeof__ (&cuCtxGetCurrent)) dlsym (library, "cuCtxGetCurrent");
+      driver_calls.set_current = (__typeof__ (&cuCtxSetCurrent)) dlsym (library, "cuCtxSetCurrent");
+    }
     g_once_init_leave (&once, 1);
   }
-  if (set_current == NULL) /* uncovered: no driver */
-    return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, "no NVIDIA driver is loaded (libcuda.so.1)", error);
-  status = set_current (device->context);
-  if (status == CUDA_SUCCESS)
-    return TRUE;
-  reason = g_strdup_printf ("CUresult %d", status); /* uncovered: a context that was destroyed */
-  if (is_sticky ((cudaError_t) status))             /* the runtime has the driver's numbers */
-    lose (device, "cuCtxSetCurrent", reason);
-  return fail (device, UPI_ERROR_DEVICE, "cuCtxSetCurrent", G_STRLOC, reason, error);
+  return driver_calls.device_get != NULL && driver_calls.retain != NULL && driver_calls.get_current != NULL
+      && driver_calls.set_current != NULL;
+}
+
+/* The runtime has the driver's numbers. */
+static gboolean
+check_driver (UpiCudaDevice *device, CUresult status, const gchar *call, GError **error)
+{
+  return upi_cuda_check (device, (cudaError_t) status, call, G_STRLOC, error);
 }
 
 gboolean
-upi_cuda_device_enter (UpiCudaDevice *device, GError **error)
+upi_cuda_enter (UpiCudaScope *scope, UpiCudaDevice *device, GError **error)
 {
-  return upi_cuda_device_is_alive (device, error) && upi_cuda_device_set (device, error);
+  if (!upi_cuda_device_is_alive (device, error)
+      || !check_driver (device, driver_calls.get_current (&scope->before), "cuCtxGetCurrent", error))
+    return FALSE;
+  scope->entered = TRUE;
+  return check_driver (device, driver_calls.set_current (device->context), "cuCtxSetCurrent", error);
+}
+
+/* A call may fail in place of one before it that nobody waited for. */
+static void
+set_current (CUcontext context)
+{
+  if (driver_calls.set_current (context) != CUDA_SUCCESS)
+    driver_calls.set_current (context);
+}
+
+void
+upi_cuda_enter_to_free (UpiCudaScope *scope, UpiCudaDevice *device)
+{
+  if (driver_calls.get_current (&scope->before) != CUDA_SUCCESS)
+    driver_calls.get_current (&scope->before);
+  scope->entered = TRUE;
+  set_current (device->context);
+}
+
+void
+upi_cuda_leave (UpiCudaScope *scope)
+{
+  if (scope->entered)
+    set_current (scope->before);
+  scope->entered = FALSE;
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------------------------- */
@@ -216,7 +252,9 @@ check_device (gint index, gchar **name, GError **error)
   if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
     return unusable (error, "this machine has no NVIDIA GPU");
   if (status != cudaSuccess)
-    return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status)); /* uncovered: a broken driver */
+    return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status));
+  if (!load_driver ())
+    return unusable (error, "no NVIDIA driver is loaded (libcuda.so.1)"); /* uncovered: the test device always has its driver's calls */
   if (index >= count)
     return unusable (error, "there is no cuda:%d: this machine has %d NVIDIA GPU%s, from cuda:0", index, count, count == 1 ? "" : "s");
   status = cudaGetDeviceProperties (&properties, index);
@@ -225,19 +263,34 @@ check_device (gint index, gchar **name, GError **error)
   if (status == cudaSuccess)
     status = cudaDeviceGetAttribute (&minor, cudaDevAttrComputeCapabilityMinor, index);
   if (status != cudaSuccess)
-    return unusable (error, "cuda:%d does not answer: %s", index, cudaGetErrorString (status)); /* uncovered: a broken GPU */
-  if (10 * major + minor < MIN_CAPABILITY)                                                      /* uncovered: none so old */
+    return unusable (error, "cuda:%d does not answer: %s", index, cudaGetErrorString (status));
+  if (10 * major + minor < MIN_CAPABILITY)
     return unusable (error, "cuda:%d (%s) has compute capability %d.%d, expected %d.%d or newer", index, properties.name, major, minor,
         MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
   *name = g_strdup_printf ("cuda:%d (%s)", index, properties.name);
   return TRUE;
 }
 
+/* The device's own context, kept for good: the one that the runtime would use. */
+static gboolean
+retain_context (gint index, CUcontext *context, GError **error)
+{
+  CUdevice device = 0;
+  CUresult status = driver_calls.device_get (&device, index);
+
+  if (status == CUDA_SUCCESS)
+    status = driver_calls.retain (context, device);
+  if (status == CUDA_SUCCESS)
+    return TRUE;
+  return unusable (error, "cuda:%d gives no context: %s", index, cudaGetErrorString ((cudaError_t) status));
+}
+
 UpiCudaDevice *
 upi_cuda_device_open (gint index, CUcontext context, GError **error)
 {
   UpiCudaDevice *device = NULL;
-  gchar *name;
+  const gboolean own = context == NULL;
+  g_autofree gchar *name = NULL;
 
   g_mutex_lock (&registry.lock);
   if (registry.devices == NULL)
@@ -245,14 +298,15 @@ upi_cuda_device_open (gint index, CUcontext context, GError **error)
   for (guint i = 0; i < registry.devices->len && device == NULL; i++) {
     UpiCudaDevice *candidate = registry.devices->pdata[i];
 
-    if (candidate->index == index && candidate->context == context)
+    if (candidate->index == index && (own ? candidate->own : !candidate->own && candidate->context == context))
       device = candidate;
   }
-  if (device == NULL && check_device (index, &name, error)) {
+  if (device == NULL && check_device (index, &name, error) && (!own || retain_context (index, &context, error))) {
     device = g_new0 (UpiCudaDevice, 1);
     device->index = index;
+    device->own = own;
     device->context = context;
-    device->name = name;
+    device->name = g_steal_pointer (&name);
     g_mutex_init (&device->lock);
     g_ptr_array_add (registry.devices, device);
   }

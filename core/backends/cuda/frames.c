@@ -100,9 +100,10 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   UpiCudaFrame f = { .n_planes = (gint) frame->n_planes, .yuv = frame->yuv, .reverse = frame->reverse };
   const guint8 *planes[3] = { NULL };
   gsize bytes = frame_bytes (frame), words = 0, offset;
+  g_auto (UpiCudaScope) scope = { NULL };
   UpiCudaSlot *slot;
 
-  if (!upi_cuda_device_enter (device, error))
+  if (!upi_cuda_enter (&scope, device, error))
     return FALSE;
   slot = take_slot (context, item, bytes, error);
   if (slot == NULL)

@@ -17,9 +17,10 @@ device_of (const UpiBackend *backend)
 static void *
 memory_new (const UpiBackend *backend, gsize bytes, GError **error)
 {
+  g_auto (UpiCudaScope) scope = { NULL };
   void *memory = NULL;
 
-  if (upi_cuda_device_enter (device_of (backend), error))
+  if (upi_cuda_enter (&scope, device_of (backend), error))
     UPI_CUDA (device_of (backend), cudaMalloc (&memory, MAX (bytes, UPI_CUDA_ALIGNMENT)), error);
   return memory;
 }
@@ -27,7 +28,9 @@ memory_new (const UpiBackend *backend, gsize bytes, GError **error)
 static void
 memory_free (const UpiBackend *backend, void *memory)
 {
-  upi_cuda_device_set (device_of (backend), NULL);
+  g_auto (UpiCudaScope) scope = { NULL };
+
+  upi_cuda_enter_to_free (&scope, device_of (backend));
   cudaFree (memory);
 }
 
@@ -50,9 +53,10 @@ static gboolean
 memory_read (const UpiBackend *backend, const void *memory, void *to, gsize bytes, GError **error)
 {
   UpiCudaDevice *device = device_of (backend);
+  g_auto (UpiCudaScope) scope = { NULL };
   gboolean ok;
 
-  if (!upi_cuda_device_enter (device, error) || !upi_cuda_device_acquire (device, error)) /* the plans may have gone */
+  if (!upi_cuda_enter (&scope, device, error) || !upi_cuda_device_acquire (device, error)) /* the plans may have gone */
     return FALSE;
   g_mutex_lock (&device->lock);
   ok = read_pieces (device, memory, to, bytes, error);
@@ -66,8 +70,9 @@ memory_copy (UpiContext *base, void *to, const void *from, gsize bytes, GError *
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
   UpiCudaDevice *device = context->plan->device;
+  g_auto (UpiCudaScope) scope = { NULL };
 
-  return upi_cuda_device_enter (device, error)
+  return upi_cuda_enter (&scope, device, error)
       && UPI_CUDA (device, cudaMemcpyAsync (to, from, bytes, cudaMemcpyDeviceToDevice, context->stream), error);
 }
 

@@ -72,9 +72,10 @@ UpiPlan *
 upi_cuda_prepare (const UpiBackend *base, UpiProgram *program, guint threads, GError **error)
 {
   const UpiCudaBackend *backend = (const UpiCudaBackend *) base;
+  g_auto (UpiCudaScope) scope = { NULL };
   UpiCudaPlan *plan;
 
-  if (!upi_cuda_device_enter (backend->device, error) || !upi_cuda_device_acquire (backend->device, error)) {
+  if (!upi_cuda_enter (&scope, backend->device, error) || !upi_cuda_device_acquire (backend->device, error)) {
     upi_program_free (program);
     return NULL;
   }
@@ -99,8 +100,9 @@ void
 upi_cuda_plan_free (UpiPlan *base)
 {
   UpiCudaPlan *plan = (UpiCudaPlan *) base;
+  g_auto (UpiCudaScope) scope = { NULL };
 
-  upi_cuda_device_set (plan->device, NULL);
+  upi_cuda_enter_to_free (&scope, plan->device);
   for (guint i = 0; i < base->program->ops->len; i++)
     upi_cuda_op_clear (plan, i);
   for (guint v = 0; v < base->program->values->len; v++)

@@ -56,10 +56,10 @@ packed_source (UpiCudaPacking packing, const UpiShape *shape, gint groups, gsize
     c = i % channels;
     tap = i / channels % taps;
     break;
-  case UPI_CUDA_WEIGHT_PLAIN: /* uncovered: a bug */
+  case UPI_CUDA_WEIGHT_PLAIN: /* uncovered: upload() copies these two as they lie and asks for no source of theirs */
   case UPI_CUDA_WEIGHT_INTS:
   default:
-    g_assert_not_reached (); /* uncovered: a bug */
+    g_assert_not_reached (); /* uncovered: no packing is without a case above; a new one that has none must end here */
   }
   return (o * channels + c) * taps + tap;
 }

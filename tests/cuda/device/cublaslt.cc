@@ -61,6 +61,7 @@ cublasLtCreate (cublasLtHandle_t *handle)
 cublasStatus_t
 cublasLtDestroy (cublasLtHandle_t handle)
 {
+  check_context (handle->context, "cublasLtDestroy");
   delete handle;
   count_gone ();
   return call_cublas ("cublasLtDestroy");
@@ -232,7 +233,7 @@ cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t, cublasLtMatmulDesc_t desc, cub
     return status;
   if (wanted < 1 || !fits (desc, a, b, c, d))
     return CUBLAS_STATUS_INVALID_VALUE;
-  if (!has_engines () && !(desc->epilogue == CUBLASLT_EPILOGUE_DEFAULT && c->ld == d->ld))
+  if (!has_algorithms () || (!has_engines () && !(desc->epilogue == CUBLASLT_EPILOGUE_DEFAULT && c->ld == d->ld)))
     return CUBLAS_STATUS_NOT_SUPPORTED;
   std::memcpy (algo.align, preference->align, sizeof algo.align);
   std::memset (&results[0], 0, sizeof results[0]);

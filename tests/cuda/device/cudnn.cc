@@ -173,6 +173,7 @@ cudnnCreate (cudnnHandle_t *handle)
 cudnnStatus_t
 cudnnDestroy (cudnnHandle_t handle)
 {
+  check_context (handle->context, "cudnnDestroy");
   delete handle;
   count_gone ();
   return call_cudnn ("cudnnDestroy");
@@ -183,8 +184,10 @@ cudnnSetStream (cudnnHandle_t handle, cudaStream_t stream)
 {
   cudnnStatus_t status = call_cudnn ("cudnnSetStream");
 
-  if (status == CUDNN_STATUS_SUCCESS)
-    handle->stream = stream;
+  if (status != CUDNN_STATUS_SUCCESS)
+    return status;
+  check_context (handle->context, "cudnnSetStream");
+  handle->stream = stream;
   return status;
 }
 

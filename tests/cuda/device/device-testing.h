@@ -37,11 +37,17 @@ UPI_DEVICE_EXPORT void upi_test_device_fail (uint64_t nth, UpiDeviceFault fault)
 UPI_DEVICE_EXPORT const char *upi_test_device_failed_call (void);
 /* Calls that wait do so until n graphs have been launched from now on: so work of several threads lies in the queues at once. */
 UPI_DEVICE_EXPORT void upi_test_device_hold (unsigned n);
-/* A device whose cuDNN has no engine for what it is asked, whose driver is too old (0: as it should be). */
+/* A device whose cuDNN has no engine for what it is asked (2: whose cuBLASLt has no algorithm either), whose driver is too old (0: as it should
+ * be). */
 UPI_DEVICE_EXPORT void upi_test_device_without_engines (int without);
 UPI_DEVICE_EXPORT void upi_test_device_driver (int version);
+/* Its compute capability, 75 by default. */
+UPI_DEVICE_EXPORT void upi_test_device_capability (int capability);
 /* A context on the device that is not its own, as another library would make it: a CUcontext. The n-th is always the same. */
 UPI_DEVICE_EXPORT void *upi_test_device_context (int device, unsigned n);
+/* The context that is current on the calling thread; NULL: none. */
+UPI_DEVICE_EXPORT void *upi_test_device_get_current (void);
+UPI_DEVICE_EXPORT void upi_test_device_set_current (void *context);
 UPI_DEVICE_EXPORT UpiDeviceCounts upi_test_device_counts (void);
 UPI_DEVICE_EXPORT void upi_test_device_reset_counts (void);
 

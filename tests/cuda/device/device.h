@@ -33,8 +33,10 @@ using Guard = std::lock_guard<std::recursive_mutex>;
 
 /* ---- faults.cc ---- */
 int current_device ();
-/* The device's own, or one that somebody made: objects are used in the context that they were made in. */
+/* The device's own, or one that somebody made; dies where none is current. */
 const CUctx_st *current_context ();
+/* Dies unless it is current: objects are used and destroyed in the context that they were made in, by whichever thread. */
+void check_context (const CUctx_st *context, const char *what);
 /* Counts a call; cudaSuccess, or what it must return. */
 cudaError_t call (const char *name);
 cublasStatus_t call_cublas (const char *name);
@@ -48,7 +50,9 @@ void set_lost (int device, cudaError_t error);
 [[noreturn]] void die (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 uint64_t draw (); /* random */
 unsigned draw_below (unsigned n);
+/* Whether cuDNN has one for what it is asked; whether cuBLASLt has an algorithm at all. */
 bool has_engines ();
+bool has_algorithms ();
 int driver_version ();
 int device_count ();
 
@@ -78,7 +82,7 @@ extern const char *running; /* the operation that executes, for messages */
 
 struct CUevent_st {
   unsigned flags;
-  int device;
+  const CUctx_st *context;
   uint64_t recorded, completed;
   double time; /* of completion, ms */
 };
@@ -88,6 +92,7 @@ struct CUgraph_st {
 };
 
 struct CUgraphExec_st {
+  const CUctx_st *context;
   std::vector<upi_device::Operation> operations;
 };
 
@@ -96,7 +101,6 @@ struct CUctx_st {
 };
 
 struct CUstream_st {
-  int device;
   const CUctx_st *context;
   std::deque<upi_device::Operation> queue;
   std::unique_ptr<CUgraph_st> captured; /* while it captures */

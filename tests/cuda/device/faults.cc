@@ -10,31 +10,49 @@ namespace upi_device {
 std::recursive_mutex lock;
 
 static struct {
-  int devices = 1, driver = 13000;
+  int devices = 1, driver = 13000, capability = 75;
   cudaError_t lost[max_devices];
   uint64_t fail_at, fail_count;
   UpiDeviceFault fault;
   const char *failed;
-  bool no_engines;
+  int no_engines;
   uint64_t random = 0x9e3779b97f4a7c15u;
   UpiDeviceCounts counts;
 } state;
 
-static thread_local int device_of_thread;
-static thread_local const CUctx_st *context_of_thread; /* nullptr: the device's own */
+/* Stricter than the real one: where no context is current, nothing makes the first device's so. */
+static thread_local CUctx_st *context_of_thread;
 static CUctx_st own_contexts[max_devices], made_contexts[max_devices][4];
 static thread_local cudaError_t last_error;
+
+/* cudaSuccess unless the device of the current context, where one is, was lost. */
+static cudaError_t
+lost_error ()
+{
+  return context_of_thread ? state.lost[context_of_thread->device] : cudaSuccess;
+}
 
 int
 current_device ()
 {
-  return device_of_thread;
+  return current_context ()->device;
 }
 
 const CUctx_st *
 current_context ()
 {
-  return context_of_thread ? context_of_thread : &own_contexts[device_of_thread];
+  if (!context_of_thread)
+    die ("no context is current on this thread");
+  return context_of_thread;
+}
+
+void
+check_context (const CUctx_st *context, const char *what)
+{
+  if (!context_of_thread)
+    die ("%s while no context is current", what);
+  if (context != context_of_thread)
+    die ("%s of a context on device %d while another one, on device %d, is current", what, context->device, context_of_thread->device);
 }
 
 int
@@ -86,11 +104,11 @@ next_call (const char *name)
     state.fail_at = 0;
     state.failed = name;
     if (state.fault == UPI_FAULT_STICKY)
-      set_lost (device_of_thread, cudaErrorIllegalAddress);
+      set_lost (context_of_thread ? context_of_thread->device : 0, cudaErrorIllegalAddress);
     else
       return 1;
   }
-  return lost (device_of_thread) ? 2 : 0;
+  return lost_error () != cudaSuccess ? 2 : 0;
 }
 
 cudaError_t
@@ -100,7 +118,7 @@ call (const char *name)
   case 1:
     return last_error = std::strstr (name, "Alloc") ? cudaErrorMemoryAllocation : cudaErrorInvalidValue;
   case 2:
-    return last_error = state.lost[device_of_thread];
+    return last_error = lost_error ();
   default:
     return cudaSuccess;
   }
@@ -156,6 +174,12 @@ has_engines ()
   return !state.no_engines;
 }
 
+bool
+has_algorithms ()
+{
+  return state.no_engines < 2;
+}
+
 int
 driver_version ()
 {
@@ -176,7 +200,6 @@ upi_test_device_reset (int devices)
   state = {};
   state.devices = devices;
   last_error = cudaSuccess;
-  device_of_thread = 0;
   context_of_thread = nullptr;
   reset_hold (0);
 }
@@ -230,6 +253,14 @@ upi_test_device_driver (int version)
   state.driver = version;
 }
 
+void
+upi_test_device_capability (int capability)
+{
+  Guard guard (lock);
+
+  state.capability = capability;
+}
+
 UpiDeviceCounts
 upi_test_device_counts (void)
 {
@@ -257,7 +288,7 @@ cudaGetLastError (void)
   cudaError_t error = last_error;
 
   last_error = cudaSuccess;
-  return lost (device_of_thread) ? state.lost[device_of_thread] : error;
+  return lost_error () != cudaSuccess ? lost_error () : error;
 }
 
 cudaError_t
@@ -291,19 +322,6 @@ cudaGetDeviceCount (int *count)
   return state.devices == 0 ? cudaErrorNoDevice : cudaSuccess;
 }
 
-cudaError_t
-cudaSetDevice (int device)
-{
-  cudaError_t error;
-
-  if (device < 0 || device >= state.devices)
-    return cudaErrorInvalidDevice;
-  device_of_thread = device;
-  context_of_thread = nullptr;
-  error = call ("cudaSetDevice");
-  return error;
-}
-
 void *
 upi_test_device_context (int device, unsigned n)
 {
@@ -313,14 +331,57 @@ upi_test_device_context (int device, unsigned n)
   return context;
 }
 
+void *
+upi_test_device_get_current (void)
+{
+  return context_of_thread;
+}
+
+void
+upi_test_device_set_current (void *context)
+{
+  context_of_thread = (CUctx_st *) context;
+}
+
+/* ---- contexts of the driver: a lost device does as it is told, and says that it is lost ------------------------------------------- */
+
+CUresult
+cuDeviceGet (CUdevice *device, int ordinal)
+{
+  cudaError_t error = call ("cuDeviceGet");
+
+  *device = ordinal;
+  return (CUresult) error;
+}
+
+CUresult
+cuDevicePrimaryCtxRetain (CUcontext *context, CUdevice device)
+{
+  cudaError_t error = call ("cuDevicePrimaryCtxRetain");
+
+  own_contexts[device].device = device;
+  *context = error == cudaSuccess ? &own_contexts[device] : nullptr;
+  return (CUresult) error;
+}
+
+CUresult
+cuCtxGetCurrent (CUcontext *context)
+{
+  int result = next_call ("cuCtxGetCurrent");
+
+  if (result != 1)
+    *context = context_of_thread;
+  return (CUresult) (result == 1 ? cudaErrorInvalidValue : lost_error ());
+}
+
 CUresult
 cuCtxSetCurrent (CUcontext context)
 {
-  if (!context)
-    die ("cuCtxSetCurrent of nothing");
-  device_of_thread = context->device;
-  context_of_thread = context;
-  return (CUresult) call ("cuCtxSetCurrent");
+  int result = next_call ("cuCtxSetCurrent");
+
+  if (result != 1)
+    context_of_thread = context;
+  return (CUresult) (result == 1 ? cudaErrorInvalidValue : lost_error ());
 }
 
 cudaError_t
@@ -334,13 +395,22 @@ cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int device)
     return cudaErrorInvalidDevice;
   switch (attribute) {
   case cudaDevAttrComputeCapabilityMajor:
-    *value = 7;
+    *value = state.capability / 10;
     break;
   case cudaDevAttrComputeCapabilityMinor:
-    *value = 5;
+    *value = state.capability % 10;
     break;
   case cudaDevAttrMultiProcessorCount:
     *value = 2;
+    break;
+  case cudaDevAttrClockRate: /* a card that nobody sells: its peak is printed as no card's */
+    *value = 1000 * 1000;
+    break;
+  case cudaDevAttrMemoryClockRate:
+    *value = 500 * 1000;
+    break;
+  case cudaDevAttrGlobalMemoryBusWidth:
+    *value = 128;
     break;
   case cudaDevAttrMaxSharedMemoryPerBlockOptin:
     *value = 64 * 1024;

@@ -21,15 +21,20 @@ struct Block {
   const CUctx_st *context;
 };
 
-/* Never destroyed, as the streams. */
-static struct Memory {
+struct Pinned {
+  size_t bytes;
+  const CUctx_st *context;
+};
+
+struct Memory {
   char *view; /* what the host sees; executor_view is view_bytes above */
   int file;
   size_t next; /* addresses are not used twice, so that what was freed is never valid again */
   std::map<const char *, Block> blocks;
-  std::map<const char *, size_t> pinned;
+  std::map<const char *, Pinned> pinned;
   std::vector<std::pair<const char *, size_t> > sources; /* pinned memory that copies to the device have yet to read */
-} &memory = *new Memory{};
+};
+static Memory &memory = *new Memory (); /* never destroyed, as streams are not */
 
 static void
 forget_source (const char *from)
@@ -119,6 +124,7 @@ executor (const void *pointer, size_t bytes, const char *what)
     return nullptr;
   if (block == memory.blocks.end ())
     die ("%s: %p is no live device memory", what, pointer);
+  check_context (block->second.context, what);
   if ((const char *) pointer + bytes > block->first + block->second.bytes)
     die ("%s: %zu bytes at %p reach beyond their allocation of %zu", what, bytes, pointer, block->second.bytes);
   return (char *) pointer + view_bytes;
@@ -150,7 +156,7 @@ is_pinned (const void *pointer, size_t bytes)
   if (found == memory.pinned.begin ())
     return false;
   --found;
-  return (const char *) pointer + bytes <= found->first + found->second;
+  return (const char *) pointer + bytes <= found->first + found->second.bytes;
 }
 
 size_t
@@ -161,7 +167,7 @@ live_bytes ()
   for (auto &entry : memory.blocks)
     bytes += entry.second.bytes;
   for (auto &entry : memory.pinned)
-    bytes += entry.second;
+    bytes += entry.second.bytes;
   return bytes;
 }
 
@@ -226,6 +232,7 @@ cudaFree (void *pointer)
     return error;
   if (block == memory.blocks.end ())
     die ("cudaFree of %p, which is not alive", pointer);
+  check_context (block->second.context, "cudaFree");
   counts ().device_syncs++;
   drain ();
   check_red_zone (block->first, block->second);
@@ -253,7 +260,7 @@ cudaHostAlloc (void **pointer, size_t bytes, unsigned int flags)
   if (data == MAP_FAILED)
     return cudaErrorMemoryAllocation;
   std::memset (data, poison, bytes);
-  memory.pinned[(const char *) data] = bytes;
+  memory.pinned[(const char *) data] = { bytes, current_context () };
   count_made ();
   *pointer = data;
   return cudaSuccess;
@@ -270,12 +277,13 @@ cudaFreeHost (void *pointer)
     return error;
   if (found == memory.pinned.end ())
     die ("cudaFreeHost of %p, which is not alive", pointer);
+  check_context (found->second.context, "cudaFreeHost");
   counts ().device_syncs++;
   drain ();
   for (size_t i = memory.sources.size (); i-- > 0;) /* left by a device that was lost */
-    if (memory.sources[i].first >= (const char *) pointer && memory.sources[i].first < (const char *) pointer + found->second)
+    if (memory.sources[i].first >= (const char *) pointer && memory.sources[i].first < (const char *) pointer + found->second.bytes)
       memory.sources.erase (memory.sources.begin () + (long) i);
-  munmap (pointer, found->second);
+  munmap (pointer, found->second.bytes);
   memory.pinned.erase (found);
   count_gone ();
   return error;

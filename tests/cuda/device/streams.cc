@@ -7,13 +7,15 @@
 
 namespace upi_device {
 
-/* Never destroyed: an engine may still be closing in a thread of its own while the process ends. */
-static auto &streams = *new std::vector<CUstream_st *>;
-static auto &events = *new std::vector<CUevent_st *>;
-static struct Hold {
+/* Never destroyed: an engine may still be freed by a thread of its own while the process ends. */
+static std::vector<CUstream_st *> &streams = *new std::vector<CUstream_st *>;
+static std::vector<CUevent_st *> &events = *new std::vector<CUevent_st *>;
+
+struct Hold {
   unsigned wanted, launched;
   std::condition_variable_any changed;
-} &hold = *new Hold{};
+};
+static Hold &hold = *new Hold ();
 
 const char *running;
 
@@ -101,10 +103,10 @@ void
 drop_work (int device)
 {
   for (CUstream_st *s : streams)
-    if (s->device == device)
+    if (s->context->device == device)
       s->queue.clear ();
   for (CUevent_st *e : events)
-    if (e->device == device)
+    if (e->context->device == device)
       e->completed = e->recorded;
 }
 
@@ -121,8 +123,7 @@ check (cudaStream_t stream, const char *what)
     die ("%s in the default stream, which waits for all others", what);
   if (!alive (stream))
     die ("%s in a stream that does not exist", what);
-  if (stream->context != current_context ())
-    die ("%s in a stream of device %d while device %d, or another context, is current", what, stream->device, current_device ());
+  check_context (stream->context, what);
 }
 
 cudaError_t
@@ -166,7 +167,7 @@ cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned int flags)
     return error;
   if (flags != cudaStreamNonBlocking)
     die ("a stream that waits for the default stream");
-  *stream = new CUstream_st{ current_device (), current_context (), {}, nullptr, false };
+  *stream = new CUstream_st{ current_context (), {}, nullptr, false };
   streams.push_back (*stream);
   count_made ();
   return cudaSuccess;
@@ -228,7 +229,7 @@ cudaEventCreateWithFlags (cudaEvent_t *event, unsigned int flags)
   *event = nullptr;
   if (error != cudaSuccess)
     return error;
-  *event = new CUevent_st{ flags, current_device (), 0, 0, 0 };
+  *event = new CUevent_st{ flags, current_context (), 0, 0, 0 };
   events.push_back (*event);
   count_made ();
   return cudaSuccess;
@@ -240,6 +241,7 @@ cudaEventDestroy (cudaEvent_t event)
   Guard guard (lock);
   cudaError_t error = call ("cudaEventDestroy");
 
+  check_context (event->context, "cudaEventDestroy");
   drain ();
   events.erase (std::find (events.begin (), events.end (), event));
   delete event;
@@ -256,6 +258,7 @@ cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
   if (error != cudaSuccess)
     return error;
   check (stream, "cudaEventRecord");
+  check_context (event->context, "cudaEventRecord");
   if (stream->captured)
     die ("cudaEventRecord in a capture: nothing here needs it");
   return enqueue (stream, { "record", nullptr, event, nullptr, ++event->recorded });
@@ -268,6 +271,7 @@ cudaEventSynchronize (cudaEvent_t event)
 
   if (error != cudaSuccess)
     return error;
+  check_context (event->context, "cudaEventSynchronize");
   run_until ([=] { return event->completed >= event->recorded; });
   return lost (current_device ()) ? call ("cudaEventSynchronize") : cudaSuccess;
 }
@@ -339,7 +343,7 @@ cudaGraphInstantiate (cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long lo
     return error;
   if (flags != 0 || graph->operations.empty ())
     die ("cudaGraphInstantiate of %zu operations, flags %llu", graph->operations.size (), flags);
-  *exec = new CUgraphExec_st{ graph->operations };
+  *exec = new CUgraphExec_st{ current_context (), graph->operations };
   count_made ();
   return cudaSuccess;
 }
@@ -353,6 +357,7 @@ cudaGraphLaunch (cudaGraphExec_t exec, cudaStream_t stream)
   if (error != cudaSuccess)
     return error;
   check (stream, "cudaGraphLaunch");
+  check_context (exec->context, "cudaGraphLaunch");
   if (stream->captured)
     die ("cudaGraphLaunch in a capture");
   for (const Operation &operation : exec->operations) {
@@ -383,6 +388,7 @@ cudaGraphExecDestroy (cudaGraphExec_t exec)
   Guard guard (lock);
   cudaError_t error = call ("cudaGraphExecDestroy");
 
+  check_context (exec->context, "cudaGraphExecDestroy");
   drain ();
   delete exec;
   count_gone ();

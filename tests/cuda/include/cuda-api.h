@@ -47,7 +47,10 @@ extern "C" {
   X (cudaMemcpyDeviceToDevice, 3)
 
 #define UPI_API_DEVICE_ATTRIBUTES(X)                                                                                                       \
+  X (cudaDevAttrClockRate, 13)                                                                                                             \
   X (cudaDevAttrMultiProcessorCount, 16)                                                                                                   \
+  X (cudaDevAttrMemoryClockRate, 36)                                                                                                       \
+  X (cudaDevAttrGlobalMemoryBusWidth, 37)                                                                                                  \
   X (cudaDevAttrComputeCapabilityMajor, 75)                                                                                                \
   X (cudaDevAttrComputeCapabilityMinor, 76)                                                                                                \
   X (cudaDevAttrMaxSharedMemoryPerBlockOptin, 97)
@@ -256,6 +259,7 @@ typedef struct dim3 {
 
 typedef enum { CUDA_SUCCESS = 0 } CUresult;
 typedef struct CUctx_st *CUcontext;
+typedef int CUdevice;
 typedef struct CUstream_st *cudaStream_t;
 typedef struct CUevent_st *cudaEvent_t;
 typedef struct CUgraph_st *cudaGraph_t;
@@ -289,7 +293,6 @@ typedef void *cudnnBackendDescriptor_t;
 /* ---- functions ------------------------------------------------------------------------------------------------------------------- */
 
 cudaError_t cudaGetDeviceCount (int *count);
-cudaError_t cudaSetDevice (int device);
 cudaError_t cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDeviceProperties (struct cudaDeviceProp *properties, int device);
 cudaError_t cudaDriverGetVersion (int *version);
@@ -322,7 +325,11 @@ cudaError_t cudaGraphExecDestroy (cudaGraphExec_t exec);
 cudaError_t cudaFuncSetAttribute (const void *function, enum cudaFuncAttribute attribute, int value);
 cudaError_t cudaLaunchKernel (const void *function, dim3 grid, dim3 block, void **args, size_t shared, cudaStream_t stream);
 
-CUresult cuCtxSetCurrent (CUcontext context); /* of the driver */
+/* of the driver */
+CUresult cuDeviceGet (CUdevice *device, int ordinal);
+CUresult cuDevicePrimaryCtxRetain (CUcontext *context, CUdevice device);
+CUresult cuCtxGetCurrent (CUcontext *context);
+CUresult cuCtxSetCurrent (CUcontext context);
 
 cublasStatus_t cublasLtCreate (cublasLtHandle_t *handle);
 cublasStatus_t cublasLtDestroy (cublasLtHandle_t handle);
