@@ -22,6 +22,10 @@ def small_config(**changes: Any) -> Config:
     raw["mask"].update({"channels": 16, "groups": 4})
     raw["decoder"].update({"width": 32, "layers": 2, "heads": 2, "ffn": 48})
     raw["text"].update({"width": 24, "layers": 2, "heads": 2, "ffn": 32, "vocabulary": 50, "positions": 48})
+    raw["tasks"] = {  # not the bundled model's, which every training changes
+        "detection": {"temperature": 0.1, "bias": -4.0, "foreground_weight": 0.4},
+        **{task: {"temperature": 0.07} for task in ("classification", "captioning", "retrieval")},
+    }
     raw.update(changes)
     return Config.from_json(raw)
 
