@@ -8,7 +8,7 @@
 
 #define UPI_TINY_CONFIG                                                                                                                    \
   "{ \"format_version\": 1, \"name\": \"tiny\","                                                                                           \
-  "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\","                           \
+  "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\","                \
   "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] },"                                                        \
   "  \"backbone\": { \"kind\": \"efficientnet_lite0\" },"                                                                                  \
   "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 3, \"region_ffn\": 48,"                                                           \
