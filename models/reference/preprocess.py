@@ -10,11 +10,16 @@ from torch import Tensor
 from .config import Input
 
 
+def ordinary_sizes(config: Input) -> list[list[int]]:
+    """Without those of more than 1.5 times the first one's pixels, which are for what is far off."""
+    return [s for s in config.sizes if 2 * s[0] * s[1] <= 3 * config.sizes[0][0] * config.sizes[0][1]]
+
+
 def nearest_size(config: Input, width: int, height: int, large: bool = False) -> tuple[int, int]:
-    """The input size whose aspect ratio is nearest, the first of equals. Those of more than 1.5 times the first one's pixels, for what is far
-    off, are taken only where `large` asks for them, and the image is wide as they are."""
+    """The ordinary input size whose aspect ratio is nearest, the first of equals; of the others only where `large` asks for them, and the image
+    is wide as they are."""
     ratio = np.log(width / height)
-    ordinary = [s for s in config.sizes if 2 * s[0] * s[1] <= 3 * config.sizes[0][0] * config.sizes[0][1]]
+    ordinary = ordinary_sizes(config)
     among = [s for s in config.sizes if s not in ordinary] if large and width > height else []
     best = min(among or ordinary, key=lambda s: abs(np.log(s[0] / s[1]) - ratio))
     return best[0], best[1]

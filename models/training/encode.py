@@ -21,7 +21,7 @@ import torch
 import torch.multiprocessing as mp
 
 from models.reference.config import Config
-from models.reference.preprocess import normalise
+from models.reference.preprocess import normalise, ordinary_sizes
 
 from .dataset import Augment, Batch, Encoded, Record, collate
 from .export import average_weights
@@ -58,7 +58,7 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     store = ImageStore(o.data, sorted({r.name for r in train}), o.cache)
     rng = random.Random(o.seed * 100 + rank)
     augment = Augment(rng, o.strength)
-    sizes = [s for s in config.input.sizes if s[0] * s[1] < 100_000]  # the large ones are for far-off people
+    sizes = ordinary_sizes(config.input)
     by_size: dict[tuple[int, int], list[Record]] = {}
     every = max(1, len(train) // workers // o.limit) if o.limit else 1
     for record in train[rank::workers][::every]:

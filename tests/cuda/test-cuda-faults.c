@@ -160,46 +160,61 @@ test_each_call_of_kept_fails (void)
   g_assert_cmpuint (failed, >, 30);
 }
 
+/* What body returns, in a process of its own whose call N fails. */
+static gint
+in_child (guint n, UpiDeviceFault fault, gint (*body) (void))
+{
+  gint status;
+  pid_t child;
+
+  fflush (NULL);
+  child = fork ();
+  g_assert_cmpint (child, >=, 0);
+  if (child == 0) {
+    upi_test_device_fail (n, fault);
+    exit (body ());
+  }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  if (!WIFEXITED (status))
+    g_error ("call %u failed: killed by signal %d", n, WTERMSIG (status));
+  return WEXITSTATUS (status);
+}
+
+enum { DONE = 0, NO_SUCH_CALL = 3, AS_IF_NOTHING = 4 };
+
+static gint
+lose (void)
+{
+  g_autoptr (GError) error = NULL, again = NULL;
+  gboolean ok = whole_and_kept (&error);
+
+  g_assert_cmpint (ok, ==, error == NULL);
+  g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
+  if (!upi_test_device_failed_call ())
+    return NO_SUCH_CALL;
+  if (ok)
+    return AS_IF_NOTHING;
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);
+  g_assert_false (whole_and_kept (&again));
+  g_assert_error (again, UPI_ERROR, UPI_ERROR_DEVICE);
+  g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
+  return DONE;
+}
+
 /* The device is lost at call 1, 2, 3 ... and every call after it fails: an error of the device's, nothing is left, and it stays lost. Each in a
  * process of its own: a lost device is lost for good. */
 static void
 test_lost_at_each_call (void)
 {
-  enum { DONE = 0, NO_SUCH_CALL = 3, AS_IF_NOTHING = 4 };
   guint n = 0, unnoticed = 0;
-  gint status = 0;
+  gint status = DONE;
 
   upi_test_device_reset (1);
-  while (!WIFEXITED (status) || WEXITSTATUS (status) != NO_SUCH_CALL) {
-    pid_t child;
-
-    n++;
-    fflush (NULL);
-    child = fork ();
-    g_assert_cmpint (child, >=, 0);
-    if (child == 0) {
-      g_autoptr (GError) error = NULL, again = NULL;
-      gboolean ok;
-
-      upi_test_device_fail (n, UPI_FAULT_STICKY);
-      ok = whole_and_kept (&error);
-      g_assert_cmpint (ok, ==, error == NULL);
-      g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
-      if (!upi_test_device_failed_call ())
-        exit (NO_SUCH_CALL);
-      if (ok)
-        exit (AS_IF_NOTHING);
-      g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);
-      g_assert_false (whole_and_kept (&again));
-      g_assert_error (again, UPI_ERROR, UPI_ERROR_DEVICE);
-      g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
-      exit (DONE);
-    }
-    g_assert_cmpint (waitpid (child, &status, 0), ==, child);
-    if (!WIFEXITED (status)
-        || (WEXITSTATUS (status) != DONE && WEXITSTATUS (status) != NO_SUCH_CALL && WEXITSTATUS (status) != AS_IF_NOTHING))
+  while (status != NO_SUCH_CALL) {
+    status = in_child (++n, UPI_FAULT_STICKY, lose);
+    if (status != DONE && status != NO_SUCH_CALL && status != AS_IF_NOTHING)
       g_error ("lost at call %u: status %d", n, status);
-    unnoticed += WIFEXITED (status) && WEXITSTATUS (status) == AS_IF_NOTHING;
+    unnoticed += status == AS_IF_NOTHING;
   }
   g_test_message ("lost at %u calls, %u of them while closing", n - 1, unnoticed);
   g_assert_cmpuint (n, >, 300);
@@ -243,35 +258,30 @@ test_lost_device (void)
   backend_assert_same (&memory, &expected, 1e-11);
 }
 
+static gint
+open_one (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (upi_backend_cuda ("cuda:7", &error) != NULL) /* no more calls; or the one that gives the thread its context back */
+    return upi_test_device_failed_call () == NULL ? NO_SUCH_CALL : DONE;
+  g_assert_nonnull (error);
+  g_assert_true (g_str_has_suffix (error->message, "use device=cpu") || strstr (error->message, "cuCtx") != NULL);
+  g_assert_null (upi_test_device_get_current ());
+  return DONE;
+}
+
 /* Call 1, 2, 3 ... of opening a device fails, each in a process of its own. */
 static void
 test_opening_fails (void)
 {
   guint n = 0;
-  gint status = 0;
+  gint status = DONE;
 
   upi_test_device_reset (8);
-  while (WEXITSTATUS (status) == 0) {
-    pid_t child;
-
-    n++;
-    fflush (NULL);
-    child = fork ();
-    g_assert_cmpint (child, >=, 0);
-    if (child == 0) {
-      g_autoptr (GError) error = NULL;
-
-      upi_test_device_fail (n, UPI_FAULT_CALL);
-      if (upi_backend_cuda ("cuda:7", &error) != NULL)
-        exit (upi_test_device_failed_call () == NULL ? 3 : 0); /* no more calls; or the one that gives the thread its context back */
-      g_assert_nonnull (error);
-      g_assert_true (g_str_has_suffix (error->message, "use device=cpu") || strstr (error->message, "cuCtx") != NULL);
-      g_assert_null (upi_test_device_get_current ());
-      exit (0);
-    }
-    g_assert_cmpint (waitpid (child, &status, 0), ==, child);
-    g_assert_true (WIFEXITED (status) && (WEXITSTATUS (status) == 0 || WEXITSTATUS (status) == 3));
-  }
+  while (status == DONE)
+    status = in_child (++n, UPI_FAULT_CALL, open_one);
+  g_assert_cmpint (status, ==, NO_SUCH_CALL);
   g_assert_cmpuint (n, >=, 9);
 }
 
