@@ -34,6 +34,7 @@ class DecoderLayer(nn.Module):
         self.attn = SelfAttention(config.width, config.heads)
         self.norm2 = nn.LayerNorm(config.width)
         self.ffn = FeedForward(config)
+        self.drop = nn.Dropout(0.0)  # of each branch's output; training sets its rate
 
     def forward(
         self, x: Tensor, attribute: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
@@ -43,11 +44,11 @@ class DecoderLayer(nn.Module):
         kv = (k, v)
         if past is not None:
             k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
-        x = x + self.attn.attend(q, k, v, mask)
+        x = x + self.drop(self.attn.attend(q, k, v, mask))
         if self.post:
             x = self.norm1(x)
-            return self.norm2(x + self.ffn(x, attribute)), kv
-        return x + self.ffn(self.norm2(x), attribute), kv
+            return self.norm2(x + self.drop(self.ffn(x, attribute))), kv
+        return x + self.drop(self.ffn(self.norm2(x), attribute)), kv
 
 
 class GeneralDecoder(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from models.training.cider import CiderD, plain
 from models.training.dataset import Batch, Encoded
 from models.training.losses import Heads
-from models.training.tasks import Trainee, Words, self_critical, side_by_side, some_tokens
+from models.training.tasks import Trainee, Words, captioning, self_critical, side_by_side, some_tokens
 from models.training.vocabulary import CaptionVocabulary
 
 from .small import small_model
@@ -60,15 +60,16 @@ class Captions(unittest.TestCase):
             self.assertTrue((row == row[:, :1]).all())
         self.assertNotEqual((some[0, 1:, 0]).tolist(), (some[1, 1:, 0] - 21).tolist())
 
-    def test_a_caption_that_earns_more_becomes_likelier(self) -> None:
-        """One image whose only truth is "w12 w13": after some steps the model says these words more often than before."""
+    def one_image(self) -> tuple[Trainee, Words, Batch]:
+        """Of which is only known that it is "w12 w13"."""
         torch.manual_seed(0)
         model = small_model()
-        trainee = Trainee(model, Heads(64, 3, model.config.tasks))
+        trainee = Trainee(model, Heads(64, 3, 320, model.config.tasks))
         names = [f"w{i}" for i in range(50)]
         tokenizer = SimpleNamespace(
-            cls=2, sep=10, unk=1, tokens=names, decode=lambda ids: " ".join(names[i] for i in ids if i != 10)
-        )
+            cls=2, sep=10, unk=1, tokens=names, decode=lambda ids: " ".join(names[i] for i in ids if i != 10),
+            encode=lambda text, limit: [2, *(int(w[1:]) for w in text.split()), 10],
+        )  # fmt: skip
         vocabulary = CaptionVocabulary(tokenizer, model.caption.token_ids)  # type: ignore[arg-type]
         truth = ["w12 w13"]
         words = Words(None, vocabulary, tokenizer, [], random.Random(0), CiderD([truth, ["w20 w21"], ["w22"]]))  # type: ignore[arg-type]
@@ -79,7 +80,12 @@ class Captions(unittest.TestCase):
             torch.zeros(0, 16, 16), [truth],
             Encoded(torch.randn(1, 320, 2, 2), torch.randn(1, 10, 64), torch.rand(1, 10, 4), torch.zeros(1, 10, 784), torch.rand(1, 10)),
         )  # fmt: skip
-        optimizer = torch.optim.Adam(model.decoder.parameters(), 3e-3)
+        return trainee, words, batch
+
+    def test_a_caption_that_earns_more_becomes_likelier(self) -> None:
+        """After some steps the model says the words of the truth more often than before."""
+        trainee, words, batch = self.one_image()
+        optimizer = torch.optim.Adam(trainee.model.decoder.parameters(), 3e-3)
         rewards = []
         for _ in range(80):
             loss, parts = self_critical(trainee, batch, words, each=16, limit=4)
@@ -88,6 +94,22 @@ class Captions(unittest.TestCase):
             optimizer.step()
             rewards.append(parts["reward"])
         self.assertGreater(sum(rewards[-10:]), 1.3 * sum(rewards[:10]))
+
+    def test_dropout_is_captioning_s_alone(self) -> None:
+        """With it two steps differ, without it they do not; it ends with the step; at 1 nothing is read but where the text begins."""
+        trainee, words, batch = self.one_image()
+        trainee.train()
+        read: list[torch.Tensor] = []
+        inputs = trainee.model.causal_inputs
+        trainee.model.causal_inputs = lambda ids, start=0: (read.append(ids), inputs(ids, start))[1]  # type: ignore[method-assign]
+        losses = {}
+        for rate in (0.0, 0.2, 1.0):
+            trainee.dropout = rate
+            losses[rate] = [captioning(trainee, batch, words, each=1)[1]["caption"] for _ in range(2)]
+        self.assertEqual(losses[0.0][0], losses[0.0][1])
+        self.assertNotEqual(losses[0.2][0], losses[0.2][1])
+        self.assertEqual([layer.drop.p for layer in trainee.model.decoder.layers], [0.0, 0.0])
+        self.assertEqual([ids.tolist() for ids in (read[0], read[-1])], [[[2, 12, 13]], [[2, 1, 1]]])
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ class Matching(unittest.TestCase):
 
     def test_losses_reach_every_part(self) -> None:
         model = small_model().train()
-        heads = Heads(64, 3, model.config.tasks)
+        heads = Heads(64, 3, 320, model.config.tasks)
         r = model.regions(torch.randn(1, 3, 64, 64))
         _, decoded, _ = model.image(r)
         batch = batch_of([[0.4, 0.5, 0.4, 0.6], [0.7, 0.3, 0.2, 0.2]], [0, 2])

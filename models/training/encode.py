@@ -2,8 +2,8 @@
 
     python -m models.training.encode --checkpoint checkpoints/regions/last.pt --data DIR --out .cache/encoded
 
-Each image is seen in one augmented view of an input size near its own ratio. A worker writes, for each size, memory-mapped arrays
-(`W-WxH-c5.npy` ...) and what is known of the images (`W-WxH.pkl`).
+Each image is seen in a few augmented views (`--views`), each of an input size near its own ratio. A worker W writes, for each view V and
+size, memory-mapped arrays (`W-V-WxH-c5.npy` ...) and what is known of the images (`W-V-WxH.pkl`).
 """
 
 from __future__ import annotations
@@ -59,13 +59,17 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     rng = random.Random(o.seed * 100 + rank)
     augment = Augment(rng, o.strength)
     sizes = ordinary_sizes(config.input)
-    by_size: dict[tuple[int, int], list[Record]] = {}
     every = max(1, len(train) // workers // o.limit) if o.limit else 1
-    for record in train[rank::workers][::every]:
-        by_size.setdefault(choose_size(record, sizes, rng), []).append(record)
-    done, began, count = 0, time.time(), sum(map(len, by_size.values()))
-    for (w, h), rows in by_size.items():
-        stem = o.out / f"{rank}-{w}x{h}"
+    mine = train[rank::workers][::every]
+    groups: list[tuple[int, int, int, list[Record]]] = []  # view, width, height, images
+    for view in range(o.views):
+        by_size: dict[tuple[int, int], list[Record]] = {}
+        for record in mine:
+            by_size.setdefault(choose_size(record, sizes, rng), []).append(record)
+        groups += [(view, w, h, rows) for (w, h), rows in by_size.items()]
+    done, began, count = 0, time.time(), o.views * len(mine)
+    for view, w, h, rows in groups:
+        stem = o.out / f"{rank}-{view}-{w}x{h}"
         n, d = config.query.count, config.d
         shapes = {"c5": (h // 32, w // 32, config.channels[3]), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784), "selection": (n,)}
         types = {"c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8, "selection": np.float32}
@@ -112,7 +116,7 @@ class EncodedSampler:
                 self.known.append(pickle.load(file))
             stem = str(path.with_suffix(""))
             self.groups.append({k: np.load(f"{stem}-{k}.npy", mmap_mode="r") for k in FIELDS})
-            w, h = path.stem.split("-")[1].split("x")
+            w, h = path.stem.split("-")[-1].split("x")
             self.sizes.append((int(w), int(h)))
         weights = weigh([s["record"] for group in self.known for s in group])
         parts = np.split(weights, np.cumsum([len(g) for g in self.known])[:-1])
@@ -143,6 +147,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/images"))
     parser.add_argument("--out", type=Path, default=Path(".cache/encoded"))
     parser.add_argument("--strength", type=float, default=0.4, help="of augmentation")
+    parser.add_argument("--views", type=int, default=2, help="of every image")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=int, default=0, help="only so many images a worker")
     parser.add_argument("--seed", type=int, default=1)

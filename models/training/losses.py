@@ -18,15 +18,19 @@ from .matching import hungarian, task_aligned, unknown
 
 
 class Heads(nn.Module):
-    """What only training needs: class heads that read regions directly, and the tasks' learned temperatures and bias."""
+    """What only training needs: class heads that read regions directly, a map from the backbone's last map of `c5` channels to
+    ImageNet's, and the tasks' learned temperatures and bias."""
 
-    def __init__(self, d: int, classes: int, tasks: dict[str, dict[str, float]]) -> None:
+    def __init__(self, d: int, classes: int, c5: int, tasks: dict[str, dict[str, float]]) -> None:
         super().__init__()
         self.dense = nn.Linear(d, classes)
         self.region = nn.Linear(d, classes)
         for head in (self.dense, self.region):
             nn.init.normal_(head.weight, std=0.02)
             nn.init.constant_(head.bias, -4.0)
+        self.remember = nn.Linear(c5, c5)
+        nn.init.eye_(self.remember.weight)
+        nn.init.zeros_(self.remember.bias)
         self.log_temperature = nn.ParameterDict(
             {k: nn.Parameter(torch.tensor(math.log(v["temperature"]))) for k, v in tasks.items()}
         )
@@ -192,7 +196,7 @@ def region_losses(
     return out
 
 
-WEIGHTS = {"detect": 2.0, "span": 0.5, "pair": 0.5, "mask": 1.0, "dense_fg": 1.0, "dense_class": 1.0, "dense_box": 1.0}
+WEIGHTS = {"detect": 2.0, "span": 0.5, "pair": 0.5, "mask": 1.0, "dense_fg": 1.0, "dense_class": 1.0, "dense_box": 1.0, "remember": 10.0}
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:

@@ -111,6 +111,6 @@ def build(config: Config, data: Path, seed: int, cache: Path | None = None) -> t
         rows = (rows - rows.mean(0)) / rows.std()
         model.caption.vocabulary.copy_(rows @ torch.randn(rows.shape[1], config.decoder.width) * 0.06 / rows.shape[1] ** 0.5)
     class_names = ClassNames(names, model.text, tokenizer)
-    return Trainee(model, Heads(config.d, len(names), config.tasks)), Words(
+    return Trainee(model, Heads(config.d, len(names), config.channels[3], config.tasks)), Words(
         class_names, words, tokenizer, lines, random.Random(seed)
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -19,6 +21,7 @@ from .dataset import Batch, Encoded
 from .distributed import gather
 from .losses import Heads, matched_class_loss, region_losses, total
 from .matching import hungarian
+from .remember import ImageNet, remember_loss
 from .vocabulary import CaptionVocabulary, ClassNames, pad
 
 
@@ -39,6 +42,20 @@ class Trainee(nn.Module):
         super().__init__()
         self.model, self.heads = model, heads
         self.seen_tokens = 1.0  # share of an image's tokens that tasks which say something of the whole image see
+        self.imagenet: ImageNet | None = None  # what the backbone's last map has to keep
+        self.dropout = 0.0  # of captioning: of the decoder's branches, and of the words that a caption has so far
+
+    @contextmanager
+    def dropping(self) -> Iterator[None]:
+        """Within it the general decoder's layers drop out: captions are learnt by heart first."""
+        layers = [layer.drop for layer in self.model.decoder.layers]
+        for drop in layers:
+            drop.p = self.dropout
+        try:
+            yield
+        finally:
+            for drop in layers:
+                drop.p = 0.0
 
 
 def image_input(model: UniPerceiver, batch: Batch) -> Tensor:
@@ -81,6 +98,8 @@ def region_part(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, d
     """Detection and instance segmentation with classes read from q_sem: the general decoder joins later."""
     r = trainee.model.regions(image_input(trainee.model, batch))
     losses = region_losses(trainee.model, trainee.heads, r, batch)
+    if trainee.imagenet is not None:
+        losses["remember"] = remember_loss(trainee.heads.remember, r.maps[-1], trainee.imagenet.cells(r.maps[0]))
     return total(losses), {k: float(v.detach()) for k, v in losses.items()}
 
 
@@ -133,11 +152,15 @@ def side_by_side(model: UniPerceiver, ids: Tensor, lengths: Tensor, each: int, i
 def captioning(trainee: Trainee, batch: Batch, words: Words, each: int = 5) -> tuple[Tensor, dict[str, float]]:
     """`each` captions of every image; those of an image with fewer come twice."""
     model = trainee.model
-    _, _, cache = frozen_image(model, encoded(model, batch), trainee.seen_tokens)
     picked = [(words.rng.sample(c, min(each, len(c))) * each)[:each] for c in batch.captions]
     ids, lengths = pad([words.tokenizer.encode(t, model.config.max_tokens) for c in picked for t in c])
     inputs, targets = words.vocabulary.prepare(ids, lengths)
-    cosines, rows, columns = side_by_side(model, inputs, lengths - 1, each, cache)
+    unread = torch.rand(inputs.shape) < trainee.dropout
+    unread[:, 0] = False
+    inputs = inputs.masked_fill(unread, words.tokenizer.unk)
+    with trainee.dropping():
+        _, _, cache = frozen_image(model, encoded(model, batch), trainee.seen_tokens)
+        cosines, rows, columns = side_by_side(model, inputs, lengths - 1, each, cache)
     loss = next_token_loss(cosines, targets[rows, columns], trainee.heads.temperature("captioning"))
     return loss, {"caption": float(loss)}
 

@@ -31,7 +31,8 @@ from .encode import EncodedSampler
 from .fast import install, supported
 from .images import ImageStore
 from .optimizer import Average, BalancedAdamW, Group
-from .setup import SOURCES, build, records
+from .remember import SHARED, ImageNet
+from .setup import SOURCES, build, efficientnet_state, records
 from .stages import DECODER, REGIONS, STAGES, STORED, WITH_MASKS
 from .tasks import Trainee
 from .vocabulary import CaptionVocabulary
@@ -76,6 +77,8 @@ class Options:
     stage: str
     mosaics: float
     tokens: float
+    dropout: float
+    remember: bool
     save_seconds: float
 
 
@@ -91,8 +94,12 @@ class Run:
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
         self.trainee.model.to(memory_format=torch.channels_last)
+        if options.remember and options.stage == "regions":
+            self.trainee.imagenet = ImageNet(efficientnet_state())
         if supported():
             install(self.trainee, options.cache.parent)
+            if self.trainee.imagenet is not None:
+                install(self.trainee.imagenet.backbone, options.cache.parent)
         if options.stage != "joint":
             keep_half(self.trainee, options.stage in STORED)
         self.optimizer = BalancedAdamW(groups(self.trainee), balanced=options.balanced)
@@ -166,6 +173,7 @@ class Run:
         torch.manual_seed(self.seed * 1_000_003 + plan.step)
         self.words.rng = random.Random(self.seed * 1_000_003 + plan.step)
         self.trainee.seen_tokens = self.o.tokens if plan.progress < 0.75 else 1.0  # at the end, images as they are in use
+        self.trainee.dropout = self.o.dropout
         self.optimizer.zero_grad()
         loss, parts = self.loss(plan, batch)
         loss.backward()
@@ -344,8 +352,14 @@ def main() -> None:
         "--tokens", type=float, default=0.5,
         help="share of an image's tokens that captions, retrieval and classification see before the last quarter",
     )  # fmt: skip
+    parser.add_argument("--dropout", type=float, default=0.1, help="of captioning: of the decoder's branches and of the words read")
     parser.add_argument("--save-seconds", type=float, default=300, help="between checkpoints")
+    parser.add_argument(
+        "--forget", dest="remember", action="store_false", help="let the region tasks alone shape the backbone's last map"
+    )
     options = Options(**vars(parser.parse_args()))
+    if options.remember and options.stage == "regions" and options.frozen < SHARED:
+        parser.error(f"--frozen {options.frozen}: remembering ImageNet needs {SHARED} frozen blocks or more, or give --forget")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "rendezvous").unlink(missing_ok=True)
     if options.workers == 1:

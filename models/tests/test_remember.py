@@ -1,0 +1,74 @@
+"""What the region part keeps for the other tasks: ImageNet's last map, and stored views of every image."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.reference.backbone import EfficientNetLite0, load_efficientnet_lite0
+from models.training.encode import EncodedSampler
+from models.training.remember import SHARED, ImageNet, normalised, remember_loss
+from models.training.setup import efficientnet_state
+
+from .test_resume import ROOT, generate
+
+
+class Remember(unittest.TestCase):
+    def test_nothing_is_lost_until_a_block_after_c2_changes(self) -> None:
+        """From C2 on the copy computes what the whole ImageNet backbone does; the loss is the share of it that is gone."""
+        torch.manual_seed(0)
+        state = efficientnet_state()
+        backbone, imagenet = EfficientNetLite0(), ImageNet(state)
+        load_efficientnet_lite0(backbone, state)
+        backbone.freeze(SHARED)
+        head = nn.Linear(320, 320)
+        nn.init.eye_(head.weight)
+        nn.init.zeros_(head.bias)
+        image = torch.randn(2, 3, 96, 64)
+        maps = backbone(image)
+        cells = imagenet.cells(maps[0])
+        torch.testing.assert_close(cells, normalised(maps[-1]))
+        self.assertLess(float(remember_loss(head, maps[-1], cells)), 1e-9)
+        with torch.no_grad():
+            backbone.blocks[9].project.weight *= -1
+        maps = backbone(image)
+        torch.testing.assert_close(imagenet.cells(maps[0]), cells)
+        loss = remember_loss(head, maps[-1], cells)
+        self.assertGreater(float(loss), 0.05)
+        loss.backward()
+        self.assertGreater(float(backbone.blocks[9].project.weight.grad.abs().sum()), 0)
+        self.assertTrue(all(p.grad is None for p in imagenet.backbone.parameters()))
+
+
+class Views(unittest.TestCase):
+    def test_every_image_is_stored_as_often_as_asked(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder, out = Path(name), Path(name) / "encoded"
+            generate(folder)
+            torch.save({"trainee": {}, "average": {}}, folder / "last.pt")
+            command = ["--checkpoint", folder / "last.pt", "--data", folder, "--cache", folder / "cache", "--out", out, "--views", "3"]
+            subprocess.run(
+                [sys.executable, "-m", "models.training.encode", *map(str, command)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+            )
+            sampler = EncodedSampler(out, lambda rows: np.ones(len(rows)), 1)
+            count = Counter(s["record"].id for group in sampler.known for s in group)
+            trained = [i["id"] for part in ("train", "extra") for i in json.loads((folder / f"{part}.json").read_text())["images"]]
+            self.assertLessEqual(set(count), set(trained))
+            self.assertGreater(len(count), len(trained) - 3)  # but for dev
+            self.assertEqual(set(count.values()), {3})
+            batch = sampler.batch(2)
+        assert batch.encoded is not None
+        self.assertEqual(batch.encoded.c5.shape[:2], (2, 320))
+
+
+if __name__ == "__main__":
+    unittest.main()
