@@ -196,7 +196,7 @@ def region_losses(
     return out
 
 
-WEIGHTS = {"detect": 2.0, "span": 0.5, "pair": 0.5, "mask": 1.0, "dense_fg": 1.0, "dense_class": 1.0, "dense_box": 1.0, "remember": 10.0}
+WEIGHTS = {"detect": 2.0, "span": 0.5, "pair": 0.5, "mask": 1.0, "dense_fg": 1.0, "dense_class": 1.0, "dense_box": 1.0, "remember": 25.0}
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:
