@@ -1,80 +1,15 @@
-/* encoder-frames.c: the ordered queue inside upiencoder; see encoder-frames.h. */
-#include "gst/encoder-frames.h"
+/* encoder-frames.c: the ordered queue inside upiencoder; see encoder-frames.h. The encodings under way in it are in encoder-slots.c. */
+#include "gst/encoder-frames-private.h"
 
 /* Events do not count as frames; a producer of nothing but GAPs is still bounded. */
 #define MAX_ITEMS 1024
-
-struct _GstUpiSlot {
-  GstUpiFrames *frames;
-  guint64 sequence;
-  guint generation;
-  GstClockTime pts;
-  gint64 requested_us, done_us;
-  /* under the queue's lock */
-  gboolean done, cancelled;
-  UpiTicket *ticket; /* until done: what to cancel */
-  UpiEncoding *encoding;
-  GError *error;
-};
-
-/* A serialised query whose asker waits on its own stack. */
-typedef struct {
-  GstQuery *query;
-  gboolean taken, done, answer;
-} PendingQuery;
-
-typedef struct {
-  GstBuffer *buffer;
-  GstEvent *event;
-  PendingQuery *query;
-  guint64 sequence;
-  guint generation;
-  GstUpiSlot *slot; /* nullable */
-  gboolean block;
-  GError *error;
-} QueueItem;
-
-struct _GstUpiFrames {
-  GMutex lock;
-  GCond changed;
-  GstUpiStats *stats; /* NULL once the element is gone */
-  GQueue items;       /* of QueueItem */
-  guint n_buffers;    /* queued, and the one that is being pushed */
-  GQueue slots;       /* of GstUpiSlot, in order of request */
-  guint n_running;
-  guint n_borrowed;
-  guint64 next_sequence;
-  guint generation;
-  gboolean flushing, eos;
-  GstFlowReturn result;
-  /* what frames leave with */
-  GstUpiContent *content;
-  guint content_generation;
-  PendingQuery *taken_query;
-};
-
-static void
-slot_clear (gpointer data)
-{
-  GstUpiSlot *slot = data;
-  g_clear_pointer (&slot->ticket, upi_ticket_unref);
-  g_clear_pointer (&slot->encoding, upi_encoding_unref);
-  g_clear_error (&slot->error);
-  gst_upi_frames_unref (slot->frames);
-}
-
-static void
-slot_unref (GstUpiSlot *slot)
-{
-  g_atomic_rc_box_release_full (slot, slot_clear);
-}
 
 static void
 queue_item_free (QueueItem *item)
 {
   gst_clear_buffer (&item->buffer);
   gst_clear_event (&item->event);
-  g_clear_pointer (&item->slot, slot_unref);
+  g_clear_pointer (&item->slot, gst_upi_slot_unref);
   g_clear_error (&item->error);
   g_free (item);
 }
@@ -84,7 +19,7 @@ frames_clear (gpointer data)
 {
   GstUpiFrames *frames = data;
   g_queue_clear_full (&frames->items, (GDestroyNotify) queue_item_free);
-  g_queue_clear_full (&frames->slots, (GDestroyNotify) slot_unref);
+  g_queue_clear_full (&frames->slots, (GDestroyNotify) gst_upi_slot_unref);
   g_clear_pointer (&frames->content, gst_upi_content_unref);
   g_mutex_clear (&frames->lock);
   g_cond_clear (&frames->changed);
@@ -156,7 +91,7 @@ gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
   g_cond_broadcast (&frames->changed);
   g_mutex_unlock (&frames->lock);
 
-  /* Cancelling calls back into slot_done (). */
+  /* Cancelling calls back into slot_done () of encoder-slots.c, which takes the lock. */
   for (guint i = 0; i < tickets->len; i++)
     upi_ticket_cancel (g_ptr_array_index (tickets, i));
   for (GList *l = items.head; l != NULL; l = l->next) {
@@ -166,7 +101,7 @@ gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
       sticky = g_list_prepend (sticky, gst_event_ref (item->event));
   }
   g_queue_clear_full (&items, (GDestroyNotify) queue_item_free);
-  g_queue_clear_full (&slots, (GDestroyNotify) slot_unref);
+  g_queue_clear_full (&slots, (GDestroyNotify) gst_upi_slot_unref);
   return g_list_reverse (sticky);
 }
 
@@ -199,106 +134,7 @@ gst_upi_frames_set_result (GstUpiFrames *frames, GstFlowReturn result)
   g_mutex_unlock (&frames->lock);
 }
 
-/* ---- tickets --------------------------------------------------------------------------------------------------------------------- */
-
-gpointer
-gst_upi_frames_borrow (GstUpiFrames *frames)
-{
-  g_mutex_lock (&frames->lock);
-  frames->n_borrowed++;
-  g_mutex_unlock (&frames->lock);
-  return gst_upi_frames_ref (frames);
-}
-
-void
-gst_upi_frames_image_released (gpointer data)
-{
-  GstUpiFrames *frames = data;
-
-  g_mutex_lock (&frames->lock);
-  frames->n_borrowed--;
-  g_cond_broadcast (&frames->changed);
-  g_mutex_unlock (&frames->lock);
-  gst_upi_frames_unref (frames);
-}
-
-/* Lock held. (transfer full) the ticket, to be let go of without the lock */
-static UpiTicket *
-slot_finish (GstUpiSlot *slot, UpiEncoding *encoding, GError *error, guint64 convert_us, guint64 infer_us)
-{
-  GstUpiFrames *frames = slot->frames;
-
-  slot->done = TRUE;
-  slot->done_us = g_get_monotonic_time ();
-  slot->encoding = encoding;
-  slot->error = error;
-  frames->n_running--;
-  /* What a flush cancelled is no failure. */
-  if (frames->stats != NULL && encoding != NULL) {
-    gst_upi_stats_count (frames->stats, GST_UPI_COUNT_ENCODED);
-    gst_upi_stats_add_encode_time (frames->stats, convert_us, infer_us);
-  } else if (frames->stats != NULL && !slot->cancelled) {
-    gst_upi_stats_count (frames->stats, GST_UPI_COUNT_FAILED);
-  }
-  g_cond_broadcast (&frames->changed);
-  return g_steal_pointer (&slot->ticket);
-}
-
-/* UpiTicketFunc, from a worker or from whoever cancels. */
-static void
-slot_done (UpiTicket *ticket, gpointer user_data)
-{
-  GstUpiSlot *slot = user_data;
-  GstUpiFrames *frames = slot->frames;
-  UpiEncoding *encoding = upi_ticket_get_encoding (ticket);
-  GError *error = NULL;
-  guint64 convert_us = 0, infer_us = 0;
-
-  if (encoding == NULL && upi_ticket_wait (ticket, &error)) /* done: returns at once */
-    error = g_error_new_literal (UPI_ERROR, UPI_ERROR_FAILED, "The engine finished a frame without an encoding");
-  upi_ticket_get_times (ticket, &convert_us, &infer_us);
-  g_mutex_lock (&frames->lock);
-  UpiTicket *kept = slot_finish (slot, encoding, error, convert_us, infer_us);
-  g_mutex_unlock (&frames->lock);
-  g_clear_pointer (&kept, upi_ticket_unref);
-  slot_unref (slot);
-}
-
-GstUpiSlot *
-gst_upi_frames_request (GstUpiFrames *frames, UpiEngine *engine, const UpiImage *image, guint width, guint height, GstClockTime pts)
-{
-  GstUpiSlot *slot = g_atomic_rc_box_new0 (GstUpiSlot);
-  g_autoptr (GError) error = NULL;
-
-  slot->frames = gst_upi_frames_ref (frames);
-  slot->pts = pts;
-  slot->requested_us = g_get_monotonic_time ();
-  g_mutex_lock (&frames->lock);
-  slot->sequence = frames->next_sequence;
-  slot->generation = frames->generation;
-  slot->cancelled = frames->flushing;
-  frames->n_running++;
-  if (!frames->flushing)
-    g_queue_push_tail (&frames->slots, g_atomic_rc_box_acquire (slot));
-  g_mutex_unlock (&frames->lock);
-
-  UpiTicket *ticket = upi_engine_encode (engine, image, width, height, pts, slot_done, g_atomic_rc_box_acquire (slot), &error);
-  g_mutex_lock (&frames->lock);
-  if (ticket == NULL) {
-    slot_finish (slot, NULL, g_steal_pointer (&error), 0, 0);
-  } else if (!slot->done && !slot->cancelled) {
-    slot->ticket = g_steal_pointer (&ticket);
-  }
-  gboolean refused = slot->done && slot->encoding == NULL && ticket == NULL;
-  gboolean cancel = ticket != NULL && !slot->done;
-  g_mutex_unlock (&frames->lock);
-  if (refused) /* no callback will come */
-    slot_unref (slot);
-  if (cancel) /* a flush came between */
-    upi_ticket_cancel (ticket);
-  g_clear_pointer (&ticket, upi_ticket_unref);
-  return slot;
-}
+/* ---- in -------------------------------------------------------------------------------------------------------------------------- */
 
 void
 gst_upi_frames_new_generation (GstUpiFrames *frames)
@@ -309,15 +145,6 @@ gst_upi_frames_new_generation (GstUpiFrames *frames)
 }
 
 guint
-gst_upi_frames_get_running (GstUpiFrames *frames)
-{
-  g_mutex_lock (&frames->lock);
-  guint n = frames->n_running;
-  g_mutex_unlock (&frames->lock);
-  return n;
-}
-
-guint
 gst_upi_frames_get_length (GstUpiFrames *frames)
 {
   g_mutex_lock (&frames->lock);
@@ -325,8 +152,6 @@ gst_upi_frames_get_length (GstUpiFrames *frames)
   g_mutex_unlock (&frames->lock);
   return n;
 }
-
-/* ---- in -------------------------------------------------------------------------------------------------------------------------- */
 
 GstFlowReturn
 gst_upi_frames_wait_room (GstUpiFrames *frames, guint limit)
@@ -428,32 +253,6 @@ gst_upi_frames_push_query (GstUpiFrames *frames, GstQuery *query)
 
 /* ---- out ------------------------------------------------------------------------------------------------------------------------- */
 
-/* Lock held. Takes the results of encodings that were requested up to @item's frame: the newest of its generation becomes what frames
- * leave with; failures are reported with the frame that meets them first. */
-static void
-frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error)
-{
-  GList *next;
-
-  for (GList *l = frames->slots.head; l != NULL; l = next) {
-    GstUpiSlot *slot = l->data;
-    next = l->next;
-    if (slot->sequence > item->sequence)
-      break;
-    if (!slot->done)
-      continue;
-    g_queue_delete_link (&frames->slots, l);
-    if (slot->encoding != NULL && slot->generation == item->generation) {
-      g_clear_pointer (&frames->content, gst_upi_content_unref);
-      frames->content = gst_upi_content_new (slot->encoding, slot->pts, item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
-      frames->content_generation = slot->generation;
-    } else if (slot->error != NULL && *error == NULL) {
-      *error = g_error_copy (slot->error);
-    }
-    slot_unref (slot);
-  }
-}
-
 GstFlowReturn
 gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
 {
@@ -481,7 +280,7 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
     gboolean own_failed = item->block && item->slot != NULL && item->slot->encoding == NULL;
     out->error = g_steal_pointer (&item->error);
     own_failed |= out->error != NULL;
-    frames_take_results (frames, item, &out->error);
+    gst_upi_frames_take_results (frames, item, &out->error);
     /* A frame that failed leaves without a result rather than with another's, unless results may be old anyway. */
     gboolean valid = frames->content != NULL && frames->content_generation == item->generation && !(item->block && own_failed);
     out->content = valid ? gst_upi_content_ref (frames->content)

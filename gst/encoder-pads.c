@@ -1,5 +1,5 @@
 /* encoder-pads.c: upiencoder's pads. The sink pad's thread requests encodings and queues frames, the source pad's task sends them on in the
- * same order; events and serialised queries keep their place between them. */
+ * same order; events and serialised queries keep their place between them. What queries are answered with is in encoder-queries.c. */
 #include "gst/encoder-private.h"
 
 #include "gst/engine-error.h"
@@ -272,89 +272,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   return gst_pad_push_event (self->srcpad, event) ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
-/* ---- queries --------------------------------------------------------------------------------------------------------------------- */
-
-/* Upstream's pool must cover what is inside here as well. */
-static void
-extend_allocation (GstUpiEncoder *self, GstQuery *query)
-{
-  guint held = gst_upi_encoder_frame_limit (self), index;
-  GstCaps *caps = NULL;
-  GstVideoInfo info;
-
-  for (guint i = 0; i < gst_query_get_n_allocation_pools (query); i++) {
-    GstBufferPool *pool;
-    guint size, min, max;
-    gst_query_parse_nth_allocation_pool (query, i, &pool, &size, &min, &max);
-    min += held;
-    max = max == 0 ? 0 : MAX (max + held, min);
-    gst_query_set_nth_allocation_pool (query, i, pool, size, min, max);
-    gst_clear_object (&pool);
-  }
-  gst_query_parse_allocation (query, &caps, NULL);
-  if (gst_query_get_n_allocation_pools (query) == 0 && caps != NULL && gst_video_info_from_caps (&info, caps))
-    gst_query_add_allocation_pool (query, NULL, (guint) GST_VIDEO_INFO_SIZE (&info), held, 0);
-
-  /* Strides and offsets are always read from the meta; what downstream cannot read is copied for it. */
-  self->plain_layout = !gst_query_find_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  if (self->plain_layout)
-    gst_query_add_allocation_meta (query, GST_VIDEO_META_API_TYPE, NULL);
-  /* The network must see the frame that the caps describe. */
-  if (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE, &index))
-    gst_query_remove_nth_allocation_meta (query, index);
-}
-
-/* Neighbours ask for the CUDA context of the pipeline. */
-static gboolean
-answer_context (GstUpiEncoder *self, GstQuery *query)
-{
-  GST_OBJECT_LOCK (self);
-  GstUpiCuda *cuda = self->cuda != NULL ? gst_upi_cuda_ref (self->cuda) : NULL;
-  GST_OBJECT_UNLOCK (self);
-  gboolean answered = gst_upi_cuda_answer (GST_ELEMENT (self), query, cuda);
-  g_clear_pointer (&cuda, gst_upi_cuda_unref);
-  return answered;
-}
-
-static gboolean
-sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
-{
-  GstUpiEncoder *self = GST_UPI_ENCODER (parent);
-
-  if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT && answer_context (self, query))
-    return TRUE;
-  if (!GST_QUERY_IS_SERIALIZED (query))
-    return gst_pad_query_default (pad, parent, query);
-  gboolean answer = gst_upi_frames_push_query (self->frames, query);
-  if (GST_QUERY_TYPE (query) == GST_QUERY_ALLOCATION && gst_upi_frames_get_result (self->frames) != GST_FLOW_FLUSHING) {
-    extend_allocation (self, query);
-    answer = TRUE;
-  }
-  return answer;
-}
-
-static gboolean
-src_query (GstPad *pad, GstObject *parent, GstQuery *query)
-{
-  GstUpiEncoder *self = GST_UPI_ENCODER (parent);
-
-  if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT && answer_context (self, query))
-    return TRUE;
-  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
-    return gst_pad_query_default (pad, parent, query);
-  if (!gst_pad_peer_query (self->sinkpad, query))
-    return FALSE;
-  gboolean live;
-  GstClockTime min, max;
-  gst_query_parse_latency (query, &live, &min, &max);
-  GST_OBJECT_LOCK (self);
-  min += self->latency;
-  if (GST_CLOCK_TIME_IS_VALID (max))
-    max += self->latency;
-  GST_OBJECT_UNLOCK (self);
-  gst_query_set_latency (query, live, min, max);
-  return TRUE;
-}
+/* ---- source pad: events ---------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 src_event (GstPad *pad, GstObject *parent, GstEvent *event)
@@ -500,14 +418,14 @@ gst_upi_encoder_init_pads (GstUpiEncoder *self)
   self->sinkpad = gst_pad_new_from_template (gst_element_class_get_pad_template (klass, "sink"), "sink");
   gst_pad_set_chain_function (self->sinkpad, sink_chain);
   gst_pad_set_event_full_function (self->sinkpad, sink_event);
-  gst_pad_set_query_function (self->sinkpad, sink_query);
+  gst_pad_set_query_function (self->sinkpad, gst_upi_encoder_sink_query);
   gst_pad_set_activatemode_function (self->sinkpad, sink_activate_mode);
   GST_PAD_SET_PROXY_CAPS (self->sinkpad);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
 
   self->srcpad = gst_pad_new_from_template (gst_element_class_get_pad_template (klass, "src"), "src");
   gst_pad_set_event_function (self->srcpad, src_event);
-  gst_pad_set_query_function (self->srcpad, src_query);
+  gst_pad_set_query_function (self->srcpad, gst_upi_encoder_src_query);
   gst_pad_set_activatemode_function (self->srcpad, src_activate_mode);
   GST_PAD_SET_PROXY_CAPS (self->srcpad);
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);

@@ -1,4 +1,4 @@
-/* encoder-private.h: upiencoder's object, shared by its element (gstupiencoder.c) and its pads (encoder-pads.c). */
+/* encoder-private.h: upiencoder's object, shared by its element (gstupiencoder.c) and its pads (encoder-pads.c, encoder-queries.c). */
 #pragma once
 
 #include <gst/gst.h>
@@ -69,5 +69,9 @@ void gst_upi_encoder_init_pads (GstUpiEncoder *self);
 void gst_upi_encoder_reset_stream (GstUpiEncoder *self);
 /* Frames that may be inside, with the engine open. */
 guint gst_upi_encoder_frame_limit (GstUpiEncoder *self);
+
+/* encoder-queries.c: the pads' query functions. */
+gboolean gst_upi_encoder_sink_query (GstPad *pad, GstObject *parent, GstQuery *query);
+gboolean gst_upi_encoder_src_query (GstPad *pad, GstObject *parent, GstQuery *query);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* The builder functions: each appends one operation, after check.c found its inputs fit, and returns the value it makes. */
+/* The builder functions: each appends one operation, after shapes.c found its inputs fit, and returns the value it makes. */
 
 #include "core/program/passes.h"
 

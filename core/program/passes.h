@@ -54,7 +54,7 @@ UpiValue upi_copy (UpiProgram *p, UpiValue x);
 
 /* ---- passes ---- */
 
-/* check.c: output shape and type of one operation, or an error naming part, operation and the shapes found and expected. */
+/* shapes.c: output shape and type of one operation, or an error naming part, operation and the shapes found and expected. */
 gboolean upi_check_op (const UpiProgram *p, const UpiOp *op, UpiShape *shape, UpiDType *dtype, GError **error);
 /* check.c: all operations, and that every value is written before it is read. */
 gboolean upi_check (const UpiProgram *p, GError **error);

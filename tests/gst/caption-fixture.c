@@ -1,0 +1,45 @@
+/* caption-fixture.c: see caption-fixture.h. */
+#include "tests/gst/caption-fixture.h"
+
+Fixture
+fixture_new (const gchar *description, gboolean with_text)
+{
+  Fixture f = { .stream = stream_new (description, FALSE), .text = text_sink_new () };
+
+  f.caption = stream_get (f.stream, "c");
+  if (with_text)
+    text_sink_request (f.text, f.caption);
+  stream_format (f.stream, "I420", 64, 48);
+  return f;
+}
+
+void
+fixture_free (Fixture *f)
+{
+  gst_object_unref (f->caption);
+  stream_free (f->stream);
+  text_sink_free (f->text);
+}
+
+void
+fixture_push (Fixture *f, guint first, guint end)
+{
+  for (guint i = first; i < end; i++)
+    g_assert_cmpint (stream_push (f->stream, i), ==, GST_FLOW_OK);
+}
+
+void
+fixture_pull (Fixture *f, gint first, gint end)
+{
+  for (gint i = first; i < end; i++) {
+    GstBuffer *buffer = stream_pull (f->stream);
+    g_assert_cmpint (frame_number (buffer), ==, i);
+    gst_buffer_unref (buffer);
+  }
+}
+
+void
+fixture_push_eos (Fixture *f)
+{
+  g_assert_true (gst_harness_push_event (f->stream->harness, gst_event_new_eos ()));
+}
