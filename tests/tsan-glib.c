@@ -103,10 +103,49 @@ g_once_init_leave (volatile void *location, gsize result)
     real (object);                                                                                                                         \
   }
 REFERENCE (g_object_unref, gpointer)
-void gst_mini_object_unref (gpointer object);
 void gst_object_unref (gpointer object);
-REFERENCE (gst_mini_object_unref, gpointer)
 REFERENCE (gst_object_unref, gpointer)
+
+/* What GstMiniObject begins with. */
+typedef struct {
+  GType type;
+  gint refcount;
+} MiniObject;
+
+/* Buffers go from thread to thread (tee, queue), and an owner may let go between another's acquire and its unref, which then is the last: so
+ * all but the last reference are taken back here, each after its release. */
+__attribute__ ((visibility ("default"))) void
+gst_mini_object_unref (MiniObject *object)
+{
+  REAL (gst_mini_object_unref)
+  gint count = __atomic_load_n (&object->refcount, __ATOMIC_ACQUIRE);
+
+  while (count > 1) {
+    __tsan_release (object);
+    if (__atomic_compare_exchange_n (&object->refcount, &count, count - 1, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      return;
+  }
+  __tsan_acquire (object);
+  real (object);
+}
+
+gboolean gst_mini_object_is_writable (const MiniObject *object);
+gpointer gst_mini_object_copy (const MiniObject *object);
+
+/* As GStreamer's, whose own unref would not be the one above. */
+__attribute__ ((visibility ("default"))) gpointer
+gst_mini_object_make_writable (MiniObject *object)
+{
+  gpointer copy;
+
+  if (gst_mini_object_is_writable (object)) {
+    __tsan_acquire (object);
+    return object;
+  }
+  copy = gst_mini_object_copy (object);
+  gst_mini_object_unref (object);
+  return copy;
+}
 
 __attribute__ ((visibility ("default"))) void
 g_atomic_rc_box_release_full (gpointer box, GDestroyNotify clear)
