@@ -12,7 +12,7 @@ import torch
 from models.training.cider import CiderD, plain
 from models.training.dataset import Batch, Encoded
 from models.training.losses import Heads
-from models.training.tasks import Trainee, Words, captioning, self_critical, side_by_side, some_tokens
+from models.training.tasks import Trainee, Words, captioning, frozen_image, sample, self_critical, side_by_side, some_tokens
 from models.training.vocabulary import CaptionVocabulary
 
 from .small import small_model
@@ -94,6 +94,17 @@ class Captions(unittest.TestCase):
             optimizer.step()
             rewards.append(parts["reward"])
         self.assertGreater(sum(rewards[-10:]), 1.3 * sum(rewards[:10]))
+
+    def test_sampled_cold_equals_greedy(self) -> None:
+        """And at the temperature of training it does not."""
+        trainee, words, batch = self.one_image()
+        assert batch.encoded is not None
+        with torch.no_grad():
+            cache = [(k.repeat(4, 1, 1, 1), v.repeat(4, 1, 1, 1)) for k, v in frozen_image(trainee.model, batch.encoded)[2]]
+        greedy = trainee.model.greedy(cache, words.tokenizer.cls, words.tokenizer.sep, 6)
+        cold, warm = ([[i for i in s if i != words.tokenizer.sep] for s in sample(trainee.model, words, cache, 6, t)] for t in (1e-5, 0.5))
+        self.assertEqual(cold, greedy)
+        self.assertNotEqual(warm, greedy)
 
     def test_dropout_is_captioning_s_alone(self) -> None:
         """With it two steps differ, without it they do not; it ends with the step; at 1 nothing is read but where the text begins."""

@@ -48,6 +48,12 @@ class Remember(unittest.TestCase):
         self.assertGreater(float(backbone.blocks[9].project.weight.grad.abs().sum()), 0)
         self.assertTrue(all(p.grad is None for p in imagenet.backbone.parameters()))
 
+    def test_too_few_frozen_blocks_are_refused(self) -> None:
+        command = [sys.executable, "-m", "models.training.train", "--data", "none", "--stage", "regions", "--frozen", str(SHARED - 1)]
+        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"--frozen {SHARED - 1}: remembering ImageNet needs {SHARED} frozen blocks or more, or give --forget", done.stderr)
+
 
 class Views(unittest.TestCase):
     def test_every_image_is_stored_as_often_as_asked(self) -> None:

@@ -93,6 +93,7 @@ class Run:
             self.words.vocabulary = CaptionVocabulary(self.words.tokenizer, self.trainee.model.caption.token_ids)
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
+        self.trainee.dropout = options.dropout
         self.trainee.model.to(memory_format=torch.channels_last)
         if options.remember and options.stage == "regions":
             self.trainee.imagenet = ImageNet(efficientnet_state())
@@ -173,7 +174,6 @@ class Run:
         torch.manual_seed(self.seed * 1_000_003 + plan.step)
         self.words.rng = random.Random(self.seed * 1_000_003 + plan.step)
         self.trainee.seen_tokens = self.o.tokens if plan.progress < 0.75 else 1.0  # at the end, images as they are in use
-        self.trainee.dropout = self.o.dropout
         self.optimizer.zero_grad()
         loss, parts = self.loss(plan, batch)
         loss.backward()
