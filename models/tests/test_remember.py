@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from models.reference.backbone import EfficientNetLite0, load_efficientnet_lite0
@@ -48,11 +49,52 @@ class Remember(unittest.TestCase):
         self.assertGreater(float(backbone.blocks[9].project.weight.grad.abs().sum()), 0)
         self.assertTrue(all(p.grad is None for p in imagenet.backbone.parameters()))
 
+    def test_a_backbone_with_another_c2_is_told_apart(self) -> None:
+        state = efficientnet_state()
+        backbone, imagenet = EfficientNetLite0(), ImageNet(state)
+        load_efficientnet_lite0(backbone, state)
+        backbone.half().float()  # as an exported model has it
+        self.assertTrue(imagenet.shares_c2(backbone))
+        with torch.no_grad():
+            backbone.blocks[SHARED].project.weight *= 2  # not shared
+        self.assertTrue(imagenet.shares_c2(backbone))
+        with torch.no_grad():
+            backbone.blocks[SHARED - 1].project.weight *= 1.01
+        self.assertFalse(imagenet.shares_c2(backbone))
+
     def test_too_few_frozen_blocks_are_refused(self) -> None:
         command = [sys.executable, "-m", "models.training.train", "--data", "none", "--stage", "regions", "--frozen", str(SHARED - 1)]
         done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 2)
         self.assertIn(f"--frozen {SHARED - 1}: remembering ImageNet needs {SHARED} frozen blocks or more, or give --forget", done.stderr)
+
+
+class Memory(unittest.TestCase):
+    def test_captions_of_the_nearest_images_fit_with_either_backbone(self) -> None:
+        """Squares and stripes: an unseen one gets the words of its kind."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            generate(folder)
+            stripes = np.zeros((64, 80, 3), np.uint8)
+            stripes[::8] = stripes[1::8] = 255
+            for split in ("train", "extra"):
+                raw = json.loads((folder / f"{split}.json").read_text())
+                for words in raw["captions"]:
+                    words["caption"] = "a bright square on noise"  # four words or more, for CIDEr-D's longest n-grams
+                for image, words in zip(raw["images"][::2], raw["captions"][::2]):
+                    shifted = np.roll(stripes, image["id"], 0)
+                    Image.fromarray(shifted).save(folder / image["file_name"])
+                    words["caption"] = "thin stripes side by side"
+                (folder / f"{split}.json").write_text(json.dumps(raw))
+            (folder / "val.json").write_text((folder / "extra.json").read_text())
+            for more in ([], ["--own-backbone"]):
+                command = ["--data", name, "--neighbours", "3", *more]
+                done = subprocess.run(
+                    [sys.executable, "-m", "models.training.baseline", *command], cwd=ROOT, check=True, stdout=subprocess.PIPE
+                )
+                said = json.loads(done.stdout)
+                self.assertEqual((said["images"], said["neighbours"]), (6, 3))
+                self.assertAlmostEqual(said["CIDEr-D"], 1000, delta=0.1)  # every caption is right
 
 
 class Views(unittest.TestCase):

@@ -24,6 +24,13 @@ class ImageNet:
         load_efficientnet_lite0(self.backbone, state)
         self.backbone.requires_grad_(False).to(memory_format=torch.channels_last)
 
+    def shares_c2(self, backbone: EfficientNetLite0) -> bool:
+        """Whether `backbone` has these weights up to C2, but for a rounding to float16."""
+        state = backbone.state_dict()
+        parts = ("stem.", *(f"blocks.{i}." for i in range(SHARED)))
+        mine = {k: v for k, v in self.backbone.state_dict().items() if k.startswith(parts)}
+        return all(torch.allclose(state[k], v, rtol=1e-3, atol=1e-6) for k, v in mine.items())
+
     @torch.no_grad()
     def cells(self, c2: Tensor) -> Tensor:
         """C2 [B, 24, H/4, W/4] → the last map [B, H/32, W/32, 320], every cell normalised."""

@@ -97,6 +97,11 @@ class Run:
         self.trainee.model.to(memory_format=torch.channels_last)
         if options.remember and options.stage == "regions":
             self.trainee.imagenet = ImageNet(efficientnet_state())
+            if not self.trainee.imagenet.shares_c2(self.trainee.model.backbone):
+                raise SystemExit(
+                    f"{options.start}: its backbone is not ImageNet's up to C2, which remembering ImageNet needs; start from weights "
+                    "that were trained with these blocks frozen, or give --forget"
+                )
         if supported():
             install(self.trainee, options.cache.parent)
             if self.trainee.imagenet is not None:
