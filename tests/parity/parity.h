@@ -61,6 +61,11 @@ const void *parity_family_case (const ParityFamily *family, guint index);
 gboolean parity_case_is_big (const ParityFamily *family, guint index);
 /* (transfer full): "conv2d/n1 17x33x24 ..." */
 gchar *parity_case_name (const ParityFamily *family, guint index);
+/* (transfer full): a case's program, its inputs filled. */
+Parity *parity_build (const ParityFamily *family, guint index, ParityVariant variant);
+/* (transfer full): plan and context of the built program, buffers bound. Once a case: the plan takes its program. */
+UpiContext *parity_open (Parity *parity, const UpiBackend *backend, guint threads, UpiPlan **plan);
+void parity_free (Parity *parity);
 /* Builds, runs and compares; g_test fails with what differs. */
 void parity_check (const UpiBackend *backend, const ParityFamily *family, guint index, ParityVariant variant);
 /* What share of the hardware's peak a run of the plan is whose operations took these times, in words; NULL where the backend knows no peak.
