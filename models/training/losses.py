@@ -196,7 +196,7 @@ def region_losses(
     return out
 
 
-# Boxes pull the shared maps twice as hard as classes where all count alike, and are the better half of the result already (AP is two
+# Boxes pull the shared maps 1.7 times as hard as classes where all count alike, and are the better half of the result already (AP is two
 # thirds of AP50).
 WEIGHTS = {
     "detect": 2.0, "class": 2.0, "dense_class": 2.0, "fg": 1.5, "dense_fg": 1.5, "box": 1.0, "dense_box": 1.0,
