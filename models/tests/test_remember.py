@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from models.reference.backbone import EfficientNetLite0, load_efficientnet_lite0
+from models.reference.backbone import EfficientNetLite0, ResNet50, load_efficientnet_lite0
 from models.training.encode import EncodedSampler
 from models.training.remember import SHARED, ImageNet, normalised, remember_loss
 from models.training.setup import efficientnet_state
@@ -61,6 +61,22 @@ class Remember(unittest.TestCase):
         with torch.no_grad():
             backbone.blocks[SHARED - 1].project.weight *= 1.01
         self.assertFalse(imagenet.shares_c2(backbone))
+        self.assertFalse(imagenet.shares_c2(ResNet50()))
+
+    def test_a_start_with_another_c2_is_refused(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            generate(folder)
+            start = folder / "start.pt"
+            torch.save({"trainee": {"model.backbone.stem.bias": torch.ones(32)}, "average": {}}, start)
+            command = ["--data", folder, "--out", folder / "out", "--cache", folder / "cache", "--stage", "regions", "--start", start]
+            done = subprocess.run(
+                [sys.executable, "-m", "models.training.train", *map(str, command), "--workers", "1"],
+                cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{start}: its backbone is not ImageNet's EfficientNet-Lite0 up to C2", done.stderr)
+        self.assertIn("give --forget", done.stderr)
 
     def test_too_few_frozen_blocks_are_refused(self) -> None:
         command = [sys.executable, "-m", "models.training.train", "--data", "none", "--stage", "regions", "--frozen", str(SHARED - 1)]

@@ -157,6 +157,13 @@ class Matching(unittest.TestCase):
             self.assertTrue(grad is not None and bool(grad.abs().sum() > 0), name)
 
 
+    def test_layers_of_the_region_decoder_weigh_alike(self) -> None:
+        one = torch.ones(())
+        for kind in ("class", "fg", "box"):
+            self.assertEqual(float(total({f"{kind}0": one, f"{kind}2": one})), 2 * float(total({f"dense_{kind}": one})))
+        with self.assertRaises(KeyError):  # no loss without a weight
+            total({"other": one})
+
     def test_neighbours_alike_in_colour_want_one_label(self) -> None:
         """Left half red, right half blue: a mask that follows the edge costs nothing, one that cuts across the red does."""
         colour = torch.zeros(1, 3, 8, 8)

@@ -24,8 +24,10 @@ class ImageNet:
         load_efficientnet_lite0(self.backbone, state)
         self.backbone.requires_grad_(False).to(memory_format=torch.channels_last)
 
-    def shares_c2(self, backbone: EfficientNetLite0) -> bool:
-        """Whether `backbone` has these weights up to C2, but for a rounding to float16."""
+    def shares_c2(self, backbone: nn.Module) -> bool:
+        """Whether `backbone` is of this kind and has these weights up to C2, but for a rounding to float16."""
+        if not isinstance(backbone, EfficientNetLite0):
+            return False
         state = backbone.state_dict()
         parts = ("stem.", *(f"blocks.{i}." for i in range(SHARED)))
         mine = {k: v for k, v in self.backbone.state_dict().items() if k.startswith(parts)}

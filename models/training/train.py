@@ -99,8 +99,8 @@ class Run:
             self.trainee.imagenet = ImageNet(efficientnet_state())
             if not self.trainee.imagenet.shares_c2(self.trainee.model.backbone):
                 raise SystemExit(
-                    f"{options.start}: its backbone is not ImageNet's up to C2, which remembering ImageNet needs; start from weights "
-                    "that were trained with these blocks frozen, or give --forget"
+                    f"{options.start or options.model}: its backbone is not ImageNet's EfficientNet-Lite0 up to C2, which "
+                    "remembering ImageNet needs; start from weights that were trained with these blocks frozen, or give --forget"
                 )
         if supported():
             install(self.trainee, options.cache.parent)

@@ -108,14 +108,14 @@ measured_share (UpiContext *context)
 }
 
 void
-parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, guint threads)
+parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, const gchar *name, guint threads)
 {
   enum { MAX_RUNS = 200 };
   Parity *parity = parity_build (family, index, PARITY_DENSE);
   g_autoptr (UpiPlan) plan = NULL;
   g_autoptr (UpiContext) context = NULL;
   gdouble times[MAX_RUNS], bytes = 0, total = 0;
-  g_autofree gchar *name = parity_case_name (family, index), *share = NULL;
+  g_autofree gchar *share = NULL;
   guint n = 0;
   const UpiProgram *p;
 

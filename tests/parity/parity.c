@@ -75,7 +75,7 @@ each_case (const UpiBackend *backend, const ParityFamily *families, guint n_fami
       if (!bench)
         add_tests (backend, &families[f], i, name);
       else if (filter != NULL || parity_case_is_big (&families[f], i))
-        parity_bench (backend, &families[f], i, (guint) threads);
+        parity_bench (backend, &families[f], i, name, (guint) threads);
     }
   }
 }

@@ -71,7 +71,7 @@ void parity_check (const UpiBackend *backend, const ParityFamily *family, guint 
 /* What share of the hardware's peak a run of the plan is whose operations took these times, in words; NULL where the backend knows no peak.
  * An operation is bound by what takes longer at the peak's rates: its bytes, or its arithmetic. */
 gchar *parity_share_of_peak (const UpiPlan *plan, const gdouble *microseconds);
-/* Prints one line: time, GB/s, GFLOP/s, share of the peak. */
-void parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, guint threads);
+/* Prints one line: `name`, time, GB/s, GFLOP/s, share of the peak. */
+void parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, const gchar *name, guint threads);
 
 G_END_DECLS
