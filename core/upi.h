@@ -2,6 +2,11 @@
  *
  * A frame is encoded once (upi_engine_encode); detection, segmentation, classification, captioning and retrieval read that encoding.
  * Nothing here knows GStreamer. All functions may be called from any thread; objects are reference-counted; errors are UPI_ERROR.
+ *
+ * A program goes on with every later version of the library. Structs that a caller fills begin with their size, which it sets to what sizeof
+ * gave when it was compiled: `{ .size = sizeof (UpiImage), … }`; new fields come at their ends, and 0 there means what was before they came.
+ * Structs in arrays (UpiObject) and those with data behind them (UpiMask) have room in reserve and keep their size for ever; the other ones
+ * are made by the library alone and grow at their ends. Reserved fields are 0.
  */
 #pragma once
 
@@ -44,7 +49,8 @@ typedef enum {
 typedef struct _UpiEngine UpiEngine;
 
 /**
- * UpiEngineOptions: zero-initialise; NULL and 0 mean the default.
+ * UpiEngineOptions: zero-initialise, then set @size; NULL and 0 mean the default.
+ * @size: sizeof (UpiEngineOptions)
  * @model: name (searched in $UPI_MODEL_PATH, the user's data directory, the installed models) or directory; default "nano"
  * @device: "auto", "cpu", "cuda", "cuda:1"; default "auto"
  * @instance_id: engines of equal model, device and id are one
@@ -58,6 +64,7 @@ typedef struct _UpiEngine UpiEngine;
  *   upi_engine_open() returns if it opened none there
  */
 typedef struct {
+  gsize size;
   const gchar *model;
   const gchar *device;
   const gchar *instance_id;
@@ -98,6 +105,7 @@ typedef struct {
 
 /**
  * upi_engine_open: opens or joins the engine of (model, device, instance id). Blocks while the model loads, once however many ask.
+ * @options: (nullable): NULL: all defaults. With a wrong size nothing of it is read, and its context is not freed either
  * Returns: (transfer full) (nullable): NULL and @error
  */
 UPI_API UpiEngine *upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GError **error);
@@ -159,12 +167,14 @@ typedef gboolean (*UpiImageRead) (gpointer user_data, guint8 *rgb, guint width, 
 
 /**
  * UpiImage: pixels that the engine reads in place, once.
+ * @size: sizeof (UpiImage)
  * @kr, @kb: YUV matrix (BT.709: 0.2126, 0.0722; 0 = BT.601: 0.299, 0.114); ignored for RGB
  * @full_range: luma is 0..255 instead of 16..235
  * @on_device: the planes are addresses of the engine's device, in its context, complete for every stream; an engine on cuda reads them there
  * @release: called exactly once, right after the pixels were read, or when the ticket ends without; from any thread; may be NULL
  */
 typedef struct {
+  gsize size;
   UpiPixelFormat format;
   guint width, height;
   const guint8 *planes[4];
@@ -184,7 +194,8 @@ typedef struct {
  * @pts: carried through, any unit
  * @done: (nullable)
  * Never blocks. Bounded by the callers: each keeps a bounded number of tickets in flight.
- * Returns: (transfer full): NULL and @error if the arguments are wrong (release has then been called)
+ * Returns: (transfer full): NULL and @error if the arguments are wrong (release has then been called, but for an image whose size is too small
+ *   to have one)
  */
 UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
     gpointer user_data, GError **error);
@@ -219,11 +230,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiLabels, upi_labels_unref)
 /**
  * UpiMask: 8-bit instance mask at the network's mask resolution, cropped to its box; 0..255 is probability. Reference-counted.
  * @x, @y, @width, @height: where the mask's grid lies, in 0..1 of the frame (outer edges of its cells)
+ * Its size is fixed for ever.
  */
 typedef struct {
   gint ref_count; /* private */
   gfloat x, y, width, height;
   guint columns, rows;
+  gpointer reserved[4];
   guint8 data[]; /* rows × columns */
 } UpiMask;
 UPI_API UpiMask *upi_mask_new (guint columns, guint rows);
@@ -235,21 +248,28 @@ UPI_API void upi_mask_unref (UpiMask *mask);
  * @label: index into the labels
  * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame, clipped to it
  * @mask: (nullable)
+ * @region: which of the encoding's proposals
+ * @flags: 0; bits to come
+ * Its size is fixed for ever: it comes in arrays.
  */
 typedef struct {
   guint label;
   gfloat score;
   gfloat x, y, width, height;
   UpiMask *mask;
-  guint region; /* which of the encoding's proposals */
+  guint region;
+  guint flags;
+  gpointer reserved[8];
 } UpiObject;
 
 typedef struct {
+  gsize size;           /* sizeof (UpiDetectOptions) */
   gfloat threshold;     /* 0..1 */
   gfloat iou_threshold; /* greedy non-maximum suppression within a label; ≥ 1 = none */
   guint max_objects;
   gboolean masks;
   gboolean all_pairs; /* every (region, label) pair above threshold competes (for AP); otherwise one class a region */
+  guint reserved;     /* no padding at the end: a later field would read what happened to be there */
 } UpiDetectOptions;
 
 typedef struct {
@@ -274,22 +294,25 @@ UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfl
 /* ---- captions -------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
+  gsize size;            /* sizeof (UpiCaptionOptions) */
   guint max_tokens;      /* 0 = the model's limit */
   guint beam_size;       /* 0, 1 = greedy */
   gfloat length_penalty; /* score / length^penalty; used when beam_size > 1 */
+  guint reserved;
 } UpiCaptionOptions;
 
 /* The text so far (a partial caption), from a worker, no lock held. */
 typedef void (*UpiPartialFunc) (const gchar *text, gpointer user_data);
 
 /* Queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time). The result is upi_ticket_get_text().
- * @partial, @done: (nullable), both get @user_data */
+ * @options: (nullable): NULL: all defaults; @partial, @done: (nullable), both get @user_data */
 UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options, UpiPartialFunc partial,
     UpiTicketFunc done, gpointer user_data, GError **error);
 
 /* ---- measuring ------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
+  gsize size; /* sizeof (UpiEngineStats), set by the caller */
   guint64 encoded, failed, cancelled, captions, caption_tokens, text_cache_hits, text_cache_misses;
   guint queue_length, workers;
   guint64 convert_us, infer_us, caption_us; /* totals */
@@ -297,6 +320,7 @@ typedef struct {
   guint encodings_alive, encodings_pooled;
   guint64 image_runs; /* of the image side; encoded / image_runs frames were in a batch */
 } UpiEngineStats;
+/* Fills what @stats has room for; what this version of the library does not count is 0. */
 UPI_API void upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats);
 
 /* Version of the library, "0.1.0". */

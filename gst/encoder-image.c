@@ -272,6 +272,7 @@ gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GD
   mapped->released = released;
   mapped->user_data = user_data;
   *image = (UpiImage){
+    .size = sizeof (UpiImage),
     .format = reader->format,
     .width = (guint) GST_VIDEO_INFO_WIDTH (info),
     .height = (guint) GST_VIDEO_INFO_HEIGHT (info),

@@ -307,7 +307,7 @@ gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
   g_mutex_init (&self->lock);
   gst_upi_caption_stream_init (&self->text);
   self->interval = DEFAULT_INTERVAL;
-  self->options = (UpiCaptionOptions){ DEFAULT_MAX_TOKENS, DEFAULT_BEAM_SIZE, DEFAULT_LENGTH_PENALTY };
+  self->options = (UpiCaptionOptions){ sizeof (UpiCaptionOptions), DEFAULT_MAX_TOKENS, DEFAULT_BEAM_SIZE, DEFAULT_LENGTH_PENALTY };
   gst_upi_caption_restart (self);
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");

@@ -450,7 +450,8 @@ gst_upi_detect_init (GstUpiDetect *self)
 {
   self->labeller = gst_upi_labeller_new ();
   g_mutex_init (&self->labels_lock);
-  self->options = (UpiDetectOptions){ .threshold = -1, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };
+  self->options =
+      (UpiDetectOptions){ .size = sizeof (UpiDetectOptions), .threshold = -1, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };
   self->roi_meta = TRUE;
   gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), TRUE);
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);

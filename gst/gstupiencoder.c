@@ -122,6 +122,7 @@ static UpiEngineOptions
 engine_options (GstUpiEncoder *self)
 {
   return (UpiEngineOptions){
+    .size = sizeof (UpiEngineOptions),
     .model = self->model,
     .device = self->device,
     .instance_id = self->instance_id,
@@ -242,7 +243,7 @@ get_stats (GstUpiEncoder *self)
   GST_OBJECT_LOCK (self);
   UpiEngine *engine = self->engine != NULL ? upi_engine_ref (self->engine) : NULL;
   GST_OBJECT_UNLOCK (self);
-  UpiEngineStats shared = { 0 };
+  UpiEngineStats shared = { .size = sizeof (UpiEngineStats) };
   if (engine != NULL)
     upi_engine_get_stats (engine, &shared);
   gdouble fill = shared.image_runs > 0 ? (gdouble) shared.encoded / (gdouble) shared.image_runs : 0;

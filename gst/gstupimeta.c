@@ -98,6 +98,7 @@ object_set (GstUpiObject *to, const GstUpiObject *from, gboolean shared)
   const gchar *label = from->label != NULL ? from->label : "";
 
   *to = *from;
+  memset (to->reserved, 0, sizeof to->reserved); /* nobody owns what may be there */
   to->label = shared ? g_atomic_rc_box_acquire ((gchar *) label) : g_atomic_rc_box_dup (strlen (label) + 1, label);
   to->mask = from->mask != NULL ? upi_mask_ref (from->mask) : NULL;
 }
@@ -141,6 +142,9 @@ gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *capti
     list->n_items = n_captions;
     for (guint i = 0; i < n_captions; i++) {
       list->items[i] = captions[i];
+      list->items[i].n_regions = 0; /* of nobody who could lend them longer than this call */
+      list->items[i].regions = NULL;
+      memset (list->items[i].reserved, 0, sizeof list->items[i].reserved);
       list->items[i].text = g_strdup (captions[i].text != NULL ? captions[i].text : "");
     }
     result->captions = list;

@@ -26,13 +26,26 @@ typedef struct _GstUpiMeta GstUpiMeta;
 typedef struct _GstUpiContent GstUpiContent;
 
 /**
- * GstUpiObject: one region of a frame.
+ * GstUpiObjectFlags:
+ * @GST_UPI_OBJECT_NONE: seen in the frame that was inferred
+ */
+typedef enum { GST_UPI_OBJECT_NONE = 0 } GstUpiObjectFlags;
+
+/**
+ * GstUpiObject: one region of a frame. Zero-initialise it; 0 and NULL mean that nothing is known.
  * @label: UTF-8, one of the words that upidetect was given; owned by the content
  * @label_id: index of @label in that list
  * @score: 0..1
  * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame
  * @mask: (nullable): 8-bit instance mask, see #UpiMask; owned by the content
  * @region: which of the encoding's proposals it came from
+ * @flags: bits of #GstUpiObjectFlags
+ * @track_id: 1, 2, 3 … a stream, the same number as long as it is the same object; 0: nobody follows it
+ * @velocity_x, @velocity_y: how fast the box's centre moves, in frames' widths and heights a second; 0 without a track
+ * @age: for how long its track is known, nanoseconds; 0 without a track
+ * @reserved: NULL
+ *
+ * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 136 bytes.
  */
 typedef struct {
   const gchar *label;
@@ -41,18 +54,37 @@ typedef struct {
   gfloat x, y, width, height;
   UpiMask *mask;
   guint region;
+  guint flags;
+  guint64 track_id;
+  gfloat velocity_x, velocity_y;
+  GstClockTime age;
+  gpointer reserved[8];
 } GstUpiObject;
 
 /**
- * GstUpiCaption: one sentence about the frame.
+ * GstUpiCaptionRegion: which of the frame's objects some of a caption's words stand for; read with functions to come.
+ */
+typedef struct _GstUpiCaptionRegion GstUpiCaptionRegion;
+
+/**
+ * GstUpiCaption: one sentence about the frame. Zero-initialise it.
  * @text: UTF-8; owned by the content
  * @pts: of the frame that it describes, nanoseconds, or GST_CLOCK_TIME_NONE
  * @duration: how long it is to be shown from the frame that it starts with, nanoseconds, or GST_CLOCK_TIME_NONE
+ * @flags: 0; bits to come
+ * @n_regions, @regions: (nullable): the regions that its words stand for; owned by the content; 0 and NULL: not asked for
+ * @reserved: NULL
+ *
+ * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 104 bytes.
  */
 typedef struct {
   const gchar *text;
   GstClockTime pts;
   GstClockTime duration;
+  guint flags;
+  guint n_regions;
+  const GstUpiCaptionRegion *regions;
+  gpointer reserved[8];
 } GstUpiCaption;
 
 /**
@@ -118,7 +150,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
 /* ---- meta: one a buffer ---------------------------------------------------------------------------------------------------------- */
 
 /**
- * GstUpiMeta:
+ * GstUpiMeta: made by GStreamer, grows at its end.
  * @content: never NULL; replace it with gst_upi_meta_set_content()
  */
 struct _GstUpiMeta {

@@ -264,7 +264,7 @@ annotate_image (GstSample *sample, UpiImage *image, guint *display_width, guint 
     return FALSE;
   }
   mapped->sample = gst_sample_ref (sample);
-  memset (image, 0, sizeof *image);
+  *image = (UpiImage){ .size = sizeof *image };
   image->format = UPI_PIXELS_RGB;
   image->width = info.width;
   image->height = info.height;

@@ -119,9 +119,9 @@ print_row (const gchar *name, gdouble seconds, gdouble total, guint frames)
 void
 upi_time_shares_print (UpiTimeShares *shares, const gchar *model, const gchar *device)
 {
-  UpiEngineOptions options = { .model = model, .device = device };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = model, .device = device };
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, NULL);
-  UpiEngineStats stats = { 0 };
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
   struct rusage usage;
   guint frames = upi_time_shares_frames (shares);
   gdouble seconds[N_WATCHED];

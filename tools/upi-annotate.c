@@ -400,7 +400,9 @@ static gboolean
 set_up (Run *run, GError **error)
 {
   const Options *o = run->options;
-  UpiEngineOptions options = { .model = o->model, .device = o->device, .threads = o->threads, .batch_size = o->batch_size };
+  UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = o->model, .device = o->device, .threads = o->threads, .batch_size = o->batch_size
+  };
 
   if (o->coco) {
     g_autofree gchar *beside = g_path_get_dirname (o->coco);
@@ -415,13 +417,14 @@ set_up (Run *run, GError **error)
   if (!run->engine)
     return FALSE;
   run->detect = (UpiDetectOptions){
+    .size = sizeof (UpiDetectOptions),
     .threshold = isnan (o->threshold) ? (o->coco ? 0.001f : upi_engine_info (run->engine)->threshold) : (gfloat) o->threshold,
     .iou_threshold = isnan (o->iou_threshold) ? (o->coco ? 1 : 0.7f) : (gfloat) o->iou_threshold,
     .max_objects = o->max_objects,
     .masks = !o->no_masks,
     .all_pairs = o->coco != NULL,
   };
-  run->caption = (UpiCaptionOptions){ o->max_tokens, o->beam_size, (gfloat) o->length_penalty };
+  run->caption = (UpiCaptionOptions){ sizeof (UpiCaptionOptions), o->max_tokens, o->beam_size, (gfloat) o->length_penalty };
   run->in_flight = upi_engine_info (run->engine)->workers + MAX (o->batch_size, 2);
   run->next_id = 1;
   return set_labels (run, error) && open_outputs (run, error) && (!o->texts || write_texts (run, error));

@@ -315,26 +315,28 @@ upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
 }
 
 UpiTicket *
-upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options, UpiPartialFunc partial, UpiTicketFunc done,
+upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *asked, UpiPartialFunc partial, UpiTicketFunc done,
     gpointer user_data, GError **error)
 {
   UpiTicket *ticket;
+  UpiCaptionOptions options = { 0 };
 
+  if (asked && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiCaptionOptions, reserved), "UpiCaptionOptions", error))
+    return NULL;
   if (!upi_engine_owns (engine, encoding, NULL, error))
     return NULL;
-  if (options && options->beam_size > MAX_BEAM) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "beam size %u is too large, expected 1 to %d", options->beam_size, MAX_BEAM);
+  if (options.beam_size > MAX_BEAM) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "beam size %u is too large, expected 1 to %d", options.beam_size, MAX_BEAM);
     return NULL;
   }
-  if (options && options->beam_size > 1 && !(options->length_penalty >= 0 && options->length_penalty <= 10)) {
+  if (options.beam_size > 1 && !(options.length_penalty >= 0 && options.length_penalty <= 10)) {
     g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "length penalty %g is out of range, expected 0 to 10", (gdouble) options->length_penalty);
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "length penalty %g is out of range, expected 0 to 10", (gdouble) options.length_penalty);
     return NULL;
   }
   ticket = upi_ticket_new (UPI_TICKET_CAPTION, engine->queue, done, user_data);
   ticket->source = upi_encoding_hold (encoding);
-  if (options)
-    ticket->caption = *options;
+  ticket->caption = options;
   ticket->partial = partial;
   upi_queue_push (engine->queue, ticket);
   return ticket;

@@ -139,13 +139,16 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
 }
 
 UpiDetections *
-upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options, GError **error)
+upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *asked, GError **error)
 {
+  UpiDetectOptions known;
+  const UpiDetectOptions *options = &known;
   g_autoptr (UpiDetections) detections = NULL;
   g_autoptr (GArray) objects = NULL;
   guint kept;
 
-  if (!upi_engine_owns (engine, encoding, labels, error))
+  if (!upi_sized_read (&known, sizeof known, asked, UPI_SIZED_FIRST (UpiDetectOptions, reserved), "UpiDetectOptions", error)
+      || !upi_engine_owns (engine, encoding, labels, error))
     return NULL;
   if (!(options->threshold >= 0 && options->threshold <= 1) || !(options->iou_threshold >= 0)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "threshold %g and IoU threshold %g: expected 0 to 1, and 0 or more",

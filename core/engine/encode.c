@@ -83,20 +83,22 @@ check_size (guint width, guint height, GError **error)
 }
 
 UpiTicket *
-upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done, gpointer user_data,
+upi_engine_encode (UpiEngine *engine, const UpiImage *asked, guint width, guint height, guint64 pts, UpiTicketFunc done, gpointer user_data,
     GError **error)
 {
   UpiTicket *ticket;
+  UpiImage image;
+  gboolean is_known = upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
 
   if (width == 0 && height == 0)
-    upi_engine_nearest_size (engine, image->width, image->height, &width, &height);
-  if (!check_image (engine, image, error) || !check_size (width, height, error)) {
-    if (image->release)
-      image->release (image->user_data);
+    upi_engine_nearest_size (engine, image.width, image.height, &width, &height);
+  if (!is_known || !check_image (engine, &image, error) || !check_size (width, height, error)) {
+    if (image.release)
+      image.release (image.user_data);
     return NULL;
   }
   ticket = upi_ticket_new (UPI_TICKET_ENCODE, engine->queue, done, user_data);
-  ticket->image = *image;
+  ticket->image = image;
   ticket->width = width;
   ticket->height = height;
   ticket->pts = pts;

@@ -2,8 +2,6 @@
  * picture's aspect, its counters. */
 #include "core/engine/engine-private.h"
 
-#include <string.h>
-
 const UpiEngineInfo *
 upi_engine_info (const UpiEngine *engine)
 {
@@ -11,8 +9,15 @@ upi_engine_info (const UpiEngine *engine)
 }
 
 gchar *
-upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *options)
+upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *asked)
 {
+  UpiEngineOptions known;
+  const UpiEngineOptions *options = &known;
+  g_autoptr (GError) error = NULL;
+
+  if (!upi_sized_read (&known, sizeof known, asked, UPI_SIZED_FIRST (UpiEngineOptions, cuda_context_data), "UpiEngineOptions", &error))
+    return g_strdup (error->message);
+
   const UpiEngineInfo *info = &engine->info;
   guint per_frame = MAX (options->threads_per_frame, 1);
   guint workers = options->threads ? MAX (options->threads / per_frame, 1) : info->workers;
@@ -60,12 +65,12 @@ upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint dis
 }
 
 void
-upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats)
+upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *result)
 {
+  UpiEngineStats known = { .size = sizeof known }, *stats = &known;
   UpiQueue *queue = engine->queue;
   UpiCounters *counters = &queue->counters;
 
-  memset (stats, 0, sizeof *stats);
   stats->encoded = (gsize) g_atomic_pointer_get (&counters->encoded);
   stats->failed = (gsize) g_atomic_pointer_get (&counters->failed);
   stats->cancelled = (gsize) g_atomic_pointer_get (&counters->cancelled);
@@ -85,4 +90,6 @@ upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats)
   g_mutex_lock (&queue->lock);
   stats->queue_length = queue->waiting.length;
   g_mutex_unlock (&queue->lock);
+  if (!upi_sized_write (result, UPI_SIZED_FIRST (UpiEngineStats, image_runs), stats, sizeof *stats))
+    g_critical ("UpiEngineStats.size is %" G_GSIZE_FORMAT ": set it to sizeof (UpiEngineStats)", result->size);
 }

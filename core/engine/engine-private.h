@@ -21,6 +21,16 @@ G_BEGIN_DECLS
 /* Aligned to 64 bytes, uninitialised; NULL and UPI_ERROR_MEMORY that says what it was for. free() releases it. */
 void *upi_block_new (gsize bytes, const gchar *purpose, GError **error);
 
+/* ---- structs with a size (sized.c) ------------------------------------------------------------------------------------------------ */
+
+/* Bytes of a struct up to its last field of the first version of upi.h: a program's cannot have less. */
+#define UPI_SIZED_FIRST(Type, last) (G_STRUCT_OFFSET (Type, last) + sizeof (((Type *) NULL)->last))
+/* Copies what a caller filled, of whatever version of the header, into @known bytes at @to; fields that it lacks become 0. FALSE: it is smaller
+ * than @first, then @to is all 0, or it asks for what this version does not know. */
+gboolean upi_sized_read (gpointer to, gsize known, gconstpointer from, gsize first, const gchar *name, GError **error);
+/* The other way, into a struct of the caller's; FALSE: it is smaller than @first, and nothing was written. */
+gboolean upi_sized_write (gpointer to, gsize first, gconstpointer from, gsize known);
+
 /* ---- queue (queue.c) ------------------------------------------------------------------------------------------------------------- */
 
 /* Counters that outlive the engine with its last ticket; all atomic. */

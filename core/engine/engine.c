@@ -332,16 +332,18 @@ resolve (Request *request, GError **error)
 UpiEngine *
 upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GError **error)
 {
-  static const UpiEngineOptions defaults;
-  Request request = { .options = options ? options : &defaults };
+  UpiEngineOptions known = { 0 };
+  Request request = { .options = &known };
   UpiEngine *engine = NULL;
+  gboolean is_known = !options
+      || upi_sized_read (&known, sizeof known, options, UPI_SIZED_FIRST (UpiEngineOptions, cuda_context_data), "UpiEngineOptions", error);
   gulong handler = 0;
 
-  if (request.options->cuda_context_free) {
+  if (known.cuda_context_free) {
     request.owner = g_atomic_rc_box_new (UpiContextOwner);
-    *request.owner = (UpiContextOwner){ options->cuda_context_free, options->cuda_context_data };
+    *request.owner = (UpiContextOwner){ known.cuda_context_free, known.cuda_context_data };
   }
-  if (resolve (&request, error)) {
+  if (is_known && resolve (&request, error)) {
     if (cancellable)
       handler = g_cancellable_connect (cancellable, G_CALLBACK (wake_openers), NULL, NULL);
     engine = join_or_open (&request, cancellable, error);

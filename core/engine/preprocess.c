@@ -352,7 +352,9 @@ gboolean
 upi_scaler_describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
     UpiFrame *frame, GError **error)
 {
-  UpiImage scaled = { .format = UPI_PIXELS_RGB, .width = width, .height = height, .strides = { 3 * (gssize) width } };
+  UpiImage scaled = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = width, .height = height, .strides = { 3 * (gssize) width }
+  };
 
   if (image->format != UPI_PIXELS_READ)
     return describe (scaler, image, width, height, mean, std, frame, error);

@@ -31,7 +31,8 @@ bench_engine (Bench *bench)
 {
   static const gchar *const words[] = { "person", "bicycle", "red car", "dog", "bus", "traffic light", "chair", "backpack", NULL };
   g_autofree guint8 *data = picture ();
-  UpiImage image = { .format = UPI_PIXELS_NV12,
+  UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_NV12,
     .width = FRAME_WIDTH,
     .height = FRAME_HEIGHT,
     .kr = 0.2126f,
@@ -45,11 +46,12 @@ bench_engine (Bench *bench)
   g_autoptr (UpiEngine) engine = NULL;
   GError *error = NULL;
   gint64 start = g_get_monotonic_time ();
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
   UpiTicket *ticket;
   BenchTimes c, i;
 
-  engine = upi_engine_open (&(UpiEngineOptions){ .model = bench->model, .device = "cpu", .threads = 1 }, NULL, &error);
+  engine = upi_engine_open (
+      &(UpiEngineOptions){ .size = sizeof (UpiEngineOptions), .model = bench->model, .device = "cpu", .threads = 1 }, NULL, &error);
   if (engine == NULL) {
     g_printerr ("%s\n", error->message);
     return FALSE;
@@ -84,7 +86,9 @@ bench_engine (Bench *bench)
   bench_line ("new labels", "%.1f ms for %u", (gdouble) (g_get_monotonic_time () - start) * 1e-3, upi_labels_count (labels));
 
   for (guint k = 0; k < bench->frames / 3 + 1; k++) {
-    UpiDetectOptions options = { .threshold = 0.0f, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };
+    UpiDetectOptions options = {
+      .size = sizeof (UpiDetectOptions), .threshold = 0.0f, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE
+    };
     gdouble time;
 
     start = g_get_monotonic_time ();

@@ -56,7 +56,8 @@ fixture_clear (void)
 UpiEngine *
 fixture_engine (const gchar *device, guint threads, guint batch_size, guint64 batch_timeout_us, const gchar *id)
 {
-  UpiEngineOptions options = { .model = fixture_model (),
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
+    .model = fixture_model (),
     /* The same tests on another device, where a test means the ordinary one. */
     .device = g_str_equal (device, "cpu") && g_getenv ("UPI_TEST_DEVICE") ? g_getenv ("UPI_TEST_DEVICE") : device,
     .instance_id = id,
@@ -101,7 +102,8 @@ UpiTicket *
 fixture_encode (UpiEngine *engine, guint seed, guint width, guint height, FixtureCalls *calls)
 {
   Frame *frame = g_new (Frame, 1);
-  UpiImage image = { .format = UPI_PIXELS_RGB,
+  UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
     .width = 48,
     .height = 32,
     .planes = { frame->pixels },
@@ -205,7 +207,9 @@ read_at_gate (gpointer user_data, guint8 *rgb, guint width, guint height, gsize 
 UpiTicket *
 fixture_encode_gated (UpiEngine *engine, FixtureGate *gate)
 {
-  UpiImage image = { .format = UPI_PIXELS_READ, .width = 48, .height = 32, .read = read_at_gate, .user_data = gate };
+  UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 48, .height = 32, .read = read_at_gate, .user_data = gate
+  };
   g_autoptr (GError) error = NULL;
   UpiTicket *ticket = upi_engine_encode (engine, &image, 64, 64, 0, NULL, NULL, &error);
 

@@ -9,7 +9,7 @@
 static void
 test_auto (void)
 {
-  const UpiEngineOptions options = { .model = fixture_model (), .device = "cuda" };
+  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda" };
   g_autoptr (GError) missing = NULL;
   gboolean there = upi_backend_find ("cuda", &missing) != NULL;
   g_autoptr (UpiEngine) engine = fixture_engine ("auto", 1, 1, 0, NULL);

@@ -146,8 +146,10 @@ test_beam (void)
 
     scorer_init (&scorer, engine, encoding);
     for (guint p = 0; p < 3; p++) {
-      const UpiCaptionOptions options = { .max_tokens = LIMIT, .beam_size = SIZE, .length_penalty = 0.7f * p };
-      const UpiCaptionOptions greedy = { .max_tokens = LIMIT };
+      const UpiCaptionOptions options = {
+        .size = sizeof (UpiCaptionOptions), .max_tokens = LIMIT, .beam_size = SIZE, .length_penalty = 0.7f * p
+      };
+      const UpiCaptionOptions greedy = { .size = sizeof (UpiCaptionOptions), .max_tokens = LIMIT };
       g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, &options, NULL, NULL, NULL, NULL);
       g_autoptr (UpiTicket) other = upi_engine_caption (engine, encoding, &greedy, NULL, NULL, NULL, NULL);
       g_autofree gchar *expected = expected_caption (&scorer, 0.7 * p);
@@ -175,7 +177,7 @@ test_long_beam (void)
   g_autofree gchar *first = NULL;
 
   for (guint i = 0; i < 4; i++) {
-    const UpiCaptionOptions options = { .beam_size = 16, .length_penalty = 1 };
+    const UpiCaptionOptions options = { .size = sizeof (UpiCaptionOptions), .beam_size = 16, .length_penalty = 1 };
     g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, &options, NULL, NULL, NULL, NULL);
     g_autofree gchar *text = NULL;
 

@@ -13,7 +13,7 @@ test_sharing (void)
   g_autoptr (UpiEngine) other_id = fixture_engine ("cpu", 1, 1, 0, "other");
   g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
   g_autofree gchar *roundabout = g_build_filename (fixture_model (), ".", NULL);
-  UpiEngineOptions options = { .model = roundabout, .device = "cpu" };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = roundabout, .device = "cpu" };
   g_autoptr (UpiEngine) same_path = upi_engine_open (&options, NULL, NULL);
   const UpiEngineInfo *info = upi_engine_info (a);
 
@@ -40,8 +40,11 @@ static void
 test_conflict (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 2, 4, 500, NULL);
-  const UpiEngineOptions same = { .threads = 2, .batch_size = 4, .batch_timeout_us = 500 }, silent = { NULL };
-  const UpiEngineOptions other = { .threads = 3, .threads_per_frame = 3, .batch_size = 1, .batch_timeout_us = 7 };
+  const UpiEngineOptions same = { .size = sizeof (UpiEngineOptions), .threads = 2, .batch_size = 4, .batch_timeout_us = 500 },
+                         silent = { .size = sizeof (UpiEngineOptions) };
+  const UpiEngineOptions other = {
+    .size = sizeof (UpiEngineOptions), .threads = 3, .threads_per_frame = 3, .batch_size = 1, .batch_timeout_us = 7
+  };
   g_autofree gchar *text = upi_engine_options_conflict (engine, &other);
 
   g_assert_null (upi_engine_options_conflict (engine, &same));
@@ -84,10 +87,10 @@ open_one (gpointer options)
 static void
 test_opened_once (void)
 {
-  UpiEngineOptions good = { .model = fixture_model (), .device = "cpu", .threads = 2 };
+  UpiEngineOptions good = { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .threads = 2 };
   gchar *broken_model = fixture_write_model (NULL, NULL);
   g_autofree gchar *weights = g_build_filename (broken_model, "model.safetensors", NULL);
-  UpiEngineOptions bad = { .model = broken_model, .device = "cpu" };
+  UpiEngineOptions bad = { .size = sizeof (UpiEngineOptions), .model = broken_model, .device = "cpu" };
   GThread *threads[8];
 
   g_assert_true (g_file_set_contents (weights, "short", -1, NULL));
@@ -119,13 +122,13 @@ test_open_errors (void)
     UpiErrorCode code;
     const gchar *message;
   } cases[] = {
-    { { .model = "/nowhere/at/all" }, UPI_ERROR_MODEL, "/nowhere/at/all" },
-    { { .model = "no-such-name" }, UPI_ERROR_MODEL, "no-such-name" },
-    { { .model = fixture_model (), .device = "tpu" }, UPI_ERROR_ARGUMENT, "tpu" },
-    { { .model = fixture_model (), .device = "cuda:x" }, UPI_ERROR_ARGUMENT, "cuda:x" },
-    { { .model = fixture_model (), .device = "cuda:987" }, UPI_ERROR_DEVICE, "cuda" },
-    { { .model = fixture_model (), .device = "cpu", .batch_size = 65 }, UPI_ERROR_ARGUMENT, "65" },
-    { { .model = fixture_model (), .device = "cpu", .threads = 5000 }, UPI_ERROR_ARGUMENT, "5000" },
+    { { .size = sizeof (UpiEngineOptions), .model = "/nowhere/at/all" }, UPI_ERROR_MODEL, "/nowhere/at/all" },
+    { { .size = sizeof (UpiEngineOptions), .model = "no-such-name" }, UPI_ERROR_MODEL, "no-such-name" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "tpu" }, UPI_ERROR_ARGUMENT, "tpu" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:x" }, UPI_ERROR_ARGUMENT, "cuda:x" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:987" }, UPI_ERROR_DEVICE, "cuda" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .batch_size = 65 }, UPI_ERROR_ARGUMENT, "65" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .threads = 5000 }, UPI_ERROR_ARGUMENT, "5000" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -140,10 +143,12 @@ test_open_errors (void)
 static void
 test_open_cancelled (void)
 {
-  UpiEngineOptions options = { .model = fixture_model (), .device = "cpu" };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu" };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, cancellable, NULL);
-  UpiEngineOptions elsewhere = { .model = fixture_model (), .device = "cpu", .instance_id = "elsewhere" };
+  UpiEngineOptions elsewhere = {
+    .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .instance_id = "elsewhere"
+  };
   g_autoptr (GError) error = NULL;
 
   g_assert_nonnull (engine);
@@ -158,7 +163,7 @@ test_foreign_vocabulary (void)
 {
   gchar *model = fixture_write_model (NULL, NULL);
   g_autofree gchar *path = g_build_filename (model, "vocab.txt", NULL);
-  UpiEngineOptions options = { .model = model, .device = "cpu" };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = model, .device = "cpu" };
   g_autoptr (GError) error = NULL;
   g_autofree gchar *text = NULL;
   g_autofree gchar *longer = NULL;
@@ -291,7 +296,9 @@ drop_all (UpiTicket *ticket, gpointer user_data)
 static void
 test_ticket_ends_in_its_callback (void)
 {
-  UpiImage image = { .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { (const guint8 *) "abcd" }, .strides = { 4 } };
+  UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { (const guint8 *) "abcd" }, .strides = { 4 }
+  };
   GAsyncQueue *dropped = g_async_queue_new ();
 
   for (guint i = 0; i < 20; i++) {
@@ -339,7 +346,9 @@ test_encoding_outlives_engine (void)
   UpiEngine *engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   UpiEncoding *encoding = fixture_encoding (engine, 4);
   UpiLabels *labels = fixture_labels (engine, "cat,dog");
-  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 100, .masks = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 100, .masks = TRUE
+  };
   UpiDetections *detections;
 
   upi_engine_unref (engine);
@@ -414,7 +423,9 @@ busy (gpointer data)
         upi_ticket_cancel (caption);
       if (upi_ticket_wait (text, NULL)) {
         g_autoptr (UpiLabels) labels = upi_ticket_get_labels (text);
-        const UpiDetectOptions options = { .threshold = 0.05f, .iou_threshold = 0.7f, .max_objects = 5, .masks = TRUE };
+        const UpiDetectOptions options = {
+          .size = sizeof (UpiDetectOptions), .threshold = 0.05f, .iou_threshold = 0.7f, .max_objects = 5, .masks = TRUE
+        };
 
         upi_detections_unref (upi_engine_detect (engine, encoding, labels, &options, NULL));
       }

@@ -14,7 +14,7 @@ test_many_tickets (void)
   static UpiTicket *tickets[N];
   FixtureCalls calls[N] = { 0 };
   g_autoptr (UpiEncoding) first = fixture_encoding (engine, 5);
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   for (guint i = 0; i < N; i++)
     tickets[i] = fixture_encode (engine, i, 64, 64, &calls[i]);
@@ -142,7 +142,7 @@ test_cancel_waiting (void)
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 2, 1, 0, NULL);
   UpiTicket *tickets[8];
   FixtureCalls calls[8] = { 0 };
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   upi_engine_hold (engine);
   for (guint i = 0; i < 8; i++)
@@ -180,7 +180,7 @@ test_cancel_running (void)
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   FixtureGate gate;
   UpiTicket *ticket;
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   fixture_gate_init (&gate);
   ticket = fixture_encode_gated (engine, &gate);
@@ -203,7 +203,7 @@ test_fault_stays_with_its_ticket (void)
   g_autoptr (GError) error = NULL;
   const gchar *const words[] = { "cat", "dog", "a car", NULL };
   UpiTicket *tickets[6];
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   upi_engine_hold (engine);
   upi_engine_fail_inference (engine, 3);
@@ -235,7 +235,7 @@ static void
 test_fault_in_batch (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 2, 0, NULL);
-  UpiImage unreadable = { .format = UPI_PIXELS_READ, .width = 8, .height = 8 };
+  UpiImage unreadable = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 8, .height = 8 };
   g_autoptr (GError) error = NULL;
   UpiTicket *tickets[2];
 
@@ -265,7 +265,7 @@ static void
 test_unreadable_frame (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 2, 0, NULL);
-  UpiImage unreadable = { .format = UPI_PIXELS_READ, .width = 8, .height = 8, .read = read_nothing };
+  UpiImage unreadable = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 8, .height = 8, .read = read_nothing };
   g_autoptr (GError) error = NULL;
   UpiTicket *good, *bad;
 
@@ -291,7 +291,8 @@ test_bad_images (void)
 {
   static guint8 pixels[64 * 64 * 4];
   guint released = 0;
-  UpiImage good = { .format = UPI_PIXELS_NV12,
+  UpiImage good = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_NV12,
     .width = 64,
     .height = 64,
     .planes = { pixels, pixels },
@@ -330,8 +331,9 @@ test_bad_texts (void)
   const gchar *lists[][3] = { { NULL }, { "cat", "", NULL }, { "cat", "\xff\xfe", NULL }, { long_text, NULL } };
   const gchar *const one[] = { "cat", NULL };
   const gfloat thresholds[] = { -0.1f, 1.1f, INFINITY };
-  const UpiCaptionOptions options[] = { { .beam_size = 100 }, { .beam_size = 2, .length_penalty = NAN },
-    { .beam_size = 2, .length_penalty = -1 } };
+  const UpiCaptionOptions options[] = { { .size = sizeof (UpiCaptionOptions), .beam_size = 100 },
+    { .size = sizeof (UpiCaptionOptions), .beam_size = 2, .length_penalty = NAN },
+    { .size = sizeof (UpiCaptionOptions), .beam_size = 2, .length_penalty = -1 } };
 
   for (guint i = 0; i < G_N_ELEMENTS (lists); i++) {
     g_autoptr (GError) error = NULL;
@@ -359,7 +361,7 @@ static void
 test_impossible_size (void)
 {
   gchar *model = fixture_write_model ("\"count\": 10", "\"count\": 30"); /* 32×32 has 21 tokens to choose from */
-  UpiEngineOptions options = { .model = model, .device = "cpu", .threads = 2 };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = model, .device = "cpu", .threads = 2 };
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, NULL);
 
   g_assert_nonnull (engine);

@@ -29,7 +29,9 @@ expected_score (const UpiEncoding *encoding, const UpiLabels *labels, guint regi
 static void
 test_all_pairs (void)
 {
-  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
+  };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,a red car,person");
@@ -52,7 +54,7 @@ test_all_pairs (void)
 static void
 test_one_class_a_region (void)
 {
-  UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000 };
+  UpiDetectOptions options = { .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000 };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,a red car,person");
@@ -93,7 +95,9 @@ overlap (const UpiObject *a, const UpiObject *b)
 static void
 test_suppression (void)
 {
-  UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE };
+  UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
+  };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog");
   guint gone = 0;
@@ -130,7 +134,9 @@ test_suppression (void)
 static void
 test_label_thresholds (void)
 {
-  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
+  };
   const gchar *const names[] = { "cat", "dog", NULL };
   const gfloat thresholds[] = { 1, NAN };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
@@ -150,7 +156,9 @@ test_label_thresholds (void)
 static void
 test_masks (void)
 {
-  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 100, .masks = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 100, .masks = TRUE
+  };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_take_encoding (fixture_encode (engine, 3, 96, 64, NULL));
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat");
@@ -232,7 +240,7 @@ test_text_cache (void)
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 2, 1, 0, NULL);
   g_autoptr (UpiLabels) first = fixture_labels (engine, "cat,dog,cat");
   g_autoptr (UpiLabels) again = NULL;
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   upi_engine_get_stats (engine, &stats);
   g_assert_cmpuint (stats.text_cache_misses, ==, 2);
@@ -280,7 +288,9 @@ test_long_list_lets_frames_pass (void)
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_auto (GStrv) names = NULL;
   GAsyncQueue *order = g_async_queue_new ();
-  const UpiImage image = { .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { (const guint8 *) "abcd" }, .strides = { 4 } };
+  const UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { (const guint8 *) "abcd" }, .strides = { 4 }
+  };
   g_autoptr (UpiTicket) list = NULL;
   g_autoptr (UpiTicket) frame = NULL;
 
@@ -337,9 +347,9 @@ test_greedy_caption (void)
   for (guint seed = 0; seed < 6; seed++) {
     g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
     g_autoptr (UpiEncoding) same = fixture_encoding (ref, seed);
-    g_autofree gchar *text = caption (engine, encoding, (UpiCaptionOptions){ 0 });
-    g_autofree gchar *by_ref = caption (ref, same, (UpiCaptionOptions){ .beam_size = 1 });
-    g_autofree gchar *shorter = caption (engine, encoding, (UpiCaptionOptions){ .max_tokens = 2 });
+    g_autofree gchar *text = caption (engine, encoding, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions) });
+    g_autofree gchar *by_ref = caption (ref, same, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions), .beam_size = 1 });
+    g_autofree gchar *shorter = caption (engine, encoding, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions), .max_tokens = 2 });
     Partials partials = { g_ptr_array_new_with_free_func (g_free), NULL };
     g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, NULL, collect_partial, NULL, &partials, NULL);
 
@@ -362,7 +372,7 @@ test_caption_cancelled_between_steps (void)
   Partials partials = { g_ptr_array_new_with_free_func (g_free), NULL };
   g_autoptr (UpiEncoding) encoding = NULL;
   g_autoptr (UpiTicket) ticket = NULL;
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   for (guint seed = 0;; seed++) { /* a picture whose caption is long enough */
     g_autoptr (UpiTicket) probe = NULL;

@@ -99,7 +99,9 @@ test_pillow (void)
     JsonArray *source = json_object_get_array_member (row, "source"), *size = json_object_get_array_member (row, "size");
     const gchar *hex = json_object_get_string_member (row, "rgb");
     guint width = json_array_get_int_element (size, 0), height = json_array_get_int_element (size, 1);
-    UpiImage image = { .width = json_array_get_int_element (source, 0), .height = json_array_get_int_element (source, 1) };
+    UpiImage image = {
+      .size = sizeof (UpiImage), .width = json_array_get_int_element (source, 0), .height = json_array_get_int_element (source, 1)
+    };
     gsize luma = (gsize) image.width * image.height, chroma = (gsize) ((image.width + 1) / 2) * ((image.height + 1) / 2);
     gboolean yuv = strcmp (json_object_get_string_member (row, "kind"), "yuv") == 0;
     g_autofree guint8 *data = numbers (yuv ? luma + 2 * chroma : 3 * luma, json_object_get_int_member (row, "seed"));
@@ -143,7 +145,9 @@ test_packed_layouts (void)
 {
   const guint w = 53, h = 41;
   g_autofree guint8 *rgb = numbers ((gsize) w * h * 3, 9);
-  UpiImage plain = { .format = UPI_PIXELS_RGB, .width = w, .height = h, .planes = { rgb }, .strides = { 3 * w } };
+  UpiImage plain = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = w, .height = h, .planes = { rgb }, .strides = { 3 * w }
+  };
   g_autofree gfloat *expected = convert ("baseline", &plain, 64, 32);
 
   for (guint format = UPI_PIXELS_RGB; format <= UPI_PIXELS_BGRX; format++)
@@ -153,7 +157,9 @@ test_packed_layouts (void)
         guint channels = format <= UPI_PIXELS_BGR ? 3 : 4;
         gsize stride = (gsize) w * channels + (variant == 1 ? 13 : 0), bytes = stride * (h - 1) + (gsize) w * channels;
         g_autofree guint8 *data = g_malloc (bytes);
-        UpiImage image = { .format = format, .width = w, .height = h, .planes = { data }, .strides = { stride } };
+        UpiImage image = {
+          .size = sizeof (UpiImage), .format = format, .width = w, .height = h, .planes = { data }, .strides = { stride }
+        };
         g_autofree gchar *what = g_strdup_printf ("format %u, variant %u, %s", format, variant, isas[k]);
         g_autofree gfloat *out = NULL;
 
@@ -184,7 +190,7 @@ test_sizes (void)
       g_autofree guint8 *u = numbers (chroma, w), *v = numbers (chroma, h);
 
       for (guint layout = UPI_PIXELS_I420; layout <= UPI_PIXELS_NV12; layout++) {
-        UpiImage image = { .width = w, .height = h, .kr = 0.2126f, .kb = 0.0722f };
+        UpiImage image = { .size = sizeof (UpiImage), .width = w, .height = h, .kr = 0.2126f, .kb = 0.0722f };
         guint8 *owned[2];
         g_autofree gfloat *expected = NULL;
 
@@ -229,7 +235,8 @@ test_matrices (void)
         gdouble luma = kr * rgb[0] + (1 - kr - kb) * rgb[1] + kb * rgb[2];
         gdouble cb = (rgb[2] - luma) / (2 * (1 - kb)), cr = (rgb[0] - luma) / (2 * (1 - kr));
         guint8 y[16 * 16], uv[16 * 8];
-        UpiImage image = { .format = UPI_PIXELS_NV12,
+        UpiImage image = { .size = sizeof (UpiImage),
+          .format = UPI_PIXELS_NV12,
           .width = 16,
           .height = 16,
           .planes = { y, uv },
@@ -256,7 +263,7 @@ test_normalisation (void)
   static const gfloat mean[3] = { 0.485f, 0.456f, 0.406f }, std[3] = { 0.229f, 0.224f, 0.225f };
   g_autoptr (UpiScaler) scaler = upi_scaler_new ();
   guint8 pixel[4] = { 10, 200, 90, 77 };
-  UpiImage image = { .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { pixel }, .strides = { 4 } };
+  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { pixel }, .strides = { 4 } };
   gfloat out[32 * 32 * 3];
 
   g_assert_true (upi_scaler_convert (scaler, &image, 32, 32, mean, std, out, NULL));
@@ -282,7 +289,7 @@ read_gradient (gpointer user_data, guint8 *rgb, guint width, guint height, gsize
 static void
 test_read (void)
 {
-  UpiImage image = { .format = UPI_PIXELS_READ, .width = 500, .height = 300, .read = read_gradient };
+  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 500, .height = 300, .read = read_gradient };
   g_autofree gfloat *out = convert (NULL, &image, 64, 32);
   g_autoptr (UpiScaler) scaler = upi_scaler_new ();
   g_autoptr (GError) silent = NULL;
@@ -311,12 +318,13 @@ test_reuse (void)
   for (guint round = 0; round < 60; round++) {
     guint w = 8 + round * 37 % 200, h = 5 + round * 53 % 150, channels = round % 2 ? 3 : 4;
     g_autofree guint8 *data = numbers ((gsize) w * h * 4, round);
-    UpiImage image = { .width = w, .height = h, .planes = { data }, .strides = { w * channels } };
+    UpiImage image = { .size = sizeof (UpiImage), .width = w, .height = h, .planes = { data }, .strides = { w * channels } };
     g_autofree gfloat *out = g_new (gfloat, 96 * 64 * 3);
     g_autofree gfloat *expected = NULL;
 
     if (round % 3 == 2) {
-      image = (UpiImage){ .format = UPI_PIXELS_I420,
+      image = (UpiImage){ .size = sizeof (UpiImage),
+        .format = UPI_PIXELS_I420,
         .width = w,
         .height = h,
         .planes = { data, data + w * h, data + 2 * w * h },
@@ -337,7 +345,7 @@ test_many_sizes (void)
   UpiScaler *scaler = upi_scaler_new ();
 
   for (guint i = 0; i < 40; i++) {
-    UpiImage image = { .format = UPI_PIXELS_RGB, .width = 50, .height = 30 + i };
+    UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 50, .height = 30 + i };
     g_autofree guint8 *data = numbers ((gsize) 3 * image.width * image.height, i);
     g_autofree gfloat *kept = g_new0 (gfloat, 3 * 96 * 64), *fresh = g_new0 (gfloat, 3 * 96 * 64);
     UpiScaler *other = upi_scaler_new ();

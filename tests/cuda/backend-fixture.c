@@ -114,7 +114,7 @@ backend_kept_path (const gchar *device, gfloat *result, GError **error)
   static const gfloat mean[3] = { 0 }, std[3] = { 1, 1, 1 };
   static guint8 pixels[2][40 * 20 * 3];
   const UpiBackend *backend = upi_backend_cuda (device, error);
-  UpiImage image = { .format = UPI_PIXELS_RGB, .width = 40, .height = 20, .strides = { 120 } };
+  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 40, .height = 20, .strides = { 120 } };
   g_autoptr (UpiScaler) scaler = upi_scaler_new ();
   UpiProgram *p = upi_program_new ("kept");
   g_autoptr (UpiPlan) plan = NULL;

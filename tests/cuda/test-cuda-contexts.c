@@ -20,7 +20,8 @@ count_free (gpointer n)
 static UpiEngine *
 open_in (gpointer context, const gchar *device_name, gint *freed)
 {
-  UpiEngineOptions options = { .model = fixture_model (),
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
+    .model = fixture_model (),
     .device = device_name,
     .threads = 1,
     .cuda_context = context,
@@ -69,7 +70,9 @@ test_foreign_context (void)
   upi_engine_unref (own);
   upi_engine_unref (cpu);
   {
-    const UpiEngineOptions wrong = { .model = "/nonexistent", .cuda_context_free = count_free, .cuda_context_data = &freed[0] };
+    const UpiEngineOptions wrong = {
+      .size = sizeof (UpiEngineOptions), .model = "/nonexistent", .cuda_context_free = count_free, .cuda_context_data = &freed[0]
+    };
 
     g_assert_null (upi_engine_open (&wrong, NULL, NULL));
     g_assert_cmpint (freed[0], ==, 2);
@@ -81,7 +84,9 @@ test_foreign_context (void)
 static void
 test_callers_thread (void)
 {
-  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE
+  };
   gpointer callers[] = { NULL, device.context (0, 3), device.context (1, 0), device.context (0, 2) };
   gpointer engines[] = { NULL, device.context (0, 2) };
 
@@ -131,7 +136,9 @@ test_frame_on_device (void)
   g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
   const UpiBackend *backend = engine->backend;
   guint8 pixels[48 * 32 * 4];
-  UpiImage image = { .format = UPI_PIXELS_BGRX, .width = 48, .height = 32, .planes = { pixels }, .strides = { 48 * 4 } };
+  UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 48, .height = 32, .planes = { pixels }, .strides = { 48 * 4 }
+  };
   UpiProgram *p = upi_program_new ("upload");
   g_autoptr (UpiEncoding) expected = NULL;
   g_autoptr (GError) error = NULL;

@@ -78,7 +78,7 @@ test_what_is_copied (void)
 static void
 test_masks_on_demand (void)
 {
-  UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 5 };
+  UpiDetectOptions options = { .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 5 };
   g_autoptr (UpiEngine) engine = fixture_engine ("cuda", 1, 1, 0, NULL);
   g_autoptr (UpiEngine) cpu = fixture_engine ("ref", 1, 1, 0, NULL);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog");
@@ -111,7 +111,9 @@ test_masks_on_demand (void)
 static void
 test_masks_fail (void)
 {
-  const UpiDetectOptions options = { .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE
+  };
   g_autoptr (UpiEngine) engine = fixture_engine ("cuda", 1, 1, 0, NULL);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog");
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
@@ -137,11 +139,11 @@ read_fails (gpointer user_data, guint8 *rgb, guint width, guint height, gsize st
 static void
 test_batch_with_a_bad_frame (void)
 {
-  const UpiImage bad = { .format = UPI_PIXELS_READ, .width = 48, .height = 32, .read = read_fails };
+  const UpiImage bad = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 48, .height = 32, .read = read_fails };
   g_autoptr (UpiEngine) engine = fixture_engine ("cuda", 1, 3, 0, NULL);
   g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
   UpiTicket *tickets[3];
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   upi_engine_hold (engine);
   tickets[0] = fixture_encode (engine, 1, 64, 64, NULL);
@@ -172,7 +174,7 @@ test_batch_with_a_bad_frame (void)
 static void
 test_beam (void)
 {
-  const UpiCaptionOptions options = { .beam_size = 3, .length_penalty = 0.6f };
+  const UpiCaptionOptions options = { .size = sizeof (UpiCaptionOptions), .beam_size = 3, .length_penalty = 0.6f };
   g_autoptr (UpiEngine) engine = fixture_engine ("cuda", 1, 1, 0, NULL);
   g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
 
@@ -202,7 +204,7 @@ expect_auto (const gchar *device_name)
 static void
 expect_missing (const gchar *text)
 {
-  const UpiEngineOptions options = { .model = fixture_model (), .device = "cuda:3" };
+  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:3" };
   g_autoptr (GError) error = NULL;
 
   g_assert_null (upi_engine_open (&options, NULL, &error));
@@ -281,7 +283,7 @@ test_lost_device (void)
     assert_close (upi_encoding_part (still, UPI_PART_SPE), upi_encoding_part (of_other, UPI_PART_SPE), 48, 1e-4);
   }
   {
-    const UpiEngineOptions options = { .model = fixture_model (), .device = "cuda:0" };
+    const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:0" };
 
     g_assert_null (upi_engine_open (&options, NULL, &error));
     g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);

@@ -274,7 +274,9 @@ UpiEngine *
 test_engine (const gchar *instance_id, guint threads)
 {
   g_autoptr (GError) error = NULL;
-  const UpiEngineOptions options = { .model = "tiny", .device = test_device (), .instance_id = instance_id, .threads = threads };
+  const UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = "tiny", .device = test_device (), .instance_id = instance_id, .threads = threads
+  };
   UpiEngine *engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);
   return engine;
@@ -285,7 +287,9 @@ test_engine_drain (UpiEngine *engine)
 {
   static const guint8 pixels[16 * 16 * 3];
   g_autoptr (GError) error = NULL;
-  const UpiImage image = { .format = UPI_PIXELS_RGB, .width = 16, .height = 16, .planes = { pixels }, .strides = { 48 } };
+  const UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 16, .height = 16, .planes = { pixels }, .strides = { 48 }
+  };
   g_autoptr (UpiTicket) ticket = upi_engine_encode (engine, &image, 0, 0, 0, NULL, NULL, &error);
   g_assert_no_error (error);
   upi_ticket_wait (ticket, &error);

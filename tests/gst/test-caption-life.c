@@ -179,7 +179,7 @@ push_until_it_waits (Fixture *f, UpiEngine *engine)
 {
   GstPad *sink = gst_element_get_static_pad (f->caption, "sink");
   Gate gate = { engine, FALSE };
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, hold_engine, &gate, NULL);
   fixture_push (f, 0, 1);

@@ -47,7 +47,7 @@ test_cycles (void)
   GstElement *encoder = gst_bin_get_by_name (GST_BIN (pipeline), "e");
   GstPad *sink = gst_element_get_static_pad (encoder, "sink"), *src = gst_element_get_static_pad (encoder, "src");
   gint in[2] = { 0, 0 }, out[2] = { 0, 0 };
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
   guint threads = 0;
 
   gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, watch_buffers, in, NULL);
@@ -149,7 +149,7 @@ test_two_share_one_engine (void)
   Stream *a = stream_new ("upiencoder model=tiny device=cpu threads=2 policy=block model-instance-id=pair", FALSE);
   Stream *b = stream_new ("upiencoder model=tiny device=cpu threads=2 policy=block model-instance-id=pair", FALSE);
   g_autoptr (UpiEngine) engine = test_engine ("pair", 2);
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   stream_format (a, "RGB", 64, 64);
   stream_format (b, "NV12", 96, 64);

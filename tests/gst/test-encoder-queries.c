@@ -145,7 +145,9 @@ test_not_linked_is_told_upstream (void)
 static void
 test_batch (void)
 {
-  const UpiEngineOptions options = { .model = "tiny", .device = "cpu", .instance_id = "batch", .threads = 1, .batch_size = 4 };
+  const UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = "tiny", .device = "cpu", .instance_id = "batch", .threads = 1, .batch_size = 4
+  };
   g_autoptr (GError) error = NULL;
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);

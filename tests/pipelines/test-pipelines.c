@@ -270,10 +270,10 @@ static void
 test_two_streams (void)
 {
   g_autoptr (GError) error = NULL;
-  const UpiEngineOptions options = { .model = "tiny", .device = "cpu", .instance_id = "two" };
+  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = "tiny", .device = "cpu", .instance_id = "two" };
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
   g_autofree gchar *first = path_of ("first.vtt"), *second = path_of ("second.vtt"), *a = NULL, *b = NULL;
-  UpiEngineStats stats;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 
   g_assert_no_error (error);
   if (!have_elements ("webvttenc", NULL))

@@ -1,0 +1,329 @@
+/* upi.h: the public header of libupi, the inference core of Uni-Perceiver v2 (arXiv 2211.09808).
+ *
+ * A frame is encoded once (upi_engine_encode); detection, segmentation, classification, captioning and retrieval read that encoding.
+ * Nothing here knows GStreamer. All functions may be called from any thread; objects are reference-counted; errors are UPI_ERROR.
+ *
+ * A program goes on with every later version of the library. Structs that a caller fills begin with their size, which it sets to what sizeof
+ * gave when it was compiled: `{ .size = sizeof (UpiImage), … }`; new fields come at their ends, and 0 there means what was before they came.
+ * Structs in arrays (UpiObject) and those with data behind them (UpiMask) have room in reserve and keep their size for ever; the other ones
+ * are made by the library alone and grow at their ends. Reserved fields are 0.
+ */
+#pragma once
+
+#include <gio/gio.h>
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#ifndef UPI_API
+#define UPI_API __attribute__ ((visibility ("default")))
+#endif
+
+/* ---- errors ---------------------------------------------------------------------------------------------------------------------- */
+
+#define UPI_ERROR (upi_error_quark ())
+UPI_API GQuark upi_error_quark (void);
+
+/**
+ * UpiErrorCode:
+ * @UPI_ERROR_MODEL: a model's file is missing, truncated, of another version, or its tensors do not fit its config
+ * @UPI_ERROR_DEVICE: the device does not exist, lacks something, or failed for good
+ * @UPI_ERROR_MEMORY: memory of the host or the device ran out
+ * @UPI_ERROR_ARGUMENT: a value a caller gave is out of range or unreadable (labels, sizes, options)
+ * @UPI_ERROR_INPUT: this image could not be read or converted; others may be
+ * @UPI_ERROR_CANCELLED: the ticket was cancelled, or its engine closed
+ * @UPI_ERROR_FAILED: inference failed on this request
+ */
+typedef enum {
+  UPI_ERROR_MODEL,
+  UPI_ERROR_DEVICE,
+  UPI_ERROR_MEMORY,
+  UPI_ERROR_ARGUMENT,
+  UPI_ERROR_INPUT,
+  UPI_ERROR_CANCELLED,
+  UPI_ERROR_FAILED
+} UpiErrorCode;
+
+/* ---- engine ---------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct _UpiEngine UpiEngine;
+
+/**
+ * UpiEngineOptions: zero-initialise, then set @size; NULL and 0 mean the default.
+ * @size: sizeof (UpiEngineOptions)
+ * @model: name (searched in $UPI_MODEL_PATH, the user's data directory, the installed models) or directory; default "nano"
+ * @device: "auto", "cpu", "cuda", "cuda:1"; default "auto"
+ * @instance_id: engines of equal model, device and id are one
+ * @threads: workers; 0 = one a core
+ * @threads_per_frame: threads that share one frame; 0 = 1
+ * @batch_size: frames a run; 0 = 1
+ * @batch_timeout_us: how long a partial batch waits, microseconds
+ * @cuda_context: (nullable): the CUcontext in which an engine on cuda works, as GStreamer makes them; NULL: the device's own. Engines in different
+ *   contexts are different ones
+ * @cuda_context_free: (nullable): called once with @cuda_context_data when nothing of an engine is left in the context, before
+ *   upi_engine_open() returns if it opened none there
+ */
+typedef struct {
+  gsize size;
+  const gchar *model;
+  const gchar *device;
+  const gchar *instance_id;
+  guint threads;
+  guint threads_per_frame;
+  guint batch_size;
+  guint64 batch_timeout_us;
+  gpointer cuda_context;
+  GDestroyNotify cuda_context_free;
+  gpointer cuda_context_data;
+} UpiEngineOptions;
+
+/**
+ * UpiEngineInfo: what is fixed for an engine's life; owned by the engine.
+ * @device: the device in use: "cpu", "cuda:0"
+ * @device_name: the processor's name and the instruction set in use
+ * @sizes: (array length=n_sizes): width, height pairs the model was trained for; the first is the default, any may be asked for
+ * @labels: (array zero-terminated=1): the model's own class list
+ * @threshold: the model card's detection threshold
+ * @width: width of embeddings (D)
+ */
+typedef struct {
+  const gchar *model_name;
+  const gchar *model_path;
+  const gchar *device;
+  const gchar *device_name;
+  guint workers;
+  guint threads_per_frame;
+  guint batch_size;
+  guint n_sizes;
+  const guint (*sizes)[2];
+  const gchar *const *labels;
+  gfloat threshold;
+  guint width;
+  guint max_regions;
+  guint max_caption_tokens;
+} UpiEngineInfo;
+
+/**
+ * upi_engine_open: opens or joins the engine of (model, device, instance id). Blocks while the model loads, once however many ask.
+ * @options: (nullable): NULL: all defaults. With a wrong size nothing of it is read, and its context is not freed either
+ * Returns: (transfer full) (nullable): NULL and @error
+ */
+UPI_API UpiEngine *upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GError **error);
+UPI_API UpiEngine *upi_engine_ref (UpiEngine *engine);
+/* The last unref waits for running inferences (at most one a worker), cancels what is queued, frees model and workers. */
+UPI_API void upi_engine_unref (UpiEngine *engine);
+UPI_API const UpiEngineInfo *upi_engine_info (const UpiEngine *engine);
+/* Non-empty when the engine was already open with other options: a sentence for a warning. (transfer full) (nullable) */
+UPI_API gchar *upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *options);
+/* The trained input size whose aspect is nearest to the display aspect width:height (smallest area among equals). Sizes of more than 1.5 times
+ * the default's pixels find what is far off at a price: they are for whoever asks for them. */
+UPI_API void upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEngine, upi_engine_unref)
+
+/* ---- tickets --------------------------------------------------------------------------------------------------------------------- */
+
+/* A request to the engine: completes, fails with a GError or is cancelled; never neither. */
+typedef struct _UpiTicket UpiTicket;
+typedef struct _UpiEncoding UpiEncoding;
+typedef struct _UpiLabels UpiLabels;
+
+/* Called once, from a worker (or from upi_ticket_cancel), no lock held, when the ticket is done. */
+typedef void (*UpiTicketFunc) (UpiTicket *ticket, gpointer user_data);
+
+UPI_API UpiTicket *upi_ticket_ref (UpiTicket *ticket);
+UPI_API void upi_ticket_unref (UpiTicket *ticket);
+UPI_API gboolean upi_ticket_is_done (UpiTicket *ticket);
+/* Blocks until done and its callback has returned (within the callback: not at all). FALSE and the ticket's error (a copy) if it failed or was
+ * cancelled. */
+UPI_API gboolean upi_ticket_wait (UpiTicket *ticket, GError **error);
+/* Not yet started: done at once with UPI_ERROR_CANCELLED. Running: stops at the next step (captions) or when the frame is done. */
+UPI_API void upi_ticket_cancel (UpiTicket *ticket);
+/* Results of a done ticket, NULL if it failed or is of another kind; an encoding only while somebody uses its engine. (transfer full) */
+UPI_API UpiEncoding *upi_ticket_get_encoding (UpiTicket *ticket);
+UPI_API UpiLabels *upi_ticket_get_labels (UpiTicket *ticket);
+UPI_API gchar *upi_ticket_get_text (UpiTicket *ticket);
+/* Time a worker spent on it: conversion to the network's input, inference. Microseconds; 0 before it is done. */
+UPI_API void upi_ticket_get_times (UpiTicket *ticket, guint64 *convert_us, guint64 *infer_us);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiTicket, upi_ticket_unref)
+
+/* ---- images ---------------------------------------------------------------------------------------------------------------------- */
+
+/**
+ * UpiPixelFormat: what the engine's own kernels read; any other format comes as @UPI_PIXELS_READ: the worker calls UpiImage.read, which
+ * scales and converts into the network's size itself.
+ */
+typedef enum {
+  UPI_PIXELS_RGB, /* 3 bytes, R first */
+  UPI_PIXELS_BGR,
+  UPI_PIXELS_RGBX, /* 4 bytes, the last ignored */
+  UPI_PIXELS_BGRX,
+  UPI_PIXELS_I420, /* Y, U, V planes, chroma (w+1)/2 × (h+1)/2 */
+  UPI_PIXELS_NV12, /* Y, interleaved UV */
+  UPI_PIXELS_READ
+} UpiPixelFormat;
+
+/* Fills @rgb (@width × @height, 3 bytes a pixel, @stride bytes a row). From a worker thread. */
+typedef gboolean (*UpiImageRead) (gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error);
+
+/**
+ * UpiImage: pixels that the engine reads in place, once.
+ * @size: sizeof (UpiImage)
+ * @kr, @kb: YUV matrix (BT.709: 0.2126, 0.0722; 0 = BT.601: 0.299, 0.114); ignored for RGB
+ * @full_range: luma is 0..255 instead of 16..235
+ * @on_device: the planes are addresses of the engine's device, in its context, complete for every stream; an engine on cuda reads them there
+ * @release: called exactly once, right after the pixels were read, or when the ticket ends without; from any thread; may be NULL
+ */
+typedef struct {
+  gsize size;
+  UpiPixelFormat format;
+  guint width, height;
+  const guint8 *planes[4];
+  gssize strides[4];
+  gfloat kr, kb;
+  gboolean full_range;
+  gboolean on_device;
+  UpiImageRead read;
+  GDestroyNotify release;
+  gpointer user_data;
+} UpiImage;
+
+/**
+ * upi_engine_encode: queues one frame for the image side (paper 4.1 and the image rows of the general decoder, 4.3).
+ * @image: copied; its planes stay valid until release is called
+ * @width, @height: the network's input size: multiples of 32 (0: nearest trained size to the image)
+ * @pts: carried through, any unit
+ * @done: (nullable)
+ * Never blocks. Bounded by the callers: each keeps a bounded number of tickets in flight.
+ * Returns: (transfer full): NULL and @error if the arguments are wrong (release has then been called, but for an image whose size is too small
+ *   to have one)
+ */
+UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
+    gpointer user_data, GError **error);
+
+/* ---- encodings ------------------------------------------------------------------------------------------------------------------- */
+
+/* What one frame became; immutable, bound to PTS and source size; may outlive the engine's other users (it holds a reference). */
+UPI_API UpiEncoding *upi_encoding_ref (UpiEncoding *encoding);
+UPI_API void upi_encoding_unref (UpiEncoding *encoding);
+UPI_API guint64 upi_encoding_pts (const UpiEncoding *encoding);
+UPI_API void upi_encoding_source_size (const UpiEncoding *encoding, guint *width, guint *height);
+UPI_API UpiEngine *upi_encoding_engine (const UpiEncoding *encoding); /* (transfer none) */
+/* Bytes of the heavy part, for accounting. */
+UPI_API gsize upi_encoding_bytes (const UpiEncoding *encoding);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
+
+/* ---- labels, detection, segmentation --------------------------------------------------------------------------------------------- */
+
+/**
+ * upi_engine_encode_labels: queues a class list: any words (paper 4.2). Embeddings are cached by (model, string).
+ * @labels: (array zero-terminated=1): at least one, each non-empty UTF-8
+ * @thresholds: (nullable): one a label; NaN or NULL: the caller's threshold at upi_engine_detect
+ */
+UPI_API UpiTicket *upi_engine_encode_labels (
+    UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error);
+UPI_API UpiLabels *upi_labels_ref (UpiLabels *labels);
+UPI_API void upi_labels_unref (UpiLabels *labels);
+UPI_API guint upi_labels_count (const UpiLabels *labels);
+UPI_API const gchar *upi_labels_name (const UpiLabels *labels, guint index);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiLabels, upi_labels_unref)
+
+/**
+ * UpiMask: 8-bit instance mask at the network's mask resolution, cropped to its box; 0..255 is probability. Reference-counted.
+ * @x, @y, @width, @height: where the mask's grid lies, in 0..1 of the frame (outer edges of its cells)
+ * Its size is fixed for ever.
+ */
+typedef struct {
+  gint ref_count; /* private */
+  gfloat x, y, width, height;
+  guint columns, rows;
+  gpointer reserved[4];
+  guint8 data[]; /* rows × columns */
+} UpiMask;
+UPI_API UpiMask *upi_mask_new (guint columns, guint rows);
+UPI_API UpiMask *upi_mask_ref (UpiMask *mask);
+UPI_API void upi_mask_unref (UpiMask *mask);
+
+/**
+ * UpiObject: one region.
+ * @label: index into the labels
+ * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame, clipped to it
+ * @mask: (nullable)
+ * @region: which of the encoding's proposals
+ * @flags: 0; bits to come
+ * Its size is fixed for ever: it comes in arrays.
+ */
+typedef struct {
+  guint label;
+  gfloat score;
+  gfloat x, y, width, height;
+  UpiMask *mask;
+  guint region;
+  guint flags;
+  gpointer reserved[8];
+} UpiObject;
+
+typedef struct {
+  gsize size;           /* sizeof (UpiDetectOptions) */
+  gfloat threshold;     /* 0..1 */
+  gfloat iou_threshold; /* greedy non-maximum suppression within a label; ≥ 1 = none */
+  guint max_objects;
+  gboolean masks;
+  gboolean all_pairs; /* every (region, label) pair above threshold competes (for AP); otherwise one class a region */
+  guint reserved;     /* no padding at the end: a later field would read what happened to be there */
+} UpiDetectOptions;
+
+typedef struct {
+  gint ref_count; /* private */
+  UpiLabels *labels;
+  guint n_objects;
+  UpiObject *objects; /* best first */
+} UpiDetections;
+/* Runs in the caller's thread (cheap: one small matrix product, masks of kept objects only). (transfer full) */
+UPI_API UpiDetections *
+upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options, GError **error);
+UPI_API UpiDetections *upi_detections_ref (UpiDetections *detections);
+UPI_API void upi_detections_unref (UpiDetections *detections);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiDetections, upi_detections_unref)
+
+/* Probability of each label for the whole frame (softmax), @probabilities has upi_labels_count() entries. */
+UPI_API gboolean upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, gfloat *probabilities, GError **error);
+/* The frame's L2-normalised <SPE> embedding (retrieval), UpiEngineInfo.width floats; texts: the labels' rows. */
+UPI_API gboolean upi_engine_embed (UpiEngine *engine, UpiEncoding *encoding, gfloat *embedding, GError **error);
+UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfloat *embedding, guint width);
+
+/* ---- captions -------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  gsize size;            /* sizeof (UpiCaptionOptions) */
+  guint max_tokens;      /* 0 = the model's limit */
+  guint beam_size;       /* 0, 1 = greedy */
+  gfloat length_penalty; /* score / length^penalty; used when beam_size > 1 */
+  guint reserved;
+} UpiCaptionOptions;
+
+/* The text so far (a partial caption), from a worker, no lock held. */
+typedef void (*UpiPartialFunc) (const gchar *text, gpointer user_data);
+
+/* Queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time). The result is upi_ticket_get_text().
+ * @options: (nullable): NULL: all defaults; @partial, @done: (nullable), both get @user_data */
+UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options, UpiPartialFunc partial,
+    UpiTicketFunc done, gpointer user_data, GError **error);
+
+/* ---- measuring ------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  gsize size; /* sizeof (UpiEngineStats), set by the caller */
+  guint64 encoded, failed, cancelled, captions, caption_tokens, text_cache_hits, text_cache_misses;
+  guint queue_length, workers;
+  guint64 convert_us, infer_us, caption_us; /* totals */
+  gsize model_bytes, context_bytes;
+  guint encodings_alive, encodings_pooled;
+  guint64 image_runs; /* of the image side; encoded / image_runs frames were in a batch */
+} UpiEngineStats;
+/* Fills what @stats has room for; what this version of the library does not count is 0. */
+UPI_API void upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats);
+
+/* Version of the library, "0.1.0". */
+UPI_API const gchar *upi_version (void);
+
+G_END_DECLS

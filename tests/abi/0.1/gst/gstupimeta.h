@@ -1,0 +1,187 @@
+/* gstupimeta.h: what the upi elements know about a video frame, for any element or application downstream.
+ *
+ * upiencoder puts one GstUpiMeta on every buffer. Its content is immutable and reference-counted: an element that has something to add
+ * makes a new content from the old one and puts it in the old one's place, so that the branches of a tee never see each other's changes
+ * and frames that share an encoding share everything else too. All geometry is in 0..1 of the frame: it survives scaling unchanged.
+ *
+ *   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+ *   guint n = 0;
+ *   const GstUpiObject *objects = meta != NULL ? gst_upi_content_get_objects (gst_upi_meta_get_content (meta), &n) : NULL;
+ *   for (guint i = 0; i < n; i++)
+ *     g_print ("%s %.2f\n", objects[i].label, objects[i].score);
+ */
+#pragma once
+
+#include <gst/gst.h>
+
+#include "core/upi.h"
+
+G_BEGIN_DECLS
+
+#ifndef GST_UPI_API
+#define GST_UPI_API __attribute__ ((visibility ("default")))
+#endif
+
+typedef struct _GstUpiMeta GstUpiMeta;
+typedef struct _GstUpiContent GstUpiContent;
+
+/**
+ * GstUpiObjectFlags:
+ * @GST_UPI_OBJECT_NONE: seen in the frame that was inferred
+ */
+typedef enum { GST_UPI_OBJECT_NONE = 0 } GstUpiObjectFlags;
+
+/**
+ * GstUpiObject: one region of a frame. Zero-initialise it; 0 and NULL mean that nothing is known.
+ * @label: UTF-8, one of the words that upidetect was given; owned by the content
+ * @label_id: index of @label in that list
+ * @score: 0..1
+ * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame
+ * @mask: (nullable): 8-bit instance mask, see #UpiMask; owned by the content
+ * @region: which of the encoding's proposals it came from
+ * @flags: bits of #GstUpiObjectFlags
+ * @track_id: 1, 2, 3 … a stream, the same number as long as it is the same object; 0: nobody follows it
+ * @velocity_x, @velocity_y: how fast the box's centre moves, in frames' widths and heights a second; 0 without a track
+ * @age: for how long its track is known, nanoseconds; 0 without a track
+ * @reserved: NULL
+ *
+ * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 136 bytes.
+ */
+typedef struct {
+  const gchar *label;
+  guint label_id;
+  gfloat score;
+  gfloat x, y, width, height;
+  UpiMask *mask;
+  guint region;
+  guint flags;
+  guint64 track_id;
+  gfloat velocity_x, velocity_y;
+  GstClockTime age;
+  gpointer reserved[8];
+} GstUpiObject;
+
+/**
+ * GstUpiCaptionRegion: which of the frame's objects some of a caption's words stand for; read with functions to come.
+ */
+typedef struct _GstUpiCaptionRegion GstUpiCaptionRegion;
+
+/**
+ * GstUpiCaption: one sentence about the frame. Zero-initialise it.
+ * @text: UTF-8; owned by the content
+ * @pts: of the frame that it describes, nanoseconds, or GST_CLOCK_TIME_NONE
+ * @duration: how long it is to be shown from the frame that it starts with, nanoseconds, or GST_CLOCK_TIME_NONE
+ * @flags: 0; bits to come
+ * @n_regions, @regions: (nullable): the regions that its words stand for; owned by the content; 0 and NULL: not asked for
+ * @reserved: NULL
+ *
+ * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 104 bytes.
+ */
+typedef struct {
+  const gchar *text;
+  GstClockTime pts;
+  GstClockTime duration;
+  guint flags;
+  guint n_regions;
+  const GstUpiCaptionRegion *regions;
+  gpointer reserved[8];
+} GstUpiCaption;
+
+/**
+ * GstUpiContentFlags:
+ * @GST_UPI_CONTENT_NONE: frames may be held until their results are there (upiencoder policy "block")
+ * @GST_UPI_CONTENT_NEVER_WAIT: frames must not be held (upiencoder policy "latest"): attach what is ready, go on
+ */
+typedef enum { GST_UPI_CONTENT_NONE = 0, GST_UPI_CONTENT_NEVER_WAIT = 1 << 0 } GstUpiContentFlags;
+
+/* ---- content: immutable, reference-counted, any thread --------------------------------------------------------------------------- */
+
+#define GST_TYPE_UPI_CONTENT (gst_upi_content_get_type ())
+GST_UPI_API GType gst_upi_content_get_type (void);
+
+/**
+ * gst_upi_content_new:
+ * @encoding: (nullable) (transfer none): NULL for a frame before the first encoding
+ * @pts: PTS of the frame that @encoding was inferred from, or GST_CLOCK_TIME_NONE
+ *
+ * Returns: (transfer full): a content without objects and captions
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_new (UpiEncoding *encoding, GstClockTime pts, GstUpiContentFlags flags);
+GST_UPI_API GstUpiContent *gst_upi_content_ref (GstUpiContent *content);
+GST_UPI_API void gst_upi_content_unref (GstUpiContent *content);
+
+/**
+ * gst_upi_content_add_objects:
+ * @objects: (array length=n_objects): copied; masks are referenced
+ *
+ * Returns: (transfer full): a new content: that of @content with @objects behind its own
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects);
+
+/**
+ * gst_upi_content_set_captions:
+ * @captions: (array length=n_captions): copied
+ *
+ * Returns: (transfer full): a new content: that of @content with @captions in place of its own
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *captions, guint n_captions);
+
+/**
+ * gst_upi_content_drop_encoding: an encoding weighs megabytes; its last reader lets go of it so that queues of finished frames stay light.
+ *
+ * Returns: (transfer full): a content without encoding and with all the rest of @content
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_drop_encoding (GstUpiContent *content);
+
+/* (transfer none) (nullable): NULL before the first encoding and after it was dropped. */
+GST_UPI_API UpiEncoding *gst_upi_content_get_encoding (const GstUpiContent *content);
+/* TRUE once an encoding was attached, also after it was dropped. FALSE: this frame is older than the first result. */
+GST_UPI_API gboolean gst_upi_content_is_encoded (const GstUpiContent *content);
+/* PTS of the frame that was inferred; under policy "latest" or with inference-interval > 1 an earlier one than the buffer's. */
+GST_UPI_API GstClockTime gst_upi_content_get_inference_pts (const GstUpiContent *content);
+GST_UPI_API GstUpiContentFlags gst_upi_content_get_flags (const GstUpiContent *content);
+/* (array length=n_objects) (transfer none) (nullable): valid as long as @content. Best first per element that found them. */
+GST_UPI_API const GstUpiObject *gst_upi_content_get_objects (const GstUpiContent *content, guint *n_objects);
+/* (array length=n_captions) (transfer none) (nullable): valid as long as @content. */
+GST_UPI_API const GstUpiCaption *gst_upi_content_get_captions (const GstUpiContent *content, guint *n_captions);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
+
+/* ---- meta: one a buffer ---------------------------------------------------------------------------------------------------------- */
+
+/**
+ * GstUpiMeta: made by GStreamer, grows at its end.
+ * @content: never NULL; replace it with gst_upi_meta_set_content()
+ */
+struct _GstUpiMeta {
+  GstMeta meta;
+  GstUpiContent *content;
+};
+
+#define GST_UPI_META_API_TYPE (gst_upi_meta_api_get_type ())
+#define GST_UPI_META_INFO (gst_upi_meta_get_info ())
+GST_UPI_API GType gst_upi_meta_api_get_type (void);
+GST_UPI_API const GstMetaInfo *gst_upi_meta_get_info (void);
+
+/* (transfer none) (nullable) */
+GST_UPI_API GstUpiMeta *gst_buffer_get_upi_meta (GstBuffer *buffer);
+
+/**
+ * gst_buffer_add_upi_meta:
+ * @buffer: writable (its metadata; its memory need not be)
+ * @content: (nullable) (transfer none): NULL = an empty content
+ *
+ * Returns: (transfer none): the buffer's meta; if it had one, that one with its content replaced
+ */
+GST_UPI_API GstUpiMeta *gst_buffer_add_upi_meta (GstBuffer *buffer, GstUpiContent *content);
+
+/* (transfer none) */
+GST_UPI_API GstUpiContent *gst_upi_meta_get_content (GstUpiMeta *meta);
+
+/* The buffer of @meta must be writable for these four. @content: (transfer none). */
+GST_UPI_API void gst_upi_meta_set_content (GstUpiMeta *meta, GstUpiContent *content);
+GST_UPI_API void gst_upi_meta_add_objects (GstUpiMeta *meta, const GstUpiObject *objects, guint n_objects);
+GST_UPI_API void gst_upi_meta_set_captions (GstUpiMeta *meta, const GstUpiCaption *captions, guint n_captions);
+GST_UPI_API void gst_upi_meta_drop_encoding (GstUpiMeta *meta);
+
+G_END_DECLS
