@@ -14,7 +14,7 @@
  * ]|
  *
  * Labels may change while playing: the new list is encoded beside the stream and takes over, whole, between two frames; until then the old
- * one holds. A list that cannot be read is a warning, and the old list stays. Two upidetect in a row add their objects.
+ * one holds. While playing, a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row add their objects.
  */
 #include <gst/base/gstbasetransform.h>
 #include <gst/gst.h>
@@ -68,11 +68,10 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upidetect, "upidetect", GST_RANK_NONE, GS
 
 /* ---- labels ---------------------------------------------------------------------------------------------------------------------- */
 
-/* Reads the list that the properties name. A list that cannot be read is a warning; the one before it stays. */
-static void
-take_labels (GstUpiDetect *self)
+/* Reads the list that the properties name. One that cannot be read is FALSE and an error, and changes nothing. */
+static gboolean
+take_labels (GstUpiDetect *self, GError **error)
 {
-  g_autoptr (GError) error = NULL;
   g_autoptr (GstUpiWords) words = NULL;
 
   g_mutex_lock (&self->labels_lock);
@@ -82,14 +81,14 @@ take_labels (GstUpiDetect *self)
   GST_OBJECT_UNLOCK (self);
 
   if (source == LABELS_OF_PROPERTY)
-    words = gst_upi_words_parse (labels, "labels", &error);
+    words = gst_upi_words_parse (labels, "labels", error);
   else if (source == LABELS_OF_FILE)
-    words = gst_upi_words_load (path, &error);
-  if (error == NULL)
+    words = gst_upi_words_load (path, error);
+  gboolean taken = words != NULL || source == LABELS_OF_MODEL;
+  if (taken)
     gst_upi_labeller_want (self->labeller, words);
   g_mutex_unlock (&self->labels_lock);
-  if (error != NULL)
-    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s", error->message), ("labels are taken whole or not at all"));
+  return taken;
 }
 
 /* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
@@ -272,6 +271,7 @@ static GstStateChangeReturn
 gst_upi_detect_change_state (GstElement *element, GstStateChange transition)
 {
   GstUpiDetect *self = GST_UPI_DETECT (element);
+  g_autoptr (GError) error = NULL;
 
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     GST_OBJECT_LOCK (self);
@@ -279,7 +279,14 @@ gst_upi_detect_change_state (GstElement *element, GstStateChange transition)
     GST_OBJECT_UNLOCK (self);
     self->seen_frame = self->warned = FALSE;
     gst_upi_labeller_set_flushing (self->labeller, FALSE);
-    take_labels (self);
+    if (!take_labels (self, &error)) {
+      GST_ELEMENT_ERROR (
+          self, RESOURCE, SETTINGS, ("%s", error->message), ("upidetect starts with the labels it was given, or not at all"));
+      GST_OBJECT_LOCK (self);
+      self->started = FALSE;
+      GST_OBJECT_UNLOCK (self);
+      return GST_STATE_CHANGE_FAILURE;
+    }
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     gst_upi_labeller_set_flushing (self->labeller, TRUE); /* before the base class waits for the streaming thread */
   }
@@ -301,6 +308,7 @@ static void
 gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstUpiDetect *self = GST_UPI_DETECT (object);
+  g_autoptr (GError) error = NULL;
 
   GST_OBJECT_LOCK (self);
   switch (id) {
@@ -336,8 +344,9 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
   self->serial++;
   gboolean now = self->started && (id == PROP_LABELS || id == PROP_LABELS_FILE);
   GST_OBJECT_UNLOCK (self);
-  if (now)
-    take_labels (self);
+  if (now && !take_labels (self, &error))
+    GST_ELEMENT_WARNING (
+        self, RESOURCE, SETTINGS, ("%s The labels before it stay.", error->message), ("labels are taken whole or not at all"));
 }
 
 static void

@@ -310,7 +310,8 @@ read_lines (const gchar *path, GError **error)
 {
   g_autofree gchar *text = NULL;
 
-  return g_file_get_contents (path, &text, NULL, error) ? split_list (text, "\n") : NULL;
+  /* any line ends: a carriage return ends a line too, and empty lines do not count */
+  return g_file_get_contents (path, &text, NULL, error) ? split_list (g_strdelimit (text, "\r", '\n'), "\n") : NULL;
 }
 
 static UpiLabels *
