@@ -1,6 +1,8 @@
 """Figures of a model directory: box and mask AP, captions, retrieval, classification, on val, dev, or any file of the same format.
 
-python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--out FILE.json]
+python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--greedy] [--out FILE.json] [--said CAPTIONS.json]
+
+Captions are grounded (models/reference/captions.py), or greedy, of every image that has captions or annotates some class wholly (chair.py).
 """
 
 from __future__ import annotations
@@ -24,12 +26,15 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.reference.captions import Ranking, Speaker
 from models.reference.general_decoder import Cache
+from models.reference.grounding import Grounding
 from models.reference.mask_head import mask_logits
 from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import nearest_size, normalise, stretch
 from models.reference.tokenizer import WordPiece
 
+from .chair import load_grounding, truth
 from .cider import plain
 from .dataset import CROWD, POSITIVE, Record, bitmap
 from .setup import categories, records
@@ -90,8 +95,9 @@ def masks_of(logits: Tensor, boxes: np.ndarray, width: int, height: int) -> list
 @torch.no_grad()
 def run(
     model: UniPerceiver, tokenizer: WordPiece, data: Path, rows: list[Record], names: list[str], captions: bool,
-    with_masks: bool = True, weight: float | None = None, large: bool = False,
+    with_masks: bool = True, weight: float | None = None, large: bool = False, speaker: Speaker | None = None,
 ) -> list[Output]:  # fmt: skip
+    """`speaker`: of grounded captions; without it they are greedy."""
     classes = class_vectors(model, tokenizer, names)
     task = model.config.tasks["detection"]
     weight = task["foreground_weight"] if weight is None else weight
@@ -112,7 +118,12 @@ def run(
         if with_masks and any(m is not None for m in record.masks):
             z = mask_logits(r.mask_embed[:, query], r.mask_features)[0]
             masks = masks_of(z, box, record.width, record.height)
-        text = caption(model, tokenizer, cache) if captions and record.captions else ""
+        text = ""
+        if captions and (record.captions or record.exhaustive):
+            if speaker is None:
+                text = caption(model, tokenizer, cache)
+            else:
+                text = tokenizer.decode(speaker(spe[0], decoded[0], r.foreground[0], cache)[0].ids)
         out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0].clone(), text))
     return out
 
@@ -320,7 +331,9 @@ def mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], names: list[str], ids: list[int]) -> dict[str, Any]:
+def figures(
+    model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], names: list[str], ids: list[int], grounding: Grounding
+) -> dict[str, Any]:
     out: dict[str, Any] = {"images": len(outputs)}
     distinct = [suppressed(o, SUPPRESSION) for o in outputs]
     for kind, rows, name in (
@@ -346,6 +359,7 @@ def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], na
             out[f"bbox {source}"] = {"AP": mean([v[0] for v in table.values()]), "AP50": mean([v[1] for v in table.values()])}
     out["threshold"], out["F1"] = best_threshold(distinct)
     out["captions"] = caption_scores(outputs)
+    out["captions"].update(truth([(o.record, o.caption) for o in outputs if o.caption], grounding))
     out["retrieval"] = retrieval_scores(model, tokenizer, outputs)
     with torch.no_grad():
         out["classification"] = classification_accuracy(outputs, class_vectors(model, tokenizer, names))
@@ -354,12 +368,14 @@ def figures(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], na
 
 def run_part(
     directory: Path, data: Path, rows: list[Record], names: list[str], captions: bool, weight: float | None,
-    large: bool,
+    large: bool, greedy: bool,
 ) -> list[Output]:
     """One worker's images, in a process of one thread."""
     torch.set_num_threads(1)
     model, tokenizer = load(directory), WordPiece(directory / "vocab.txt")
-    return run(model.to(memory_format=torch.channels_last), tokenizer, data, rows, names, captions, weight=weight, large=large)
+    speaker = None if greedy else Speaker(model, load_grounding(directory), Ranking.of(model.config))
+    model = model.to(memory_format=torch.channels_last)
+    return run(model, tokenizer, data, rows, names, captions, weight=weight, large=large, speaker=speaker)
 
 
 def main() -> None:
@@ -370,25 +386,32 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="only so many images")
     parser.add_argument("--foreground-weight", type=float)
     parser.add_argument("--regions-only", action="store_true", help="no captions")
+    parser.add_argument("--greedy", action="store_true", help="captions as they come, not grounded")
     parser.add_argument("--large", action="store_true", help="the model's large input sizes, for what is far off")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--said", type=Path, help="where to write the captions, as chair.py reads them")
     o = parser.parse_args()
     names, _, ids = categories(o.data)
     rows = records(o.data, o.part)
     if o.limit:
         rows = rows[:: max(1, len(rows) // o.limit)]
     captions = not o.regions_only
-    parts = [(o.model, o.data, rows[i :: o.workers], names, captions, o.foreground_weight, o.large) for i in range(o.workers)]
+    parts = [
+        (o.model, o.data, rows[i :: o.workers], names, captions, o.foreground_weight, o.large, o.greedy) for i in range(o.workers)
+    ]
     with multiprocessing.get_context("spawn").Pool(o.workers) as pool:
         outputs = [x for part in pool.starmap(run_part, parts) for x in part]
     model, tokenizer = load(o.model), WordPiece(o.model / "vocab.txt")
-    result = figures(model, tokenizer, outputs, names, ids)
+    result = figures(model, tokenizer, outputs, names, ids, load_grounding(o.model))
     print(json.dumps(result, indent=1, ensure_ascii=False))
     for output in [x for x in outputs if x.caption][:12]:
         print(f"{output.record.name}: {output.caption}")
     if o.out:
         o.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if o.said:
+        said = [{"image_id": x.record.id, "caption": x.caption} for x in outputs if x.caption]
+        o.said.write_text(json.dumps(said, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from models.reference.grounding import Grounding
+
+from .chair import load_grounding, truth
 from .dataset import Record
 from .evaluate import VOC, Output, average_precision, caption_scores, mean, recalls
 from .setup import categories, records
@@ -69,7 +72,7 @@ def annotate(o: argparse.Namespace, rows: list[Record], folder: Path) -> list[Ou
     return out
 
 
-def figures(outputs: list[Output], ids: list[int], texts: list[torch.Tensor]) -> dict[str, Any]:
+def figures(outputs: list[Output], ids: list[int], texts: list[torch.Tensor], grounding: Grounding) -> dict[str, Any]:
     result: dict[str, Any] = {"images": len(outputs)}
     for kind in ("bbox", "segm"):
         table = average_precision(outputs, ids, kind)
@@ -82,6 +85,8 @@ def figures(outputs: list[Output], ids: list[int], texts: list[torch.Tensor]) ->
                 "car AP50": table.get(3, (0, float("nan"), 0))[1],
             }
     result["captions"] = caption_scores(outputs)
+    said = [(x.record, x.caption) for x in outputs if x.caption and (x.record.captions or x.record.exhaustive)]
+    result["captions"].update(truth(said, grounding))
     have = [x for x in outputs if x.record.captions]
     if have and texts:
         owner = torch.tensor([i for i, x in enumerate(have) for _ in x.record.captions])
@@ -108,7 +113,7 @@ def main() -> None:
         rows = rows[:: max(1, len(rows) // o.limit)]
     with tempfile.TemporaryDirectory() as folder:
         outputs = annotate(o, rows, Path(folder))
-    text = json.dumps(figures(outputs, categories(o.data)[2], o.texts), indent=1, ensure_ascii=False)
+    text = json.dumps(figures(outputs, categories(o.data)[2], o.texts, load_grounding(o.model)), indent=1, ensure_ascii=False)
     print(text)
     if o.out:
         o.out.write_text(text + "\n", encoding="utf-8")

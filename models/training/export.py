@@ -49,9 +49,14 @@ def filled(config: Config, heads: Heads | None, labels: list[str], threshold: fl
 
 
 def to_json(value: Any, indent: int = 0) -> str:
-    """JSON with an object a line deep, short things on one line."""
+    """JSON with an object a line deep, short things on one line; of a list of objects each has a line."""
     flat = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict) or len(flat) + indent < 110:
+    if len(flat) + indent < 110:
+        return flat
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        rows = ",\n".join(" " * (indent + 2) + json.dumps(v, ensure_ascii=False) for v in value)
+        return "[\n" + rows + "\n" + " " * indent + "]"
+    if not isinstance(value, dict):
         return flat
     inner = ",\n".join(" " * (indent + 2) + json.dumps(k) + ": " + to_json(v, indent + 2) for k, v in value.items())
     return "{\n" + inner + "\n" + " " * indent + "}"

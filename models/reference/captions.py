@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Grounded captions: several candidates decoded as one batch, ranked by likelihood, retrieval and what the regions show (NETWORK.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .config import Config
+from .general_decoder import Cache
+from .grounding import Grounding
+from .model import UniPerceiver
+
+MASK64 = (1 << 64) - 1
+
+
+@dataclass
+class Ranking:
+    """`caption.grounding.ranking` of config.json."""
+
+    candidates: int = 8  # with the greedy one
+    sharpness: float = 0.6  # of the captioning temperature, for all but the greedy one
+    encoded: int = 4  # the best by the other two terms, whose `<SPE>` is computed
+    retrieval: float = 10.0
+    regions: float = 2.0
+    floor: float = 0.4
+
+    @staticmethod
+    def of(config: Config) -> Ranking:
+        return Ranking(**config.raw["caption"].get("grounding", {}).get("ranking", {}))
+
+
+@dataclass
+class Word:
+    """An object word of a caption: its tokens and, for each class or group that it needs, the best region."""
+
+    start: int
+    end: int
+    needs: tuple[int, ...]
+    regions: list[int]  # of each need: query, label, score
+    labels: list[int]
+    scores: list[float]
+
+
+@dataclass
+class Caption:
+    ids: list[int]  # without [CLS] and [SEP]
+    likelihood: float  # mean log-probability of a token, [SEP] counted where it was said
+    evidence: float = 0.0  # Σ over needs of min(0, ln((e + 0.01) / (floor + 0.01)))
+    cosine: float | None = None  # of `<SPE>`s; None: not computed
+    score: float = 0.0
+    words: list[Word] = field(default_factory=list)
+
+
+def uniform(candidate: int, step: int) -> float:
+    """In [0, 1), the same everywhere: splitmix64's finalizer of the two numbers, its upper 53 bits."""
+    x = ((candidate << 32 | step) + 1) * 0x9E3779B97F4A7C15 & MASK64
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & MASK64
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & MASK64
+    return float((x ^ x >> 31) >> 11) * 2.0**-53
+
+
+def draw(logits: np.ndarray, u: float) -> int:
+    """Inverse of the cumulated distribution, in the order of the candidates, all in float64."""
+    sums = np.exp(logits - logits.max()).cumsum()
+    return min(int(np.searchsorted(sums, u * sums[-1], side="right")), len(logits) - 1)
+
+
+@torch.no_grad()
+def decode(model: UniPerceiver, image: Cache, start: int, end: int, limit: int, ranking: Ranking) -> list[Caption]:
+    """Candidates of one image, the greedy one first, as one batch."""
+    temperature = model.config.tasks["captioning"]["temperature"]
+    token_ids = model.caption.token_ids.tolist()
+    rows = list(range(ranking.candidates))  # those that have not ended
+    past = [(k.expand(len(rows), -1, -1, -1), v.expand(len(rows), -1, -1, -1)) for k, v in image]
+    ids = torch.full((len(rows), 1), start)
+    said: list[list[int]] = [[] for _ in rows]
+    total, count = [0.0] * len(rows), [0] * len(rows)
+    for t in range(limit):
+        x, new = model.decoder(model.causal_inputs(ids, t), "text_causal", None, past)
+        past = [(torch.cat((a, c), 2), torch.cat((p, q), 2)) for (a, p), (c, q) in zip(past, new)]
+        logits = model.vocabulary_cosines(x[:, -1]).double().numpy() / temperature
+        going: list[int] = []
+        for i, k in enumerate(rows):
+            z = logits[i]
+            pick = int(z.argmax()) if k == 0 else draw(z / ranking.sharpness, uniform(k, t))
+            top = z.max()
+            total[k] += float(z[pick] - top - np.log(np.exp(z - top).sum()))
+            count[k] += 1
+            if token_ids[pick] != end:
+                said[k].append(token_ids[pick])
+                going.append(i)
+        if not going:
+            break
+        if len(going) < len(rows):
+            past = [(k[going], v[going]) for k, v in past]
+            rows = [rows[i] for i in going]
+        ids = torch.tensor([[said[k][-1]] for k in rows])
+    return [Caption(s, a / n) for s, a, n in zip(said, total, count)]
+
+
+def detection_scores(model: UniPerceiver, regions: Tensor, foreground: Tensor, classes: Tensor) -> Tensor:
+    """Regions [N, D], foreground logits [N], classes [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
+    task = model.config.tasks["detection"]
+    w = task["foreground_weight"]
+    p = model.detection_logits(regions[None], classes, task["temperature"], task["bias"])[0].sigmoid()
+    return p if w == 0 else p ** (1 - w) * foreground.sigmoid()[:, None] ** w
+
+
+def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:
+    """The object words of a caption with the best region for each need; scores [N, C]. Of equal scores the lower class, then region, wins."""
+    best, region = scores.max(0)
+    out = []
+    for m in grounding.mentions(ids):
+        labels = [max(grounding.needs[n], key=lambda c: (float(best[c]), -c)) for n in m.needs]
+        out.append(Word(m.start, m.end, m.needs, [int(region[c]) for c in labels], labels, [float(best[c]) for c in labels]))
+    return out
+
+
+def evidence(found: list[Word], floor: float) -> float:
+    """Σ over what is needed, each once, of min(0, ln((e + 0.01) / (floor + 0.01)))."""
+    of = {n: e for w in found for n, e in zip(w.needs, w.scores)}
+    return sum(min(0.0, float(np.log((e + 0.01) / (floor + 0.01)))) for e in of.values())
+
+
+@torch.no_grad()
+def rank(model: UniPerceiver, grounding: Grounding, spe: Tensor, scores: Tensor, captions: list[Caption], ranking: Ranking) -> list[Caption]:
+    """Distinct captions, best first: those whose `<SPE>` was computed, then the others."""
+    tokenizer = grounding.tokenizer
+    distinct: list[Caption] = []
+    for c in captions:
+        if all(c.ids != d.ids for d in distinct):
+            c.words = words(grounding, c.ids, scores)
+            c.evidence = evidence(c.words, ranking.floor)
+            c.score = c.likelihood + ranking.regions * c.evidence
+            distinct.append(c)
+    distinct.sort(key=lambda c: -c.score)  # stable: of equals the earlier
+    top = distinct[: ranking.encoded]
+    if ranking.retrieval != 0 and len(top) > 1:
+        rows = [[tokenizer.cls, *c.ids, tokenizer.sep] for c in top]
+        lengths = torch.tensor([len(r) for r in rows])
+        ids = torch.tensor([r + [0] * (int(lengths.max()) - len(r)) for r in rows])
+        cosines = F.normalize(model.encode_text(ids, lengths), dim=-1) @ F.normalize(spe, dim=0)
+        for c, cosine in zip(top, cosines.tolist()):
+            c.cosine = cosine
+            c.score += ranking.retrieval * cosine
+        top.sort(key=lambda c: -c.score)
+    return top + distinct[ranking.encoded :]
+
+
+class Speaker:
+    """Grounded captions of images that are encoded already; the model's own labels are what words are held against."""
+
+    def __init__(self, model: UniPerceiver, grounding: Grounding, ranking: Ranking) -> None:
+        self.model, self.grounding, self.ranking = model, grounding, ranking
+        tokenizer = grounding.tokenizer
+        rows = [tokenizer.encode(label) for label in model.config.labels]
+        lengths = torch.tensor([len(r) for r in rows])
+        ids = torch.tensor([r + [tokenizer.pad] * (int(lengths.max()) - len(r)) for r in rows])
+        with torch.no_grad():
+            self.classes = model.encode_text(ids, lengths)
+
+    @torch.no_grad()
+    def __call__(self, spe: Tensor, regions: Tensor, foreground: Tensor, image: Cache) -> list[Caption]:
+        """`<SPE>` [D], decoded regions [N, D], their foreground logits [N], keys and values of one image → captions, best first."""
+        tokenizer, config = self.grounding.tokenizer, self.model.config
+        scores = detection_scores(self.model, regions, foreground, self.classes)
+        said = decode(self.model, image, tokenizer.cls, tokenizer.sep, config.max_tokens, self.ranking)
+        return rank(self.model, self.grounding, spe, scores, said, self.ranking)

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The table of what words need, grounded captions, and whether captions tell the truth."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.reference import captions as grounded
+from models.reference.captions import Caption, Ranking
+from models.reference.grounding import Grounding, forms
+from models.reference.tokenizer import WordPiece
+from models.training import chair
+from models.training.dataset import Record
+from models.training.grounding import DETERMINERS, table
+from models.training.grounding import write as write_table
+
+from .small import NANO, small_model
+
+LABELS = json.loads(NANO.read_text(encoding="utf-8"))["labels"]
+
+
+def record(shown: list[str], exhaustive: list[str], captions: list[str] | None = None) -> Record:
+    labels = np.array([LABELS.index(n) for n in shown], np.int64)
+    n = len(labels)
+    return Record(
+        1, "1.jpg", 100, 100, "test", {LABELS.index(x) for x in exhaustive}, np.zeros((n, 4), np.float32), labels,
+        np.zeros(n, np.int64), np.ones(n, np.float32), [None] * n, captions or [],
+    )  # fmt: skip
+
+
+class Table(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.tokenizer = WordPiece(NANO.with_name("vocab.txt"))
+        cls.grounding = Grounding(table(), LABELS, cls.tokenizer)
+
+    def needs(self, text: str) -> list[list[str]]:
+        return [[self.grounding.names[n] for n in m.needs] for m in self.grounding.mentions_of(text)]
+
+    def test_every_class_has_words_and_its_name_is_one(self) -> None:
+        alone = {need for e in self.grounding.entries for n in e.needs for need in [self.grounding.names[n]]}
+        self.assertEqual(set(LABELS) - alone, set())
+        for label in LABELS:
+            said = self.needs(label if label not in ("train", "bear", "mouse", "tie", "orange") else f"two {label}s")
+            if label == "mouse":
+                said = self.needs("a mouse")
+            self.assertEqual(len(said), 1, label)
+            self.assertIn(LABELS.index(label), self.grounding.needs[self.grounding.names.index(said[0][0])], label)
+
+    def test_every_entry_is_found_in_a_sentence_and_in_no_longer_word(self) -> None:
+        for e in self.grounding.entries:
+            ids = [self.tokenizer.ids["the"], *e.tokens, self.tokenizer.ids["."]]
+            found = self.grounding.mentions(ids)
+            if e.needs:
+                self.assertEqual([(m.start, m.end, m.needs) for m in found], [(1, len(ids) - 1, e.needs)])
+            else:
+                self.assertEqual(found, [])
+            goes_on = self.grounding.mentions([*e.tokens, self.tokenizer.ids["##ment"]])
+            self.assertTrue(all(m.end < len(e.tokens) for m in goes_on), self.tokenizer.decode(list(e.tokens)))
+
+    def test_tokens_are_whole_words(self) -> None:
+        self.assertEqual(self.needs("scar carpet cat ##s"), [["cat"]])
+        self.assertEqual(self.needs("Catwalks, a category"), [])
+
+    def test_words_that_need_several(self) -> None:
+        self.assertEqual(self.needs("a skateboarder"), [["person", "skateboard"]])
+        self.assertEqual(self.needs("cyclists"), [["person", "bicycle"]])
+        self.assertEqual(self.needs("people are playing soccer"), [["person"], ["sports ball"]])
+        self.assertEqual(self.needs("he is surfing"), [["surfboard"]])
+
+    def test_the_longest_phrase_wins(self) -> None:
+        self.assertEqual(self.needs("a hot dog"), [["hot dog"]])
+        self.assertEqual(self.needs("a dog at a bus stop"), [["dog"]])
+        self.assertEqual(self.needs("a couple of zebras"), [["zebra"]])
+        self.assertEqual(self.needs("a teddy bear"), [["teddy bear"]])
+        self.assertEqual(self.needs("two train stations"), [])
+
+    def test_words_of_two_meanings(self) -> None:
+        self.assertEqual(self.needs("a train"), [["train"]])
+        self.assertEqual(self.needs("people train a horse"), [["person"], ["horse"]])
+        self.assertEqual(self.needs("an orange jacket"), [])
+        self.assertEqual(self.needs("a man with glasses and a glass of water"), [["person"]])
+        self.assertEqual(self.needs("his tie"), [["tie"]])
+
+    def test_broad_words_are_groups(self) -> None:
+        (need,) = self.grounding.mentions_of("vehicles")[0].needs
+        self.assertEqual({LABELS[c] for c in self.grounding.needs[need]}, set(table()["groups"]["vehicle"]))
+
+    def test_determiners_are_single_tokens(self) -> None:
+        self.assertTrue(all(w in self.tokenizer.ids for w in DETERMINERS))
+
+    def test_plurals(self) -> None:
+        self.assertEqual((forms("dog+"), forms("men")), (["dog", "dogs"], ["men"]))
+        self.assertTrue(all(e.tokens for e in self.grounding.entries))
+
+    def test_a_need_that_is_neither_label_nor_group_is_named(self) -> None:
+        raw = {"determiners": ["a"], "groups": {}, "entries": [{"needs": ["unicorn"], "words": ["unicorn"]}]}
+        with self.assertRaisesRegex(ValueError, "unicorn"):
+            Grounding(raw, LABELS, self.tokenizer)
+        raw = {"determiners": ["a"], "groups": {}, "entries": [{"needs": ["dog"], "words": ["dog", "dog"]}]}
+        with self.assertRaisesRegex(ValueError, "twice"):
+            Grounding(raw, LABELS, self.tokenizer)
+
+    def test_written_into_a_config_it_reads_back_and_the_rest_stays(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "config.json"
+            before = json.loads(NANO.read_text(encoding="utf-8"))
+            path.write_text(json.dumps(before), encoding="utf-8")
+            write_table(Path(folder))
+            text = path.read_text(encoding="utf-8")
+            after = json.loads(text)
+            self.assertEqual(after["caption"].pop("grounding"), table())
+            before["caption"].pop("grounding", None)
+            self.assertEqual(after, before)
+            write_table(Path(folder))
+            self.assertEqual(path.read_text(encoding="utf-8"), text)
+
+    def test_the_bundled_model_has_this_table_if_any(self) -> None:
+        self.assertEqual(json.loads(NANO.read_text(encoding="utf-8"))["caption"].get("grounding", table()), table())
+
+
+class Chair(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.grounding = Grounding(table(), LABELS, WordPiece(NANO.with_name("vocab.txt")))
+
+    def test_numbers_worked_by_hand(self) -> None:
+        said = [
+            (record(["dog"], LABELS), "a dog and a cat on a couch"),  # 1 of 3 is there
+            (record(["person"], LABELS), "two men"),  # right
+            (record([], LABELS, ["a car"]), "a car, a skateboarder"),  # the car is there by the reference, 2 needs are not
+        ]
+        result = chair.chair(said, self.grounding)
+        self.assertEqual((result["images"], result["mentions"]), (3, 7))
+        self.assertAlmostEqual(result["CHAIR_i"], 100 * 4 / 7)
+        self.assertAlmostEqual(result["CHAIR_s"], 100 * 2 / 3)
+        self.assertEqual(result["mentions, of them wrong"]["person"], [2, 1])
+        low, high = result["CHAIR_i interval"]
+        self.assertLessEqual(low, result["CHAIR_i"])
+        self.assertGreaterEqual(high, result["CHAIR_i"])
+
+    def test_a_class_that_an_image_does_not_annotate_is_neither(self) -> None:
+        found = chair.mentions("a dog and a cat", record([], ["cat"]), self.grounding)
+        self.assertEqual([there for _, there in found], [None, False])
+        found = chair.mentions("a vehicle", record([], ["car"]), self.grounding)
+        self.assertEqual([there for _, there in found], [None])
+        found = chair.mentions("a vehicle", record(["car"], ["car"]), self.grounding)
+        self.assertEqual([there for _, there in found], [True])
+
+    def test_silence_fails(self) -> None:
+        captions = ["it is nice"] * 3 + ["A dog.", "a dog", "a cat", "two men", "a car", "a bus", "a boat"]
+        result = chair.variety(captions, self.grounding)
+        self.assertEqual((result["distinct"], result["most frequent"], result["most frequent share"]), (7, "it is nice", 30.0))
+        self.assertEqual((result["without an object word"], result["silence"]), (30.0, "failed"))
+        self.assertEqual(chair.variety(captions[2:], self.grounding)["silence"], "passed")
+
+
+class Captions(unittest.TestCase):
+    """On a small model whose vocabulary is a few words; ids 10 to 29 can be said."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        words = ["[PAD]", "[UNK]", "[CLS]", "a", *(f"x{i}" for i in range(6)), "[SEP]", "dog", "cat", "man", "##s", "teddy", "bear", "animal"]
+        words += [f"w{i}" for i in range(50 - len(words))]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "vocab.txt"
+            path.write_text("\n".join(words) + "\n", encoding="utf-8")
+            cls.tokenizer = WordPiece(path)
+        cls.table = {
+            "determiners": ["a"],
+            "groups": {"animal": ["cat", "dog", "bear"]},
+            "entries": [
+                {"needs": ["dog"], "words": ["dog+"]},
+                {"needs": ["cat"], "words": ["cat+"]},
+                {"needs": ["person", "dog"], "words": ["man"]},
+                {"needs": ["animal"], "words": ["animal"]},
+                {"needs": ["bear"], "after_determiner": True, "words": ["bear"]},
+                {"needs": ["teddy bear"], "words": ["teddy bear"]},
+            ],
+        }
+        cls.model = small_model()
+        cls.grounding = Grounding(cls.table, cls.model.config.labels, cls.tokenizer)
+        torch.manual_seed(1)
+        c = cls.model.config.decoder
+        cls.image = [(torch.randn(1, c.heads, 5, c.width // c.heads), torch.randn(1, c.heads, 5, c.width // c.heads)) for _ in range(c.layers)]
+
+    def decode(self, candidates: int, limit: int = 12) -> list[Caption]:
+        return grounded.decode(self.model, self.image, self.tokenizer.cls, self.tokenizer.sep, limit, Ranking(candidates=candidates))
+
+    def scores(self, **best: float) -> torch.Tensor:
+        """Of three regions; the second has the best of each class."""
+        out = torch.full((3, 80), 0.001)
+        for name, score in best.items():
+            out[:, LABELS.index(name.replace("_", " "))] = torch.tensor([score / 2, score, score / 3])
+        return out
+
+    def test_random_numbers_are_splitmix64(self) -> None:
+        self.assertEqual(grounded.uniform(0, 0), (0xE220A8397B1DCDAF >> 11) * 2.0**-53)  # the published generator's first from seed 0
+        self.assertEqual(grounded.uniform(0, 1), (0x6E789E6AA1B965F4 >> 11) * 2.0**-53)  # and its second
+        drawn = np.array([grounded.uniform(k, t) for k in range(1, 40) for t in range(40)])
+        self.assertLess(abs(drawn.mean() - 0.5), 0.03)
+        self.assertEqual(len(set(drawn.tolist())), len(drawn))
+
+    def test_draws_follow_the_distribution(self) -> None:
+        logits = np.log(np.array([0.1, 0.2, 0.0001, 0.6999]))
+        self.assertEqual([grounded.draw(logits, u) for u in (0.0, 0.0999, 0.1001, 0.2999, 0.30005, 0.3002, 0.999999)], [0, 0, 1, 1, 2, 3, 3])
+        self.assertEqual(grounded.draw(logits + 500, 1 - 2.0**-53), 3)
+
+    def test_the_first_is_greedy(self) -> None:
+        said = self.decode(4)
+        self.assertEqual(said[0].ids, self.model.greedy(self.image, self.tokenizer.cls, self.tokenizer.sep, 12)[0])
+        self.assertGreater(len({tuple(c.ids) for c in said}), 1)
+
+    def test_a_batch_says_what_each_would_alone(self) -> None:
+        many, few = self.decode(8), self.decode(3)
+        self.assertGreater(len({len(c.ids) for c in many}), 1)
+        for a, b in zip(few, many):
+            self.assertEqual(a.ids, b.ids)
+            self.assertAlmostEqual(a.likelihood, b.likelihood, places=4)
+
+    def test_likelihood_is_that_of_teacher_forcing(self) -> None:
+        temperature = self.model.config.tasks["captioning"]["temperature"]
+        index = {t: i for i, t in enumerate(self.model.caption.token_ids.tolist())}
+        for c in self.decode(6):
+            inputs = torch.tensor([[self.tokenizer.cls, *c.ids]])
+            with torch.no_grad():
+                logp = (self.model.causal(inputs, self.image)[0] / temperature).log_softmax(-1)
+            targets = [*c.ids, self.tokenizer.sep][: min(len(c.ids) + 1, 12)]
+            self.assertAlmostEqual(c.likelihood, float(np.mean([float(logp[t, index[i]]) for t, i in enumerate(targets)])), places=3)
+
+    def test_words_carry_the_best_region_of_each_need(self) -> None:
+        ids = [self.tokenizer.ids[w] for w in ("a", "man", "dog", "##s", "animal")]
+        found = grounded.words(self.grounding, ids, self.scores(person=0.9, dog=0.5, bear=0.7))
+        # "dogs" is two tokens here, "man" needs person and dog, the best animal is the bear
+        self.assertEqual([(w.start, w.end, [LABELS[x] for x in w.labels]) for w in found],
+                         [(1, 2, ["person", "dog"]), (2, 4, ["dog"]), (4, 5, ["bear"])])  # fmt: skip
+        self.assertEqual(found[0].regions, [1, 1])
+        self.assertAlmostEqual(found[0].scores[1], 0.5, places=6)
+        equal = grounded.words(self.grounding, [self.tokenizer.ids["animal"]], torch.full((3, 80), 0.3))
+        self.assertEqual((LABELS[equal[0].labels[0]], equal[0].regions), ("cat", [0]))
+
+    def test_evidence_counts_a_need_once_and_never_rewards(self) -> None:
+        ids = [self.tokenizer.ids[w] for w in ("man", "dog", "dog")]
+        found = grounded.words(self.grounding, ids, self.scores(person=0.9, dog=0.1))
+        self.assertAlmostEqual(grounded.evidence(found, 0.4), np.log(0.11 / 0.41), places=5)
+        self.assertEqual(grounded.evidence([], 0.4), 0.0)
+
+    def test_what_is_not_there_is_not_said(self) -> None:
+        """The likelier of two sentences names a cat, the picture has a dog."""
+        dog, cat = ([self.tokenizer.ids["a"], self.tokenizer.ids[w]] for w in ("dog", "cat"))
+        said = [Caption(cat, -1.0), Caption(cat, -1.0), Caption(dog, -1.5)]
+        spe = torch.randn(self.model.config.decoder.width)
+        without = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0, regions=0))
+        self.assertEqual([c.ids for c in without], [cat, dog])
+        ranked = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0))
+        self.assertEqual([c.ids for c in ranked], [dog, cat])
+        self.assertIsNone(ranked[0].cosine)
+        self.assertAlmostEqual(ranked[1].score, -1.0 + 2 * np.log(0.011 / 0.41), places=4)
+
+    def test_only_the_best_few_are_encoded_and_stay_ahead(self) -> None:
+        ids = [self.tokenizer.ids[w] for w in ("w0", "w1", "w2", "w3")]
+        said = [Caption([i], -float(n)) for n, i in enumerate(ids)]
+        spe = self.model.encode_text(torch.tensor([[self.tokenizer.cls, ids[1], self.tokenizer.sep]]), torch.tensor([3]))[0]
+        ranked = grounded.rank(self.model, self.grounding, spe.detach(), self.scores(), said, Ranking(encoded=2, retrieval=1000))
+        self.assertEqual([c.ids[0] for c in ranked], [ids[1], ids[0], ids[2], ids[3]])
+        self.assertEqual([c.cosine is None for c in ranked], [False, False, True, True])
+        self.assertAlmostEqual(ranked[0].cosine or 0, 1.0, places=5)
+
+    def test_a_speaker_s_first_caption_is_the_best(self) -> None:
+        speaker = grounded.Speaker(self.model, self.grounding, Ranking(candidates=5))
+        c = self.model.config
+        torch.manual_seed(2)
+        said = speaker(torch.randn(c.decoder.width), torch.randn(10, c.decoder.width), torch.randn(10), self.image)
+        top = [x.score for x in said if x.cosine is not None]
+        self.assertEqual(top, sorted(top, reverse=True))
+        self.assertEqual(speaker.classes.shape, (80, c.decoder.width))
+
+    def test_ranking_comes_from_the_config(self) -> None:
+        config = self.model.config
+        self.assertEqual(Ranking.of(config), Ranking())
+        raw = {**config.raw, "caption": {"max_tokens": 40, "grounding": {"ranking": {"candidates": 3, "floor": 0.2}}}}
+        self.assertEqual(Ranking.of(type(config).from_json(raw)), Ranking(candidates=3, floor=0.2))
+
+
+if __name__ == "__main__":
+    unittest.main()
