@@ -1,22 +1,23 @@
 /* Configs of small networks that tests write with upi_model_write_random(): every part is there, a run takes milliseconds.
  *
  * UPI_TINY_CONFIG has nano's kinds; its vocab.txt (written with it) holds the special tokens, letters and a few words such as "cat".
+ * UPI_TINY_MOBILENET_CONFIG differs in what nano's second generation differs in: format 2, MobileNetV2, global.backbone.
  * UPI_TINY_BASE_CONFIG has the paper's kinds: ResNet-50 (its 23 M weights make it the slower one), full pixel encoder of four levels,
  * learned content, a decoder of post-norm layers, RoBERTa.
  */
 #pragma once
 
-#define UPI_TINY_CONFIG                                                                                                                    \
-  "{ \"format_version\": 1, \"name\": \"tiny\","                                                                                           \
+#define UPI_TINY_CONFIG_OF(version, backbone_kind, more_of_global, more)                                                                   \
+  "{ \"format_version\": " version ", \"name\": \"tiny\","                                                                                 \
   "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\","                \
   "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] },"                                                        \
-  "  \"backbone\": { \"kind\": \"efficientnet_lite0\" },"                                                                                  \
+  "  \"backbone\": { \"kind\": \"" backbone_kind "\" },"                                                                                   \
   "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 3, \"region_ffn\": 48,"                                                           \
   "  \"pixel_encoder\": { \"kind\": \"lite\", \"layers\": 1 },"                                                                            \
   "  \"query\": { \"count\": 10, \"anchor\": \"cells\", \"anchor_cells\": 3, \"content\": \"pixel\" },"                                    \
   "  \"region_decoder\": { \"layers\": 2 },"                                                                                               \
   "  \"mask\": { \"channels\": 16, \"groups\": 4, \"lateral_norm\": false },"                                                              \
-  "  \"global\": { \"pools\": 1 },"                                                                                                        \
+  "  \"global\": { \"pools\": 1" more_of_global " },"                                                                                      \
   "  \"decoder\": { \"width\": 48, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"norm\": \"pre\", \"experts\": 3, \"top_k\": 2,"             \
   "               \"attributes\": { \"image\": [1, 0, 0, 1], \"text\": [0, 1, 0, 1], \"text_causal\": [0, 1, 1, 0] } },"                   \
   "  \"text\": { \"kind\": \"bert\", \"width\": 32, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"vocabulary\": 150, \"positions\": 64,"     \
@@ -25,7 +26,13 @@
   "  \"tasks\": { \"detection\": { \"temperature\": 0.1, \"bias\": -2.0, \"foreground_weight\": 0.25 },"                                   \
   "             \"classification\": { \"temperature\": 0.07 }, \"captioning\": { \"temperature\": 0.05 },"                                 \
   "             \"retrieval\": { \"temperature\": 0.07 } },"                                                                               \
-  "  \"labels\": [\"cat\", \"dog\", \"person\"], \"threshold\": 0.3 }"
+  "  \"labels\": [\"cat\", \"dog\", \"person\"], \"threshold\": 0.3" more " }"
+
+#define UPI_TINY_CONFIG UPI_TINY_CONFIG_OF ("1", "efficientnet_lite0", "", "")
+#define UPI_TINY_MOBILENET_CONFIG UPI_TINY_MOBILENET_CONFIG_WITH ("")
+/* more: further members, ", \"key\": value" */
+#define UPI_TINY_MOBILENET_CONFIG_WITH(more)                                                                                               \
+  UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"efficientnet_lite0\" }", more)
 
 #define UPI_TINY_BASE_CONFIG                                                                                                               \
   "{ \"format_version\": 1, \"name\": \"tiny-base\","                                                                                      \

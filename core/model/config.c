@@ -8,9 +8,11 @@
 
 const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES] = { "image", "text", "text_causal" };
 
+static const gchar *const backbone_names[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2", NULL }; /* by UpiBackboneKind */
 static const gint backbone_channels[][4] = {
   [UPI_BACKBONE_EFFICIENTNET_LITE0] = { 24, 40, 112, 320 },
   [UPI_BACKBONE_RESNET50] = { 256, 512, 1024, 2048 },
+  [UPI_BACKBONE_MOBILENET_V2] = { 24, 192, 576, 1280 },
 };
 
 /* ---- reading members ------------------------------------------------------------------------------------------------------------- */
@@ -202,7 +204,7 @@ check_keys (Reader *r, const gchar *const *known)
 
 #define KEYS(...) ((const gchar *const[]){ __VA_ARGS__, NULL })
 
-/* The object at key; path is what its own members are called by. */
+/* The object at key; path is what its own members are called by. known NULL: any members. */
 static Reader
 read_object (Reader *r, const gchar *key, const gchar *path, const gchar *const *known)
 {
@@ -214,9 +216,22 @@ read_object (Reader *r, const gchar *key, const gchar *path, const gchar *const 
     fail (r, key, "is %s, expected an object", found);
   } else if (node) {
     child.object = json_node_get_object (node);
-    check_keys (&child, known);
+    if (known)
+      check_keys (&child, known);
   }
   return child;
+}
+
+/* Whether the object has a member that format_version 2 brought; a file of version 1 must not have it. */
+static gboolean
+has_new (Reader *r, const UpiConfig *c, const gchar *key)
+{
+  if (!r->object || !json_object_has_member (r->object, key))
+    return FALSE;
+  if (c->format_version >= 2)
+    return TRUE;
+  fail (r, key, "needs format_version 2; the file says format_version %d", c->format_version);
+  return FALSE;
 }
 
 static void
@@ -260,14 +275,36 @@ read_input (Reader *root, UpiConfig *c)
   }
 }
 
+static UpiBackboneKind
+read_backbone (Reader *parent, const gchar *path, const UpiConfig *c)
+{
+  Reader r = read_object (parent, "backbone", path, KEYS ("kind"));
+  UpiBackboneKind kind = read_choice (&r, "kind", backbone_names);
+
+  if (kind == UPI_BACKBONE_MOBILENET_V2 && c->format_version < 2)
+    fail (&r, "kind", "is \"%s\", which needs format_version 2; the file says format_version %d", backbone_names[kind], c->format_version);
+  return kind;
+}
+
+static void
+read_global (Reader *root, UpiConfig *c)
+{
+  Reader r = read_object (root, "global", "global.", KEYS ("pools", "backbone"));
+
+  c->global.pools = read_int (&r, "pools", 0, 16);
+  c->global.has_backbone = has_new (&r, c, "backbone");
+  if (c->global.has_backbone)
+    c->global.backbone = read_backbone (&r, "global.backbone.", c);
+  c->global.channels = backbone_channels[c->global.has_backbone ? c->global.backbone : c->backbone][3];
+}
+
 static void
 read_region_parts (Reader *root, UpiConfig *c)
 {
-  Reader backbone = read_object (root, "backbone", "backbone.", KEYS ("kind"));
   Reader pixel = read_object (root, "pixel_encoder", "pixel_encoder.", KEYS ("kind", "layers"));
-  Reader query, region, mask, global;
+  Reader query, region, mask;
 
-  c->backbone = read_choice (&backbone, "kind", KEYS ("efficientnet_lite0", "resnet50"));
+  c->backbone = read_backbone (root, "backbone.", c);
   memcpy (c->channels, backbone_channels[c->backbone], sizeof c->channels);
   c->d = read_int (root, "d", 32, 2048);
   check_multiple (root, "d", c->d, 32, "32 groups of its group norms");
@@ -302,9 +339,7 @@ read_region_parts (Reader *root, UpiConfig *c)
   c->mask.groups = read_int (&mask, "groups", 1, 2048);
   check_multiple (&mask, "channels", c->mask.channels, c->mask.groups, "groups");
   c->mask.lateral_norm = read_boolean (&mask, "lateral_norm");
-
-  global = read_object (root, "global", "global.", KEYS ("pools"));
-  c->global.pools = read_int (&global, "pools", 0, 16);
+  read_global (root, c);
 }
 
 static void
@@ -342,7 +377,7 @@ read_text (Reader *root, UpiConfig *c)
   Reader r = read_object (root, "text", "text.",
       KEYS ("kind", "width", "layers", "heads", "ffn", "vocabulary", "positions", "type_vocabulary", "layer_norm_eps", "tokenizer",
           "lower_case"));
-  Reader caption = read_object (root, "caption", "caption.", KEYS ("max_tokens"));
+  Reader caption = read_object (root, "caption", "caption.", KEYS ("max_tokens", "grounding"));
 
   c->text.kind = read_choice (&r, "kind", KEYS ("bert", "roberta"));
   c->text.width = read_int (&r, "width", 1, 8192);
@@ -358,6 +393,30 @@ read_text (Reader *root, UpiConfig *c)
   c->text.lower_case = read_boolean (&r, "lower_case");
   /* [CLS], the caption, and [SEP] each have a position */
   c->caption.max_tokens = read_int (&caption, "max_tokens", 1, MAX (upi_config_text_positions (c) - 2, 1));
+  if (has_new (&caption, c, "grounding"))
+    read_object (&caption, "grounding", "caption.grounding.", NULL);
+}
+
+static UpiCalibration
+read_calibration_of (Reader *calibration, const gchar *key, const gchar *path)
+{
+  Reader r = read_object (calibration, key, path, KEYS ("scale", "offset"));
+  UpiCalibration result = { read_float (&r, "scale", 1e-6, 1e6), read_float (&r, "offset", -1e6, 1e6) };
+
+  return result;
+}
+
+static void
+read_calibration (Reader *root, UpiConfig *c)
+{
+  Reader r;
+
+  c->has_calibration = has_new (root, c, "calibration");
+  if (!c->has_calibration)
+    return;
+  r = read_object (root, "calibration", "calibration.", KEYS ("image", "regions"));
+  c->calibration.image = read_calibration_of (&r, "image", "calibration.image.");
+  c->calibration.regions = read_calibration_of (&r, "regions", "calibration.regions.");
 }
 
 static void
@@ -412,16 +471,17 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   c = g_new0 (UpiConfig, 1);
   root.object = json_node_get_object (json_parser_get_root (parser));
   /* the version first: another one may well have other keys */
-  node_int (&root, "format_version", member (&root, "format_version"), UPI_CONFIG_FORMAT_VERSION, UPI_CONFIG_FORMAT_VERSION);
+  c->format_version = read_int (&root, "format_version", UPI_CONFIG_OLDEST_VERSION, UPI_CONFIG_FORMAT_VERSION);
   check_keys (&root,
       KEYS ("format_version", "name", "input", "backbone", "d", "heads", "points", "levels", "region_ffn", "pixel_encoder", "query",
-          "region_decoder", "mask", "global", "decoder", "text", "caption", "tasks", "labels", "threshold"));
+          "region_decoder", "mask", "global", "decoder", "text", "caption", "tasks", "calibration", "labels", "threshold"));
   c->name = g_strdup (read_string (&root, "name"));
   read_input (&root, c);
   read_region_parts (&root, c);
   read_decoder (&root, c);
   read_text (&root, c);
   read_tasks (&root, c);
+  read_calibration (&root, c);
   read_labels (&root, c);
   c->threshold = read_float (&root, "threshold", 0, 1);
   if (cause) {

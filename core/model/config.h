@@ -9,10 +9,12 @@
 
 G_BEGIN_DECLS
 
-#define UPI_CONFIG_FORMAT_VERSION 1
+/* Files of both open. 2 brings mobilenet_v2, global.backbone, caption.grounding, calibration. */
+#define UPI_CONFIG_OLDEST_VERSION 1
+#define UPI_CONFIG_FORMAT_VERSION 2
 #define UPI_MAX_SIDE 4096 /* pixels of the network's input */
 
-typedef enum { UPI_BACKBONE_EFFICIENTNET_LITE0, UPI_BACKBONE_RESNET50 } UpiBackboneKind;
+typedef enum { UPI_BACKBONE_EFFICIENTNET_LITE0, UPI_BACKBONE_RESNET50, UPI_BACKBONE_MOBILENET_V2 } UpiBackboneKind;
 typedef enum { UPI_PIXEL_ENCODER_FULL, UPI_PIXEL_ENCODER_LITE } UpiPixelEncoderKind;
 typedef enum { UPI_ANCHOR_CELLS, UPI_ANCHOR_SCALE } UpiAnchorKind;
 typedef enum { UPI_CONTENT_PIXEL, UPI_CONTENT_LEARNED } UpiContentKind;
@@ -22,7 +24,13 @@ typedef enum { UPI_TEXT_BERT, UPI_TEXT_ROBERTA } UpiTextKind;
 typedef enum { UPI_ATTRIBUTE_IMAGE, UPI_ATTRIBUTE_TEXT, UPI_ATTRIBUTE_TEXT_CAUSAL, UPI_N_ATTRIBUTES } UpiAttribute;
 extern const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES]; /* "image", "text", "text_causal" */
 
+/* Independent scores (calibration): p = sigmoid (scale · z + offset), z the standardised cosine of a sentence. */
 typedef struct {
+  gfloat scale, offset;
+} UpiCalibration;
+
+typedef struct {
+  gint format_version;
   gchar *name;
   struct {
     guint n_sizes;
@@ -54,8 +62,11 @@ typedef struct {
     gboolean lateral_norm;
   } mask;
   struct {
-    gint pools;
-  } global; /* M' */
+    gint pools;               /* M' */
+    gboolean has_backbone;    /* an encoder of its own, on the picture averaged 2×2 */
+    UpiBackboneKind backbone; /* where it has */
+    gint channels;            /* of the map that global tokens are made of */
+  } global;
   struct {
     gint width, layers, heads, ffn; /* D ... */
     gboolean post_norm;
@@ -81,6 +92,10 @@ typedef struct {
       gfloat temperature;
     } classification, captioning, retrieval;
   } tasks;
+  gboolean has_calibration;
+  struct {
+    UpiCalibration image, regions;
+  } calibration;
   gchar **labels; /* the model's own class list, NULL-terminated, may be empty */
   gfloat threshold;
 } UpiConfig;

@@ -116,6 +116,16 @@ upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...)
   return upi_linear (b->program, x, upi_weight_of (b, "%s.weight", name), upi_weight_of (b, "%s.bias", name), act);
 }
 
+/* TensorFlow's SAME: ⌈size / stride⌉ outputs, what they lack in input is split over both sides, the odd one after. */
+static void
+same_padding (gint size, gint kernel, gint stride, gint *before, gint *after)
+{
+  gint total = MAX (((size + stride - 1) / stride - 1) * stride + kernel - size, 0);
+
+  *before = total / 2;
+  *after = total - *before;
+}
+
 UpiValue
 upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *of, const gchar *format, ...)
 {
@@ -127,9 +137,10 @@ upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *of, const gchar *format, 
   weight = upi_weight_of (b, "%s.weight", name);
   w = upi_program_shape (b->program, weight); /* [O, C/groups, k, k] */
   conv.groups = of->depthwise ? w.dim[0] : 1;
-  if (of->same && conv.stride == 2) {
-    conv.pad_top = conv.pad_left = (w.dim[2] - 2) / 2;
-    conv.pad_bottom = conv.pad_right = (w.dim[2] - 1) / 2;
+  if (of->same) {
+    UpiShape map = upi_program_shape (b->program, x); /* [B,H,W,C] */
+    same_padding (map.dim[1], w.dim[2], conv.stride, &conv.pad_top, &conv.pad_bottom);
+    same_padding (map.dim[2], w.dim[3], conv.stride, &conv.pad_left, &conv.pad_right);
   } else {
     conv.pad_top = conv.pad_left = conv.pad_bottom = conv.pad_right = w.dim[2] / 2;
   }

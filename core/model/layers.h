@@ -40,7 +40,7 @@ UpiValue upi_weight_tiled (UpiBuild *b, const gchar *name);
 
 /* x [..., in] → [..., out] */
 UpiValue upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
-/* act (x [B,H,W,in] * w + bias) with kernel and width of the weight; same: TensorFlow's SAME padding for even sizes, else kernel/2. */
+/* act (x [B,H,W,in] * w + bias) with kernel and width of the weight; same: TensorFlow's SAME padding, else kernel/2. */
 typedef struct {
   gint stride; /* 0 means 1 */
   gboolean depthwise, same;

@@ -23,10 +23,12 @@ upi_model_tensor_specs (const UpiConfig *config)
   upi_query_selection_tensors (specs, config);
   upi_region_decoder_tensors (specs, config);
   upi_mask_head_tensors (specs, config);
+  upi_global_backbone_tensors (specs, config);
   upi_proposals_tensors (specs, config);
   upi_general_decoder_tensors (specs, config);
   upi_text_encoder_tensors (specs, config);
   upi_caption_head_tensors (specs, config);
+  upi_calibration_tensors (specs, config);
   return specs;
 }
 
@@ -71,7 +73,7 @@ upi_model_open (const gchar *directory, GError **error)
   specs = upi_model_tensor_specs (model->config);
   model->weights = upi_weights_open (directory, specs, error);
   if (!model->weights || !fold (model->weights, model->config, error) || !upi_weights_load (model->weights, error)
-      || !check_token_ids (model, error))
+      || !check_token_ids (model, error) || !upi_calibration_check (model->weights, model->config, directory, error))
     return NULL;
   return g_steal_pointer (&model);
 }
@@ -167,5 +169,8 @@ upi_model_caption_token_ids (const UpiModel *model)
 guint
 upi_model_image_tokens (const UpiModel *model, guint width, guint height)
 {
-  return 1 + model->config->global.pools + (width / 32) * (height / 32) + model->config->query.count;
+  gint map_width, map_height;
+
+  upi_global_size (model->config, (gint) width, (gint) height, &map_width, &map_height);
+  return (guint) (1 + model->config->global.pools + map_width * map_height + model->config->query.count);
 }

@@ -23,7 +23,7 @@ const UpiConfig *upi_model_config (const UpiModel *model);
 gsize upi_model_bytes (const UpiModel *model);
 guint upi_model_vocabulary_size (const UpiModel *model);           /* candidates of captioning, V */
 const gint32 *upi_model_caption_token_ids (const UpiModel *model); /* [V] candidate → tokenizer id */
-/* Image rows of the general decoder for an input size: 1 + M' + T_L + N. */
+/* Image rows of the general decoder for an input size: 1 + M' + T_g + N. */
 guint upi_model_image_tokens (const UpiModel *model, guint width, guint height);
 
 /* The image side. Input "image" [B,H,W,3] (normalised RGB). Outputs, each [B, ...]:

@@ -21,6 +21,8 @@ typedef struct {
 } UpiLevels;
 
 UpiLevels upi_levels (const UpiConfig *config, gint width, gint height);
+/* Of the map that global tokens are made of, for an input size. */
+void upi_global_size (const UpiConfig *config, gint width, gint height, gint *map_width, gint *map_height);
 /* Constants, (transfer full). sine2d [H·W, channels]; pixel centres (x, y) of levels first.. [T', 2]; anchors [T, 4]. */
 gfloat *upi_sine_pixels (gint height, gint width, gint channels);
 gfloat *upi_pixel_centres (const UpiLevels *levels, gint first);
@@ -31,10 +33,18 @@ gfloat *upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells);
 /* image [B,H,W,3] → maps [B,H/4,W/4,c2] .. [B,H/32,W/32,c5] */
 void upi_backbone_tensors (GArray *specs, const UpiConfig *config);
 void upi_backbone (UpiBuild *b, UpiValue image, UpiValue maps[4]);
-void upi_efficientnet_lite_tensors (GArray *specs);
-void upi_efficientnet_lite (UpiBuild *b, UpiValue image, UpiValue maps[4]);
-void upi_resnet_tensors (GArray *specs);
-void upi_resnet (UpiBuild *b, UpiValue image, UpiValue maps[4]);
+/* The map that global tokens are made of: the last one of the backbone, or of global.backbone on the image averaged 2×2; the size is
+ * upi_global_size(). [B,H_g,W_g,c] */
+void upi_global_backbone_tensors (GArray *specs, const UpiConfig *config);
+UpiValue upi_global_map (UpiBuild *b, UpiValue image, const UpiValue maps[4]);
+
+/* Each kind, its tensors behind "NAME."; sides of any length, maps rounded up. */
+void upi_efficientnet_lite_tensors (GArray *specs, const gchar *name);
+void upi_efficientnet_lite (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4]);
+void upi_mobilenet_v2_tensors (GArray *specs, const gchar *name);
+void upi_mobilenet_v2 (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4]);
+void upi_resnet_tensors (GArray *specs, const gchar *name);
+void upi_resnet (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4]);
 
 /* ---- input-projection.c: F_1..F_L ------------------------------------------------------------------------------------------------ */
 
@@ -94,9 +104,9 @@ UpiValue upi_mask_embed (UpiBuild *b, UpiValue semantic);
 void upi_proposals_tensors (GArray *specs, const UpiConfig *config);
 /* → q_proposal [B,N,D] */
 UpiValue upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed);
-/* C5 → pools[i] [B,1,D], and Flatten(F_L) [B,T_5,D] */
-UpiValue upi_global_tokens (UpiBuild *b, UpiValue c5, UpiValue *pools);
-/* [<SPE>, pools, flat, proposals] [B, 1+M'+T_5+N, D] */
+/* map (upi_global_map()) → pools[i] [B,1,D], and Flatten(F_L) [B,T_g,D] */
+UpiValue upi_global_tokens (UpiBuild *b, UpiValue map, UpiValue *pools);
+/* [<SPE>, pools, flat, proposals] [B, 1+M'+T_g+N, D] */
 UpiValue upi_image_sequence (UpiBuild *b, const UpiValue *pools, UpiValue flat, UpiValue proposals);
 
 /* ---- conditional-moe.c ----------------------------------------------------------------------------------------------------------- */
@@ -148,5 +158,11 @@ gboolean upi_caption_head_fold (UpiWeights *weights, const UpiConfig *config, GE
 UpiValue upi_caption_token (UpiBuild *b, UpiValue ids, UpiValue position);
 /* decoded [B,1,D] → cosine / temperature [B,1,V] */
 UpiValue upi_caption_scores (UpiBuild *b, UpiValue decoded);
+
+/* ---- calibration.c: tensors that no program reads -------------------------------------------------------------------------------- */
+
+void upi_calibration_tensors (GArray *specs, const UpiConfig *config);
+/* Of loaded weights; directory is what the error calls them. */
+gboolean upi_calibration_check (const UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error);
 
 G_END_DECLS

@@ -19,6 +19,15 @@ upi_levels (const UpiConfig *config, gint width, gint height)
   return levels;
 }
 
+void
+upi_global_size (const UpiConfig *config, gint width, gint height, gint *map_width, gint *map_height)
+{
+  gint stride = config->global.has_backbone ? 64 : 32; /* global.backbone sees half the sides, and its maps round up */
+
+  *map_width = (width + stride - 1) / stride;
+  *map_height = (height + stride - 1) / stride;
+}
+
 /* coordinate → features: angle / 10000^(2·(k//2)/features), even k sine, odd k cosine */
 static void
 sine (gdouble angle, gint features, gfloat *out)

@@ -73,7 +73,7 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
   UpiBuild build, *b = &build;
   UpiProgram *p;
   UpiLevels levels;
-  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, proposals, flat, sequence;
+  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, proposals, global, flat, sequence;
   g_autofree UpiValue *pools = g_new (UpiValue, c->global.pools + 1);
   g_autofree UpiValue *keys = g_new (UpiValue, c->decoder.layers);
   g_autofree UpiValue *values = g_new (UpiValue, c->decoder.layers);
@@ -98,7 +98,8 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
   regions = upi_region_decoder (b, &levels, queries.content, queries.box, memory); /* q_sem, q_box */
   mask_embed = upi_mask_embed (b, regions.semantic);                               /* [B,N,m] */
   proposals = upi_proposals (b, &regions, mask_features, mask_embed);              /* [B,N,D] */
-  flat = upi_global_tokens (b, maps[3], pools);                                    /* [B,T_5,D] */
+  global = upi_global_map (b, image, maps);                                        /* [B,H_g,W_g,c] */
+  flat = upi_global_tokens (b, global, pools);                                     /* [B,T_g,D] */
   sequence = upi_image_sequence (b, pools, flat, proposals);                       /* [B,T_image,D] */
 
   /* general decoder (4.3) */

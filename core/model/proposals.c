@@ -12,7 +12,7 @@ upi_proposals_tensors (GArray *specs, const UpiConfig *c)
   upi_tensor_linear (specs, GRID * GRID, c->d, "proposals.mask");
   upi_tensor_linear (specs, c->d, width, "proposals.proj");
   upi_tensor_norm (specs, width, "proposals.norm");
-  upi_tensor_linear (specs, c->channels[3], width, "global.proj");
+  upi_tensor_linear (specs, c->global.channels, width, "global.proj");
   upi_tensor_norm (specs, width, "global.norm");
   for (gint i = 0; i < c->global.pools; i++) {
     static const gchar *const layers[] = { "q", "k", "v", "out" };
@@ -56,16 +56,16 @@ attention_pool (UpiBuild *b, gint i, UpiValue flat, UpiValue mean)
 }
 
 UpiValue
-upi_global_tokens (UpiBuild *b, UpiValue c5, UpiValue *pools)
+upi_global_tokens (UpiBuild *b, UpiValue map, UpiValue *pools)
 {
   UpiProgram *p = b->program;
-  UpiShape s = upi_program_shape (p, c5); /* [B,H/32,W/32,c5] */
+  UpiShape s = upi_program_shape (p, map); /* [B,H_g,W_g,c] */
   gint width = b->config->decoder.width;
   UpiValue pos, flat, mean;
 
   upi_program_part (p, "global tokens (eq. 3)");
   pos = upi_program_constant (p, upi_sine_pixels (s.dim[1], s.dim[2], width), UPI_SHAPE2 (s.dim[1] * s.dim[2], width));
-  flat = upi_linear_of (b, upi_as_tokens (b, c5), UPI_ACT_NONE, "global.proj"); /* [B,T_5,D] */
+  flat = upi_linear_of (b, upi_as_tokens (b, map), UPI_ACT_NONE, "global.proj"); /* [B,T_g,D] */
   flat = upi_layer_norm_of (b, upi_add (p, flat, pos), UPI_LAYER_NORM_EPS, "global.norm");
   if (b->config->global.pools > 0) {
     mean = upi_mean_tokens (p, flat); /* [B,1,D] */

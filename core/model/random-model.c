@@ -58,6 +58,8 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
   } else if (spec->shape.rank == 1 && (strstr (name, "norm") || strstr (name, "LayerNorm"))) {
     *centre = 1;
     *reach = 0.2f;
+  } else if (g_str_has_prefix (name, "calibration.")) {
+    *reach = 0.1f;
   } else if (spec->shape.rank == 1 || strstr (name, "embeddings") || g_str_equal (name, "level_embed")
       || g_str_equal (name, "query.content") || g_str_has_suffix (name, ".gate.weight")) {
     *reach = 1;
@@ -86,6 +88,9 @@ random_tensor (const UpiTensorSpec *spec, guint32 seed)
   range_of (spec, &centre, &reach);
   for (gsize i = 0; i < count; i++)
     values[i] = centre + reach * next_uniform (&state);
+  if (g_str_has_suffix (spec->name, ".covariance")) /* that of independent numbers of about 1/√D */
+    for (gsize i = 0, width = (gsize) spec->shape.dim[0]; i < count; i++)
+      values[i] = i % (width + 1) == 0 ? (1 + 0.5f * (values[i] / reach)) / (gfloat) width : 0;
   return values;
 }
 

@@ -51,6 +51,58 @@ test_base (void)
   g_assert_cmpuint (g_strv_length (c->labels), ==, 0);
 }
 
+/* All that format 2 brings. */
+#define SECOND                                                                                                                             \
+  UPI_TINY_MOBILENET_CONFIG_WITH (", \"calibration\": { \"image\": { \"scale\": 1.5, \"offset\": -2 },"                                    \
+                                  " \"regions\": { \"scale\": 0.5, \"offset\": 1 } }")
+
+static void
+test_second (void)
+{
+  GError *error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_parse (SECOND, -1, "second", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (c->format_version, ==, 2);
+  g_assert_cmpint (c->backbone, ==, UPI_BACKBONE_MOBILENET_V2);
+  g_assert_cmpint (c->channels[0], ==, 24);
+  g_assert_cmpint (c->channels[1], ==, 192);
+  g_assert_cmpint (c->channels[2], ==, 576);
+  g_assert_cmpint (c->channels[3], ==, 1280);
+  g_assert_true (c->global.has_backbone);
+  g_assert_cmpint (c->global.backbone, ==, UPI_BACKBONE_EFFICIENTNET_LITE0);
+  g_assert_cmpint (c->global.channels, ==, 320);
+  g_assert_true (c->has_calibration);
+  g_assert_cmpfloat (c->calibration.image.scale, ==, 1.5f);
+  g_assert_cmpfloat (c->calibration.image.offset, ==, -2);
+  g_assert_cmpfloat (c->calibration.regions.scale, ==, 0.5f);
+  g_assert_cmpfloat (c->calibration.regions.offset, ==, 1);
+}
+
+/* All of it is optional, and any kind may stand in either place. */
+static void
+test_second_alone (void)
+{
+  static const gchar *const kinds[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2" };
+
+  for (guint r = 0; r < G_N_ELEMENTS (kinds); r++) {
+    for (guint g = 0; g <= G_N_ELEMENTS (kinds); g++) {
+      g_autofree gchar *own = g < G_N_ELEMENTS (kinds) ? g_strdup_printf (", \"backbone\": { \"kind\": \"%s\" }", kinds[g]) : g_strdup ("");
+      g_autofree gchar *text = g_strdup_printf (UPI_TINY_CONFIG_OF ("2", "%s", "%s", ""), kinds[r], own);
+      static const gint last[] = { 320, 2048, 1280 };
+      GError *error = NULL;
+      g_autoptr (UpiConfig) c = upi_config_parse (text, -1, "second", &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpint (c->backbone, ==, r);
+      g_assert_cmpint (c->channels[3], ==, last[r]);
+      g_assert_cmpint (c->global.has_backbone, ==, g < G_N_ELEMENTS (kinds));
+      g_assert_cmpint (c->global.channels, ==, last[g < G_N_ELEMENTS (kinds) ? g : r]);
+      g_assert_false (c->has_calibration);
+    }
+  }
+}
+
 /* The bundled model's config is one. */
 static void
 test_nano (void)
@@ -69,10 +121,33 @@ test_nano (void)
 typedef struct {
   const gchar *what, *from, *to; /* text of the tiny config that is replaced; from NULL: the whole */
   const gchar *says[3];          /* words of the message besides the file's name */
+  gboolean second;               /* replaced in SECOND */
 } Wrong;
 
 static const Wrong wrong[] = {
-  { "another-version", "\"format_version\": 1", "\"format_version\": 2", { "format_version", "2" } },
+  { "version-3", "\"format_version\": 1", "\"format_version\": 3", { "format_version is 3", "from 1 to 2" } },
+  { "version-0", "\"format_version\": 1", "\"format_version\": 0", { "format_version is 0", "from 1 to 2" } },
+  { "mobilenet-in-version-1", "efficientnet_lite0", "mobilenet_v2",
+      { "backbone.kind is \"mobilenet_v2\"", "needs format_version 2", "says format_version 1" } },
+  { "global-backbone-in-version-1", "\"pools\": 1", "\"pools\": 1, \"backbone\": { \"kind\": \"efficientnet_lite0\" }",
+      { "global.backbone needs format_version 2", "says format_version 1" } },
+  { "grounding-in-version-1", "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": {}",
+      { "caption.grounding needs format_version 2" } },
+  { "calibration-in-version-1", "\"d\": 32", "\"d\": 32, \"calibration\": {}", { ": calibration needs format_version 2" } },
+  { "unknown-global-kind", "{ \"kind\": \"efficientnet_lite0\" } }", "{ \"kind\": \"mobilenet\" } }",
+      { "global.backbone.kind is \"mobilenet\"", "mobilenet_v2", "resnet50" }, TRUE },
+  { "global-backbone-a-string", "{ \"kind\": \"efficientnet_lite0\" } }", "\"efficientnet_lite0\" }",
+      { "global.backbone is \"efficientnet_lite0\"", "object" }, TRUE },
+  { "global-backbone-with-sizes", "{ \"kind\": \"efficientnet_lite0\" } }", "{ \"kind\": \"efficientnet_lite0\", \"size\": 2 } }",
+      { "global.backbone.size", "unknown", "kind" }, TRUE },
+  { "grounding-a-number", "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": 1", { "caption.grounding is 1", "object" }, TRUE },
+  { "calibration-of-images-alone", ", \"regions\": { \"scale\": 0.5, \"offset\": 1 }", "", { "calibration.regions is missing" }, TRUE },
+  { "calibration-unknown", "\"offset\": -2", "\"offset\": -2, \"bias\": 1", { "calibration.image.bias", "unknown", "scale, offset" },
+      TRUE },
+  { "calibration-downwards", "\"scale\": 0.5", "\"scale\": -0.5", { "calibration.regions.scale is -0.5" }, TRUE },
+  { "calibration-flat", "\"scale\": 1.5", "\"scale\": 0", { "calibration.image.scale is 0" }, TRUE },
+  { "calibration-null", "\"scale\": 1.5", "\"scale\": null", { "calibration.image.scale is null", "number" }, TRUE },
+  { "version-1-with-all-of-2", "\"format_version\": 2", "\"format_version\": 1", { "mobilenet_v2", "needs format_version 2" }, TRUE },
   { "unknown-key", "\"d\": 32", "\"d\": 32, \"dd\": 1", { "dd", "unknown" } },
   { "unknown-key-inside", "\"pools\": 1", "\"pools\": 1, \"pool\": 2", { "global.pool", "unknown", "pools" } },
   { "missing-key", "\"d\": 32, ", "", { "d is missing" } },
@@ -126,7 +201,7 @@ test_wrong (gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   if (w->from) {
-    g_auto (GStrv) parts = g_strsplit (UPI_TINY_CONFIG, w->from, 2);
+    g_auto (GStrv) parts = g_strsplit (w->second ? SECOND : UPI_TINY_CONFIG, w->from, 2);
     g_assert_cmpuint (g_strv_length (parts), ==, 2);
     text = g_strconcat (parts[0], w->to, parts[1], NULL);
   } else {
@@ -172,6 +247,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/config/tiny", test_tiny);
   g_test_add_func ("/config/base", test_base);
+  g_test_add_func ("/config/second", test_second);
+  g_test_add_func ("/config/second-alone", test_second_alone);
   g_test_add_func ("/config/nano", test_nano);
   g_test_add_func ("/config/deep", test_deep);
   g_test_add_func ("/config/no-file", test_no_file);

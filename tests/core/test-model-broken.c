@@ -55,6 +55,61 @@ test_all_at_once (void)
   tiny_model_remove (directory);
 }
 
+/* Of what the second generation has more: one missing, two misshapen, and one that only the other place of a backbone has. */
+#define SECOND                                                                                                                             \
+  UPI_TINY_MOBILENET_CONFIG_WITH (                                                                                                         \
+      ", \"calibration\": { \"image\": { \"scale\": 1, \"offset\": 0 }, \"regions\": { \"scale\": 1, \"offset\": 0 } }")
+
+static gboolean
+break_second (TinyTensor *t, gpointer user_data)
+{
+  if (!t->name) {
+    t->name = g_strdup ("global.backbone.last.bias");
+    t->rank = 1;
+    t->dim[0] = 2;
+    t->data = g_new0 (gfloat, 2);
+    return TRUE;
+  }
+  if (g_str_equal (t->name, "global.backbone.blocks.0.depthwise.weight") || g_str_equal (t->name, "calibration.image.mean"))
+    return FALSE;
+  if (g_str_equal (t->name, "backbone.last.weight")) { /* [1280,320,1,1] */
+    t->dim[0] = 320;
+    t->dim[1] = 1280;
+  }
+  if (g_str_equal (t->name, "calibration.regions.covariance")) /* [48,48] */
+    t->dim[0]--;
+  return TRUE;
+}
+
+static void
+test_second (void)
+{
+  gchar *directory = tiny_model_write (SECOND, 1);
+  g_autoptr (UpiModel) whole = tiny_model_open (directory);
+
+  tiny_model_edit (directory, "model.safetensors", break_second, NULL);
+  expect_error (directory,
+      (const gchar *const[]){ "missing:", "global.backbone.blocks.0.depthwise.weight", "calibration.image.mean",
+          "misshapen:", "\n    backbone.last.weight: is F32 [320, 1280, 1, 1], expected floating point [1280, 320, 1, 1]",
+          "calibration.regions.covariance: is F32 [47, 48], expected floating point [48, 48]",
+          "unused:", "global.backbone.last.bias (model.safetensors)", NULL });
+  tiny_model_remove (directory);
+}
+
+/* Without the members of config.json that ask for them, tensors are unused. */
+static void
+test_second_unasked (void)
+{
+  gchar *directory = tiny_model_write (SECOND, 1);
+  g_autofree gchar *path = g_build_filename (directory, "config.json", NULL);
+
+  g_assert_true (g_file_set_contents (path, UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", "", ""), -1, NULL));
+  expect_error (directory,
+      (const gchar *const[]){ "misshapen:", "global.proj.weight: is F32 [48, 320], expected floating point [48, 1280]",
+          "unused:", "global.backbone.stem.weight", "calibration.image.covariance", NULL });
+  tiny_model_remove (directory);
+}
+
 typedef struct {
   const gchar *name;
   gsize element;
@@ -93,6 +148,19 @@ test_nan (void)
     g_autofree gchar *element = g_strdup_printf ("element %" G_GSIZE_FORMAT " ", poisons[i].element);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
     expect_error (directory, (const gchar *const[]){ "model.safetensors", poisons[i].name, element, NULL });
+    tiny_model_remove (directory);
+  }
+}
+
+static void
+test_negative_variance (void)
+{
+  static const Poison poisons[] = { { "calibration.image.covariance", 49, -0.5f }, { "calibration.regions.covariance", 0, -1e-3f } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
+    gchar *directory = tiny_model_write (SECOND, 1);
+    tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
+    expect_error (directory, (const gchar *const[]){ directory, poisons[i].name, i ? "[0, 0] is -0.001" : "[1, 1] is -0.5", NULL });
     tiny_model_remove (directory);
   }
 }
@@ -157,7 +225,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model/broken/all-at-once", test_all_at_once);
+  g_test_add_func ("/model/broken/second", test_second);
+  g_test_add_func ("/model/broken/second-unasked", test_second_unasked);
   g_test_add_func ("/model/broken/nan", test_nan);
+  g_test_add_func ("/model/broken/negative-variance", test_negative_variance);
   g_test_add_func ("/model/broken/token-ids", test_token_ids);
   g_test_add_func ("/model/broken/other-config", test_other_config);
   g_test_add_func ("/model/broken/files", test_files);

@@ -130,6 +130,17 @@ test_base (gconstpointer backend)
   check_batch (UPI_TINY_BASE_CONFIG, 96, 32, 2, backend);
 }
 
+/* The second generation's kinds; global.backbone's maps are odd all the way down (48 × 16 → 3 × 1 → 2 × 1; 80 × 48 → 5 × 3 → 3 × 2). */
+static void
+test_mobilenet (gconstpointer backend)
+{
+  check_batch (UPI_TINY_MOBILENET_CONFIG, 96, 32, 2, backend);
+  check_batch (UPI_TINY_MOBILENET_CONFIG, 160, 96, 1, backend);
+  check_batch (UPI_TINY_CONFIG_OF ("2", "efficientnet_lite0", ", \"backbone\": { \"kind\": \"mobilenet_v2\" }", ""), 96, 64, 2, backend);
+  check_batch (UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", "", ""), 64, 64, 2, backend);
+  check_batch (UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"resnet50\" }", ""), 96, 32, 1, backend);
+}
+
 /* Boxes lie in 0..1, embeddings have length one. */
 static void
 test_ranges (gconstpointer backend)
@@ -289,18 +300,33 @@ test_more_queries_than_tokens (void)
 
 /* ---- the bundled model's sizes ------------------------------------------------------------------------------------------------------ */
 
-/* nano's config with a text encoder of a few kilobytes: the image side is the same. */
+static JsonObject *
+object_of_kind (const gchar *kind)
+{
+  JsonObject *object = json_object_new ();
+
+  json_object_set_string_member (object, "kind", kind);
+  return object;
+}
+
+/* nano's config with a text encoder of a few kilobytes: the image side is the same. second: with the encoders of the second generation. */
 static gchar *
-nano_config (void)
+nano_config (gboolean second)
 {
   g_autofree gchar *path = g_build_filename (g_getenv ("UPI_TEST_NANO"), "config.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
-  JsonObject *text;
+  JsonObject *root, *text;
   GError *error = NULL;
 
   json_parser_load_from_file (parser, path, &error);
   g_assert_no_error (error);
-  text = json_object_get_object_member (json_node_get_object (json_parser_get_root (parser)), "text");
+  root = json_node_get_object (json_parser_get_root (parser));
+  if (second) {
+    json_object_set_int_member (root, "format_version", 2);
+    json_object_set_object_member (root, "backbone", object_of_kind ("mobilenet_v2"));
+    json_object_set_object_member (json_object_get_object_member (root, "global"), "backbone", object_of_kind ("efficientnet_lite0"));
+  }
+  text = json_object_get_object_member (root, "text");
   json_object_set_int_member (text, "vocabulary", 150);
   json_object_set_int_member (text, "layers", 1);
   json_object_set_int_member (text, "width", 24);
@@ -310,9 +336,9 @@ nano_config (void)
 
 /* At most 1.6 GMAC for the image side at 384×224, attention products and sampling counted; every trained size builds. */
 static void
-test_nano_cost (void)
+test_nano_cost (gconstpointer second)
 {
-  g_autofree gchar *config = nano_config ();
+  g_autofree gchar *config = nano_config (second != NULL);
   gchar *directory = tiny_model_write (config, 1);
   g_autoptr (UpiModel) model = tiny_model_open (directory);
   const UpiConfig *c = upi_model_config (model);
@@ -373,8 +399,8 @@ main (int argc, char **argv)
   static const struct {
     const gchar *name;
     GTestDataFunc func;
-  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "ranges", test_ranges }, { "text-padding", test_text_padding },
-    { "caption-steps", test_caption_steps } };
+  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "mobilenet", test_mobilenet }, { "ranges", test_ranges },
+    { "text-padding", test_text_padding }, { "caption-steps", test_caption_steps } };
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model/open", test_open);
@@ -387,7 +413,8 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/model/impossible-programs", test_impossible_programs);
   g_test_add_func ("/model/more-queries-than-tokens", test_more_queries_than_tokens);
-  g_test_add_func ("/model/nano-cost", test_nano_cost);
+  g_test_add_data_func ("/model/nano-cost", NULL, test_nano_cost);
+  g_test_add_data_func ("/model/second-nano-cost", "second", test_nano_cost);
   g_test_add_func ("/model/find", test_find);
   return g_test_run ();
 }

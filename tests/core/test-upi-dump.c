@@ -80,6 +80,21 @@ test_image (Fixture *f, gconstpointer data)
   assert_has (text, " MiB of values (");
 }
 
+/* The second generation's parts have their places. */
+static void
+test_second (Fixture *f, gconstpointer data)
+{
+  g_autofree gchar *text = NULL;
+
+  g_file_set_contents (f->config, UPI_TINY_MOBILENET_CONFIG, -1, NULL);
+  text = run (TRUE, "--random", f->config, "--size", "96x64", NULL);
+  assert_has (text, "── backbone (5.2)\n");
+  assert_has (text, "[1,2,3,1280]");
+  assert_has (text, "\n── global backbone (5.2)\n");
+  assert_has (text, "[1,32,48,3]"); /* the picture averaged */
+  assert_has (text, "[1,1,2,320]"); /* half of 2 × 3 cells, rounded up */
+}
+
 static void
 test_time (Fixture *f, gconstpointer data)
 {
@@ -119,6 +134,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add ("/upi-dump/image", Fixture, NULL, set_up, test_image, tear_down);
+  g_test_add ("/upi-dump/second", Fixture, NULL, set_up, test_second, tear_down);
   g_test_add ("/upi-dump/time", Fixture, NULL, set_up, test_time, tear_down);
   g_test_add ("/upi-dump/text-and-caption", Fixture, NULL, set_up, test_text_and_caption, tear_down);
   g_test_add ("/upi-dump/errors", Fixture, NULL, set_up, test_errors, tear_down);

@@ -27,6 +27,10 @@ static const Conv conv_cases[] = {
   { FALSE, 3, 13, 7, 40, 40, 5, 5, 2, 40, 1, 1, 2, 2, TRUE, FALSE, UPI_ACT_RELU6 },
   { FALSE, 1, 14, 10, 33, 33, 5, 5, 1, 33, 2, 2, 2, 2, TRUE, FALSE, UPI_ACT_RELU },
   { FALSE, 3, 10, 10, 7, 7, 3, 3, 2, 7, 0, 0, 1, 1, FALSE, FALSE, UPI_ACT_NONE },
+  { FALSE, 1, 7, 3, 24, 24, 3, 3, 2, 24, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_RELU6 }, /* odd maps, TensorFlow padding */
+  { FALSE, 3, 12, 7, 40, 40, 5, 5, 2, 40, 1, 2, 2, 2, TRUE, FALSE, UPI_ACT_RELU6 },
+  { FALSE, 1, 1, 2, 17, 17, 5, 5, 2, 17, 2, 1, 2, 2, TRUE, FALSE, UPI_ACT_RELU6 },
+  { FALSE, 1, 7, 12, 3, 32, 3, 3, 2, 1, 1, 0, 1, 1, TRUE, FALSE, UPI_ACT_RELU6 },
   { FALSE, 1, 4, 4, 8, 8, 3, 3, 1, 8, 1, 1, 1, 1, TRUE, TRUE, UPI_ACT_RELU },
   { FALSE, 1, 7, 9, 16, 24, 3, 3, 1, 1, 1, 1, 1, 1, TRUE, TRUE, UPI_ACT_RELU },
   { FALSE, 3, 7, 9, 16, 24, 3, 3, 2, 1, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_GELU },
@@ -37,6 +41,8 @@ static const Conv conv_cases[] = {
   { FALSE, 1, 2, 2, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_NONE },
   { TRUE, 1, 256, 448, 3, 32, 3, 3, 2, 1, 0, 0, 1, 1, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 128, 224, 32, 32, 3, 3, 1, 32, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_RELU6 },
+  { TRUE, 1, 112, 192, 96, 96, 3, 3, 2, 96, 0, 0, 1, 1, TRUE, FALSE, UPI_ACT_RELU6 }, /* MobileNetV2 */
+  { TRUE, 1, 14, 24, 576, 576, 3, 3, 1, 576, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 64, 112, 144, 144, 5, 5, 2, 144, 1, 1, 2, 2, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 16, 28, 672, 672, 5, 5, 1, 672, 2, 2, 2, 2, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 64, 112, 24, 144, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, FALSE, UPI_ACT_RELU6 },

@@ -240,10 +240,13 @@ build_max_pool (Parity *parity, const void *data)
 
 static const Map adaptive_cases[] = {
   { FALSE, 1, 8, 8, 4, 4, 4 },
+  { FALSE, 1, 6, 34, 3, 3, 17 }, /* 2×2, a picture */
+  { FALSE, 3, 4, 10, 3, 2, 5 },
   { FALSE, 3, 7, 11, 6, 3, 4 },    /* windows overlap */
   { FALSE, 1, 16, 20, 9, 28, 28 }, /* more windows than pixels */
   { FALSE, 1, 5, 6, 3, 1, 1 },
   { TRUE, 1, 64, 112, 32, 28, 28 },
+  { TRUE, 1, 224, 384, 3, 112, 192 },
 };
 
 static void

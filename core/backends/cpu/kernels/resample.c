@@ -83,6 +83,15 @@ KERNEL (max_pool) (const UpiStep *s, gint begin, gint end, void *scratch)
   }
 }
 
+/* A row of windows 2×2 of few channels, a picture's three: no vector of a pixel's channels would be full. */
+INLINE void
+halve_row (const gfloat *upper, const gfloat *lower, gssize column, gfloat *out, gssize out_column, gint width, const gint channels)
+{
+  for (gint ox = 0; ox < width; ox++, upper += 2 * column, lower += 2 * column, out += out_column)
+    for (gint c = 0; c < channels; c++)
+      out[c] = 0.25f * ((upper[c] + upper[column + c]) + (lower[c] + lower[column + c]));
+}
+
 /* Units: output rows of all items. Windows as PyTorch's: [floor (i·in / out), ceil ((i + 1)·in / out)). */
 void
 KERNEL (adaptive_avg_pool) (const UpiStep *s, gint begin, gint end, void *scratch)
@@ -93,6 +102,13 @@ KERNEL (adaptive_avg_pool) (const UpiStep *s, gint begin, gint end, void *scratc
   for (gint unit = begin; unit < end; unit++) {
     gint n = unit / oh, oy = unit % oh;
 
+    if (height == 2 * oh && width == 2 * ow && y->shape.dim[3] == 3) {
+      const gfloat *upper = (const gfloat *) x->data + (gssize) n * x->stride[0] + (gssize) (2 * oy) * x->stride[1];
+
+      halve_row (upper, upper + x->stride[1], x->stride[2], (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1],
+          y->stride[2], ow, 3);
+      continue;
+    }
     for (gint ox = 0; ox < ow; ox++)
       window (x, (const gfloat *) x->data + (gssize) n * x->stride[0], oy * height / oh, ((oy + 1) * height + oh - 1) / oh, ox * width / ow,
           ((ox + 1) * width + ow - 1) / ow,
