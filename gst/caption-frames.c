@@ -6,17 +6,19 @@
 
 #define GST_CAT_DEFAULT gst_upi_caption_debug
 
+/* How long a caption is shown where nothing tells: no interval, and neither the frame nor its caps have a duration. */
+#define UNKNOWN_DURATION GST_SECOND
+
 /* ---- messages -------------------------------------------------------------------------------------------------------------------- */
 
+/* @described_pts: of the frame that it describes */
 static void
-post_caption (
-    GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, GstClockTime described_pts, GstClockTime duration)
+post_caption (GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
+    GstClockTime described_pts, GstClockTime duration)
 {
-  GstClockTime running_time = self->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID (pts)
-      ? gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, pts)
-      : GST_CLOCK_TIME_NONE;
-  GstStructure *structure = gst_structure_new (name, "text", G_TYPE_STRING, text, "pts", G_TYPE_UINT64, pts, "running-time", G_TYPE_UINT64,
-      running_time, "described-pts", G_TYPE_UINT64, described_pts, "duration", G_TYPE_UINT64, duration, NULL);
+  GstStructure *structure = gst_structure_new (name, "text", G_TYPE_STRING, text, "stream-time", G_TYPE_UINT64, frame->stream_time,
+      "running-time", G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts", G_TYPE_UINT64, pts, "described-pts",
+      G_TYPE_UINT64, described_pts, NULL);
   gst_element_post_message (GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), structure));
 }
 
@@ -34,14 +36,21 @@ gst_upi_caption_cancel (GstUpiCaptionElement *self, gboolean flushing)
 }
 
 void
-gst_upi_caption_restart (GstUpiCaptionElement *self)
+gst_upi_caption_accept (GstUpiCaptionElement *self)
 {
-  gst_upi_caption_schedule_reset (&self->schedule);
-  g_clear_pointer (&self->shown, g_free);
-  gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   g_mutex_lock (&self->lock);
   self->flushing = FALSE;
   g_mutex_unlock (&self->lock);
+}
+
+void
+gst_upi_caption_forget (GstUpiCaptionElement *self)
+{
+  gst_upi_caption_cancel (self, FALSE);
+  gst_upi_caption_schedule_reset (&self->schedule);
+  g_clear_pointer (&self->shown.text, g_free);
+  g_clear_pointer (&self->seen, upi_encoding_unref);
+  self->has_seen = FALSE;
 }
 
 static GstFlowReturn
@@ -86,7 +95,8 @@ start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolea
 /* Takes what the request on its way has for us, waiting for its end if @wait.
  * @text: (out): the caption, if it is complete */
 static GstFlowReturn
-take_caption (GstUpiCaptionElement *self, GstClockTime pts, GstClockTime duration, gboolean wait, gchar **text, GstClockTime *described_pts)
+take_caption (GstUpiCaptionElement *self, GstClockTime pts, const GstUpiFrameTime *frame, GstClockTime duration, gboolean wait,
+    gchar **text, GstClockTime *described_pts)
 {
   g_autoptr (GError) error = NULL;
   gboolean ended;
@@ -103,7 +113,7 @@ take_caption (GstUpiCaptionElement *self, GstClockTime pts, GstClockTime duratio
     g_autofree gchar *partial = NULL;
     ended = gst_upi_caption_request_take (request, wait, &partial);
     if (partial != NULL)
-      post_caption (self, "upi-caption-partial", partial, pts, *described_pts, duration);
+      post_caption (self, "upi-caption-partial", partial, pts, frame, *described_pts, duration);
   } while (wait && !ended);
   if (!ended)
     return GST_FLOW_OK;
@@ -123,6 +133,28 @@ take_caption (GstUpiCaptionElement *self, GstClockTime pts, GstClockTime duratio
 
 /* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
 
+/* Whether @content has another encoding than the last frame's. */
+static gboolean
+is_new (const GstUpiCaptionElement *self, const GstUpiContent *content)
+{
+  const UpiEncoding *encoding = gst_upi_content_get_encoding (content);
+  GstClockTime inferred = gst_upi_content_get_inference_pts (content);
+
+  if (encoding == NULL || !self->has_seen)
+    return encoding != NULL;
+  return inferred != self->seen_pts || (!GST_CLOCK_TIME_IS_VALID (inferred) && encoding != self->seen);
+}
+
+static void
+note_seen (GstUpiCaptionElement *self, const GstUpiContent *content)
+{
+  self->has_seen = TRUE;
+  self->seen_pts = gst_upi_content_get_inference_pts (content);
+  g_clear_pointer (&self->seen, upi_encoding_unref);
+  if (!GST_CLOCK_TIME_IS_VALID (self->seen_pts)) /* held, so that no other can have its place */
+    self->seen = upi_encoding_ref (gst_upi_content_get_encoding (content));
+}
+
 /* Adds the caption that is shown to those the frame already has (of another upicaption). */
 static GstBuffer *
 attach_caption (GstUpiCaptionElement *self, GstBuffer *buffer)
@@ -135,7 +167,7 @@ attach_caption (GstUpiCaptionElement *self, GstBuffer *buffer)
 
   for (guint i = 0; i < n; i++)
     captions[i] = others[i];
-  captions[n] = (GstUpiCaption){ self->shown, self->schedule.described_pts, self->schedule.duration };
+  captions[n] = (GstUpiCaption){ .text = self->shown.text, .pts = self->shown.described_pts, .duration = self->shown.duration };
   gst_upi_meta_set_captions (meta, captions, n + 1);
   return buffer;
 }
@@ -154,13 +186,43 @@ combine_flows (GstUpiCaptionElement *self, GstFlowReturn video)
   return video;
 }
 
+/* Where the frame is in time; captions and the text pad go on by count where it has no PTS. */
+static GstUpiFrameTime
+place (GstUpiCaptionElement *self, GstClockTime pts, GstClockTime duration, GstClockTime interval)
+{
+  GstUpiFrameTime frame;
+
+  self->time.count_step = interval > 0 ? interval : UNKNOWN_DURATION;
+  if (gst_upi_stream_time_take_frame (&self->time, pts, duration, &frame))
+    gst_upi_caption_forget (self);
+  return frame;
+}
+
+static GstClockTime
+get_interval (GstUpiCaptionElement *self)
+{
+  GST_OBJECT_LOCK (self);
+  GstClockTime interval = self->interval;
+  GST_OBJECT_UNLOCK (self);
+  return interval;
+}
+
+void
+gst_upi_caption_take_gap (GstUpiCaptionElement *self, GstEvent *event)
+{
+  GstClockTime pts, duration;
+
+  gst_event_parse_gap (event, &pts, &duration);
+  GstUpiFrameTime frame = place (self, pts, duration, get_interval (self));
+  gst_upi_caption_stream_push (&self->text, NULL, &self->time, &frame, 0);
+}
+
 GstFlowReturn
 gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  GstClockTime pts = GST_BUFFER_PTS (buffer);
-  GstClockTime frame_duration = GST_BUFFER_DURATION_IS_VALID (buffer) ? GST_BUFFER_DURATION (buffer) : self->frame_duration;
+  GstClockTime pts = GST_BUFFER_PTS (buffer), interval = get_interval (self);
 
   if (meta == NULL && !self->seen_meta) {
     GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("Put upiencoder before upicaption: the frames carry no encoding."),
@@ -168,31 +230,32 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     gst_buffer_unref (buffer);
     return GST_FLOW_ERROR;
   }
+  GstUpiFrameTime frame = place (self, pts, GST_BUFFER_DURATION (buffer), interval);
   if (meta == NULL) {
-    gst_upi_caption_stream_push (&self->text, NULL, pts, 0, frame_duration);
+    gst_upi_caption_stream_push (&self->text, NULL, &self->time, &frame, 0);
     return combine_flows (self, gst_pad_push (self->srcpad, buffer));
   }
   self->seen_meta = TRUE;
 
-  GST_OBJECT_LOCK (self);
-  GstClockTime interval = self->interval;
-  GST_OBJECT_UNLOCK (self);
   const GstUpiContent *content = meta->content;
   gboolean never_wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) != 0;
-  GstClockTime duration = interval > 0 ? interval : frame_duration, described_pts = pts;
+  GstClockTime duration = interval > 0 ? interval : frame.duration, described_pts = pts;
   g_autofree gchar *text = NULL;
+  if (!GST_CLOCK_TIME_IS_VALID (duration))
+    duration = UNKNOWN_DURATION;
 
   /* Under "latest" one asked for at an earlier frame may be complete by now; then this frame may ask for the next one. */
-  GstFlowReturn flow = take_caption (self, pts, duration, !never_wait, &text, &described_pts);
+  GstFlowReturn flow = take_caption (self, pts, &frame, duration, !never_wait, &text, &described_pts);
   g_mutex_lock (&self->lock);
   gboolean busy = self->request != NULL;
   g_mutex_unlock (&self->lock);
-  gboolean due = gst_upi_caption_schedule_is_due (&self->schedule, pts, interval, gst_upi_content_get_encoding (content) != NULL,
-      gst_upi_content_get_inference_pts (content), text != NULL || busy);
-  if (flow == GST_FLOW_OK && due) {
-    flow = start_request (self, content, never_wait);
-    if (flow == GST_FLOW_OK && !never_wait)
-      flow = take_caption (self, pts, duration, TRUE, &text, &described_pts);
+  if (flow == GST_FLOW_OK && text == NULL && !busy && is_new (self, content)) {
+    note_seen (self, content);
+    if (gst_upi_caption_schedule_is_due (&self->schedule, frame.stream_time, interval)) {
+      flow = start_request (self, content, never_wait);
+      if (flow == GST_FLOW_OK && !never_wait)
+        flow = take_caption (self, pts, &frame, duration, TRUE, &text, &described_pts);
+    }
   }
   if (flow != GST_FLOW_OK) {
     gst_buffer_unref (buffer);
@@ -200,15 +263,14 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   }
 
   if (text != NULL) {
-    GST_LOG_OBJECT (self, "%" GST_TIME_FORMAT ": %s", GST_TIME_ARGS (pts), text);
-    gst_upi_caption_schedule_start (&self->schedule, pts, described_pts, duration, interval == 0);
-    post_caption (self, "upi-caption", text, pts, described_pts, duration);
-    g_free (self->shown);
-    self->shown = g_strdup (text);
+    GST_LOG_OBJECT (self, "%" GST_TIME_FORMAT ": %s", GST_TIME_ARGS (frame.stream_time), text);
+    gst_upi_caption_schedule_start (&self->schedule, frame.stream_time);
+    post_caption (self, "upi-caption", text, pts, &frame, described_pts, duration);
+    g_free (self->shown.text);
+    self->shown = (GstUpiCaptionShown){ g_strdup (text), described_pts, duration };
   }
-  gst_upi_caption_stream_push (&self->text, text, pts, duration, frame_duration);
-  if (self->shown != NULL && self->shown[0] != '\0'
-      && gst_upi_caption_schedule_shows (&self->schedule, pts, gst_upi_content_get_inference_pts (content)))
+  gst_upi_caption_stream_push (&self->text, text, &self->time, &frame, duration);
+  if (self->shown.text != NULL && self->shown.text[0] != '\0')
     buffer = attach_caption (self, buffer);
   return combine_flows (self, gst_pad_push (self->srcpad, buffer));
 }

@@ -7,6 +7,7 @@
 #include "gst/caption-request.h"
 #include "gst/caption-schedule.h"
 #include "gst/caption-stream.h"
+#include "gst/stream-time.h"
 
 G_BEGIN_DECLS
 
@@ -15,6 +16,12 @@ GST_DEBUG_CATEGORY_EXTERN (gst_upi_caption_debug);
 #define GST_TYPE_UPI_CAPTION (gst_upi_caption_get_type ())
 G_DECLARE_FINAL_TYPE (GstUpiCaptionElement, gst_upi_caption, GST, UPI_CAPTION, GstElement)
 
+/* The caption in the meta. */
+typedef struct {
+  gchar *text; /* NULL: none yet */
+  GstClockTime described_pts, duration;
+} GstUpiCaptionShown;
+
 struct _GstUpiCaptionElement {
   GstElement parent;
   GstPad *sinkpad, *srcpad;
@@ -22,6 +29,7 @@ struct _GstUpiCaptionElement {
   /* object lock */
   GstClockTime interval;
   UpiCaptionOptions options;
+  GstUpiTextTime text_time;
 
   GstUpiCaptionStream text;
 
@@ -31,11 +39,14 @@ struct _GstUpiCaptionElement {
   GstUpiCaptionRequest *request; /* the one on its way */
 
   /* streaming thread */
-  GstSegment segment;
-  GstClockTime frame_duration; /* from the caps */
+  GstUpiStreamTime time;
   GstUpiCaptionSchedule schedule;
-  gchar *shown; /* the caption in the meta */
+  GstUpiCaptionShown shown;
   gboolean seen_meta, warned;
+  /* The encoding of the last frame: by the PTS that it was inferred from, or where that is NONE by itself. */
+  gboolean has_seen;
+  GstClockTime seen_pts;
+  UpiEncoding *seen;
 };
 
 /* caption-frames.c */
@@ -43,9 +54,13 @@ struct _GstUpiCaptionElement {
 /* The sink pad's chain function. */
 GstFlowReturn gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer);
 /* Any thread: gives up the caption on its way, for which no frame waits any longer. @flushing: frames are refused until
- * gst_upi_caption_restart(). */
+ * gst_upi_caption_accept(). */
 void gst_upi_caption_cancel (GstUpiCaptionElement *self, gboolean flushing);
-/* A stream begins, or goes on after a flush: no caption shows, and the next frame may ask for one. */
-void gst_upi_caption_restart (GstUpiCaptionElement *self);
+/* Frames are no longer refused. */
+void gst_upi_caption_accept (GstUpiCaptionElement *self);
+/* State ends (see stream-time.h): no caption shows, none is on its way, and the next frame may ask for one. */
+void gst_upi_caption_forget (GstUpiCaptionElement *self);
+/* The video's GAP event: time goes on, on the text pad too. */
+void gst_upi_caption_take_gap (GstUpiCaptionElement *self, GstEvent *event);
 
 G_END_DECLS

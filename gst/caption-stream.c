@@ -1,12 +1,14 @@
 /* caption-stream.c: see caption-stream.h. */
 #include "gst/caption-stream.h"
 
+#include <math.h>
 #include <string.h>
 
 void
 gst_upi_caption_stream_init (GstUpiCaptionStream *stream)
 {
   g_mutex_init (&stream->lock);
+  gst_segment_init (&stream->text, GST_FORMAT_TIME);
 }
 
 void
@@ -19,8 +21,10 @@ gst_upi_caption_stream_clear (GstUpiCaptionStream *stream)
 }
 
 void
-gst_upi_caption_stream_reset (GstUpiCaptionStream *stream)
+gst_upi_caption_stream_reset (GstUpiCaptionStream *stream, GstUpiTextTime text_time)
 {
+  stream->text_time = text_time;
+  gst_segment_init (&stream->text, GST_FORMAT_TIME);
   g_mutex_lock (&stream->lock);
   g_clear_pointer (&stream->stream_id, g_free);
   gst_clear_event (&stream->segment);
@@ -115,17 +119,107 @@ take_flush (GstUpiCaptionStream *stream, GstEvent *event)
     stream->eos = FALSE;
     gst_clear_event (&stream->segment);
     g_mutex_unlock (&stream->lock);
+    gst_segment_init (&stream->text, GST_FORMAT_TIME);
   }
   g_autoptr (GstUpiCaptionPad) pad = ref_pad (stream); /* not under the lock: a push may have to return first */
   if (pad != NULL)
     gst_upi_caption_pad_flush (pad, gst_event_ref (event));
 }
 
-void
-gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event)
-{
-  GstClockTime pts, duration;
+/* ---- times ----------------------------------------------------------------------------------------------------------------------- */
 
+/* The segment becomes @stream->text. */
+static void
+push_segment (GstUpiCaptionStream *stream)
+{
+  GstEvent *event = gst_event_new_segment (&stream->text);
+
+  g_mutex_lock (&stream->lock);
+  gst_event_replace (&stream->segment, event);
+  stream->eos = FALSE;
+  queue_event (stream, event);
+  g_mutex_unlock (&stream->lock);
+}
+
+/* How much faster than stream time the running time goes. */
+static gdouble
+speed_of (const GstSegment *video)
+{
+  return fabs (video->rate * video->applied_rate);
+}
+
+/* The video's segment in stream time; see caption-stream.h. */
+static void
+take_segment (GstUpiCaptionStream *stream, const GstUpiStreamTime *time)
+{
+  const GstSegment *video = &time->segment;
+  gboolean has_stop = GST_CLOCK_TIME_IS_VALID (video->stop);
+
+  gst_segment_init (&stream->text, GST_FORMAT_TIME);
+  if (stream->text_time == GST_UPI_TEXT_TIME_STREAM) {
+    GstClockTime low = gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->start);
+    GstClockTime high = has_stop ? gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->stop) : GST_CLOCK_TIME_NONE;
+    if (video->applied_rate < 0) {
+      GstClockTime first = low;
+      low = high;
+      high = first;
+    }
+    GstClockTime offset = (GstClockTime) ((gdouble) video->offset * fabs (video->applied_rate));
+    gboolean reverse = gst_upi_stream_time_is_reverse (time);
+    stream->text.flags = video->flags;
+    stream->text.rate = speed_of (video);
+    stream->text.base = video->base;
+    stream->text.start = stream->text.time = stream->text.position = (GST_CLOCK_TIME_IS_VALID (low) ? low : 0) + (reverse ? 0 : offset);
+    stream->text.stop = reverse ? GST_CLOCK_TIME_NONE : high;
+  }
+  push_segment (stream);
+}
+
+/* Where on the text's own line a frame without caption is. */
+static GstClockTime
+gap_pts (const GstUpiCaptionStream *stream, const GstUpiStreamTime *time, const GstUpiFrameTime *frame)
+{
+  GstClockTime pts = frame->stream_time;
+
+  if (stream->text_time == GST_UPI_TEXT_TIME_RUNNING)
+    pts = frame->running_time;
+  else if (gst_upi_stream_time_is_reverse (time))
+    pts = gst_segment_position_from_running_time (&stream->text, GST_FORMAT_TIME, frame->running_time);
+  return GST_CLOCK_TIME_IS_VALID (pts) ? pts : stream->text.start;
+}
+
+static GstClockTime
+scale (GstClockTime duration, gdouble factor)
+{
+  return GST_CLOCK_TIME_IS_VALID (duration) ? (GstClockTime) ((gdouble) duration * factor) : duration;
+}
+
+/* Reverse playback: the caption holds for what is shown from this frame on, which in the video lies before it. */
+static void
+turn_caption (
+    GstUpiCaptionStream *stream, const GstUpiStreamTime *time, const GstUpiFrameTime *frame, GstClockTime *pts, GstClockTime *duration)
+{
+  const GstSegment *video = &time->segment;
+  GstClockTime end = frame->stream_time;
+
+  if (video->applied_rate > 0 && GST_CLOCK_TIME_IS_VALID (frame->duration))
+    end += scale (frame->duration, video->applied_rate);
+  GstClockTime first = gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->applied_rate > 0 ? video->start : video->stop);
+  if (!GST_CLOCK_TIME_IS_VALID (first) || first > end)
+    first = 0;
+  *duration = MIN (*duration, end - first);
+  *pts = end - *duration;
+
+  gst_segment_init (&stream->text, GST_FORMAT_TIME);
+  stream->text.rate = speed_of (video);
+  stream->text.base = GST_CLOCK_TIME_IS_VALID (frame->running_time) ? frame->running_time : 0;
+  stream->text.start = stream->text.time = stream->text.position = *pts;
+  push_segment (stream);
+}
+
+void
+gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event, const GstUpiStreamTime *time)
+{
   switch (GST_EVENT_TYPE (event)) {
   case GST_EVENT_STREAM_START:
     g_mutex_lock (&stream->lock);
@@ -133,11 +227,7 @@ gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event)
     g_mutex_unlock (&stream->lock);
     break;
   case GST_EVENT_SEGMENT:
-    g_mutex_lock (&stream->lock);
-    gst_event_replace (&stream->segment, event);
-    stream->eos = FALSE;
-    queue_event (stream, gst_event_ref (event));
-    g_mutex_unlock (&stream->lock);
+    take_segment (stream, time);
     break;
   case GST_EVENT_EOS:
   case GST_EVENT_SEGMENT_DONE:
@@ -145,10 +235,6 @@ gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event)
     stream->eos |= GST_EVENT_TYPE (event) == GST_EVENT_EOS;
     queue_event (stream, gst_event_ref (event));
     g_mutex_unlock (&stream->lock);
-    break;
-  case GST_EVENT_GAP:
-    gst_event_parse_gap (event, &pts, &duration);
-    gst_upi_caption_stream_push (stream, NULL, pts, 0, duration);
     break;
   case GST_EVENT_FLUSH_START:
   case GST_EVENT_FLUSH_STOP:
@@ -161,16 +247,24 @@ gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event)
 
 void
 gst_upi_caption_stream_push (
-    GstUpiCaptionStream *stream, const gchar *caption, GstClockTime pts, GstClockTime duration, GstClockTime frame_duration)
+    GstUpiCaptionStream *stream, const gchar *caption, const GstUpiStreamTime *time, const GstUpiFrameTime *frame, GstClockTime duration)
 {
+  const gdouble speed = speed_of (&time->segment);
+  gboolean running = stream->text_time == GST_UPI_TEXT_TIME_RUNNING;
   g_autoptr (GstUpiCaptionPad) pad = ref_pad (stream);
 
-  if (pad == NULL || !GST_CLOCK_TIME_IS_VALID (pts))
+  if (pad == NULL)
     return;
+  GstClockTime pts = gap_pts (stream, time, frame);
   if (caption == NULL || caption[0] == '\0') {
-    gst_upi_caption_pad_queue_gap (pad, pts, frame_duration);
+    gdouble factor = running ? 1 / fabs (time->segment.rate) : fabs (time->segment.applied_rate);
+    gst_upi_caption_pad_queue_gap (pad, pts, scale (frame->duration, factor));
     return;
   }
+  if (running)
+    duration = scale (duration, 1 / speed);
+  else if (gst_upi_stream_time_is_reverse (time))
+    turn_caption (stream, time, frame, &pts, &duration);
   gsize length = strlen (caption);
   GstBuffer *buffer = gst_buffer_new_memdup (caption, length + 1);
   gst_buffer_set_size (buffer, length); /* the NUL stays behind the text, for who reads beyond */

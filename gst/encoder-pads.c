@@ -31,7 +31,7 @@ void
 gst_upi_encoder_reset_stream (GstUpiEncoder *self)
 {
   g_clear_pointer (&self->reader, gst_upi_reader_unref);
-  gst_segment_init (&self->segment, GST_FORMAT_TIME);
+  gst_upi_stream_time_reset (&self->time);
   self->until_next = 0;
   self->plain_layout = FALSE;
   self->decided_serial = 0;
@@ -77,11 +77,10 @@ decide_policy (GstUpiEncoder *self, GstUpiPolicy policy)
 }
 
 static gboolean
-is_late (GstUpiEncoder *self, GstBuffer *buffer, GstClockTime earliest)
+is_late (const GstUpiFrameTime *frame, GstClockTime earliest)
 {
-  GstClockTime time = gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
-
-  return GST_CLOCK_TIME_IS_VALID (earliest) && GST_CLOCK_TIME_IS_VALID (time) && time < earliest;
+  return frame->timed && GST_CLOCK_TIME_IS_VALID (earliest) && GST_CLOCK_TIME_IS_VALID (frame->running_time)
+      && frame->running_time < earliest;
 }
 
 /* Asks the engine to encode @buffer. NULL and @error when it cannot be read. */
@@ -113,6 +112,9 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     return GST_FLOW_NOT_NEGOTIATED;
   }
   gst_upi_stats_count (self->stats, GST_UPI_COUNT_FRAMES_IN);
+  GstUpiFrameTime frame;
+  if (gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &frame))
+    begin_generation (self);
 
   GST_OBJECT_LOCK (self);
   guint interval = self->interval;
@@ -140,7 +142,7 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     guint running = self->latest ? gst_upi_frames_get_running (self->frames) : 0;
     const UpiEngineInfo *info = upi_engine_info (engine);
     /* A result that comes later because others are before it helps nobody; a machine that is late gets one frame at a time. */
-    if (running >= info->workers * MAX (info->batch_size, 1) || (running > 0 && is_late (self, buffer, earliest))) {
+    if (running >= info->workers * MAX (info->batch_size, 1) || (running > 0 && is_late (&frame, earliest))) {
       gst_upi_stats_count (self->stats, GST_UPI_COUNT_SKIPPED);
     } else {
       slot = request_encoding (self, engine, buffer, &error);
@@ -238,8 +240,8 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     gst_pad_pause_task (self->srcpad);
     return GST_FLOW_OK;
   case GST_EVENT_FLUSH_STOP:
+    gst_upi_stream_time_take_event (&self->time, event);
     gst_pad_push_event (self->srcpad, event);
-    gst_segment_init (&self->segment, GST_FORMAT_TIME);
     self->until_next = 0;
     GST_OBJECT_LOCK (self);
     self->qos_earliest = GST_CLOCK_TIME_NONE;
@@ -255,18 +257,14 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     }
     break;
   }
-  case GST_EVENT_SEGMENT:
-    gst_event_copy_segment (event, &self->segment);
-    break;
-  case GST_EVENT_STREAM_START:
-    begin_generation (self);
-    break;
   case GST_EVENT_EOS:
     post_flow_error (self, gst_upi_frames_get_result (self->frames));
     break;
   default:
     break;
   }
+  if (gst_upi_stream_time_take_event (&self->time, event))
+    begin_generation (self);
   if (GST_EVENT_IS_SERIALIZED (event))
     return gst_upi_frames_push_event (self->frames, event);
   return gst_pad_push_event (self->srcpad, event) ? GST_FLOW_OK : GST_FLOW_ERROR;

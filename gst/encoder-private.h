@@ -9,6 +9,7 @@
 #include "gst/encoder-frames.h"
 #include "gst/encoder-image.h"
 #include "gst/encoder-stats.h"
+#include "gst/stream-time.h"
 
 G_BEGIN_DECLS
 
@@ -48,7 +49,7 @@ struct _GstUpiEncoder {
   GstUpiReader *reader; /* NULL before caps */
   GstVideoInfo info;
   guint width, height; /* the network's input */
-  GstSegment segment;
+  GstUpiStreamTime time;
   guint until_next; /* frames until the next one is encoded */
   gboolean latest;
   guint decided_serial;

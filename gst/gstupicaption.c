@@ -8,12 +8,21 @@
  * Reads the encoding that upiencoder attached and puts the caption where it is wanted: on the request pad `text` as timed text
  * (text/x-raw, format=utf8) for textoverlay, matroskamux, mp4mux, webvttenc or srtenc; into the GstUpiMeta for upioverlay and upijson; and
  * on the bus, as element messages `upi-caption-partial` while its words are found and `upi-caption` when it is complete. Both messages
- * hold `text` (string), `pts`, `running-time` (where it starts), `described-pts` (the frame that it describes) and `duration`, all guint64
- * in nanoseconds.
+ * hold `text` (string) and, all guint64 in nanoseconds, `stream-time` and `running-time` (where it starts), `duration`, `pts` (of the frame
+ * that it starts with) and `described-pts` (of the frame that it describes).
  *
- * A caption leaves before its frame, with the frame's PTS and a duration of #GstUpiCaption:interval; every frame that starts no caption
- * is a GAP on the text pad. Where upiencoder runs with policy `block`, frames wait for their caption; with `latest` they never do, and
- * the caption starts at the next frame that leaves after it is complete.
+ * A caption leaves before its frame, with a duration of #GstUpiCaption:interval; every frame that starts no caption is a GAP on the text
+ * pad. In the GstUpiMeta a caption stays until the next one takes its place. Where upiencoder runs with policy `block`, frames wait for
+ * their caption; with `latest` they never do, and the caption starts at the next frame that leaves after it is complete.
+ *
+ * The PTS on the text pad are stream times, which are where the caption is in the video, and the pad's segment turns them into the running
+ * times of the video's frames: subtitle files print the one, muxers and overlays go by the other. In reverse playback each caption has a
+ * segment of its own and covers the part of the video that is shown from its frame on.
+ *
+ * Frames without PTS are counted: each lasts for its duration, or one frame of the caps' framerate, or, where neither is known, an interval.
+ *
+ * What is known of a stream (the caption, the one on its way, when the next is due) ends at a flush, with a new stream (STREAM_START, as
+ * between two streams of concat), and at a SEGMENT after which stream time is more than a second elsewhere or runs the other way.
  *
  * ## Examples
  * |[
@@ -103,18 +112,6 @@ gst_upi_caption_release_pad (GstElement *element, GstPad *pad)
 
 /* ---- events and queries ---------------------------------------------------------------------------------------------------------- */
 
-static void
-take_caps (GstUpiCaptionElement *self, GstEvent *event)
-{
-  GstCaps *caps;
-  GstVideoInfo info;
-
-  gst_event_parse_caps (event, &caps);
-  self->frame_duration = GST_CLOCK_TIME_NONE;
-  if (gst_video_info_from_caps (&info, caps) && info.fps_n > 0)
-    self->frame_duration = gst_util_uint64_scale (GST_SECOND, info.fps_d, info.fps_n);
-}
-
 /* Every event goes the video's way as it is; the text stream has its own, made from these. */
 static gboolean
 gst_upi_caption_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
@@ -122,12 +119,6 @@ gst_upi_caption_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
 
   switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_SEGMENT:
-    gst_event_copy_segment (event, &self->segment);
-    break;
-  case GST_EVENT_CAPS:
-    take_caps (self, event);
-    break;
   case GST_EVENT_EOS:
     gst_upi_caption_cancel (self, FALSE);
     break;
@@ -135,12 +126,16 @@ gst_upi_caption_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     gst_upi_caption_cancel (self, TRUE);
     break;
   case GST_EVENT_FLUSH_STOP:
-    gst_upi_caption_restart (self);
+    gst_upi_caption_accept (self);
     break;
   default:
     break;
   }
-  gst_upi_caption_stream_take_event (&self->text, event);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
+    gst_upi_caption_take_gap (self, event);
+  else if (gst_upi_stream_time_take_event (&self->time, event))
+    gst_upi_caption_forget (self);
+  gst_upi_caption_stream_take_event (&self->text, event, &self->time);
   return gst_pad_push_event (self->srcpad, event);
 }
 
@@ -181,15 +176,22 @@ gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
   GstUpiCaptionElement *self = GST_UPI_CAPTION (element);
 
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
-    gst_upi_caption_restart (self);
-    self->frame_duration = GST_CLOCK_TIME_NONE;
+    GST_OBJECT_LOCK (self);
+    GstUpiTextTime text_time = self->text_time;
+    GST_OBJECT_UNLOCK (self);
+    gst_upi_caption_stream_reset (&self->text, text_time);
+    gst_upi_stream_time_reset (&self->time);
+    gst_upi_caption_forget (self);
+    gst_upi_caption_accept (self);
     self->seen_meta = self->warned = FALSE;
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     gst_upi_caption_cancel (self, TRUE); /* a frame that waits for it holds the streaming thread */
   }
   GstStateChangeReturn result = GST_ELEMENT_CLASS (gst_upi_caption_parent_class)->change_state (element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
-    gst_upi_caption_stream_reset (&self->text);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    gst_upi_caption_forget (self);
+    gst_upi_caption_stream_reset (&self->text, GST_UPI_TEXT_TIME_STREAM);
+  }
   return result;
 }
 
@@ -248,7 +250,7 @@ gst_upi_caption_finalize (GObject *object)
 {
   GstUpiCaptionElement *self = GST_UPI_CAPTION (object);
 
-  g_free (self->shown);
+  gst_upi_caption_forget (self);
   gst_upi_caption_stream_clear (&self->text);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (gst_upi_caption_parent_class)->finalize (object);
@@ -308,7 +310,8 @@ gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
   gst_upi_caption_stream_init (&self->text);
   self->interval = DEFAULT_INTERVAL;
   self->options = (UpiCaptionOptions){ sizeof (UpiCaptionOptions), DEFAULT_MAX_TOKENS, DEFAULT_BEAM_SIZE, DEFAULT_LENGTH_PENALTY };
-  gst_upi_caption_restart (self);
+  gst_upi_stream_time_reset (&self->time);
+  gst_upi_caption_forget (self);
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, gst_upi_caption_chain);

@@ -24,6 +24,7 @@
 #include "gst/engine-error.h"
 #include "gst/gstupimeta.h"
 #include "gst/plugin.h"
+#include "gst/stream-time.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_detect_debug);
 #define GST_CAT_DEFAULT gst_upi_detect_debug
@@ -47,6 +48,7 @@ struct _GstUpiDetect {
   gboolean started;
 
   /* Streaming thread. */
+  GstUpiStreamTime time;
   gint width, height;
   gboolean seen_frame, warned;
   UpiEncoding *last_encoding; /* what last_detections were found in */
@@ -197,6 +199,8 @@ gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   g_autoptr (GError) error = NULL;
   gboolean first = !self->seen_frame;
 
+  if (gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), NULL))
+    forget_results (self);
   self->seen_frame = TRUE;
   if (meta == NULL) {
     if (!first)
@@ -262,6 +266,8 @@ gst_upi_detect_sink_event (GstBaseTransform *trans, GstEvent *event)
     gst_upi_labeller_set_flushing (self->labeller, TRUE);
   else if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
     gst_upi_labeller_set_flushing (self->labeller, FALSE);
+  if (gst_upi_stream_time_take_event (&self->time, event))
+    forget_results (self);
   return GST_BASE_TRANSFORM_CLASS (gst_upi_detect_parent_class)->sink_event (trans, event);
 }
 
@@ -278,6 +284,7 @@ gst_upi_detect_change_state (GstElement *element, GstStateChange transition)
     self->started = TRUE;
     GST_OBJECT_UNLOCK (self);
     self->seen_frame = self->warned = FALSE;
+    gst_upi_stream_time_reset (&self->time);
     gst_upi_labeller_set_flushing (self->labeller, FALSE);
     if (!take_labels (self, &error)) {
       GST_ELEMENT_ERROR (
@@ -462,6 +469,7 @@ gst_upi_detect_init (GstUpiDetect *self)
   self->options =
       (UpiDetectOptions){ .size = sizeof (UpiDetectOptions), .threshold = -1, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };
   self->roi_meta = TRUE;
+  gst_upi_stream_time_reset (&self->time);
   gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), TRUE);
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
 }

@@ -91,17 +91,19 @@ test_messages (void)
   gboolean finished = FALSE;
 
   gst_segment_init (&segment, GST_FORMAT_TIME);
-  segment.start = 200 * GST_MSECOND; /* frame 5 is at running time 0 */
+  segment.start = 200 * GST_MSECOND; /* frame 5 is at running time 0, */
+  segment.time = 1000 * GST_MSECOND; /* a second into the stream */
   g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&segment)));
   fixture_push (&f, 6, 7);
   fixture_pull (&f, 6, 7);
-  text_sink_wait (f.text, "text 6 for 200");
+  text_sink_wait (f.text, "text 26 for 200"); /* stream time */
   while ((message = gst_bus_pop_filtered (f.stream->bus, GST_MESSAGE_ELEMENT)) != NULL) {
     const GstStructure *s = gst_message_get_structure (message);
-    guint64 pts, running_time, described_pts, duration;
+    guint64 pts, stream_time, running_time, described_pts, duration;
     g_assert_false (finished); /* nothing behind the last word */
     g_assert_true (gst_structure_get (s, "pts", G_TYPE_UINT64, &pts, "running-time", G_TYPE_UINT64, &running_time, "described-pts",
-        G_TYPE_UINT64, &described_pts, "duration", G_TYPE_UINT64, &duration, NULL));
+        G_TYPE_UINT64, &described_pts, "duration", G_TYPE_UINT64, &duration, "stream-time", G_TYPE_UINT64, &stream_time, NULL));
+    g_assert_cmpuint (stream_time, ==, 1040 * GST_MSECOND);
     g_assert_cmpuint (pts, ==, 240 * GST_MSECOND);
     g_assert_cmpuint (described_pts, ==, 240 * GST_MSECOND);
     g_assert_cmpuint (running_time, ==, 40 * GST_MSECOND);
@@ -148,6 +150,143 @@ test_meta (void)
   }
   fixture_free (&f);
 }
+
+static guint
+count_without_caption (Fixture *f, guint n_frames)
+{
+  guint without = 0, n;
+
+  for (guint i = 0; i < n_frames; i++) {
+    GstBuffer *buffer = stream_pull (f->stream);
+    gst_upi_content_get_captions (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
+    without += n == 0;
+    gst_buffer_unref (buffer);
+  }
+  return without;
+}
+
+/* A caption stays until the next, however long that takes. */
+static void
+test_caption_stays (void)
+{
+  Fixture f = fixture_new ("upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
+                           "upicaption name=c interval=160000000",
+      TRUE);
+
+  fixture_push (&f, 0, 24); /* due at 4, asked for at 6 */
+  g_assert_cmpuint (count_without_caption (&f, 24), ==, 0);
+  text_sink_wait (f.text, "text 6 for 160");
+  fixture_free (&f);
+
+  g_autoptr (UpiEngine) engine = test_engine ("caption", 1);
+  f = fixture_new (LATEST "interval=160000000", TRUE);
+  fixture_push (&f, 0, 1);
+  g_assert_cmpuint (count_without_caption (&f, 1), ==, 1);
+  test_engine_drain (engine);
+  fixture_push (&f, 1, 2);
+  g_assert_cmpuint (count_without_caption (&f, 1), ==, 1);
+  test_engine_drain (engine);
+  upi_engine_hold (engine);
+  fixture_push (&f, 2, 100); /* the first is there, the next never comes */
+  g_assert_cmpuint (count_without_caption (&f, 98), ==, 0);
+  upi_engine_release (engine);
+  fixture_free (&f);
+}
+
+/* ---- frames without PTS ---------------------------------------------------------------------------------------------------------- */
+
+static void
+push_without_pts (Fixture *f, guint n_frames, gboolean has_duration)
+{
+  for (guint i = 0; i < n_frames; i++) {
+    GstBuffer *buffer = frame_new ("I420", 64, 48, i);
+    GST_BUFFER_PTS (buffer) = GST_CLOCK_TIME_NONE;
+    if (!has_duration)
+      GST_BUFFER_DURATION (buffer) = GST_CLOCK_TIME_NONE;
+    g_assert_cmpint (gst_harness_push (f->stream->harness, buffer), ==, GST_FLOW_OK);
+    gst_buffer_unref (stream_pull (f->stream));
+  }
+}
+
+/* Every frame moves the text pad, and captions go on by count. */
+static void
+test_without_pts (void)
+{
+  Fixture f = fixture_new (BLOCK "interval=200000000", TRUE);
+
+  push_without_pts (&f, 7, FALSE);
+  fixture_push_eos (&f);
+  g_autofree gchar *record = text_sink_take (f.text, "eos");
+  g_assert_cmpstr (record, ==, "stream-start, caps, segment 0, text 0 for 200, gap 1, gap 2, gap 3, gap 4, text 5 for 200, gap 6, eos");
+  fixture_free (&f);
+}
+
+static void
+test_first_pts_only (void)
+{
+  Fixture f = fixture_new (BLOCK "interval=200000000", TRUE);
+
+  fixture_push (&f, 10, 11);
+  fixture_pull (&f, 10, 11);
+  push_without_pts (&f, 6, TRUE);
+  fixture_push_eos (&f);
+  g_autofree gchar *record = text_sink_take (f.text, "eos");
+  g_assert_cmpstr (
+      record, ==, "stream-start, caps, segment 0, text 10 for 200, gap 11, gap 12, gap 13, gap 14, text 15 for 200, gap 16, eos");
+  fixture_free (&f);
+}
+
+/* Pictures of which nothing tells how long they are shown: each for one interval. */
+static void
+test_no_framerate (void)
+{
+  Fixture f = fixture_new (BLOCK "interval=200000000", TRUE);
+
+  stream_caps (f.stream, "video/x-raw,format=I420,width=64,height=48,framerate=0/1");
+  push_without_pts (&f, 3, FALSE);
+  fixture_push_eos (&f);
+  g_autofree gchar *record = text_sink_take (f.text, "eos");
+  g_assert_cmpstr (record, ==, "stream-start, caps, segment 0, segment 0, text 0 for 200, text 5 for 200, text 10 for 200, eos");
+  fixture_free (&f);
+}
+
+/* Frames that share an encoding are told from those that have their own, without PTS too. */
+static void
+test_shared_encoding_without_pts (void)
+{
+  Fixture f = fixture_new ("upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
+                           "upicaption name=c interval=0",
+      TRUE);
+
+  push_without_pts (&f, 7, FALSE);
+  fixture_push_eos (&f);
+  g_autofree gchar *record = text_sink_take (f.text, "eos");
+  g_assert_cmpstr (
+      record, ==, "stream-start, caps, segment 0, text 0 for 40, gap 1, gap 2, text 3 for 40, gap 4, gap 5, text 6 for 40, eos");
+  fixture_free (&f);
+}
+
+/* A segment of bytes: the text pad has one in time. */
+static void
+test_bytes_segment (void)
+{
+  Fixture f = fixture_new (BLOCK "interval=200000000", TRUE);
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_BYTES);
+  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&segment)));
+  push_without_pts (&f, 6, FALSE);
+  g_autofree gchar *record = text_sink_take (f.text, "text 5 for 200");
+  g_assert_true (g_str_has_suffix (record, "segment 0, text 0 for 200, gap 1, gap 2, gap 3, gap 4, text 5 for 200"));
+  GstEvent *event = gst_pad_get_sticky_event (f.text->pad, GST_EVENT_SEGMENT, 0);
+  const GstSegment *text;
+  gst_event_parse_segment (event, &text);
+  g_assert_cmpint (text->format, ==, GST_FORMAT_TIME);
+  gst_event_unref (event);
+  fixture_free (&f);
+}
+
+/* ---- settings -------------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_max_tokens (void)
@@ -288,6 +427,12 @@ main (int argc, char **argv)
   g_test_add_func ("/caption/video-gap", test_video_gap);
   g_test_add_func ("/caption/messages", test_messages);
   g_test_add_func ("/caption/meta", test_meta);
+  g_test_add_func ("/caption/stays", test_caption_stays);
+  g_test_add_func ("/caption/without-pts", test_without_pts);
+  g_test_add_func ("/caption/first-pts-only", test_first_pts_only);
+  g_test_add_func ("/caption/no-framerate", test_no_framerate);
+  g_test_add_func ("/caption/shared-encoding-without-pts", test_shared_encoding_without_pts);
+  g_test_add_func ("/caption/bytes-segment", test_bytes_segment);
   g_test_add_func ("/caption/max-tokens", test_max_tokens);
   g_test_add_func ("/caption/latest-never-waits", test_latest_never_waits);
   g_test_add_func ("/caption/no-encoder", test_no_encoder);

@@ -307,6 +307,30 @@ test_live (void)
   run_free (run);
 }
 
+/* Nothing tells when these frames are; the text pad is linked without a queue. Neither sink waits for ever. */
+static void
+test_no_timestamps (void)
+{
+  static const gchar *sources[] = {
+    "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time ! video/x-raw,framerate=25/1",
+    "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=bytes ! video/x-raw,framerate=25/1",
+    "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time ! video/x-raw,framerate=0/1",
+    "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time do-timestamp=true ! video/x-raw,framerate=25/1",
+    "filesrc location=/dev/zero num-buffers=60 blocksize=9216 ! video/x-raw,framerate=25/1",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sources); i++) {
+    Run *run = run_new (
+        "%s,format=I420,width=96,height=64 ! " ENCODE "! upicaption name=c ! fakesink c.text ! identity name=text ! fakesink", sources[i]);
+    run_preroll (run);
+    run_play (run);
+    if (i != 3) /* whose times are the clock's */
+      g_assert_cmpuint (run->cues->len, ==, (i == 2 ? 60u : 3u));
+    g_assert_cmpuint (run->cues->len, ==, run->captions->len);
+    run_free (run);
+  }
+}
+
 /* ---- seeks ----------------------------------------------------------------------------------------------------------------------- */
 
 /* Flushing seeks while playing: captions begin anew at the place sought, video and text end. */
@@ -354,6 +378,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pipelines/tee", test_tee);
   g_test_add_func ("/pipelines/two-streams", test_two_streams);
   g_test_add_func ("/pipelines/live", test_live);
+  g_test_add_func ("/pipelines/no-timestamps", test_no_timestamps);
   g_test_add_func ("/pipelines/seek", test_seek);
   int status = g_test_run ();
 
