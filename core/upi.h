@@ -200,6 +200,36 @@ typedef struct {
 UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
     gpointer user_data, GError **error);
 
+/* ---- streams --------------------------------------------------------------------------------------------------------------------- */
+
+/* One camera or file among those that share an engine. Whoever sends many frames makes one: batches then wait for frames of other streams
+ * only, never for the next one of their own, and the workers are shared out fairly. */
+typedef struct _UpiStream UpiStream;
+
+/**
+ * upi_stream_new: a stream of @engine, which it holds.
+ * Returns: (transfer full): for one user; to be freed with upi_stream_free()
+ */
+UPI_API UpiStream *upi_stream_new (UpiEngine *engine);
+/**
+ * upi_stream_free: lets go of the stream and its engine; tickets that are under way go on, and no batch waits for it any more.
+ */
+UPI_API void upi_stream_free (UpiStream *stream);
+/**
+ * upi_stream_share: frames of this stream, 1 or more, that may be under way before one of them only waits for another. It changes with the
+ * number of streams that have frames under way.
+ */
+UPI_API guint upi_stream_share (UpiStream *stream);
+/**
+ * upi_stream_encode: upi_engine_encode() for a frame of @stream.
+ * @latest: the result is wanted as soon as it can be had: no batch has a second frame of the stream in it. Where batches gain nothing, on
+ *   processors, none has in any case
+ * Returns: (transfer full) (nullable): NULL and @error as upi_engine_encode()
+ */
+UPI_API UpiTicket *upi_stream_encode (UpiStream *stream, const UpiImage *image, guint width, guint height, guint64 pts, gboolean latest,
+    UpiTicketFunc done, gpointer user_data, GError **error);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiStream, upi_stream_free)
+
 /* ---- encodings ------------------------------------------------------------------------------------------------------------------- */
 
 /* What one frame became; immutable, bound to PTS and source size; may outlive the engine's other users (it holds a reference). */

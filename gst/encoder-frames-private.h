@@ -51,6 +51,7 @@ struct _GstUpiFrames {
   /* what frames leave with */
   GstUpiContent *content;
   guint content_generation;
+  guint64 first_fresh; /* the first sequence that is newer than all that was shown */
   PendingQuery *taken_query;
 };
 

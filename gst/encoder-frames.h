@@ -54,9 +54,9 @@ guint gst_upi_frames_get_running (GstUpiFrames *frames);
 guint gst_upi_frames_get_length (GstUpiFrames *frames);
 
 /* Requests the encoding of @image for the next frame pushed. gst_upi_frames_image_released () must be its last release step, with the queue
- * as data (see gst_upi_frames_borrow ()). */
-GstUpiSlot *
-gst_upi_frames_request (GstUpiFrames *frames, UpiEngine *engine, const UpiImage *image, guint width, guint height, GstClockTime pts);
+ * as data (see gst_upi_frames_borrow ()). @latest: the frame does not wait for it. */
+GstUpiSlot *gst_upi_frames_request (
+    GstUpiFrames *frames, UpiStream *stream, const UpiImage *image, guint width, guint height, GstClockTime pts, gboolean latest);
 gpointer gst_upi_frames_borrow (GstUpiFrames *frames);
 void gst_upi_frames_image_released (gpointer frames);
 

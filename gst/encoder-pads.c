@@ -85,7 +85,7 @@ is_late (const GstUpiFrameTime *frame, GstClockTime earliest)
 
 /* Asks the engine to encode @buffer. NULL and @error when it cannot be read. */
 static GstUpiSlot *
-request_encoding (GstUpiEncoder *self, UpiEngine *engine, GstBuffer *buffer, GError **error)
+request_encoding (GstUpiEncoder *self, UpiStream *stream, GstBuffer *buffer, GError **error)
 {
   UpiImage image;
   gpointer borrowed = gst_upi_frames_borrow (self->frames);
@@ -95,7 +95,7 @@ request_encoding (GstUpiEncoder *self, UpiEngine *engine, GstBuffer *buffer, GEr
     gst_upi_stats_count (self->stats, GST_UPI_COUNT_FAILED);
     return NULL;
   }
-  return gst_upi_frames_request (self->frames, engine, &image, self->width, self->height, GST_BUFFER_PTS (buffer));
+  return gst_upi_frames_request (self->frames, stream, &image, self->width, self->height, GST_BUFFER_PTS (buffer), self->latest);
 }
 
 static GstFlowReturn
@@ -121,7 +121,7 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   GstUpiPolicy policy = self->policy;
   guint serial = self->policy_serial;
   GstClockTime earliest = self->qos_earliest;
-  UpiEngine *engine = self->engine;
+  UpiStream *stream = self->stream;
   GST_OBJECT_UNLOCK (self);
   if (self->decided_serial != serial) {
     decide_policy (self, policy);
@@ -140,12 +140,11 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     self->until_next--;
   } else {
     guint running = self->latest ? gst_upi_frames_get_running (self->frames) : 0;
-    const UpiEngineInfo *info = upi_engine_info (engine);
     /* A result that comes later because others are before it helps nobody; a machine that is late gets one frame at a time. */
-    if (running >= info->workers * MAX (info->batch_size, 1) || (running > 0 && is_late (&frame, earliest))) {
+    if (running > 0 && (running >= upi_stream_share (stream) || is_late (&frame, earliest))) {
       gst_upi_stats_count (self->stats, GST_UPI_COUNT_SKIPPED);
     } else {
-      slot = request_encoding (self, engine, buffer, &error);
+      slot = request_encoding (self, stream, buffer, &error);
       if (slot != NULL)
         self->until_next = interval - 1;
     }

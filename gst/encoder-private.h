@@ -38,6 +38,7 @@ struct _GstUpiEncoder {
   /* From READY→PAUSED to PAUSED→READY; object lock. */
   gboolean opened; /* set before the engine is opened: settings are fixed from then on */
   UpiEngine *engine;
+  UpiStream *stream;               /* this element's, of that engine */
   GstUpiCuda *cuda;                /* nullable; the pipeline's, from set_context on */
   gboolean in_cuda;                /* the engine works in it */
   guint fixed_width, fixed_height; /* input-size, 0 = auto */

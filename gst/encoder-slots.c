@@ -82,7 +82,8 @@ slot_done (UpiTicket *ticket, gpointer user_data)
 }
 
 GstUpiSlot *
-gst_upi_frames_request (GstUpiFrames *frames, UpiEngine *engine, const UpiImage *image, guint width, guint height, GstClockTime pts)
+gst_upi_frames_request (
+    GstUpiFrames *frames, UpiStream *stream, const UpiImage *image, guint width, guint height, GstClockTime pts, gboolean latest)
 {
   GstUpiSlot *slot = g_atomic_rc_box_new0 (GstUpiSlot);
   g_autoptr (GError) error = NULL;
@@ -99,7 +100,7 @@ gst_upi_frames_request (GstUpiFrames *frames, UpiEngine *engine, const UpiImage 
     g_queue_push_tail (&frames->slots, g_atomic_rc_box_acquire (slot));
   g_mutex_unlock (&frames->lock);
 
-  UpiTicket *ticket = upi_engine_encode (engine, image, width, height, pts, slot_done, g_atomic_rc_box_acquire (slot), &error);
+  UpiTicket *ticket = upi_stream_encode (stream, image, width, height, pts, latest, slot_done, g_atomic_rc_box_acquire (slot), &error);
   g_mutex_lock (&frames->lock);
   if (ticket == NULL) {
     slot_finish (slot, NULL, g_steal_pointer (&error), 0, 0);
@@ -126,6 +127,17 @@ gst_upi_frames_get_running (GstUpiFrames *frames)
   return n;
 }
 
+/* Lock held. Freshness: whether frames leave with @slot's result from here on. Workers end in any order; a result that comes after that of a
+ * later frame stays behind for good. By order of arrival, not by time: that runs backwards at a negative rate. */
+static gboolean
+show (GstUpiFrames *frames, const GstUpiSlot *slot)
+{
+  if (slot->sequence < frames->first_fresh)
+    return FALSE;
+  frames->first_fresh = slot->sequence + 1;
+  return TRUE;
+}
+
 void
 gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error)
 {
@@ -139,7 +151,10 @@ gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError
     if (!slot->done)
       continue;
     g_queue_delete_link (&frames->slots, l);
-    if (slot->encoding != NULL && slot->generation == item->generation) {
+    if (slot->encoding != NULL && slot->generation == item->generation && !show (frames, slot)) {
+      if (frames->stats != NULL)
+        gst_upi_stats_count (frames->stats, GST_UPI_COUNT_OUTDATED);
+    } else if (slot->encoding != NULL && slot->generation == item->generation) {
       g_clear_pointer (&frames->content, gst_upi_content_unref);
       frames->content = gst_upi_content_new (slot->encoding, slot->pts, item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
       frames->content_generation = slot->generation;

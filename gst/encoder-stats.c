@@ -101,11 +101,11 @@ gst_upi_stats_to_structure (GstUpiStats *stats)
   guint64 p95 = n > 0 ? sorted[(n * 95 + 99) / 100 - 1] : 0;
   GstStructure *structure = gst_structure_new ("upi-encoder-stats", "frames-in", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FRAMES_IN],
       "frames-out", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FRAMES_OUT], "encoded", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_ENCODED],
-      "skipped", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_SKIPPED], "failed", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FAILED],
-      "encode-time-mean", G_TYPE_UINT64, n > 0 ? encode * GST_USECOND / n : 0, "encode-time-p95", G_TYPE_UINT64, p95 * GST_USECOND,
-      "convert-time-mean", G_TYPE_UINT64, n > 0 ? convert * GST_USECOND / n : 0, "result-age", G_TYPE_UINT64, stats->age_last,
-      "result-age-mean", G_TYPE_UINT64, stats->n_ages > 0 ? stats->age_sum / stats->n_ages : 0, "result-age-max", G_TYPE_UINT64,
-      stats->age_max, NULL);
+      "skipped", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_SKIPPED], "outdated", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_OUTDATED],
+      "failed", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FAILED], "encode-time-mean", G_TYPE_UINT64, n > 0 ? encode * GST_USECOND / n : 0,
+      "encode-time-p95", G_TYPE_UINT64, p95 * GST_USECOND, "convert-time-mean", G_TYPE_UINT64, n > 0 ? convert * GST_USECOND / n : 0,
+      "result-age", G_TYPE_UINT64, stats->age_last, "result-age-mean", G_TYPE_UINT64,
+      stats->n_ages > 0 ? stats->age_sum / stats->n_ages : 0, "result-age-max", G_TYPE_UINT64, stats->age_max, NULL);
   g_mutex_unlock (&stats->lock);
   return structure;
 }

@@ -23,7 +23,8 @@
  * pipelines of a process.
  *
  * The property `stats` is a structure "upi-encoder-stats": frames-in, frames-out, encoded, skipped (policy "latest": frames that were due
- * but met a busy engine), failed, queue-length (frames inside), in-flight (encodings under way), batch-fill (frames in a run of the engine, of all elements that share it,
+ * but met a busy engine), outdated (policy "latest": frames whose encoding ended after that of a later frame, which frames carried by then:
+ * results never go back), failed, queue-length (frames inside), in-flight (encodings under way), batch-fill (frames in a run of the engine, of all elements that share it,
  * on average),
  * encode-time-mean, encode-time-p95, convert-time-mean (of the last 256 encodings, nanoseconds of a worker), result-age, result-age-mean,
  * result-age-max (how much older the attached result is than its frame, nanoseconds).
@@ -112,8 +113,10 @@ close_engine (GstUpiEncoder *self)
   gst_upi_frames_wait_released (self->frames);
   GST_OBJECT_LOCK (self);
   UpiEngine *engine = g_steal_pointer (&self->engine);
+  UpiStream *stream = g_steal_pointer (&self->stream);
   self->opened = FALSE;
   GST_OBJECT_UNLOCK (self);
+  g_clear_pointer (&stream, upi_stream_free);
   g_clear_pointer (&engine, upi_engine_unref);
 }
 
@@ -164,6 +167,7 @@ open_engine (GstUpiEncoder *self)
 
   GST_OBJECT_LOCK (self);
   self->engine = engine;
+  self->stream = upi_stream_new (engine);
   self->in_cuda = options.cuda_context != NULL && g_str_has_prefix (info->device, "cuda");
   self->fixed_width = width;
   self->fixed_height = height;
@@ -199,9 +203,12 @@ gst_upi_encoder_follow_cuda (GstUpiEncoder *self)
   GST_INFO_OBJECT (self, "CUDA memory came after the model was opened: it is opened again in the pipeline's context");
   GST_OBJECT_LOCK (self);
   UpiEngine *old = self->engine;
+  UpiStream *old_stream = self->stream;
   self->engine = engine;
+  self->stream = upi_stream_new (engine);
   self->in_cuda = g_str_has_prefix (upi_engine_info (engine)->device, "cuda");
   GST_OBJECT_UNLOCK (self);
+  upi_stream_free (old_stream);
   upi_engine_unref (old);
 }
 
@@ -424,10 +431,13 @@ install_properties (GObjectClass *object_class)
           GST_TYPE_UPI_POLICY, GST_UPI_POLICY_AUTO, live));
   g_object_class_install_property (object_class, PROP_BATCH_SIZE,
       g_param_spec_uint ("batch-size", "Batch size",
-          "Frames that the engine runs at once, across the streams that share it, frames (default: 1)", 1, 64, 1, fixed));
+          "Frames that the engine runs at once, across the streams that share it; a gain on a GPU, where frames of one file run together "
+          "too, none on "
+          "a CPU, where a stream's own frames never wait for each other, frames (default: 1)",
+          1, 64, 1, fixed));
   g_object_class_install_property (object_class, PROP_BATCH_TIMEOUT,
       g_param_spec_uint64 ("batch-timeout", "Batch timeout",
-          "How long a batch that is not full waits for more frames, nanoseconds (default: 0)", 0, 10 * GST_SECOND, 0, fixed));
+          "How long a batch that is not full waits for frames of other streams, nanoseconds (default: 0)", 0, 10 * GST_SECOND, 0, fixed));
   g_object_class_install_property (object_class, PROP_INSTANCE_ID,
       g_param_spec_string ("model-instance-id", "Model instance id",
           "Elements of equal model, device and id share one engine; elements of different ids never do (default: none)", NULL, fixed));
@@ -447,8 +457,9 @@ install_properties (GObjectClass *object_class)
           "Frames that may be inside the element, frames (default: 0 = workers × batch-size + 2)", 0, 1024, 0, live));
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "Structure of counters and times since the element started: frames-in, frames-out, encoded, skipped, failed, queue-length, "
-          "in-flight, batch-fill, encode-time-mean, encode-time-p95, convert-time-mean, result-age, result-age-mean, result-age-max "
+          "Structure of counters and times since the element started: frames-in, frames-out, encoded, skipped, outdated, failed, "
+          "queue-length, in-flight, batch-fill, encode-time-mean, encode-time-p95, convert-time-mean, result-age, result-age-mean, "
+          "result-age-max "
           "(nanoseconds)",
           GST_TYPE_STRUCTURE, read));
   g_object_class_install_property (object_class, PROP_DEVICE_IN_USE,

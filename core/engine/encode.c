@@ -1,4 +1,4 @@
-/* upi_engine_encode: the border where a frame's description is checked before it is queued. */
+/* The border where a frame's description is checked before it is queued. */
 #include "core/engine/engine-private.h"
 
 #define MAX_SIDE 32768 /* of a source image */
@@ -83,7 +83,7 @@ check_size (guint width, guint height, GError **error)
 }
 
 UpiTicket *
-upi_engine_encode (UpiEngine *engine, const UpiImage *asked, guint width, guint height, guint64 pts, UpiTicketFunc done, gpointer user_data,
+upi_encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint height, guint64 pts, UpiTicketFunc done, gpointer user_data,
     GError **error)
 {
   UpiTicket *ticket;
@@ -102,6 +102,16 @@ upi_engine_encode (UpiEngine *engine, const UpiImage *asked, guint width, guint 
   ticket->width = width;
   ticket->height = height;
   ticket->pts = pts;
-  upi_queue_push (engine->queue, ticket);
+  return ticket;
+}
+
+UpiTicket *
+upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done, gpointer user_data,
+    GError **error)
+{
+  UpiTicket *ticket = upi_encode_ticket (engine, image, width, height, pts, done, user_data, error);
+
+  if (ticket != NULL)
+    upi_queue_push (engine->queue, ticket);
   return ticket;
 }

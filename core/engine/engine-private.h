@@ -47,6 +47,9 @@ typedef struct {
   GCond changed;  /* for the workers */
   GCond settled;  /* for those who wait for a ticket: a ticket's own lock could not outlive it */
   GQueue waiting; /* UpiTicket.link, each with a reference */
+  GQueue streams; /* UpiStream.link, of those that are not freed */
+  guint n_workers;
+  gboolean on_device; /* the workers share one device, which likes batches; otherwise a processor each */
   guint batch_size;
   guint64 batch_timeout_us;
   gboolean forming; /* one worker waits for a batch of forming_width × forming_height to fill */
@@ -75,6 +78,34 @@ GError *upi_queue_closing_error (UpiQueue *queue, const gchar *text);
 /* Removes a ticket that still waits. (transfer full of the queue's reference on TRUE) */
 gboolean upi_queue_remove (UpiQueue *queue, UpiTicket *ticket);
 
+/* ---- streams and batches (stream.c, batch.c) --------------------------------------------------------------------------------------- */
+
+struct _UpiStream {
+  gint ref_count; /* of the memory: its user's, and one a ticket */
+  UpiEngine *engine;
+  GList link; /* in queue->streams */
+  /* under the queue's lock */
+  guint running;       /* its tickets that have not ended */
+  guint width, height; /* of its last frame's input; 0: none yet */
+  gboolean expected;   /* a batch may wait for its next frame */
+};
+
+UpiStream *upi_stream_hold (UpiStream *stream);
+void upi_stream_drop (UpiStream *stream);
+/* Checks the arguments; not queued yet. NULL and @error: the image has been released. */
+UpiTicket *upi_encode_ticket (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
+    gpointer user_data, GError **error);
+
+/* The frames of n that one run takes: all of a full batch, otherwise 1, 2, 4, … */
+guint upi_batch_plan_size (guint n, guint batch_size);
+/* The rest: the queue's lock is held. */
+gboolean upi_batch_has_frame (const UpiTicket *ticket, guint width, guint height);
+/* Waits until a batch of the first one's size is full, nobody else is expected to send a frame of it, its first frame has waited long enough,
+ * the engine closes, or nothing of it is left. */
+void upi_batch_fill (UpiQueue *queue, const UpiTicket *first);
+/* What the calling worker runs now: fills tickets, which stay in the queue, and says how many. */
+guint upi_batch_choose (UpiQueue *queue, guint width, guint height, UpiTicket **tickets);
+
 /* ---- tickets (ticket.c) ---------------------------------------------------------------------------------------------------------- */
 
 typedef enum { UPI_TICKET_ENCODE, UPI_TICKET_LABELS, UPI_TICKET_CAPTION } UpiTicketKind;
@@ -83,11 +114,14 @@ struct _UpiTicket {
   gint ref_count;
   UpiTicketKind kind;
   UpiQueue *queue;
+  UpiStream *stream; /* its memory is held; NULL: of none */
+  gboolean latest;   /* its stream wants each result as soon as it can be had */
   UpiTicketFunc done_func;
   gpointer user_data;
-  gint cancelled;   /* atomic */
-  gint64 submitted; /* monotonic, microseconds */
-  GList link;       /* in queue->waiting while is_waiting; both under the queue's lock */
+  gint cancelled;      /* atomic */
+  gint64 submitted;    /* monotonic, microseconds */
+  gboolean has_waited; /* for a batch to fill: what is left of it does not wait again; under the queue's lock */
+  GList link;          /* in queue->waiting while is_waiting; both under the queue's lock */
   gboolean is_waiting;
 
   /* under the queue's lock */
@@ -225,10 +259,12 @@ typedef struct {
   GMutex lock;
   GCond changed;
   GPtrArray *plans; /* UpiSharedPlan */
+  guint max_kept[UPI_N_PLAN_KINDS];
   guint64 clock;
 } UpiPlans;
 
-void upi_plans_init (UpiPlans *plans);
+/* batch_size: of the engine, which runs batches of fewer frames too */
+void upi_plans_init (UpiPlans *plans, guint batch_size);
 void upi_plans_clear (UpiPlans *plans);
 /* Builds the plan on first use, once however many ask. (transfer full) */
 UpiSharedPlan *upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **error);

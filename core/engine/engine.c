@@ -187,7 +187,9 @@ engine_new (const Request *request, GError **error)
   engine->batch_timeout_us = options->batch_timeout_us;
   engine->queue = upi_queue_new (info->batch_size, options->batch_timeout_us);
   engine->queue->engine = engine;
-  upi_plans_init (&engine->plans);
+  engine->queue->n_workers = info->workers;
+  engine->queue->on_device = backend->memory != NULL;
+  upi_plans_init (&engine->plans, info->batch_size);
   engine->pool = upi_pool_new (backend, backend->memory ? request->owner : NULL);
   upi_text_cache_init (&engine->cache, TEXT_CACHE_ENTRIES, info->width);
   if (!start_workers (engine, info->workers, error))

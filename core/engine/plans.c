@@ -2,12 +2,19 @@
  * several workers ask at the same moment; the least recently used ones beyond a small number are let go. */
 #include "core/engine/engine-private.h"
 
-/* Kept at a time. An image plan is the costly one: a stream uses one, or two when it is batched. */
+/* Kept at a time; of image plans, the costly ones, for three input sizes of all the batches that are run, and never fewer than this. */
 static const guint max_kept[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 8, [UPI_PLAN_CAPTION] = 4 };
 
 void
-upi_plans_init (UpiPlans *plans)
+upi_plans_init (UpiPlans *plans, guint batch_size)
 {
+  guint sizes = 1;
+
+  for (guint n = 1; n < batch_size; n *= 2)
+    sizes++;
+  for (guint i = 0; i < UPI_N_PLAN_KINDS; i++)
+    plans->max_kept[i] = max_kept[i];
+  plans->max_kept[UPI_PLAN_IMAGE] = MAX (max_kept[UPI_PLAN_IMAGE], 3 * sizes);
   g_mutex_init (&plans->lock);
   g_cond_init (&plans->changed);
   plans->plans = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_shared_plan_unref);
@@ -112,7 +119,7 @@ evict (UpiPlans *plans, UpiPlanKind kind)
     if (plan->ready && (!oldest || plan->used < oldest->used))
       oldest = plan;
   }
-  if (n <= max_kept[kind] || !oldest)
+  if (n <= plans->max_kept[kind] || !oldest)
     return NULL;
   g_atomic_int_set (&oldest->evicted, TRUE);
   shared_plan_ref (oldest);

@@ -1,8 +1,8 @@
-/* The engine's queue: tickets in order, handed to workers one by one or as batches of frames of one size.
+/* The engine's queue: tickets in order, handed to workers one by one or as batches of frames of one size (batch.c).
  *
- * It is bounded by its callers (each keeps a bounded number of tickets in flight). A worker that finds a partial batch may wait for more
- * frames until the first of them has waited batch_timeout; meanwhile the tickets stay in the queue, where they can still be cancelled, and
- * the other workers pass them over.
+ * It is bounded by its callers (each keeps a bounded number of tickets in flight). A worker that finds a partial batch may wait for frames of
+ * other streams until the first of them has waited batch_timeout; meanwhile the tickets stay in the queue, where they can still be cancelled,
+ * and the other workers pass them over.
  */
 #include "core/engine/engine-private.h"
 
@@ -16,6 +16,8 @@ upi_queue_new (guint batch_size, guint64 batch_timeout_us)
   g_cond_init (&queue->changed);
   g_cond_init (&queue->settled);
   g_queue_init (&queue->waiting);
+  g_queue_init (&queue->streams);
+  queue->n_workers = 1;
   queue->batch_size = batch_size;
   queue->batch_timeout_us = batch_timeout_us;
   return queue;
@@ -33,7 +35,7 @@ upi_queue_unref (UpiQueue *queue)
 {
   if (!g_atomic_int_dec_and_test (&queue->ref_count))
     return;
-  g_assert (queue->waiting.length == 0);
+  g_assert (queue->waiting.length == 0 && queue->streams.length == 0);
   g_mutex_clear (&queue->lock);
   g_cond_clear (&queue->changed);
   g_cond_clear (&queue->settled);
@@ -60,6 +62,12 @@ upi_queue_push (UpiQueue *queue, UpiTicket *ticket)
 
   g_mutex_lock (&queue->lock);
   closed = queue->closed;
+  if (ticket->stream != NULL) {
+    ticket->stream->running++;
+    ticket->stream->expected = TRUE;
+    ticket->stream->width = ticket->width;
+    ticket->stream->height = ticket->height;
+  }
   if (!closed) {
     ticket->is_waiting = TRUE;
     ticket->link.data = upi_ticket_ref (ticket);
@@ -93,12 +101,6 @@ upi_queue_remove (UpiQueue *queue, UpiTicket *ticket)
   return waited;
 }
 
-static gboolean
-is_frame_of (const UpiTicket *ticket, guint width, guint height)
-{
-  return ticket->kind == UPI_TICKET_ENCODE && ticket->width == width && ticket->height == height;
-}
-
 /* The first ticket that no forming batch has a claim on. The lock is held. */
 static UpiTicket *
 first_free (UpiQueue *queue)
@@ -106,54 +108,10 @@ first_free (UpiQueue *queue)
   for (GList *l = queue->waiting.head; l; l = l->next) {
     UpiTicket *ticket = l->data;
 
-    if (!queue->forming || !is_frame_of (ticket, queue->forming_width, queue->forming_height))
+    if (!queue->forming || !upi_batch_has_frame (ticket, queue->forming_width, queue->forming_height))
       return ticket;
   }
   return NULL;
-}
-
-static guint
-count_frames (UpiQueue *queue, guint width, guint height)
-{
-  guint n = 0;
-
-  for (GList *l = queue->waiting.head; l && n < queue->batch_size; l = l->next)
-    n += is_frame_of (l->data, width, height);
-  return n;
-}
-
-static guint
-take_frames (UpiQueue *queue, guint width, guint height, UpiTicket **tickets)
-{
-  guint n = 0;
-
-  for (GList *l = queue->waiting.head, *next; l && n < queue->batch_size; l = next) {
-    UpiTicket *ticket = l->data;
-
-    next = l->next;
-    if (!is_frame_of (ticket, width, height))
-      continue;
-    unlink_ticket (queue, ticket);
-    tickets[n++] = ticket;
-  }
-  return n;
-}
-
-/* Waits until a batch is full, its first frame has waited long enough, the engine closes, or nothing of it is left. The lock is held. */
-static void
-fill_batch (UpiQueue *queue, const UpiTicket *first)
-{
-  gint64 deadline = first->submitted + (gint64) queue->batch_timeout_us;
-  guint width = first->width, height = first->height, n;
-
-  queue->forming = TRUE;
-  queue->forming_width = width;
-  queue->forming_height = height;
-  while (!queue->closed && (n = count_frames (queue, width, height)) > 0 && n < queue->batch_size)
-    if (!g_cond_wait_until (&queue->changed, &queue->lock, deadline))
-      break;
-  queue->forming = FALSE;
-  g_cond_broadcast (&queue->changed);
 }
 
 guint
@@ -175,10 +133,12 @@ upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
     } else {
       guint width = ticket->width, height = ticket->height;
 
-      if (queue->batch_size > 1 && queue->batch_timeout_us > 0 && !queue->forming)
-        fill_batch (queue, ticket);
+      if (queue->batch_size > 1 && queue->batch_timeout_us > 0 && !queue->forming && !ticket->has_waited)
+        upi_batch_fill (queue, ticket);
       if (!queue->holds && !queue->closed)
-        n = take_frames (queue, width, height, tickets);
+        n = upi_batch_choose (queue, width, height, tickets);
+      for (guint i = 0; i < n; i++)
+        unlink_ticket (queue, tickets[i]);
     }
   }
   g_mutex_unlock (&queue->lock);

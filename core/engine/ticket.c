@@ -30,6 +30,7 @@ ticket_free (UpiTicket *ticket)
   g_clear_pointer (&ticket->labels, upi_labels_unref);
   g_clear_error (&ticket->error);
   g_free (ticket->text);
+  g_clear_pointer (&ticket->stream, upi_stream_drop);
   upi_queue_unref (ticket->queue);
   g_free (ticket);
 }
@@ -91,6 +92,8 @@ upi_ticket_finish (UpiTicket *ticket, GError *error)
 
   g_mutex_lock (&queue->lock);
   g_assert (!ticket->done);
+  if (ticket->stream != NULL)
+    ticket->stream->running--;
   ticket->error = error;
   ticket->finisher = g_thread_self ();
   g_atomic_int_set (&ticket->done, TRUE);

@@ -263,12 +263,41 @@ check_device (UpiWorker *worker, const GError *error)
     upi_engine_check_device (worker->engine);
 }
 
+/* One run of the image side: n is the size of a plan. input: the converted frames, NULL where the backend converts. */
+static void
+run_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input)
+{
+  gint64 start = g_get_monotonic_time (), convert_us = 0;
+  GError *error = NULL, *errors[UPI_ENGINE_MAX_BATCH] = { NULL };
+  UpiEncoding *encodings[UPI_ENGINE_MAX_BATCH] = { NULL };
+  gboolean ok;
+
+  if (n == 1) {
+    encodings[0] = encode_one (worker, tickets[0], input, &error);
+    ok = encodings[0] != NULL;
+  } else {
+    ok = encode_batch (worker, tickets, n, input, encodings, errors, &error);
+  }
+  g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
+  for (guint i = 0; i < n && input == NULL; i++) /* a part of the run */
+    convert_us += (gint64) tickets[i]->convert_us;
+  gint64 infer_us = (g_get_monotonic_time () - start - convert_us) / n;
+
+  check_device (worker, error);
+  for (guint i = 0; i < n; i++) {
+    tickets[i]->infer_us = (guint64) MAX (infer_us, 0);
+    if (!errors[i] && !ok)
+      errors[i] = g_error_copy (error);
+    finish_encode (tickets[i], encodings[i], errors[i]);
+  }
+  g_clear_error (&error);
+}
+
 static void
 run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
 {
   gsize frame = (gsize) 3 * tickets[0]->width * tickets[0]->height;
   guint full = worker->engine->info.batch_size, ready = 0;
-  UpiEncoding *encodings[UPI_ENGINE_MAX_BATCH] = { NULL };
   gboolean convert_here = worker->engine->backend->memory == NULL;
 
   /* What fails or was cancelled here does not keep the others from being encoded. */
@@ -277,40 +306,17 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
 
     if (upi_ticket_is_cancelled (tickets[i]))
       error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
-    else if (convert_here && reserve_input (worker, frame, full, &error))
+    else if (convert_here && reserve_input (worker, frame, n, &error))
       convert (worker, tickets[i], worker->input + ready * frame, &error);
     if (error)
       finish_encode (tickets[i], NULL, error);
     else
       tickets[ready++] = tickets[i];
   }
-  if (ready > 1 && ready == full) {
-    gint64 start = g_get_monotonic_time ();
-    GError *error = NULL, *errors[UPI_ENGINE_MAX_BATCH] = { NULL };
-    gboolean ok = encode_batch (worker, tickets, ready, convert_here ? worker->input : NULL, encodings, errors, &error);
-    g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
-    gint64 time = g_get_monotonic_time () - start;
-
-    check_device (worker, error);
-    for (guint i = 0; i < ready; i++) {
-      tickets[i]->infer_us = time / ready;
-      if (!errors[i] && !ok)
-        errors[i] = g_error_copy (error);
-      finish_encode (tickets[i], encodings[i], errors[i]);
-    }
-    g_clear_error (&error);
-    return;
-  }
-  /* A part of a batch runs frame by frame: on a processor that costs no more than a batch, and needs no plan of its own. */
-  for (guint i = 0; i < ready; i++) {
-    gint64 start = g_get_monotonic_time ();
-    GError *error = NULL;
-    UpiEncoding *encoding = encode_one (worker, tickets[i], convert_here ? worker->input + i * frame : NULL, &error);
-    g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
-
-    check_device (worker, error);
-    tickets[i]->infer_us = g_get_monotonic_time () - start - (convert_here ? 0 : (gint64) tickets[i]->convert_us);
-    finish_encode (tickets[i], encoding, error);
+  /* What is left of a batch runs as batches of fewer frames. */
+  for (guint first = 0, n_run; first < ready; first += n_run) {
+    n_run = upi_batch_plan_size (ready - first, full);
+    run_batch (worker, tickets + first, n_run, convert_here ? worker->input + first * frame : NULL);
   }
 }
 

@@ -77,12 +77,14 @@ test_interval (void)
   stream_free (s);
 }
 
-/* With the engine held, every frame passes at once, empty; afterwards each carries the newest result, never one of a later frame. */
+/* With the engine held, every frame passes at once, empty; afterwards each carries the newest result, never one of a later frame. Batches
+ * change nothing for a stream that is alone. */
 static void
-test_latest_never_waits (void)
+test_latest_never_waits (gconstpointer data)
 {
-  g_autoptr (UpiEngine) engine = test_engine (NULL, 1);
-  Stream *s = stream_new (LATEST, FALSE);
+  g_autofree gchar *description = g_strdup_printf (LATEST "model-instance-id=latest batch-size=%u", GPOINTER_TO_UINT (data));
+  Stream *s = stream_new (description, FALSE);
+  g_autoptr (UpiEngine) engine = test_engine ("latest", 1); /* the element's, with its batch size */
   g_autoptr (GstElement) encoder = stream_get (s, "e");
   g_autoptr (GstStructure) stats = NULL;
   guint64 encoded = 0, skipped = 0;
@@ -416,7 +418,8 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/order-under-load", test_order_under_load);
   g_test_add_func ("/encoder/block-loses-nothing-in-500-frames", test_block_loses_nothing);
   g_test_add_func ("/encoder/interval", test_interval);
-  g_test_add_func ("/encoder/latest-never-waits", test_latest_never_waits);
+  g_test_add_data_func ("/encoder/latest-never-waits", GUINT_TO_POINTER (1), test_latest_never_waits);
+  g_test_add_data_func ("/encoder/latest-never-waits-for-a-batch", GUINT_TO_POINTER (8), test_latest_never_waits);
   g_test_add_data_func ("/encoder/auto-behind-live", GINT_TO_POINTER (TRUE), test_auto_policy);
   g_test_add_data_func ("/encoder/auto-behind-file", GINT_TO_POINTER (FALSE), test_auto_policy);
   g_test_add_func ("/encoder/policy-changes-while-playing", test_policy_changes_while_playing);

@@ -141,7 +141,7 @@ test_not_linked_is_told_upstream (void)
   gst_object_unref (encoder);
 }
 
-/* Four frames wait behind the gate: one run of the engine takes them all. */
+/* A frame of each of four streams waits behind the gate: one run of the engine takes them all. */
 static void
 test_batch (void)
 {
@@ -151,25 +151,28 @@ test_batch (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);
-  Stream *s = stream_new ("upiencoder name=e model=tiny device=cpu threads=1 policy=block model-instance-id=batch batch-size=4", FALSE);
-  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  Stream *streams[4];
   g_autoptr (GstStructure) stats = NULL;
   gdouble fill = 0;
 
-  stream_format (s, "RGB", 64, 64);
   upi_engine_hold (engine);
-  for (guint i = 0; i < 4; i++)
-    stream_push (s, i);
+  for (guint i = 0; i < 4; i++) {
+    streams[i] = stream_new ("upiencoder name=e model=tiny device=cpu threads=1 policy=block model-instance-id=batch batch-size=4", FALSE);
+    stream_format (streams[i], "RGB", 64, 64);
+    stream_push (streams[i], i);
+  }
   upi_engine_release (engine);
   for (gint i = 0; i < 4; i++) {
-    GstBuffer *buffer = stream_pull (s);
+    GstBuffer *buffer = stream_pull (streams[i]);
     g_assert_cmpint (frame_inferred (buffer), ==, i);
     gst_buffer_unref (buffer);
   }
+  g_autoptr (GstElement) encoder = stream_get (streams[0], "e");
   g_object_get (encoder, "stats", &stats, NULL);
   g_assert_true (gst_structure_get_double (stats, "batch-fill", &fill));
   g_assert_cmpfloat (fill, ==, 4);
-  stream_free (s);
+  for (guint i = 0; i < 4; i++)
+    stream_free (streams[i]);
 }
 
 int
