@@ -323,11 +323,14 @@ UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfl
 
 /* ---- captions -------------------------------------------------------------------------------------------------------------------- */
 
+#define UPI_MAX_BEAM_SIZE 16
+#define UPI_MAX_LENGTH_PENALTY 10
+
 typedef struct {
   gsize size;            /* sizeof (UpiCaptionOptions) */
   guint max_tokens;      /* 0 = the model's limit */
-  guint beam_size;       /* 0, 1 = greedy */
-  gfloat length_penalty; /* score / length^penalty; used when beam_size > 1 */
+  guint beam_size;       /* 0, 1 = greedy; up to UPI_MAX_BEAM_SIZE */
+  gfloat length_penalty; /* score / length^penalty; 0 to UPI_MAX_LENGTH_PENALTY; used when beam_size > 1 */
   guint reserved;
 } UpiCaptionOptions;
 

@@ -281,13 +281,13 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
           0, 65535, DEFAULT_MAX_TOKENS, flags));
   g_object_class_install_property (object_class, PROP_BEAM_SIZE,
       g_param_spec_uint ("beam-size", "Beam size",
-          "Sentences that are followed at the same time; 1 = greedy, the fastest; time grows with it (default: 1)", 1, 64,
+          "Sentences that are followed at the same time; 1 = greedy, the fastest; time grows with it (default: 1)", 1, UPI_MAX_BEAM_SIZE,
           DEFAULT_BEAM_SIZE, flags));
   g_object_class_install_property (object_class, PROP_LENGTH_PENALTY,
       g_param_spec_float ("length-penalty", "Length penalty",
           "With beam-size > 1, a sentence's score is divided by its length to this power: larger values prefer longer sentences "
           "(default: 1.0)",
-          -10, 10, DEFAULT_LENGTH_PENALTY, flags));
+          0, UPI_MAX_LENGTH_PENALTY, DEFAULT_LENGTH_PENALTY, flags));
 
   element_class->request_new_pad = gst_upi_caption_request_new_pad;
   element_class->release_pad = gst_upi_caption_release_pad;

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BEAM 16
-
 typedef struct {
   GArray *ids;   /* gint32 of the tokenizer, without [CLS] */
   guint8 *cache; /* [layers, keys and values, capacity, D] float32, memory of the backend's: not freed with it */
@@ -196,7 +194,7 @@ final_score (gdouble score, guint n, gfloat penalty)
 static gboolean
 beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
 {
-  Hypothesis sets[2][MAX_BEAM] = { 0 };
+  Hypothesis sets[2][UPI_MAX_BEAM_SIZE] = { 0 };
   guint living = 1, current = 0;
   gdouble best_final = -INFINITY;
   gboolean ok = TRUE;
@@ -204,7 +202,7 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
   for (guint i = 0; i < 2 * size; i++)
     hypothesis_init (s, &sets[i / size][i % size], i);
   for (guint length = 0; ok && length < s->max_tokens && living > 0; length++) {
-    Extension best[2 * MAX_BEAM];
+    Extension best[2 * UPI_MAX_BEAM_SIZE];
     guint n = 0, kept = 0;
 
     for (guint b = 0; b < living && ok; b++) {
@@ -295,7 +293,7 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
 gboolean
 upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
-  guint size = CLAMP (ticket->caption.beam_size, 1, MAX_BEAM);
+  guint size = CLAMP (ticket->caption.beam_size, 1, UPI_MAX_BEAM_SIZE);
   Hypothesis result = { 0 };
   Search s = { 0 };
   gboolean ok = search_init (&s, worker, ticket, size == 1 ? 1 : 2 * size, error);
@@ -325,8 +323,8 @@ upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOp
     return NULL;
   if (!upi_engine_owns (engine, encoding, NULL, error))
     return NULL;
-  if (options.beam_size > MAX_BEAM) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "beam size %u is too large, expected 1 to %d", options.beam_size, MAX_BEAM);
+  if (options.beam_size > UPI_MAX_BEAM_SIZE) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "beam size %u is too large, expected 1 to %d", options.beam_size, UPI_MAX_BEAM_SIZE);
     return NULL;
   }
   if (options.beam_size > 1 && !(options.length_penalty >= 0 && options.length_penalty <= 10)) {
