@@ -22,6 +22,42 @@ post_caption (GstUpiCaptionElement *self, const gchar *name, const gchar *text, 
   gst_element_post_message (GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), structure));
 }
 
+/* ---- latency ----------------------------------------------------------------------------------------------------------------------- */
+
+void
+gst_upi_caption_reset_latency (GstUpiCaptionElement *self)
+{
+  GST_OBJECT_LOCK (self);
+  self->latency = 0;
+  self->more_latency = FALSE;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+set_latency (GstUpiCaptionElement *self, GstClockTime latency, gboolean more)
+{
+  GST_OBJECT_LOCK (self);
+  gboolean changed = self->latency != latency;
+  self->latency = latency;
+  self->more_latency = more;
+  GST_OBJECT_UNLOCK (self);
+  if (changed) {
+    GST_INFO_OBJECT (self, "adds %" GST_TIME_FORMAT " of latency", GST_TIME_ARGS (latency));
+    gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
+  }
+}
+
+/* A frame waited for so long. A quarter more than what was seen is reported: a pipeline is not told at every caption. */
+static void
+note_wait (GstUpiCaptionElement *self, GstClockTime waited)
+{
+  GST_OBJECT_LOCK (self);
+  gboolean enough = self->more_latency && waited <= self->latency;
+  GST_OBJECT_UNLOCK (self);
+  if (!enough)
+    set_latency (self, (waited + waited / 4 + GST_MSECOND - 1) / GST_MSECOND * GST_MSECOND, TRUE);
+}
+
 /* ---- the caption on its way ------------------------------------------------------------------------------------------------------ */
 
 void
@@ -241,6 +277,8 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   gboolean never_wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) != 0;
   GstClockTime duration = interval > 0 ? interval : frame.duration, described_pts = pts;
   g_autofree gchar *text = NULL;
+  if (never_wait)
+    set_latency (self, 0, FALSE);
   if (!GST_CLOCK_TIME_IS_VALID (duration))
     duration = UNKNOWN_DURATION;
 
@@ -252,9 +290,12 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   if (flow == GST_FLOW_OK && text == NULL && !busy && is_new (self, content)) {
     note_seen (self, content);
     if (gst_upi_caption_schedule_is_due (&self->schedule, frame.stream_time, interval)) {
+      gint64 asked = g_get_monotonic_time ();
       flow = start_request (self, content, never_wait);
       if (flow == GST_FLOW_OK && !never_wait)
         flow = take_caption (self, pts, &frame, duration, TRUE, &text, &described_pts);
+      if (flow == GST_FLOW_OK && !never_wait)
+        note_wait (self, (GstClockTime) (g_get_monotonic_time () - asked) * GST_USECOND);
     }
   }
   if (flow != GST_FLOW_OK) {

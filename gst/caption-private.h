@@ -30,6 +30,8 @@ struct _GstUpiCaptionElement {
   GstClockTime interval;
   UpiCaptionOptions options;
   GstUpiTextTime text_time;
+  GstClockTime latency;  /* what the LATENCY query adds */
+  gboolean more_latency; /* it only grows; FALSE: what is measured next takes its place */
 
   GstUpiCaptionStream text;
 
@@ -51,6 +53,8 @@ struct _GstUpiCaptionElement {
 
 /* caption-frames.c */
 
+/* Until a frame waits for a caption, no latency is added. */
+void gst_upi_caption_reset_latency (GstUpiCaptionElement *self);
 /* The sink pad's chain function. */
 GstFlowReturn gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer);
 /* Any thread: gives up the caption on its way, for which no frame waits any longer. @flushing: frames are refused until

@@ -76,40 +76,6 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_P
 static GstStaticPadTemplate text_template =
     GST_STATIC_PAD_TEMPLATE ("text", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS ("text/x-raw, format=(string)utf8"));
 
-/* ---- text pad -------------------------------------------------------------------------------------------------------------------- */
-
-static GstPad *
-gst_upi_caption_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
-{
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (element);
-
-  GST_OBJECT_LOCK (self);
-  gboolean is_running = GST_STATE (self) > GST_STATE_READY || GST_STATE_NEXT (self) > GST_STATE_READY;
-  GST_OBJECT_UNLOCK (self);
-
-  GstPad *pad = gst_upi_caption_stream_open (&self->text, templ, is_running);
-  if (pad == NULL) {
-    GST_WARNING_OBJECT (self, "the pad \"text\" was requested already; a tee behind it makes more of it");
-    return NULL;
-  }
-  gst_element_add_pad (element, pad);
-  return pad;
-}
-
-static void
-gst_upi_caption_release_pad (GstElement *element, GstPad *pad)
-{
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (element);
-
-  GstUpiCaptionPad *text = gst_upi_caption_stream_close (&self->text, pad);
-  if (text == NULL)
-    return;
-  gst_upi_caption_pad_unblock (text);
-  gst_pad_set_active (pad, FALSE);
-  gst_element_remove_pad (element, pad);
-  gst_object_unref (text);
-}
-
 /* ---- events and queries ---------------------------------------------------------------------------------------------------------- */
 
 /* Every event goes the video's way as it is; the text stream has its own, made from these. */
@@ -154,6 +120,28 @@ gst_upi_caption_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
   }
 }
 
+/* Frames wait for their captions, and so do the captions. */
+static gboolean
+gst_upi_caption_src_query (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
+  gboolean live;
+  GstClockTime min, max;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return gst_pad_query_default (pad, parent, query);
+  if (!gst_pad_peer_query (self->sinkpad, query))
+    return FALSE;
+  gst_query_parse_latency (query, &live, &min, &max);
+  GST_OBJECT_LOCK (self);
+  min += self->latency;
+  if (GST_CLOCK_TIME_IS_VALID (max))
+    max += self->latency;
+  GST_OBJECT_UNLOCK (self);
+  gst_query_set_latency (query, live, min, max);
+  return TRUE;
+}
+
 static GstIterator *
 gst_upi_caption_iterate_links (GstPad *pad, GstObject *parent)
 {
@@ -166,6 +154,41 @@ gst_upi_caption_iterate_links (GstPad *pad, GstObject *parent)
   GstIterator *iterator = gst_iterator_new_single (GST_TYPE_PAD, &value);
   g_value_unset (&value);
   return iterator;
+}
+
+/* ---- text pad -------------------------------------------------------------------------------------------------------------------- */
+
+static GstPad *
+gst_upi_caption_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
+{
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (element);
+
+  GST_OBJECT_LOCK (self);
+  gboolean is_running = GST_STATE (self) > GST_STATE_READY || GST_STATE_NEXT (self) > GST_STATE_READY;
+  GST_OBJECT_UNLOCK (self);
+
+  GstPad *pad = gst_upi_caption_stream_open (&self->text, templ, is_running);
+  if (pad == NULL) {
+    GST_WARNING_OBJECT (self, "the pad \"text\" was requested already; a tee behind it makes more of it");
+    return NULL;
+  }
+  gst_pad_set_query_function (pad, gst_upi_caption_src_query);
+  gst_element_add_pad (element, pad);
+  return pad;
+}
+
+static void
+gst_upi_caption_release_pad (GstElement *element, GstPad *pad)
+{
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (element);
+
+  GstUpiCaptionPad *text = gst_upi_caption_stream_close (&self->text, pad);
+  if (text == NULL)
+    return;
+  gst_upi_caption_pad_unblock (text);
+  gst_pad_set_active (pad, FALSE);
+  gst_element_remove_pad (element, pad);
+  gst_object_unref (text);
 }
 
 /* ---- object ---------------------------------------------------------------------------------------------------------------------- */
@@ -183,6 +206,7 @@ gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
     gst_upi_stream_time_reset (&self->time);
     gst_upi_caption_forget (self);
     gst_upi_caption_accept (self);
+    gst_upi_caption_reset_latency (self);
     self->seen_meta = self->warned = FALSE;
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     gst_upi_caption_cancel (self, TRUE); /* a frame that waits for it holds the streaming thread */
@@ -207,9 +231,11 @@ gst_upi_caption_set_property (GObject *object, guint id, const GValue *value, GP
     break;
   case PROP_MAX_TOKENS:
     self->options.max_tokens = g_value_get_uint (value);
+    self->more_latency = FALSE; /* the next caption may take less */
     break;
   case PROP_BEAM_SIZE:
     self->options.beam_size = g_value_get_uint (value);
+    self->more_latency = FALSE;
     break;
   case PROP_LENGTH_PENALTY:
     self->options.length_penalty = g_value_get_float (value);
@@ -324,6 +350,7 @@ gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
 
   self->srcpad = gst_pad_new_from_static_template (&src_template, "src");
+  gst_pad_set_query_function (self->srcpad, gst_upi_caption_src_query);
   gst_pad_set_iterate_internal_links_function (self->srcpad, gst_upi_caption_iterate_links);
   GST_PAD_SET_PROXY_CAPS (self->srcpad);
   GST_PAD_SET_PROXY_SCHEDULING (self->srcpad);

@@ -345,6 +345,80 @@ test_latest_never_waits (void)
   fixture_free (&f);
 }
 
+/* ---- latency -------------------------------------------------------------------------------------------------------------------- */
+
+static GstClockTime
+query_latency (GstPad *pad)
+{
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min;
+
+  g_assert_true (gst_pad_query (pad, query));
+  gst_query_parse_latency (query, NULL, &min, NULL);
+  gst_query_unref (query);
+  return min;
+}
+
+/* What upicaption adds to what is before it, by the pads of the video and of the text. */
+static GstClockTime
+added_latency (Fixture *f)
+{
+  GstPad *sink = gst_element_get_static_pad (f->caption, "sink"), *src = gst_element_get_static_pad (f->caption, "src");
+  GstPad *peer = gst_pad_get_peer (sink), *text = gst_element_get_static_pad (f->caption, "text");
+  GstClockTime added = query_latency (src) - query_latency (peer);
+
+  g_assert_cmpuint (query_latency (text) - query_latency (peer), ==, added);
+  gst_object_unref (sink);
+  gst_object_unref (src);
+  gst_object_unref (peer);
+  gst_object_unref (text);
+  return added;
+}
+
+static guint
+count_latency_messages (Fixture *f)
+{
+  GstMessage *message;
+  guint n = 0;
+
+  while ((message = gst_bus_pop_filtered (f->stream->bus, GST_MESSAGE_LATENCY)) != NULL) {
+    n += GST_MESSAGE_SRC (message) == GST_OBJECT (f->caption);
+    gst_message_unref (message);
+  }
+  return n;
+}
+
+static void
+test_latency (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine ("caption", 1);
+  Fixture f =
+      fixture_new ("upiencoder name=e model=tiny device=cpu threads=1 policy=block model-instance-id=caption ! upicaption name=c", TRUE);
+
+  g_assert_cmpuint (added_latency (&f), ==, 0);
+  fixture_push (&f, 0, 1);
+  fixture_pull (&f, 0, 1);
+  GstClockTime added = added_latency (&f);
+  g_assert_cmpuint (added, >=, GST_MSECOND);
+  g_assert_cmpuint (count_latency_messages (&f), ==, 1);
+  fixture_push (&f, 1, 20); /* none of these waits */
+  fixture_pull (&f, 1, 20);
+  g_assert_cmpuint (added_latency (&f), ==, added);
+  g_assert_cmpuint (count_latency_messages (&f), ==, 0);
+
+  GstElement *encoder = gst_bin_get_by_name (GST_BIN (f.stream->element), "e");
+  gst_util_set_object_arg (G_OBJECT (encoder), "policy", "latest"); /* from here on none does */
+  fixture_push (&f, 20, 21);
+  fixture_pull (&f, 20, 21);
+  test_engine_drain (engine);
+  fixture_push (&f, 21, 22); /* the first with a result that says so */
+  fixture_pull (&f, 21, 22);
+  g_assert_cmpuint (added_latency (&f), ==, 0);
+  g_assert_cmpuint (count_latency_messages (&f), ==, 1);
+  gst_object_unref (encoder);
+  fixture_free (&f);
+}
+
 /* ---- errors ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -435,6 +509,7 @@ main (int argc, char **argv)
   g_test_add_func ("/caption/bytes-segment", test_bytes_segment);
   g_test_add_func ("/caption/max-tokens", test_max_tokens);
   g_test_add_func ("/caption/latest-never-waits", test_latest_never_waits);
+  g_test_add_func ("/caption/latency", test_latency);
   g_test_add_func ("/caption/no-encoder", test_no_encoder);
   g_test_add_func ("/caption/empty-meta", test_empty_meta);
   g_test_add_func ("/caption/failure-in-block", test_failure_in_block);
