@@ -16,17 +16,17 @@
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink
  * ]|
- * Every line is written when its frame passes, so that a file can be followed (`tail -f`) and a full disk is noticed at once.
+ * Every line is written when its frame passes, so that a file can be followed (`tail -f`), and is in the file whole or not at all. The file may be
+ * rotated, by moving or by cutting it (logrotate does both), removed, and written by several elements and processes at once; lines of pipes and
+ * of standard output are whole within a process. A disk that is full or a folder that goes costs lines, which #GstUpiJson:stats counts, and a
+ * warning; the stream goes on, and writes again when it can: a folder is looked for once a second.
  */
-#include <errno.h>
-#include <stdio.h>
-
-#include <glib/gstdio.h>
 #include <gst/base/gstbasetransform.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
 #include "gst/gstupimeta.h"
+#include "gst/json-file.h"
 #include "gst/json-line.h"
 #include "gst/plugin.h"
 
@@ -36,20 +36,30 @@ GST_DEBUG_CATEGORY_STATIC (gst_upi_json_debug);
 #define GST_TYPE_UPI_JSON (gst_upi_json_get_type ())
 G_DECLARE_FINAL_TYPE (GstUpiJson, gst_upi_json, GST, UPI_JSON, GstBaseTransform)
 
+typedef enum { GST_UPI_JSON_CONTINUE, GST_UPI_JSON_STOP } GstUpiJsonOnError;
+
 struct _GstUpiJson {
   GstBaseTransform parent;
-  gchar *location; /* object lock */
-  gboolean opened; /* object lock */
+
+  /* object lock */
+  gchar *location;
+  gboolean append;
+  GstUpiJsonOnError on_error;
+  gboolean opened;
+  guint64 n_written, n_lost;
+
+  /* From start to stop. */
+  GstUpiJsonFile *file; /* object lock where others than the streaming thread use it */
+  gchar *path;          /* of @file, for messages */
 
   /* Streaming thread. */
-  FILE *file;
-  gchar *path; /* of @file, for messages */
   GString *line;
   guint64 n_frames;
+  guint32 warned; /* bits of GFileError: each once */
   gint width, height;
 };
 
-enum { PROP_0, PROP_LOCATION };
+enum { PROP_0, PROP_LOCATION, PROP_APPEND, PROP_ON_ERROR, PROP_STATS };
 
 #define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
@@ -59,18 +69,58 @@ G_DEFINE_TYPE (GstUpiJson, gst_upi_json, GST_TYPE_BASE_TRANSFORM)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upijson, "upijson", GST_RANK_NONE, GST_TYPE_UPI_JSON,
     GST_DEBUG_CATEGORY_INIT (gst_upi_json_debug, "upijson", 0, "writes results as JSON lines"))
 
-static void
-post_write_error (GstUpiJson *self, gint error)
+#define GST_TYPE_UPI_JSON_ON_ERROR (gst_upi_json_on_error_get_type ())
+static GType
+gst_upi_json_on_error_get_type (void)
 {
-  if (error == ENOSPC)
-    GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
-        ("No space is left for \"%s\" after %" G_GUINT64_FORMAT " frames: free some, or set another \"location\".", self->path,
-            self->n_frames),
-        ("%s", g_strerror (error)));
-  else
-    GST_ELEMENT_ERROR (self, RESOURCE, WRITE,
-        ("\"%s\" cannot be written after %" G_GUINT64_FORMAT " frames: %s.", self->path, self->n_frames, g_strerror (error)),
-        ("property location"));
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { GST_UPI_JSON_CONTINUE, "The line is lost and counted, the stream goes on", "continue" },
+    { GST_UPI_JSON_STOP, "The stream ends with an error", "stop" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiJsonOnError", values));
+  return type;
+}
+
+/* ---- lines ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A line could not be written. */
+static GstFlowReturn
+lose (GstUpiJson *self, const GError *error)
+{
+  gboolean full = g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC);
+
+  GST_OBJECT_LOCK (self);
+  guint64 n_lost = ++self->n_lost;
+  gboolean stop = self->on_error == GST_UPI_JSON_STOP;
+  GST_OBJECT_UNLOCK (self);
+  if (stop) {
+    if (full)
+      GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
+          ("No space is left for \"%s\" after %" G_GUINT64_FORMAT " frames: free some, or set another \"location\".", self->path,
+              self->n_frames),
+          ("property on-error is stop"));
+    else
+      GST_ELEMENT_ERROR (self, RESOURCE, WRITE,
+          ("\"%s\" cannot be written after %" G_GUINT64_FORMAT " frames: %s.", self->path, self->n_frames, error->message),
+          ("property on-error is stop"));
+    return GST_FLOW_ERROR;
+  }
+  /* Each cause once a run; G_FILE_ERROR_AGAIN is a folder that was looked for less than a second ago. */
+  guint32 cause = 1u << MIN ((guint) error->code, 31);
+  if (!g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_AGAIN) && (self->warned & cause) == 0) {
+    self->warned |= cause;
+    gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
+        full ? GST_RESOURCE_ERROR_NO_SPACE_LEFT : GST_RESOURCE_ERROR_WRITE,
+        g_strdup_printf ("\"%s\" cannot be written: %s. Lines are lost until it can again; on-error=stop would end the stream.", self->path,
+            error->message),
+        g_strdup_printf ("frame %" G_GUINT64_FORMAT, self->n_frames), __FILE__, G_STRFUNC, __LINE__);
+  }
+  GST_DEBUG_OBJECT (self, "%" G_GUINT64_FORMAT " lines lost: %s", n_lost, error->message);
+  return GST_FLOW_OK;
 }
 
 static GstFlowReturn
@@ -88,12 +138,17 @@ gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   g_autoptr (GstUpiContent) empty = meta == NULL ? gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE) : NULL;
   const GstUpiJsonFrame frame = { .number = self->n_frames, .pts = GST_BUFFER_PTS (buffer), .width = self->width, .height = self->height };
   gst_upi_json_line (self->line, &frame, meta != NULL ? gst_upi_meta_get_content (meta) : empty);
-  if (fwrite (self->line->str, 1, self->line->len, self->file) != self->line->len || fflush (self->file) != 0) {
-    post_write_error (self, errno);
-    return GST_FLOW_ERROR;
+  g_autoptr (GError) error = NULL;
+  GstFlowReturn ret = GST_FLOW_OK;
+  if (gst_upi_json_file_write (self->file, self->line->str, self->line->len, g_get_monotonic_time (), &error)) {
+    GST_OBJECT_LOCK (self);
+    self->n_written++;
+    GST_OBJECT_UNLOCK (self);
+  } else if (error != NULL) { /* else a flush, which takes the frame too */
+    ret = lose (self, error);
   }
   self->n_frames++;
-  return GST_FLOW_OK;
+  return ret;
 }
 
 static gboolean
@@ -105,28 +160,51 @@ gst_upi_json_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
   return gst_structure_get_int (structure, "width", &self->width) && gst_structure_get_int (structure, "height", &self->height);
 }
 
+static void
+set_flushing (GstUpiJson *self, gboolean flushing)
+{
+  GST_OBJECT_LOCK (self);
+  if (self->file != NULL)
+    gst_upi_json_file_set_flushing (self->file, flushing);
+  GST_OBJECT_UNLOCK (self);
+}
+
+static gboolean
+gst_upi_json_sink_event (GstBaseTransform *trans, GstEvent *event)
+{
+  GstUpiJson *self = GST_UPI_JSON (trans);
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START || GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
+    set_flushing (self, GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START);
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->sink_event (trans, event);
+}
+
+/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
+
 static gboolean
 gst_upi_json_start (GstBaseTransform *trans)
 {
   GstUpiJson *self = GST_UPI_JSON (trans);
+  g_autoptr (GError) error = NULL;
 
   GST_OBJECT_LOCK (self);
   self->path = g_strdup (self->location);
+  gboolean append = self->append;
   self->opened = TRUE;
+  self->n_written = self->n_lost = 0;
   GST_OBJECT_UNLOCK (self);
   self->n_frames = 0;
+  self->warned = 0;
   if (self->path == NULL || *self->path == '\0') {
     GST_ELEMENT_ERROR (
         self, RESOURCE, NOT_FOUND, ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
-  } else if (g_str_equal (self->path, "-")) {
-    self->file = stdout;
   } else {
-    self->file = g_fopen (self->path, "w");
+    self->file = gst_upi_json_file_open (self->path, append, &error);
     if (self->file == NULL)
       GST_ELEMENT_ERROR (self, RESOURCE, OPEN_WRITE,
           ("\"%s\" cannot be opened for writing: %s. Set \"location\" to a file in a directory that exists and may be written, or to "
            "\"-\".",
-              self->path, g_strerror (errno)),
+              self->path, error->message),
           ("property location"));
   }
   if (self->file == NULL) {
@@ -144,30 +222,53 @@ gst_upi_json_stop (GstBaseTransform *trans)
 {
   GstUpiJson *self = GST_UPI_JSON (trans);
 
-  if (self->file != NULL && self->file != stdout && fclose (self->file) != 0)
-    post_write_error (self, errno);
-  self->file = NULL;
-  g_clear_pointer (&self->path, g_free);
+  if (self->n_lost > 0)
+    GST_WARNING_OBJECT (self, "%" G_GUINT64_FORMAT " lines of \"%s\" were lost", self->n_lost, self->path);
   GST_OBJECT_LOCK (self);
+  GstUpiJsonFile *file = g_steal_pointer (&self->file);
   self->opened = FALSE;
   GST_OBJECT_UNLOCK (self);
+  g_clear_pointer (&file, gst_upi_json_file_close);
+  g_clear_pointer (&self->path, g_free);
   return TRUE;
 }
+
+static GstStateChangeReturn
+gst_upi_json_change_state (GstElement *element, GstStateChange transition)
+{
+  GstUpiJson *self = GST_UPI_JSON (element);
+
+  /* The streaming thread may wait for a pipe's reader, and the base class for the streaming thread. */
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    set_flushing (self, TRUE);
+  return GST_ELEMENT_CLASS (gst_upi_json_parent_class)->change_state (element, transition);
+}
+
+/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 gst_upi_json_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
+  gboolean refused = FALSE;
 
-  if (id != PROP_LOCATION) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-    return;
-  }
   GST_OBJECT_LOCK (self);
-  gboolean refused = self->opened && g_strcmp0 (self->location, g_value_get_string (value)) != 0;
-  if (!refused) {
-    g_free (self->location);
-    self->location = g_value_dup_string (value);
+  switch (id) {
+  case PROP_LOCATION:
+    refused = self->opened && g_strcmp0 (self->location, g_value_get_string (value)) != 0;
+    if (!refused) {
+      g_free (self->location);
+      self->location = g_value_dup_string (value);
+    }
+    break;
+  case PROP_APPEND:
+    self->append = g_value_get_boolean (value);
+    break;
+  case PROP_ON_ERROR:
+    self->on_error = g_value_get_enum (value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
   GST_OBJECT_UNLOCK (self);
   if (refused)
@@ -180,12 +281,24 @@ gst_upi_json_get_property (GObject *object, guint id, GValue *value, GParamSpec 
 {
   GstUpiJson *self = GST_UPI_JSON (object);
 
-  if (id != PROP_LOCATION) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-    return;
-  }
   GST_OBJECT_LOCK (self);
-  g_value_set_string (value, self->location);
+  switch (id) {
+  case PROP_LOCATION:
+    g_value_set_string (value, self->location);
+    break;
+  case PROP_APPEND:
+    g_value_set_boolean (value, self->append);
+    break;
+  case PROP_ON_ERROR:
+    g_value_set_enum (value, self->on_error);
+    break;
+  case PROP_STATS:
+    g_value_take_boxed (
+        value, gst_structure_new ("upi-json-stats", "written", G_TYPE_UINT64, self->n_written, "lost", G_TYPE_UINT64, self->n_lost, NULL));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -200,6 +313,28 @@ gst_upi_json_finalize (GObject *object)
 }
 
 static void
+install_properties (GObjectClass *object_class)
+{
+  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+  g_object_class_install_property (object_class, PROP_LOCATION,
+      g_param_spec_string ("location", "Location",
+          "File or named pipe that the lines are written to, or - for standard output; several elements may have the same (default: -)",
+          "-", ready));
+  g_object_class_install_property (object_class, PROP_APPEND,
+      g_param_spec_boolean ("append", "Append",
+          "Keep what is in the file at the start; otherwise the first element of the process to open it empties it (default: false)", FALSE,
+          ready));
+  g_object_class_install_property (object_class, PROP_ON_ERROR,
+      g_param_spec_enum ("on-error", "On error",
+          "What happens when a line cannot be written, because the disk is full or the folder gone (default: continue)",
+          GST_TYPE_UPI_JSON_ON_ERROR, GST_UPI_JSON_CONTINUE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "Structure upi-json-stats: lines written and lost since the start (guint64)",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
 gst_upi_json_class_init (GstUpiJsonClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -209,15 +344,14 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
   object_class->set_property = gst_upi_json_set_property;
   object_class->get_property = gst_upi_json_get_property;
   object_class->finalize = gst_upi_json_finalize;
+  element_class->change_state = gst_upi_json_change_state;
+  trans_class->sink_event = gst_upi_json_sink_event;
   trans_class->transform_ip = gst_upi_json_transform_ip;
   trans_class->transform_ip_on_passthrough = TRUE;
   trans_class->set_caps = gst_upi_json_set_caps;
   trans_class->start = gst_upi_json_start;
   trans_class->stop = gst_upi_json_stop;
-  g_object_class_install_property (object_class, PROP_LOCATION,
-      g_param_spec_string ("location", "Location",
-          "File that the lines are written to, replaced at start, or - for standard output (default: -)", "-",
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY));
+  install_properties (object_class);
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
   gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 results as JSON lines", "Filter/Analyzer/Video",

@@ -1,6 +1,9 @@
 /* test-json.c: upijson writes one valid line of JSON a frame, whatever is in it, and says what hinders it. */
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
@@ -196,16 +199,113 @@ test_unwritable (void)
   g_assert_nonnull (strstr (empty, "location"));
 }
 
+/* Lines are lost and counted, one warning says so, the stream goes on; on-error=stop has it the other way. */
 static void
 test_full_disk (void)
 {
-  Stream *s = stream_new ("upijson location=/dev/full", FALSE);
+  Stream *s = stream_new ("upijson name=j location=/dev/full", FALSE);
+  g_autoptr (GstElement) json = stream_get (s, "j");
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 written, lost;
 
   stream_format (s, "RGB", 64, 48);
+  for (guint i = 0; i < 3; i++) {
+    g_assert_cmpint (gst_harness_push (s->harness, frame_with (i, NULL)), ==, GST_FLOW_OK);
+    gst_buffer_unref (stream_pull (s));
+  }
+  g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
+  g_assert_nonnull (strstr (warning, "/dev/full"));
+  g_assert_nonnull (strstr (warning, "on-error"));
+  g_object_get (json, "stats", &stats, NULL);
+  g_assert_true (gst_structure_get_uint64 (stats, "written", &written) && gst_structure_get_uint64 (stats, "lost", &lost));
+  g_assert_cmpuint (written, ==, 0);
+  g_assert_cmpuint (lost, ==, 3);
+  gst_util_set_object_arg (G_OBJECT (json), "on-error", "stop");
   g_assert_cmpint (gst_harness_push (s->harness, frame_with (0, NULL)), ==, GST_FLOW_ERROR);
   g_autofree gchar *error = stream_message (s, GST_MESSAGE_ERROR);
-  g_assert_nonnull (strstr (error, "/dev/full"));
+  g_assert_nonnull (strstr (error, "No space is left for \"/dev/full\""));
   stream_free (s);
+}
+
+/* Between two frames the file is cut, moved, removed with its folder: no NUL, no line twice, and the stream goes on. */
+static void
+test_file_changes (void)
+{
+  g_autofree gchar *folder = g_dir_make_tmp ("objects-XXXXXX", NULL), *path = g_build_filename (folder, "o.jsonl", NULL),
+                   *moved = g_build_filename (folder, "o.jsonl.1", NULL);
+  g_autofree gchar *description = g_strdup_printf ("upijson name=j location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "RGB", 64, 48);
+  for (guint i = 0; i < 7; i++) {
+    if (i == 2)
+      g_assert_cmpint (truncate (path, 0), ==, 0);
+    else if (i == 4)
+      g_assert_cmpint (g_rename (path, moved), ==, 0);
+    else if (i == 6)
+      g_assert_true (g_unlink (path) == 0 && g_unlink (moved) == 0 && g_rmdir (folder) == 0);
+    g_assert_cmpint (gst_harness_push (s->harness, frame_with (i, NULL)), ==, GST_FLOW_OK);
+    gst_buffer_unref (stream_pull (s));
+    if (i != 3 && i != 5)
+      continue;
+    g_autoptr (GPtrArray) lines = read_lines (path);
+    g_assert_cmpuint (lines->len, ==, 2);
+    g_assert_cmpint (json_object_get_int_member (line_object (lines, 0), "frame"), ==, i - 1);
+  }
+  g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
+  g_assert_nonnull (strstr (warning, path));
+  stream_free (s);
+}
+
+/* One file for the results of two elements: every line of both. */
+static void
+test_one_file (void)
+{
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s ! upijson location=%s", path, path);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "RGB", 64, 48);
+  for (guint i = 0; i < 10; i++) {
+    gst_harness_push (s->harness, frame_with (i, NULL));
+    gst_buffer_unref (stream_pull (s));
+  }
+  stream_free (s);
+  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_assert_cmpuint (lines->len, ==, 20);
+  for (guint i = 0; i < 20; i++)
+    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "frame"), ==, i / 2);
+  g_unlink (path);
+}
+
+/* A pipe that nobody empties holds frames, as it should, but no flush and no stop. */
+static gpointer
+push_until_stopped (gpointer data)
+{
+  Stream *s = data;
+  guint i = 0;
+  while (gst_harness_push (s->harness, frame_with (i++, NULL)) == GST_FLOW_OK)
+    continue;
+  return NULL;
+}
+
+static void
+test_stop_at_a_pipe (void)
+{
+  g_autofree gchar *folder = g_dir_make_tmp ("objects-XXXXXX", NULL), *path = g_build_filename (folder, "pipe", NULL);
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  gint fd = open (path, O_RDONLY | O_NONBLOCK);
+  g_autofree gchar *description = g_strdup_printf ("upijson name=j location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+
+  gst_harness_set_drop_buffers (s->harness, TRUE);
+  stream_format (s, "RGB", 64, 48);
+  GThread *thread = g_thread_new ("push", push_until_stopped, s);
+  gst_element_set_state (s->element, GST_STATE_NULL);
+  g_thread_join (thread);
+  stream_free (s);
+  close (fd);
+  g_unlink (path);
+  g_rmdir (folder);
 }
 
 static void
@@ -275,6 +375,9 @@ main (int argc, char **argv)
   g_test_add_func ("/json/replaced-at-start", test_replaced_at_start);
   g_test_add_func ("/json/unwritable", test_unwritable);
   g_test_add_func ("/json/full-disk", test_full_disk);
+  g_test_add_func ("/json/file-changes", test_file_changes);
+  g_test_add_func ("/json/one-file", test_one_file);
+  g_test_add_func ("/json/stop-at-a-pipe", test_stop_at_a_pipe);
   g_test_add_func ("/json/without-encoder", test_without_encoder);
   g_test_add_func ("/json/location-while-open", test_location_while_open);
   g_test_add_func ("/json/behind-detector", test_behind_detector);
