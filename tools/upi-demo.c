@@ -96,26 +96,48 @@ on_interrupt (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* A string as a pipeline description takes it: in quotes, with its own quotes and backslashes escaped and all else as it is. (transfer full) */
+static gchar *
+quoted (const gchar *value)
+{
+  GString *text = g_string_new ("\"");
+
+  for (const gchar *c = value; *c != '\0'; c++) {
+    if (*c == '"' || *c == '\\')
+      g_string_append_c (text, '\\');
+    g_string_append_c (text, *c);
+  }
+  g_string_append_c (text, '"');
+  return g_string_free (text, FALSE);
+}
+
+static void
+append_property (GString *text, const gchar *name, const gchar *value)
+{
+  g_autofree gchar *in_quotes = quoted (value);
+
+  g_string_append_printf (text, " %s=%s", name, in_quotes);
+}
+
 /* The analysis chain, the same for files and live sources. */
 static gchar *
 describe_analysis (const Options *options)
 {
   g_autoptr (GString) text = g_string_new ("upiencoder name=encoder");
+  gchar number[G_ASCII_DTOSTR_BUF_SIZE];
 
   if (options->model)
-    g_string_append_printf (text, " model=\"%s\"", options->model);
+    append_property (text, "model", options->model);
   if (options->device)
-    g_string_append_printf (text, " device=%s", options->device);
+    append_property (text, "device", options->device);
   if (options->input_size)
-    g_string_append_printf (text, " input-size=%s", options->input_size);
+    append_property (text, "input-size", options->input_size);
   g_string_append (
       text, " ! upidetect name=detect iou-threshold=0.4"); /* fewer doubles than the default: the clip shows people one by one */
-  if (options->labels) {
-    g_autofree gchar *escaped = g_strescape (options->labels, NULL);
-    g_string_append_printf (text, " labels=\"%s\"", escaped);
-  }
-  if (options->threshold > 0)
-    g_string_append_printf (text, " threshold=%g", options->threshold);
+  if (options->labels)
+    append_property (text, "labels", options->labels);
+  if (options->threshold > 0) /* a pipeline's numbers have a point in every locale */
+    g_string_append_printf (text, " threshold=%s", g_ascii_formatd (number, sizeof number, "%g", options->threshold));
   g_string_append (text, " ! upicaption name=caption");
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
@@ -124,17 +146,17 @@ static gchar *
 describe_file (const Options *options, const gchar *uri)
 {
   g_autofree gchar *analysis = describe_analysis (options);
-  g_autofree gchar *json = g_build_filename (options->out, "objects.jsonl", NULL);
-  g_autofree gchar *video = g_build_filename (options->out, "overlay.mkv", NULL);
-  g_autofree gchar *captions = g_build_filename (options->out, "captions.vtt", NULL);
+  g_autofree gchar *json_path = g_build_filename (options->out, "objects.jsonl", NULL), *json = quoted (json_path);
+  g_autofree gchar *video_path = g_build_filename (options->out, "overlay.mkv", NULL), *video = quoted (video_path);
+  g_autofree gchar *captions_path = g_build_filename (options->out, "captions.vtt", NULL), *captions = quoted (captions_path);
   g_autoptr (GstElementFactory) x264 = gst_element_factory_find ("x264enc");
 
   return g_strdup_printf (
       "uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\" ! queue name=decoded max-size-buffers=8 "
-      "! videoconvert name=to-raw ! %s ! upijson name=json location=\"%s\" ! upioverlay name=overlay ! queue name=encode "
+      "! videoconvert name=to-raw ! %s ! upijson name=json location=%s ! upioverlay name=overlay ! queue name=encode "
       "max-size-buffers=8 "
-      "! videoconvert ! %s ! matroskamux name=mux ! filesink location=\"%s\"   caption.text ! tee name=text ! queue ! webvttenc "
-      "! filesink location=\"%s\"   text. ! queue ! mux.",
+      "! videoconvert ! %s ! matroskamux name=mux ! filesink location=%s   caption.text ! tee name=text ! queue ! webvttenc "
+      "! filesink location=%s   text. ! queue ! mux.",
       uri, analysis, json,
       x264 ? "x264enc speed-preset=veryfast pass=qual quantizer=23 ! h264parse" : "vp8enc deadline=1 cpu-used=8 end-usage=cq cq-level=20",
       video, captions);
@@ -251,9 +273,9 @@ main (int argc, char **argv)
 {
   Options options = { 0 };
   const GOptionEntry entries[] = { { "out", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "folder for the results (default: out)", "DIR" },
-    { "model", 'm', 0, G_OPTION_ARG_STRING, &options.model, "model name or directory (default: nano)", "MODEL" },
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &options.model, "model name or directory (default: nano)", "MODEL" },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, "auto, cpu, cuda, cuda:1 (default: auto)", "DEVICE" },
-    { "labels", 'l', 0, G_OPTION_ARG_STRING, &options.labels, "comma-separated classes, any words (default: the model's)", "LABELS" },
+    { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels, "comma-separated classes, any words (default: the model's)", "LABELS" },
     { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &options.threshold, "detection threshold, 0..1 (default: the model's)", "SCORE" },
     { "input-size", 's', 0, G_OPTION_ARG_STRING, &options.input_size, "network input, WxH (default: by aspect)", "SIZE" },
     { "camera", 'c', 0, G_OPTION_ARG_FILENAME, &options.camera, "a camera, live to a window", "/dev/video0" }, { NULL } };
