@@ -39,6 +39,21 @@ clear_items (GstUpiCaptionPad *pad)
     gst_mini_object_unref (item);
 }
 
+/* lock held. What a flush empties: downstream would miss a sticky event that has not reached it yet, but for the segment and EOS. */
+static void
+flush_items (GstUpiCaptionPad *pad)
+{
+  for (GList *link = pad->items.head, *next; link != NULL; link = next) {
+    GstEvent *event = GST_IS_EVENT (link->data) ? GST_EVENT_CAST (link->data) : NULL;
+    next = link->next;
+    if (event != NULL && GST_EVENT_IS_STICKY (event) && GST_EVENT_TYPE (event) != GST_EVENT_SEGMENT
+        && GST_EVENT_TYPE (event) != GST_EVENT_EOS)
+      continue;
+    gst_mini_object_unref (link->data);
+    g_queue_delete_link (&pad->items, link);
+  }
+}
+
 /* lock held. Nothing is pushed before there is a peer: a sticky event that is pushed while another thread links the pad can miss the peer
  * (GStreamer marks it as sent), and behind an EOS nothing follows that would bring what was missed. */
 static gboolean
@@ -172,7 +187,7 @@ set_flushing (GstUpiCaptionPad *pad, gboolean flushing)
   g_mutex_lock (&pad->lock);
   pad->flushing = flushing;
   pad->flow = GST_FLOW_OK;
-  clear_items (pad);
+  flush_items (pad);
   g_cond_broadcast (&pad->cond);
   g_mutex_unlock (&pad->lock);
 }
@@ -232,6 +247,11 @@ activate_mode (GstPad *gst_pad, GstObject *parent, GstPadMode mode, gboolean act
   g_mutex_lock (&pad->task_lock);
   pad->active = active;
   set_flushing (pad, !active);
+  if (!active) {
+    g_mutex_lock (&pad->lock);
+    clear_items (pad);
+    g_mutex_unlock (&pad->lock);
+  }
   gboolean ok = active ? gst_pad_start_task (gst_pad, push_one, pad, NULL) : gst_pad_stop_task (gst_pad);
   g_mutex_unlock (&pad->task_lock);
   return ok;

@@ -61,11 +61,35 @@ gst_upi_frames_detach (GstUpiFrames *frames)
 
 /* ---- flushing -------------------------------------------------------------------------------------------------------------------- */
 
-GList *
+/* Whether downstream would miss @event, after a flush as well. */
+static gboolean
+outlives_flush (GstEvent *event)
+{
+  return GST_EVENT_IS_STICKY (event) && GST_EVENT_TYPE (event) != GST_EVENT_SEGMENT && GST_EVENT_TYPE (event) != GST_EVENT_EOS;
+}
+
+/* Keeps a sticky event: of a kind the newest alone, as a pad does. */
+static void
+keep_sticky (GQueue *items, QueueItem *item)
+{
+  for (GList *l = items->head; l != NULL; l = l->next) {
+    QueueItem *older = l->data;
+    if (GST_EVENT_TYPE (older->event) != GST_EVENT_TYPE (item->event)
+        || (GST_EVENT_TYPE (item->event) == GST_EVENT_CUSTOM_DOWNSTREAM_STICKY
+            && gst_structure_get_name_id (gst_event_get_structure (older->event))
+                != gst_structure_get_name_id (gst_event_get_structure (item->event))))
+      continue;
+    queue_item_free (older);
+    g_queue_delete_link (items, l);
+    break;
+  }
+  g_queue_push_tail (items, item);
+}
+
+void
 gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
 {
-  GQueue items = G_QUEUE_INIT, slots = G_QUEUE_INIT;
-  GList *sticky = NULL;
+  GQueue items = G_QUEUE_INIT, slots = G_QUEUE_INIT, sticky = G_QUEUE_INIT;
   g_autoptr (GPtrArray) tickets = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_ticket_unref);
   g_autoptr (GstUpiContent) content = NULL;
 
@@ -80,8 +104,12 @@ gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
       frames->n_buffers--;
     if (item->query != NULL)
       item->query->done = TRUE;
-    g_queue_push_tail (&items, item);
+    if (item->event != NULL && outlives_flush (item->event))
+      keep_sticky (&sticky, item);
+    else
+      g_queue_push_tail (&items, item);
   }
+  frames->items = sticky;
   for (GstUpiSlot *slot; (slot = g_queue_pop_head (&frames->slots)) != NULL;) {
     slot->cancelled = TRUE;
     if (slot->ticket != NULL)
@@ -94,15 +122,21 @@ gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
   /* Cancelling calls back into slot_done () of encoder-slots.c, which takes the lock. */
   for (guint i = 0; i < tickets->len; i++)
     upi_ticket_cancel (g_ptr_array_index (tickets, i));
-  for (GList *l = items.head; l != NULL; l = l->next) {
-    QueueItem *item = l->data;
-    if (item->event != NULL && GST_EVENT_IS_STICKY (item->event) && GST_EVENT_TYPE (item->event) != GST_EVENT_SEGMENT
-        && GST_EVENT_TYPE (item->event) != GST_EVENT_EOS)
-      sticky = g_list_prepend (sticky, gst_event_ref (item->event));
-  }
   g_queue_clear_full (&items, (GDestroyNotify) queue_item_free);
   g_queue_clear_full (&slots, (GDestroyNotify) gst_upi_slot_unref);
-  return g_list_reverse (sticky);
+}
+
+void
+gst_upi_frames_clear (GstUpiFrames *frames)
+{
+  GQueue items = G_QUEUE_INIT;
+
+  g_mutex_lock (&frames->lock);
+  g_assert (frames->flushing);
+  items = frames->items; /* sticky events alone */
+  g_queue_init (&frames->items);
+  g_mutex_unlock (&frames->lock);
+  g_queue_clear_full (&items, (GDestroyNotify) queue_item_free);
 }
 
 void
@@ -213,7 +247,7 @@ gst_upi_frames_push_event (GstUpiFrames *frames, GstEvent *event)
   g_mutex_lock (&frames->lock);
   while (!frames->flushing && g_queue_get_length (&frames->items) >= MAX_ITEMS)
     g_cond_wait (&frames->changed, &frames->lock);
-  if (!frames->flushing) {
+  if (!frames->flushing || outlives_flush (event)) {
     QueueItem *item = g_new0 (QueueItem, 1);
     /* A stream that downstream had enough of may be followed by one that it wants. */
     if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START || GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT) {

@@ -34,9 +34,12 @@ void gst_upi_frames_unref (GstUpiFrames *frames);
 /* The element is going: its stats are no longer counted in. */
 void gst_upi_frames_detach (GstUpiFrames *frames);
 
-/* TRUE: everyone who waits returns GST_FLOW_FLUSHING, all tickets are cancelled and the queue is emptied; queued sticky events that a flush
- * must not lose are returned in order. FALSE: results may flow again. (transfer full) (nullable) (element-type GstEvent) */
-GList *gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing);
+/* TRUE: everyone who waits returns GST_FLOW_FLUSHING, all tickets are cancelled and the queue is emptied but for sticky events that a flush
+ * must not lose; of events that come meanwhile it takes these alone. FALSE: results may flow again. The sticky events leave then, in order,
+ * behind the one that the task may have had in its hands: none is overtaken by an older one. */
+void gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing);
+/* Forgets those too: another stream begins. Flushing. */
+void gst_upi_frames_clear (GstUpiFrames *frames);
 /* Blocks until no worker reads a frame of this queue any more (at most until running conversions end). */
 void gst_upi_frames_wait_released (GstUpiFrames *frames);
 

@@ -197,14 +197,6 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
   return TRUE;
 }
 
-static void
-store_sticky_events (GstUpiEncoder *self, GList *events)
-{
-  for (GList *l = events; l != NULL; l = l->next)
-    gst_pad_store_sticky_event (self->srcpad, l->data);
-  g_list_free_full (events, (GDestroyNotify) gst_event_unref);
-}
-
 static void task_loop (gpointer user_data);
 
 static void
@@ -212,7 +204,7 @@ start_task (GstUpiEncoder *self)
 {
   g_mutex_lock (&self->task_lock);
   if (self->task_allowed) {
-    store_sticky_events (self, gst_upi_frames_set_flushing (self->frames, FALSE));
+    gst_upi_frames_set_flushing (self->frames, FALSE);
     gst_pad_start_task (self->srcpad, task_loop, self, NULL);
   }
   g_mutex_unlock (&self->task_lock);
@@ -235,7 +227,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   switch (GST_EVENT_TYPE (event)) {
   case GST_EVENT_FLUSH_START:
     gst_pad_push_event (self->srcpad, event);
-    store_sticky_events (self, gst_upi_frames_set_flushing (self->frames, TRUE));
+    gst_upi_frames_set_flushing (self->frames, TRUE);
     gst_pad_pause_task (self->srcpad);
     return GST_FLOW_OK;
   case GST_EVENT_FLUSH_STOP:
@@ -381,7 +373,7 @@ sink_activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean ac
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
   if (!active) {
-    g_list_free_full (gst_upi_frames_set_flushing (self->frames, TRUE), (GDestroyNotify) gst_event_unref);
+    gst_upi_frames_set_flushing (self->frames, TRUE);
     /* Whoever is in the chain function leaves it now. */
     GST_PAD_STREAM_LOCK (pad);
     GST_PAD_STREAM_UNLOCK (pad);
@@ -400,10 +392,11 @@ src_activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean act
   self->task_allowed = active;
   g_mutex_unlock (&self->task_lock);
   if (active) {
+    gst_upi_frames_clear (self->frames);
     start_task (self);
     return TRUE;
   }
-  g_list_free_full (gst_upi_frames_set_flushing (self->frames, TRUE), (GDestroyNotify) gst_event_unref);
+  gst_upi_frames_set_flushing (self->frames, TRUE);
   return gst_pad_stop_task (pad);
 }
 

@@ -111,7 +111,7 @@ test_never_back (void)
   GstUpiFrames *frames = gst_upi_frames_new (stats);
   Gate gates[4] = { 0 };
 
-  g_list_free (gst_upi_frames_set_flushing (frames, FALSE));
+  gst_upi_frames_set_flushing (frames, FALSE);
   for (guint i = 0; i < 4; i++) {
     gate_init (&gates[i]);
     push (frames, stream, &gates[i], i);
@@ -145,9 +145,85 @@ test_never_back (void)
   for (guint i = 0; i < 2; i++)
     gate_clear (&more[i]);
 
-  g_list_free (gst_upi_frames_set_flushing (frames, TRUE));
+  gst_upi_frames_set_flushing (frames, TRUE);
   for (guint i = 0; i < 4; i++)
     gate_clear (&gates[i]);
+  gst_upi_frames_detach (frames);
+  gst_upi_frames_unref (frames);
+  gst_upi_stats_free (stats);
+}
+
+static void
+push_caps (GstUpiFrames *frames, gint width)
+{
+  GstCaps *caps = gst_caps_new_simple ("video/x-raw", "width", G_TYPE_INT, width, NULL);
+  GstFlowReturn ret = gst_upi_frames_push_event (frames, gst_event_new_caps (caps));
+
+  gst_caps_unref (caps);
+  g_assert_cmpint (ret, ==, GST_FLOW_OK);
+}
+
+/* What leaves next is an event; "caps 7", or its type. */
+static gchar *
+pop_event (GstUpiFrames *frames)
+{
+  GstUpiItem item;
+  gint width = 0;
+  GstCaps *caps;
+
+  g_assert_cmpint (gst_upi_frames_pop (frames, &item), ==, GST_FLOW_OK);
+  g_assert_nonnull (item.event);
+  gchar *text = g_strdup (GST_EVENT_TYPE_NAME (item.event));
+  if (GST_EVENT_TYPE (item.event) == GST_EVENT_CAPS) {
+    g_free (text);
+    gst_event_parse_caps (item.event, &caps);
+    gst_structure_get_int (gst_caps_get_structure (caps, 0), "width", &width);
+    text = g_strdup_printf ("caps %d", width);
+  }
+  gst_upi_frames_popped (frames, &item, FALSE);
+  return text;
+}
+
+/* Caps 1 are on their way when a flush begins: what it keeps leaves when they have left, and the frames' flow is open again. */
+static void
+test_flush_keeps_sticky_events (void)
+{
+  GstUpiStats *stats = gst_upi_stats_new ();
+  GstUpiFrames *frames = gst_upi_frames_new (stats);
+  GstSegment segment;
+  GstUpiItem item;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_upi_frames_set_flushing (frames, FALSE);
+  push_caps (frames, 1);
+  push (frames, NULL, NULL, 0);
+  gst_upi_frames_push_event (frames, gst_event_new_stream_start ("next"));
+  push_caps (frames, 2);
+  gst_upi_frames_push_event (frames, gst_event_new_segment (&segment));
+  push_caps (frames, 3);
+  g_assert_cmpint (gst_upi_frames_pop (frames, &item), ==, GST_FLOW_OK);
+  gst_upi_frames_set_flushing (frames, TRUE);
+  push_caps (frames, 4); /* was in the pad's event function already */
+  g_assert_cmpint (gst_upi_frames_push_event (frames, gst_event_new_segment (&segment)), ==, GST_FLOW_FLUSHING);
+  g_assert_cmpint (gst_upi_frames_push_event (frames, gst_event_new_eos ()), ==, GST_FLOW_FLUSHING);
+  GstUpiItem none;
+  g_assert_cmpint (gst_upi_frames_pop (frames, &none), ==, GST_FLOW_FLUSHING);
+  gst_upi_frames_popped (frames, &item, FALSE);
+  gst_upi_frames_set_flushing (frames, FALSE);
+  g_assert_false (gst_upi_frames_at_eos (frames));
+  g_autofree gchar *first = pop_event (frames), *second = pop_event (frames);
+  g_assert_cmpstr (first, ==, "stream-start");
+  g_assert_cmpstr (second, ==, "caps 4");
+
+  /* Nothing of it is left for another stream. */
+  push_caps (frames, 5);
+  gst_upi_frames_set_flushing (frames, TRUE);
+  gst_upi_frames_clear (frames);
+  gst_upi_frames_set_flushing (frames, FALSE);
+  push_caps (frames, 6);
+  g_autofree gchar *third = pop_event (frames);
+  g_assert_cmpstr (third, ==, "caps 6");
+  gst_upi_frames_set_flushing (frames, TRUE);
   gst_upi_frames_detach (frames);
   gst_upi_frames_unref (frames);
   gst_upi_stats_free (stats);
@@ -158,6 +234,7 @@ main (int argc, char **argv)
 {
   test_init (&argc, &argv);
   g_test_add_func ("/encoder-frames/never-back", test_never_back);
+  g_test_add_func ("/encoder-frames/flush-keeps-sticky-events", test_flush_keeps_sticky_events);
   int status = g_test_run ();
 
   gst_deinit ();

@@ -257,6 +257,91 @@ test_flush_storm (void)
   stream_free (s);
 }
 
+/* A tracer is called before a pad stores an event: it holds these caps, which the task has taken from the queue, until the flush is done with
+ * the queue and waits for the task. */
+static GstPad *held_pad;
+static gint held; /* 1: the next caps are to be held, 2: they are */
+
+static void
+hold_caps (GObject *tracer, GstClockTime timestamp, GstPad *pad, GstEvent *event)
+{
+  if (pad != held_pad || GST_EVENT_TYPE (event) != GST_EVENT_CAPS || !g_atomic_int_compare_and_exchange (&held, 1, 2))
+    return;
+  while (gst_pad_get_task_state (pad) != GST_TASK_PAUSED)
+    g_thread_yield ();
+}
+
+typedef GstTracer CapsTracer;
+typedef GstTracerClass CapsTracerClass;
+GType caps_tracer_get_type (void);
+G_DEFINE_TYPE (CapsTracer, caps_tracer, GST_TYPE_TRACER)
+
+static void
+caps_tracer_class_init (CapsTracerClass *klass)
+{
+}
+
+static void
+caps_tracer_init (CapsTracer *self)
+{
+  gst_tracing_register_hook (GST_TRACER (self), "pad-push-event-pre", G_CALLBACK (hold_caps));
+}
+
+/* Caps 32 are on their way when caps 48 wait behind them and a flush comes: downstream has caps 48 afterwards. */
+static void
+test_flush_keeps_last_caps (void)
+{
+  GstTracer *tracer = g_object_new (caps_tracer_get_type (), NULL);
+  Stream *s = stream_new (BLOCK, FALSE);
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  GstSegment segment;
+
+  held_pad = gst_element_get_static_pad (encoder, "src");
+  stream_format (s, "RGB", 16, 64);
+  stream_push (s, 0);
+  gst_buffer_unref (stream_pull (s));
+  g_atomic_int_set (&held, 1);
+  stream_format (s, "RGB", 32, 64);
+  while (g_atomic_int_get (&held) != 2)
+    g_thread_yield ();
+  stream_push (s, 1);
+  stream_format (s, "RGB", 48, 64);
+  gst_harness_push_event (s->harness, gst_event_new_flush_start ());
+  gst_harness_push_event (s->harness, gst_event_new_flush_stop (TRUE));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
+  stream_push (s, 2);
+  GstBuffer *buffer = stream_pull (s);
+  g_assert_cmpint (frame_number (buffer), ==, 2);
+  gst_buffer_unref (buffer);
+  GstCaps *caps = gst_pad_get_current_caps (s->harness->sinkpad);
+  gint width = 0;
+  gst_structure_get_int (gst_caps_get_structure (caps, 0), "width", &width);
+  g_assert_cmpint (width, ==, 48);
+  gst_caps_unref (caps);
+  gst_clear_object (&held_pad);
+  stream_free (s);
+  gst_object_unref (tracer);
+}
+
+/* Nothing can be late in a segment that has no times. */
+static void
+test_segment_of_bytes (gconstpointer policy)
+{
+  Stream *s = stream_new (policy, FALSE);
+  GstSegment segment;
+
+  stream_format (s, "RGB", 64, 64);
+  gst_segment_init (&segment, GST_FORMAT_BYTES);
+  gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
+  gst_harness_push_upstream_event (s->harness, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, GST_SECOND, 10 * GST_SECOND));
+  for (guint i = 0; i < 20; i++) {
+    g_assert_cmpint (stream_push (s, i), ==, GST_FLOW_OK);
+    gst_buffer_unref (stream_pull (s));
+  }
+  stream_free (s);
+}
+
 static void
 test_seek (void)
 {
@@ -426,6 +511,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/encoder/flush-block", GINT_TO_POINTER (TRUE), test_flush);
   g_test_add_data_func ("/encoder/flush-latest", GINT_TO_POINTER (FALSE), test_flush);
   g_test_add_func ("/encoder/flush-storm", test_flush_storm);
+  g_test_add_func ("/encoder/flush-keeps-last-caps", test_flush_keeps_last_caps);
+  g_test_add_data_func ("/encoder/segment-of-bytes-block", BLOCK, test_segment_of_bytes);
+  g_test_add_data_func ("/encoder/segment-of-bytes-latest", LATEST, test_segment_of_bytes);
   g_test_add_func ("/encoder/seek", test_seek);
   g_test_add_func ("/encoder/eos-with-frames-in-flight", test_eos_with_frames_in_flight);
   g_test_add_func ("/encoder/eos-first", test_eos_first);
