@@ -64,6 +64,19 @@ pixel_format (const GstVideoInfo *info)
   return UPI_PIXELS_READ;
 }
 
+/* GstVideoConverter writes where it should not when the two fields of a frame differ in their number of lines (the taps of its filter may
+ * differ then), and reads beyond a field that has hardly a line of some component. Such a frame was not filmed in fields. */
+static void
+make_progressive_if_odd (GstVideoInfo *info)
+{
+  guint shift = 0;
+
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (info->finfo); c++)
+    shift = MAX (shift, GST_VIDEO_FORMAT_INFO_H_SUB (info->finfo, c));
+  if (GST_VIDEO_INFO_IS_INTERLACED (info) && (GST_VIDEO_INFO_HEIGHT (info) % 2 != 0 || GST_VIDEO_INFO_HEIGHT (info) < 4 << shift))
+    info->interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
+}
+
 GstUpiReader *
 gst_upi_reader_new (const GstVideoInfo *info, GstUpiCuda *cuda)
 {
@@ -71,7 +84,8 @@ gst_upi_reader_new (const GstVideoInfo *info, GstUpiCuda *cuda)
   gdouble kr = 0, kb = 0;
 
   reader->info = *info;
-  reader->format = pixel_format (info);
+  make_progressive_if_odd (&reader->info);
+  reader->format = pixel_format (&reader->info);
   if (GST_VIDEO_INFO_IS_YUV (info) && gst_video_color_matrix_get_Kr_Kb (info->colorimetry.matrix, &kr, &kb)) {
     reader->kr = (gfloat) kr;
     reader->kb = (gfloat) kb;
@@ -325,7 +339,8 @@ gst_upi_reader_plain_layout (GstUpiReader *reader, GstBuffer *buffer)
     gst_buffer_unref (copy);
     return buffer;
   }
-  gst_buffer_copy_into (copy, buffer, GST_BUFFER_COPY_METADATA & ~GST_BUFFER_COPY_META, 0, -1);
+  /* All metas but those about the memory, the video meta with them: the layout is that of the caps now. */
+  gst_buffer_copy_into (copy, buffer, GST_BUFFER_COPY_METADATA, 0, -1);
   gst_buffer_unref (buffer);
   return copy;
 }

@@ -282,9 +282,24 @@ test_plain_layout_downstream (void)
 
   stream_format (s, "NV12", 64, 44);
   g_assert_true (gst_pad_peer_query (s->harness->srcpad, query)); /* the harness proposes no GstVideoMeta */
+  /* What upstream says of the frame goes with it. */
+  GstCaps *reference = gst_caps_new_empty_simple ("timestamp/x-ntp");
+  gst_buffer_add_reference_timestamp_meta (scattered, reference, 7 * GST_SECOND, GST_CLOCK_TIME_NONE);
+  gst_buffer_add_video_region_of_interest_meta (scattered, "face", 1, 2, 3, 4);
+  gst_buffer_add_protection_meta (scattered, gst_structure_new_empty ("application/x-cenc"));
+  GST_BUFFER_FLAG_SET (scattered, GST_VIDEO_BUFFER_FLAG_MARKER);
+  GST_BUFFER_OFFSET (scattered) = 70;
   gst_harness_push (s->harness, scattered);
   GstBuffer *out = stream_pull (s);
   g_assert_null (gst_buffer_get_video_meta (out));
+  GstReferenceTimestampMeta *time = gst_buffer_get_reference_timestamp_meta (out, reference);
+  g_assert_nonnull (time);
+  g_assert_cmpuint (time->timestamp, ==, 7 * GST_SECOND);
+  g_assert_cmpuint (gst_buffer_get_n_meta (out, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE), ==, 1);
+  g_assert_nonnull (gst_buffer_get_protection_meta (out));
+  g_assert_true (GST_BUFFER_FLAG_IS_SET (out, GST_VIDEO_BUFFER_FLAG_MARKER));
+  g_assert_cmpuint (GST_BUFFER_OFFSET (out), ==, 70);
+  gst_caps_unref (reference);
   g_assert_cmpint (frame_inferred (out), ==, 2);
   g_assert_true (gst_buffer_map (out, &a, GST_MAP_READ) && gst_buffer_map (buffer, &b, GST_MAP_READ));
   g_assert_cmpmem (a.data, a.size, b.data, b.size);
@@ -294,6 +309,37 @@ test_plain_layout_downstream (void)
   gst_buffer_unref (buffer);
   gst_query_unref (query);
   gst_caps_unref (caps);
+  stream_free (s);
+}
+
+/* GStreamer's converter crashes on fields without lines, or of different numbers of lines: such a frame is read as a progressive one. */
+static void
+test_interlaced_odd (void)
+{
+  static const gchar *const formats[] = { "I420", "NV12", "YUY2", "YUV9", "Y41B", "RGB", "BGRA", "AYUV", "v210", "I420_10LE", "GRAY8" };
+  static const gchar *const modes[] = { "interleaved", "mixed" };
+  static const gint heights[] = { 1, 2, 3, 4, 5, 6, 7, 9, 15, 16, 17, 129, 161 };
+  Stream *s = stream_new (ENCODER, FALSE);
+
+  for (guint i = 0; i < G_N_ELEMENTS (formats) * G_N_ELEMENTS (modes) * G_N_ELEMENTS (heights); i++) {
+    const gchar *format = formats[i % G_N_ELEMENTS (formats)];
+    const gchar *mode = modes[i / G_N_ELEMENTS (formats) % G_N_ELEMENTS (modes)];
+    gint height = heights[i / (G_N_ELEMENTS (formats) * G_N_ELEMENTS (modes))], width = 1 + (gint) (i % 5) * 16;
+    g_autofree gchar *caps =
+        g_strdup_printf ("video/x-raw,format=%s,width=%d,height=%d,framerate=25/1,interlace-mode=%s", format, width, height, mode);
+    GstVideoInfo info;
+    g_autoptr (GstCaps) parsed = gst_caps_from_string (caps);
+    stream_caps (s, caps);
+    g_assert_true (gst_video_info_from_caps (&info, parsed));
+    GstBuffer *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
+    gst_buffer_memset (buffer, 0, 100, GST_VIDEO_INFO_SIZE (&info));
+    GST_BUFFER_PTS (buffer) = i * 40 * GST_MSECOND;
+    GST_BUFFER_FLAG_SET (buffer, GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF);
+    g_assert_cmpint (gst_harness_push (s->harness, buffer), ==, GST_FLOW_OK);
+    buffer = stream_pull (s);
+    g_assert_cmpint (frame_inferred (buffer), ==, (gint) i);
+    gst_buffer_unref (buffer);
+  }
   stream_free (s);
 }
 
@@ -435,6 +481,7 @@ main (int argc, char **argv)
   g_test_add_func ("/encoder/read-only-memory", test_read_only_memory);
   g_test_add_func ("/encoder/shared-buffer", test_shared_buffer);
   g_test_add_func ("/encoder/plain-layout-downstream", test_plain_layout_downstream);
+  g_test_add_func ("/encoder/interlaced-odd", test_interlaced_odd);
   g_test_add_func ("/encoder/input-size", test_input_size);
   g_test_add_func ("/encoder/cuda-memory", test_cuda_memory);
   g_test_add_func ("/encoder/cuda-context", test_cuda_context_later);
