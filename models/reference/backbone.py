@@ -1,4 +1,5 @@
-"""Backbones: EfficientNet-Lite0 and ResNet-50, batch norms folded into the convolutions (paper 5.2: C2..C5)."""
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Backbones: MobileNetV2, EfficientNet-Lite0 and ResNet-50, batch norms folded into the convolutions (paper 5.2: C2..C5)."""
 
 from __future__ import annotations
 
@@ -18,12 +19,27 @@ STAGES = (
 )
 
 
+# MobileNetV2 1.0 (1801.04381): (repeats, kernel, stride, expansion, channels) of each stage
+MOBILENET_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (3, 3, 2, 6, 32),
+    (4, 3, 2, 6, 64),
+    (3, 3, 1, 6, 96),
+    (3, 3, 2, 6, 160),
+    (1, 3, 1, 6, 320),
+)
+
+
 def same_pad(x: Tensor, kernel: int, stride: int) -> tuple[Tensor, int]:
-    """TensorFlow SAME for even sizes: stride 2 pads (k-2)//2 before and (k-1)//2 after, stride 1 k//2 all round."""
+    """TensorFlow SAME: ceil(n / stride) outputs, an odd cell of padding comes after. Stride 1 pads k//2 all round."""
     if stride == 1:
         return x, kernel // 2
-    before, after = (kernel - 2) // 2, (kernel - 1) // 2
-    return F.pad(x, (before, after, before, after)), 0
+    pads = []
+    for n in (x.shape[3], x.shape[2]):
+        whole = max((-(-n // stride) - 1) * stride + kernel - n, 0)
+        pads += [whole // 2, whole - whole // 2]
+    return F.pad(x, pads), 0
 
 
 class SameConv(nn.Conv2d):
@@ -45,23 +61,27 @@ class Block(nn.Module):
         self.project = nn.Conv2d(hidden, outputs, 1)
         self.residual = stride == 1 and inputs == outputs
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+    def expanded(self, x: Tensor) -> Tensor:
+        return x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+
+    def rest(self, x: Tensor, y: Tensor) -> Tensor:
+        """From the block's input x and its expansion y to its output."""
         y = self.project(F.relu6(self.depthwise(y), inplace=True))
         return x + y if self.residual else y
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rest(x, self.expanded(x))
 
-class EfficientNetLite0(nn.Module):
-    """Returns C2 (24 channels), C3 (40), C4 (112), C5 (320)."""
 
-    outputs = (2, 4, 10, 15)  # last block of stages 2, 3, 5, 7
+class InvertedResiduals(nn.Module):
+    """A stem and the blocks of a table of stages: what EfficientNet-Lite0 and MobileNetV2 share."""
 
-    def __init__(self) -> None:
+    def __init__(self, stages: tuple[tuple[int, int, int, int, int], ...]) -> None:
         super().__init__()
         self.stem = SameConv(3, 32, 3, 2)
         self.blocks = nn.ModuleList()
         channels = 32
-        for repeats, kernel, stride, expansion, out in STAGES:
+        for repeats, kernel, stride, expansion, out in stages:
             for j in range(repeats):
                 self.blocks.append(Block(channels, out, kernel, stride if j == 0 else 1, expansion))
                 channels = out
@@ -73,16 +93,64 @@ class EfficientNetLite0(nn.Module):
         for part in (self.stem, *self.blocks[:blocks]):
             part.requires_grad_(blocks == 0)
 
+    def learns(self, block: int) -> bool:
+        return torch.is_grad_enabled() and block >= self.frozen
+
+    def begin(self, x: Tensor) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.frozen == 0):
+            return F.relu6(self.stem(x), inplace=True)
+
+
+class EfficientNetLite0(InvertedResiduals):
+    """Returns C2 (24 channels), C3 (40), C4 (112), C5 (320)."""
+
+    outputs = (2, 4, 10, 15)  # last block of stages 2, 3, 5, 7
+
+    def __init__(self) -> None:
+        super().__init__(STAGES)
+
     def forward(self, x: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.frozen == 0):
-            x = F.relu6(self.stem(x), inplace=True)
+        x = self.begin(x)
         for i, block in enumerate(self.blocks):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and i >= self.frozen):
+            with torch.set_grad_enabled(self.learns(i)):
                 x = block(x)
             if i in self.outputs:
                 maps.append(x)
         return maps
+
+
+class MobileNetV2(InvertedResiduals):
+    """Returns what an SSD on this trunk reads (1801.04381, 6.2): C2 (24 channels, the end of stage 2), C3 and C4 the expansions of the
+    first blocks of stages 4 and 6 (192 and 576 channels at strides 8 and 16), C5 the last convolution (1280)."""
+
+    c2 = 2
+    taps = (6, 13)  # blocks whose expansion is a map
+
+    def __init__(self) -> None:
+        super().__init__(MOBILENET_STAGES)
+        self.last = nn.Conv2d(320, 1280, 1)
+
+    def freeze(self, blocks: int) -> None:
+        """More than all blocks: the last convolution too."""
+        super().freeze(blocks)
+        self.last.requires_grad_(blocks <= len(self.blocks))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = []
+        x = self.begin(x)
+        for i, block in enumerate(self.blocks):
+            with torch.set_grad_enabled(self.learns(i)):
+                if i in self.taps:
+                    y = block.expanded(x)
+                    maps.append(y)
+                    x = block.rest(x, y)
+                else:
+                    x = block(x)
+            if i == self.c2:
+                maps.append(x)
+        with torch.set_grad_enabled(self.learns(len(self.blocks))):
+            return [*maps, F.relu6(self.last(x))]
 
 
 class Bottleneck(nn.Module):
@@ -125,7 +193,7 @@ class ResNet50(nn.Module):
 
 
 def build_backbone(kind: str) -> nn.Module:
-    kinds = {"efficientnet_lite0": EfficientNetLite0, "resnet50": ResNet50}
+    kinds = {"efficientnet_lite0": EfficientNetLite0, "mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
     if kind not in kinds:
         raise ValueError(f"backbone is {kind!r}, expected one of {sorted(kinds)}")
     return kinds[kind]()

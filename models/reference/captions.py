@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from .config import Config
 from .general_decoder import Cache
 from .grounding import Grounding
-from .model import UniPerceiver
+from .model import Regions, UniPerceiver
 
 MASK64 = (1 << 64) - 1
 
@@ -103,12 +103,11 @@ def decode(model: UniPerceiver, image: Cache, start: int, end: int, limit: int, 
     return [Caption(s, a / n) for s, a, n in zip(said, total, count)]
 
 
-def detection_scores(model: UniPerceiver, regions: Tensor, foreground: Tensor, classes: Tensor) -> Tensor:
-    """Regions [N, D], foreground logits [N], classes [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
-    task = model.config.tasks["detection"]
-    w = task["foreground_weight"]
-    p = model.detection_logits(regions[None], classes, task["temperature"], task["bias"])[0].sigmoid()
-    return p if w == 0 else p ** (1 - w) * foreground.sigmoid()[:, None] ** w
+def detection_scores(model: UniPerceiver, r: Regions, decoded: Tensor, classes: Tensor) -> Tensor:
+    """Of one image: decoded regions [1, N, D], the model's own classes [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
+    w = model.config.tasks["detection"]["foreground_weight"]
+    p = model.label_logits(r, decoded, classes)[0].sigmoid()
+    return p if w == 0 else p ** (1 - w) * r.foreground[0].sigmoid()[:, None] ** w
 
 
 def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:
@@ -165,9 +164,9 @@ class Speaker:
             self.classes = model.encode_text(ids, lengths)
 
     @torch.no_grad()
-    def __call__(self, spe: Tensor, regions: Tensor, foreground: Tensor, image: Cache) -> list[Caption]:
-        """`<SPE>` [D], decoded regions [N, D], their foreground logits [N], keys and values of one image → captions, best first."""
+    def __call__(self, spe: Tensor, r: Regions, decoded: Tensor, image: Cache) -> list[Caption]:
+        """`<SPE>` [D], regions, decoded regions [1, N, D], keys and values of one image → captions, best first."""
         tokenizer, config = self.grounding.tokenizer, self.model.config
-        scores = detection_scores(self.model, regions, foreground, self.classes)
+        scores = detection_scores(self.model, r, decoded, self.classes)
         said = decode(self.model, image, tokenizer.cls, tokenizer.sep, config.max_tokens, self.ranking)
         return rank(self.model, self.grounding, spe, scores, said, self.ranking)

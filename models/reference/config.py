@@ -9,6 +9,7 @@ from typing import Any
 
 CHANNELS: dict[str, tuple[int, int, int, int]] = {
     "efficientnet_lite0": (24, 40, 112, 320),
+    "mobilenet_v2": (24, 192, 576, 1280),
     "resnet50": (256, 512, 1024, 2048),
 }
 
@@ -45,6 +46,19 @@ class Mask:
     channels: int
     groups: int
     lateral_norm: bool = False
+
+
+@dataclass
+class EvidenceSizes:
+    """Class predictors of the detector that the backbone comes from, on C4, C5 and one map more (evidence.py)."""
+
+    channels: list[int]  # of each map: to how many the 1×1 convolution in front takes it
+    rank: list[int]  # of each map: channels between the 3×3 convolution and the logits
+    extra: list[int]  # channels of the third map: between, out
+    anchors: list[list[list[float]]]  # of each map: scale and ratio (width / height) of every anchor
+    pixels: float = 300  # pixels of the input that scale 1 stands for
+    ratio: float = 0.7  # anchors count whose IoU with a box is at least this part of the best one's
+    near: float = 0.7  # cosine with a known class from which on a label takes of its evidence
 
 
 @dataclass
@@ -88,6 +102,8 @@ class Config:
     region_layers: int
     mask: Mask
     pools: int
+    global_backbone: Kind | None
+    evidence: EvidenceSizes | None
     decoder: Decoder
     text: Text
     max_tokens: int
@@ -102,6 +118,16 @@ class Config:
         """Channels of C2..C5."""
         return CHANNELS[self.backbone.kind]
 
+    @property
+    def global_channels(self) -> int:
+        """Channels of the map that the global tokens are made of."""
+        return CHANNELS[(self.global_backbone or self.backbone).kind][3]
+
+    def global_shape(self, width: int, height: int) -> tuple[int, int]:
+        """Height and width of that map at an input size."""
+        stride = 64 if self.global_backbone else 32
+        return -(-height // stride), -(-width // stride)
+
     @staticmethod
     def load(path: str | Path) -> Config:
         """Reads `config.json`, or the one in a directory."""
@@ -111,8 +137,12 @@ class Config:
 
     @staticmethod
     def from_json(raw: dict[str, Any]) -> Config:
-        if raw.get("format_version") != 1:
-            raise ValueError(f"format_version is {raw.get('format_version')}, expected 1")
+        version = raw.get("format_version")
+        if version not in (1, 2):
+            raise ValueError(f"format_version is {version}, expected 1 or 2")
+        newer = [k for k, part in (("global.backbone", raw["global"]), ("evidence", raw), ("calibration", raw)) if k.split(".")[-1] in part]
+        if version == 1 and newer:
+            raise ValueError(f"{newer[0]} needs format_version 2, found 1")
         return Config(
             input=Input(**raw["input"]),
             backbone=Kind(**raw["backbone"]),
@@ -126,6 +156,8 @@ class Config:
             region_layers=raw["region_decoder"]["layers"],
             mask=Mask(**raw["mask"]),
             pools=raw["global"]["pools"],
+            global_backbone=Kind(**raw["global"]["backbone"]) if "backbone" in raw["global"] else None,
+            evidence=EvidenceSizes(**raw["evidence"]) if "evidence" in raw else None,
             decoder=Decoder(**raw["decoder"]),
             text=Text(**raw["text"]),
             max_tokens=raw["caption"]["max_tokens"],

@@ -56,14 +56,16 @@ def picture(width: int, height: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def image_parts(model: UniPerceiver, width: int, height: int, classes: Tensor) -> tuple[dict[str, Tensor], Any]:
+def image_parts(
+    model: UniPerceiver, width: int, height: int, classes: Tensor, known: Tensor | None = None
+) -> tuple[dict[str, Tensor], Any]:
     """Every tensor of the image side, batch axis dropped, and the cache."""
     config = model.config
     x = normalise(picture(width, height), config.input)
     r = model.regions(x)
-    sequence = model.image_sequence(r.maps[-1], r.semantics[-1], r.boxes[-1], r.pooled)
+    sequence = model.image_sequence(r.last_map, r.semantics[-1], r.boxes[-1], r.pooled, r.speaks[-1] if r.speaks else None)
     out, cache = model.decoder(sequence, "image")
-    n, pools, cells = r.index.shape[1], config.pools, r.maps[-1].shape[2] * r.maps[-1].shape[3]
+    n, pools, cells = r.index.shape[1], config.pools, r.last_map.shape[2] * r.last_map.shape[3]
     parts = {"input": x}
     parts.update({f"C{2 + i}": m for i, m in enumerate(r.maps)})
     parts.update({f"F_{1 + i}": m for i, m in enumerate(r.projected)})
@@ -85,8 +87,11 @@ def image_parts(model: UniPerceiver, width: int, height: int, classes: Tensor) -
     )
     for i, (k, v) in enumerate(cache):  # [M, T, D/M]
         parts[f"key_{i}"], parts[f"value_{i}"] = k, v
-    task = config.tasks["detection"]
-    parts["detection_logits"] = model.detection_logits(out[:, -n:], classes, task["temperature"], task["bias"])
+    if config.global_backbone is not None:
+        parts["global_map"] = r.last_map
+    if r.speaks:
+        parts["evidence"] = r.speaks[-1]
+    parts["detection_logits"] = model.label_logits(r, out[:, -n:], classes, known)
     return {k: v[0] for k, v in parts.items()}, cache
 
 
@@ -116,9 +121,12 @@ def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], d
         whole.update({f"text {i}/{k}": v for k, v in parts.items()})
         texts.append({"text": text, "ids": ids[0].tolist(), "parts": [part(k, v) for k, v in parts.items()]})
     classes = torch.stack(spe)
+    known = None
+    if model.evidence is not None:
+        known = torch.cat([model.encode_text(torch.tensor([i]), torch.tensor([len(i)])) for i in map(tokenizer.encode, model.config.labels)])
     images = []
     for width, height in SIZES:
-        parts, cache = image_parts(model, width, height, classes)
+        parts, cache = image_parts(model, width, height, classes, known)
         ids = model.greedy(cache, tokenizer.cls, tokenizer.sep, model.config.max_tokens)[0]
         teacher = torch.tensor([[tokenizer.cls, *ids]])
         parts["caption_cosines"] = model.causal(teacher, cache)[0]

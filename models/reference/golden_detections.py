@@ -26,9 +26,7 @@ COUNT = 20
 @torch.no_grad()
 def detections(model: UniPerceiver, width: int, height: int, classes: torch.Tensor) -> dict[str, Any]:
     r = model.regions(normalise(picture(width, height), model.config.input))
-    regions = model.image(r)[1]
-    task = model.config.tasks["detection"]
-    logits = model.detection_logits(regions, classes, task["temperature"], task["bias"])[0]  # [N, C]
+    logits = model.label_logits(r, model.image(r)[1], classes)[0]  # [N, C]
     score, label = logits.max(1)
     objects = []
     for n in score.argsort(descending=True)[:COUNT].tolist():

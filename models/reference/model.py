@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .backbone import build_backbone
 from .config import Config
+from .evidence import Evidence
 from .general_decoder import Cache, GeneralDecoder, causal_mask, padding_mask
 from .mask_head import MaskHead
 from .pixel_encoder import PixelEncoder, Shapes, tokens
@@ -60,6 +61,8 @@ class Regions:
     mask_features: Tensor  # [B, d_mask, H/4, W/4]
     mask_embed: Tensor  # [B, N, d_mask]
     pooled: Tensor  # [B, N, 784]
+    last_map: Tensor  # what the global tokens are made of
+    speaks: list[Tensor] | None = None  # of every decoder layer's boxes: how much speaks for each known class [B, N, K]
 
     @property
     def selection(self) -> Tensor:
@@ -81,8 +84,10 @@ class UniPerceiver(nn.Module):
         self.query = QuerySelection(config.query, d)
         self.region_decoder = RegionDecoder(config.region_layers, *sizes)
         self.mask = MaskHead(config.mask, c[0], d)
-        self.proposals = Proposals(d, width)
-        self.add_module("global", GlobalTokens(c[3], width, config.pools, config.decoder.heads))
+        self.evidence = Evidence(config.evidence, c, len(config.labels)) if config.evidence else None
+        self.proposals = Proposals(d, width, len(config.labels) if config.evidence else 0)
+        second = build_backbone(config.global_backbone.kind) if config.global_backbone else None
+        self.add_module("global", GlobalTokens(config.global_channels, width, config.pools, config.decoder.heads, second))
         self.decoder = GeneralDecoder(config.decoder)
         self.text_proj = nn.Linear(config.text.width, width)
         self.text_norm = nn.LayerNorm(width)
@@ -91,8 +96,8 @@ class UniPerceiver(nn.Module):
 
     # ---- image side
 
-    def regions(self, image: Tensor) -> Regions:
-        """image [B, 3, H, W], sides multiples of 32."""
+    def regions(self, image: Tensor, with_global: bool = True) -> Regions:
+        """image [B, 3, H, W], sides multiples of 32. `with_global`: whether a second backbone runs (region training needs it not)."""
         maps = self.backbone(image)
         projected = [p(maps[1 + i]) for i, p in enumerate(self.input_proj[:3])]
         for p in self.input_proj[3:]:
@@ -107,21 +112,28 @@ class UniPerceiver(nn.Module):
         embed = self.mask.embed(semantics[-1])
         pooled = self.proposals.pooled_masks(embed, features)
         foreground = self.region_decoder.foreground(semantics[-1]).squeeze(-1)
+        speaks = None
+        if self.evidence is not None:
+            logits, anchors = self.evidence(maps[2], maps[3])
+            asking = boxes if self.training else boxes[-1:]  # losses of the layers before need it too
+            speaks = [self.evidence.speaks(self.evidence.at(b.detach(), logits, anchors)) for b in asking]
+        last_map = getattr(self, "global").last_map(image, maps[-1]) if with_global else maps[-1]
         return Regions(
             maps, projected, memory, shapes, outputs, scores, index, box_0, content, semantics, boxes, foreground, features,
-            embed, pooled,
+            embed, pooled, last_map, speaks,
         )  # fmt: skip
 
-    def image_sequence(self, c5: Tensor, q_sem: Tensor, q_box: Tensor, pooled: Tensor) -> Tensor:
+    def image_sequence(self, c5: Tensor, q_sem: Tensor, q_box: Tensor, pooled: Tensor, speaks: Tensor | None = None) -> Tensor:
         """[`<SPE>`, pools, g_flat, q_proposal]: f_image with the token in front (paper 4.1, 4.3)."""
         pools, flat = getattr(self, "global")(c5)
-        proposals = self.proposals(q_sem, q_box, pooled)
+        proposals = self.proposals(q_sem, q_box, pooled, speaks)
         spe = self.decoder.spe.expand(len(c5), 1, -1)
         return torch.cat((spe, pools, flat, proposals), 1)
 
     def image(self, regions: Regions) -> tuple[Tensor, Tensor, Cache]:
         """→ image `<SPE>` [B, D], decoded regions [B, N, D], keys and values."""
-        sequence = self.image_sequence(regions.maps[-1], regions.semantics[-1], regions.boxes[-1], regions.pooled)
+        speaks = regions.speaks[-1] if regions.speaks else None
+        sequence = self.image_sequence(regions.last_map, regions.semantics[-1], regions.boxes[-1], regions.pooled, speaks)
         out, cache = self.decoder(sequence, "image")
         return out[:, 0], out[:, -regions.index.shape[1] :], cache
 
@@ -172,9 +184,22 @@ class UniPerceiver(nn.Module):
 
     # ---- task heads
 
-    def detection_logits(self, regions: Tensor, classes: Tensor, temperature: Tensor | float, bias: Tensor | float) -> Tensor:
-        """[B, N, D], [C, D] → [B, N, C]: cos/τ + b."""
-        return F.normalize(regions, dim=-1) @ F.normalize(classes, dim=-1).T / temperature + bias
+    def detection_logits(
+        self, regions: Tensor, classes: Tensor, temperature: Tensor | float, bias: Tensor | float,
+        speaks: Tensor | None = None, share: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """[B, N, D], [C, D] → [B, N, C]: cos/τ + b, and what speaks for each class [B, N, K] by the labels' shares of it [C, K]."""
+        logits = F.normalize(regions, dim=-1) @ F.normalize(classes, dim=-1).T / temperature + bias
+        return logits if speaks is None or share is None else logits + speaks @ share.T
+
+
+    def label_logits(self, r: Regions, decoded: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
+        """decoded [B, N, D], labels [C, D] → [B, N, C] by the config's temperature and bias. `known` [K, D]: the vectors of the model's
+        own labels, where `labels` are others."""
+        task = self.config.tasks["detection"]
+        share = None if self.evidence is None else self.evidence.share(labels, labels if known is None else known)
+        speaks = r.speaks[-1] if r.speaks else None
+        return self.detection_logits(decoded, labels, task["temperature"], task["bias"], speaks, share)
 
 
 def load(directory: str | Path) -> UniPerceiver:

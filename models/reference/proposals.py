@@ -12,9 +12,9 @@ GRID = 28  # masks are pooled to 28 × 28 (paper 4.1)
 
 
 class Proposals(nn.Module):
-    """q_proposal = norm(proj(q_sem + B(q_box) + M(q_mask)))  (eq. 2)."""
+    """q_proposal = norm(proj(q_sem + B(q_box) + M(q_mask) + E(r)))  (eq. 2, and class evidence where the network has it)."""
 
-    def __init__(self, d: int, width: int) -> None:
+    def __init__(self, d: int, width: int, classes: int = 0) -> None:
         super().__init__()
         self.d = d
         self.box = nn.Linear(2 * d, d)
@@ -22,14 +22,17 @@ class Proposals(nn.Module):
         self.proj = nn.Linear(d, width)
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.mask.weight, std=0.01)
+        self.evidence = nn.Linear(classes, d, bias=False) if classes else None
 
     @staticmethod
     def pooled_masks(embed: Tensor, features: Tensor) -> Tensor:
         """Pooling commutes with the mask product: [B, N, d_mask], [B, d_mask, H, W] → logits [B, N, 784]."""
         return embed @ F.adaptive_avg_pool2d(features, GRID).flatten(2)
 
-    def forward(self, q_sem: Tensor, q_box: Tensor, pooled: Tensor) -> Tensor:
+    def forward(self, q_sem: Tensor, q_box: Tensor, pooled: Tensor, evidence: Tensor | None = None) -> Tensor:
         x = q_sem + self.box(sine_boxes(q_box, self.d)) + self.mask(pooled.sigmoid())
+        if self.evidence is not None:
+            x = x + self.evidence(evidence)
         return self.norm(self.proj(x))
 
 
@@ -56,13 +59,19 @@ class AttentionPool(nn.Module):
 
 
 class GlobalTokens(nn.Module):
-    """q_global = Concat(AttnPool_i(F_L), Flatten(F_L))  (eq. 3), F_L the backbone's last map."""
+    """q_global = Concat(AttnPool_i(F_L), Flatten(F_L))  (eq. 3), F_L the last map of the backbone, or of a second, small one that sees
+    the picture averaged 2×2."""
 
-    def __init__(self, c5: int, width: int, pools: int, heads: int) -> None:
+    def __init__(self, c5: int, width: int, pools: int, heads: int, backbone: nn.Module | None = None) -> None:
         super().__init__()
+        self.backbone = backbone
         self.proj = nn.Linear(c5, width)
         self.norm = nn.LayerNorm(width)
         self.pool = nn.ModuleList(AttentionPool(width, heads) for _ in range(pools))
+
+    def last_map(self, image: Tensor, c5: Tensor) -> Tensor:
+        """The map that `forward` reads: [B, c5, H/64, W/64] rounded up where there is a second backbone."""
+        return c5 if self.backbone is None else self.backbone(F.avg_pool2d(image, 2))[-1]
 
     def forward(self, c5: Tensor) -> tuple[Tensor, Tensor]:
         """→ pools [B, M', D], g_flat [B, T_5, D]."""

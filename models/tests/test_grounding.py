@@ -276,7 +276,9 @@ class Captions(unittest.TestCase):
         speaker = grounded.Speaker(self.model, self.grounding, Ranking(candidates=5))
         c = self.model.config
         torch.manual_seed(2)
-        said = speaker(torch.randn(c.decoder.width), torch.randn(10, c.decoder.width), torch.randn(10), self.image)
+        with torch.no_grad():
+            regions = self.model.regions(torch.randn(1, 3, 64, 64))
+        said = speaker(torch.randn(c.decoder.width), regions, torch.randn(1, 10, c.decoder.width), self.image)
         top = [x.score for x in said if x.cosine is not None]
         self.assertEqual(top, sorted(top, reverse=True))
         self.assertEqual(speaker.classes.shape, (80, c.decoder.width))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import unittest
 
 import torch
 from torch import Tensor
 
+from models.importers import encoders, mask_dino
+from models.importers.__main__ import convert
 from models.reference.backbone import STAGES
 from models.reference.config import Config
 from models.reference.model import UniPerceiver
 
 from .small import small_config
 
-encoders = importlib.import_module("models.import.encoders")
-mask_dino = importlib.import_module("models.import.mask_dino")
-convert = importlib.import_module("models.import.__main__").convert
 
 BASE = {
     "backbone": {"kind": "resnet50"},

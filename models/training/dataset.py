@@ -41,11 +41,12 @@ class Record:
 class Encoded:
     """What the region part makes of images: all that the general decoder reads of them."""
 
-    c5: Tensor  # [B, channels, H/32, W/32], the backbone's last map
+    c5: Tensor  # [B, channels, H', W'], the map that the global tokens are made of
     semantics: Tensor  # q_sem [B, N, d]
     boxes: Tensor  # q_box [B, N, 4]
     pooled: Tensor  # mask logits pooled to 28×28 [B, N, 784]
     selection: Tensor  # probability with which a query was selected [B, N]
+    speaks: Tensor | None = None  # how much speaks for each class [B, N, K], where the network has class evidence
 
 
 @dataclass

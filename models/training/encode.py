@@ -29,7 +29,7 @@ from .fast import install, supported
 from .images import ImageStore
 from .setup import build, records
 
-FIELDS = ("c5", "semantics", "boxes", "pooled", "selection")
+FIELDS = ("c5", "semantics", "boxes", "pooled", "selection", "speaks")  # speaks: only of a network with class evidence
 SQUASHED = ("flickr8k_more",)  # sources whose images lost their ratio: two in three were wider than high, 4:3 or 3:2
 STEP = 255.0  # the pooled masks' probabilities are stored in bytes
 
@@ -71,8 +71,8 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     for view, w, h, rows in groups:
         stem = o.out / f"{rank}-{view}-{w}x{h}"
         n, d = config.query.count, config.d
-        shapes = {"c5": (h // 32, w // 32, config.channels[3]), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784), "selection": (n,)}
-        types = {"c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8, "selection": np.float32}
+        shapes = {"c5": (h // 32, w // 32, config.channels[3]), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784), "selection": (n,), "speaks": (n, len(config.labels))}
+        types = {"c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8, "selection": np.float32, "speaks": np.float16}
         arrays = {
             k: np.lib.format.open_memmap(f"{stem}-{k}.npy", "w+", types[k], (len(rows), *shapes[k])) for k in FIELDS
         }
@@ -82,10 +82,12 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
             samples = [augment(r, store[r.name], (w, h), False, r.source in SQUASHED) for r in part]
             r = model.regions(normalise(np.stack([s["pixels"] for s in samples]), config.input))
             at = slice(i, i + len(part))
-            arrays["c5"][at] = r.maps[-1].float().permute(0, 2, 3, 1).numpy()
+            arrays["c5"][at] = r.last_map.float().permute(0, 2, 3, 1).numpy()
             arrays["semantics"][at] = r.semantics[-1].numpy()
             arrays["boxes"][at] = r.boxes[-1].numpy()
             arrays["selection"][at] = r.selection.numpy()
+            if r.speaks:
+                arrays["speaks"][at] = r.speaks[-1].numpy()
             arrays["pooled"][at] = (r.pooled.sigmoid() * STEP).round().to(torch.uint8).numpy()
             known += [{**s, "pixels": np.zeros(0, np.uint8), "record": slim(s["record"])} for s in samples]
             done += len(part)
@@ -115,7 +117,7 @@ class EncodedSampler:
             with open(path, "rb") as file:
                 self.known.append(pickle.load(file))
             stem = str(path.with_suffix(""))
-            self.groups.append({k: np.load(f"{stem}-{k}.npy", mmap_mode="r") for k in FIELDS})
+            self.groups.append({k: np.load(f"{stem}-{k}.npy", mmap_mode="r") for k in FIELDS if Path(f"{stem}-{k}.npy").exists()})
             w, h = path.stem.split("-")[-1].split("x")
             self.sizes.append((int(w), int(h)))
         weights = weigh([s["record"] for group in self.known for s in group])
@@ -135,7 +137,7 @@ class EncodedSampler:
         arrays = {k: torch.from_numpy(v[picks]).float() for k, v in self.groups[g].items()}
         batch = collate([self.known[g][i] for i in picks], self.sizes[g])
         pooled = torch.logit(arrays["pooled"] / STEP, eps=1e-3)
-        batch.encoded = Encoded(arrays["c5"].permute(0, 3, 1, 2), arrays["semantics"], arrays["boxes"], pooled, arrays["selection"])
+        batch.encoded = Encoded(arrays["c5"].permute(0, 3, 1, 2), arrays["semantics"], arrays["boxes"], pooled, arrays["selection"], arrays.get("speaks"))
         return batch
 
 

@@ -109,7 +109,7 @@ def run(
             normalise(stretch(pixels, width, height), model.config.input).contiguous(memory_format=torch.channels_last)
         )
         spe, decoded, cache = model.image(r)
-        logits = model.detection_logits(decoded, classes, task["temperature"], task["bias"])[0]
+        logits = model.label_logits(r, decoded, classes)[0]
         score, pair = combine(logits, r.foreground[0], weight).flatten().topk(TOP)
         query, label = torch.div(pair, len(names), rounding_mode="floor"), pair % len(names)
         box = r.boxes[-1][0, query].numpy() * np.array([record.width, record.height] * 2, np.float32)
@@ -123,7 +123,7 @@ def run(
             if speaker is None:
                 text = caption(model, tokenizer, cache)
             else:
-                text = tokenizer.decode(speaker(spe[0], decoded[0], r.foreground[0], cache)[0].ids)
+                text = tokenizer.decode(speaker(spe[0], r, decoded, cache)[0].ids)
         out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0].clone(), text))
     return out
 

@@ -1,4 +1,4 @@
-"""Faster training steps on a CPU that has bfloat16 matrix instructions (AMX): float32 weights and sums, bfloat16 products.
+"""Faster training steps on a CPU that has bfloat16 products (AMX, AVX-512 BF16): float32 weights and sums, bfloat16 products.
 
 `install(model)` gives the modules of one trainee other forward functions that compute the same up to bfloat16's rounding; the reference
 itself stays plain. Only training uses this: evaluation and export run the reference in float32.
@@ -223,16 +223,24 @@ def pointwise(conv: nn.Conv2d, x: Tensor, relu6: bool = False) -> Tensor:
     return y.permute(0, 3, 1, 2)
 
 
-def block(self: Block, x: Tensor) -> Tensor:
-    y = x if self.expand is None else pointwise(self.expand, x, True)
-    y = Depthwise.apply(y, self.depthwise.weight, self.depthwise.bias, self.depthwise.stride[0])
+def expanded(self: Block, x: Tensor) -> Tensor:
+    return x if self.expand is None else pointwise(self.expand, x, True)
+
+
+def rest(self: Block, x: Tensor, y: Tensor) -> Tensor:
+    stride = self.depthwise.stride[0]
+    if stride > 1 and (y.shape[2] % 2 or y.shape[3] % 2):  # the kernel pads as even sizes need it
+        y = F.relu6(same(self.depthwise, y))
+    else:
+        y = Depthwise.apply(y, self.depthwise.weight, self.depthwise.bias, stride)
     y = pointwise(self.project, y)
     return x + y if self.residual else y
 
 
-def stem(self: SameConv, x: Tensor) -> Tensor:
+def same(self: SameConv, x: Tensor) -> Tensor:
     x, pad = same_pad(x.bfloat16(), self.kernel_size[0], self.stride[0])
-    return F.conv2d(x, self.weight.bfloat16(), self.bias.bfloat16(), self.stride, pad).contiguous(memory_format=torch.channels_last)
+    y = F.conv2d(x, self.weight.bfloat16(), self.bias.bfloat16(), self.stride, pad, 1, self.groups)
+    return y.contiguous(memory_format=torch.channels_last)
 
 
 def conv1x1(self: nn.Conv2d, x: Tensor) -> Tensor:
@@ -255,16 +263,20 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 
 
 def supported() -> bool:
-    """Whether this processor has matrix instructions for bfloat16: without them its products are slower than float32's."""
+    """Whether this processor has instructions for bfloat16 products: without them they are slower than float32's."""
+    return processor_has("amx_bf16") or processor_has("avx512_bf16")
+
+
+def processor_has(flag: str) -> bool:
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        return flag in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
     except OSError:
         return False
 
 
 def has_attention() -> bool:
     """Whether the compiler found the processor's matrix instructions."""
-    return supported() and hasattr(KERNELS[0], "attention_forward")
+    return processor_has("amx_bf16") and hasattr(KERNELS[0], "attention_forward")
 
 
 def install(model: nn.Module, cache: Path) -> None:
@@ -276,13 +288,13 @@ def install(model: nn.Module, cache: Path) -> None:
     inside: set[nn.Module] = set()
     for m in model.modules():
         if isinstance(m, Block):
-            m.forward = MethodType(block, m)
+            m.expanded, m.rest = MethodType(expanded, m), MethodType(rest, m)
             inside.update(m.modules())
     for m in model.modules():
         if m in inside:
             continue
         if isinstance(m, SameConv):
-            m.forward = MethodType(stem, m)
+            m.forward = MethodType(same, m)
         elif isinstance(m, nn.Conv2d) and m.groups == 1:
             m.forward = MethodType(conv1x1 if m.kernel_size == (1, 1) else conv3x3, m)
         elif isinstance(m, SelfAttention) and m.out_proj.in_features == HEAD * m.heads and has_attention():

@@ -19,7 +19,7 @@ from .matching import hungarian, task_aligned, unknown
 
 class Heads(nn.Module):
     """What only training needs: class heads that read regions directly, a map from the backbone's last map of `c5` channels to
-    ImageNet's, and the tasks' learned temperatures and bias."""
+    ImageNet's (0: the network has a second backbone that keeps it), and the tasks' learned temperatures and bias."""
 
     def __init__(self, d: int, classes: int, c5: int, tasks: dict[str, dict[str, float]]) -> None:
         super().__init__()
@@ -28,9 +28,10 @@ class Heads(nn.Module):
         for head in (self.dense, self.region):
             nn.init.normal_(head.weight, std=0.02)
             nn.init.constant_(head.bias, -4.0)
-        self.remember = nn.Linear(c5, c5)
-        nn.init.eye_(self.remember.weight)
-        nn.init.zeros_(self.remember.bias)
+        self.remember = nn.Linear(c5, c5) if c5 else None
+        if self.remember is not None:
+            nn.init.eye_(self.remember.weight)
+            nn.init.zeros_(self.remember.bias)
         self.log_temperature = nn.ParameterDict(
             {k: nn.Parameter(torch.tensor(math.log(v["temperature"]))) for k, v in tasks.items()}
         )
@@ -170,6 +171,8 @@ def region_losses(
     prior = r.selection.detach()
     for i, (q_sem, boxes) in enumerate(zip(r.semantics, r.boxes)):
         logits = heads.region(q_sem)
+        if r.speaks is not None:
+            logits = logits + r.speaks[i]
         foreground = model.region_decoder.foreground(q_sem).squeeze(-1)
         match = hungarian(boxes.detach(), logits.detach(), batch, prior)
         b, q, g = match.unbind(1)
@@ -190,6 +193,8 @@ def region_losses(
         out[f"box{i}"] = box_loss(boxes[b, q], truth, weight) * scale
         if i == layers - 1 and decoded is not None and classes is not None:
             z = model.detection_logits(decoded, classes, heads.temperature("detection"), heads.bias)
+            if r.speaks is not None:  # the labels are the known classes
+                z = z + r.speaks[-1]
             out["detect"] = quality_focal(z, target, class_weight) * scale
         if i == layers - 1:
             out.update(mask_losses(r, match, batch))

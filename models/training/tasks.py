@@ -73,7 +73,7 @@ def encoded(model: UniPerceiver, batch: Batch) -> Encoded:
     if batch.encoded is not None:
         return batch.encoded
     r = model.regions(image_input(model, batch))
-    return Encoded(r.maps[-1], r.semantics[-1], r.boxes[-1], r.pooled, r.selection)
+    return Encoded(r.last_map, r.semantics[-1], r.boxes[-1], r.pooled, r.selection, r.speaks[-1] if r.speaks else None)
 
 
 def some_tokens(sequence: Tensor, share: float) -> Tensor:
@@ -87,7 +87,7 @@ def some_tokens(sequence: Tensor, share: float) -> Tensor:
 
 def frozen_image(model: UniPerceiver, seen: Encoded, share: float = 1.0) -> tuple[Tensor, Tensor, Cache]:
     """The image side with gradients from the proposals on: image `<SPE>`, decoded regions (of share 1), keys and values."""
-    sequence = model.image_sequence(seen.c5, seen.semantics, seen.boxes, seen.pooled)
+    sequence = model.image_sequence(seen.c5, seen.semantics, seen.boxes, seen.pooled, seen.speaks)
     if share < 1:
         sequence = some_tokens(sequence, share)
     out, cache = model.decoder(sequence, "image")
@@ -100,7 +100,7 @@ def class_vectors(trainee: Trainee, words: Words, synonyms: float = 0.3) -> Tens
 
 def region_part(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, dict[str, float]]:
     """Detection and instance segmentation with classes read from q_sem: the general decoder joins later."""
-    r = trainee.model.regions(image_input(trainee.model, batch))
+    r = trainee.model.regions(image_input(trainee.model, batch), with_global=False)
     losses = region_losses(trainee.model, trainee.heads, r, batch)
     if trainee.imagenet is not None:
         losses["remember"] = remember_loss(trainee.heads.remember, r.maps[-1], trainee.imagenet.cells(r.maps[0]))
@@ -124,10 +124,15 @@ def region_classes(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor
     model = trainee.model
     seen = encoded(model, batch)
     with torch.no_grad():
-        match = hungarian(seen.boxes, trainee.heads.region(seen.semantics), batch, seen.selection)
+        logits = trainee.heads.region(seen.semantics)
+        if seen.speaks is not None:
+            logits = logits + seen.speaks
+        match = hungarian(seen.boxes, logits, batch, seen.selection)
     _, decoded, _ = frozen_image(model, seen)
     classes = class_vectors(trainee, words)
     logits = model.detection_logits(decoded, classes, trainee.heads.temperature("detection"), trainee.heads.bias)
+    if seen.speaks is not None:  # the labels are the known classes, or synonyms
+        logits = logits + seen.speaks
     loss = matched_class_loss(logits, seen.boxes, match, batch) / batch.weights.sum().clamp(min=1.0)
     return loss, {"classes": float(loss)}
 

@@ -95,7 +95,10 @@ class Run:
         self.trainee.train()
         self.trainee.dropout = options.dropout
         self.trainee.model.to(memory_format=torch.channels_last)
-        if options.remember and options.stage == "regions":
+        second = getattr(self.trainee.model, "global").backbone
+        if second is not None:
+            second.requires_grad_(False)  # ImageNet's, as it is
+        if options.remember and options.stage == "regions" and second is None:
             self.trainee.imagenet = ImageNet(efficientnet_state())
             if not self.trainee.imagenet.shares_c2(self.trainee.model.backbone):
                 raise SystemExit(
@@ -305,13 +308,14 @@ def keep_half(trainee: Trainee, decoder: bool) -> None:
 
 
 def groups(trainee: Trainee) -> list[Group]:
-    """The backbone at a quarter of the rate; matrices decay, vectors do not."""
-    out = {(scale, decay): Group([], scale, decay) for scale in (0.25, 1.0) for decay in (0.0, 0.05)}
+    """The backbone at a quarter of the rate, class evidence at a tenth; matrices decay, but those of the evidence, vectors do not."""
+    out = {(scale, decay): Group([], scale, decay) for scale in (0.1, 0.25, 1.0) for decay in (0.0, 0.05)}
     for name, p in trainee.named_parameters():
         if p.requires_grad:
-            scale = 0.25 if name.startswith("model.backbone.") else 1.0
-            out[scale, 0.05 if p.dim() > 1 else 0.0].parameters.append(p)
-    return list(out.values())
+            evidence = name.startswith("model.evidence.")
+            scale = 0.25 if name.startswith("model.backbone.") else 0.1 if evidence else 1.0
+            out[scale, 0.05 if p.dim() > 1 and not evidence else 0.0].parameters.append(p)
+    return [g for g in out.values() if g.parameters]
 
 
 def work(index: int, options: Options) -> None:
@@ -341,7 +345,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--sizes", type=float, nargs=2, default=(0.6, 0.85), help="progress of the middle and full sizes")
     parser.add_argument("--plain", dest="balanced", action="store_false", help="AdamW without gradient normalization")
-    parser.add_argument("--frozen", type=int, default=6, help="backbone blocks that stay fixed, with the stem")
+    parser.add_argument("--frozen", type=int, default=6, help="backbone blocks that stay fixed, with the stem; 99: the whole backbone")
     parser.add_argument("--start", type=Path, help="exported model (directory) or checkpoint whose weights the run starts from")
     parser.add_argument("--fresh-decoder", action="store_true", help="take only the region part from --start")
     parser.add_argument(

@@ -1,9 +1,9 @@
 """Makes a model directory from published checkpoints; what no checkpoint holds starts at random and is listed.
 
-    python -m models.import --config models/base --region mask_dino.pth --text roberta.pth --vocab DIR --out models/mine
+    python -m models.importers --config models/base --region mask_dino.pth --text roberta.pth --vocab DIR --out models/mine
 
-Sources: --region (Mask DINO R50, detectron2 names), --backbone (torchvision or timm ResNet-50, timm EfficientNet-Lite0),
---text (Hugging Face BERT or RoBERTa). Files: .pth / .bin (PyTorch) or .safetensors.
+Sources: --region (Mask DINO R50, detectron2 names), --backbone (torchvision or timm ResNet-50, timm EfficientNet-Lite0, the frozen graph
+of TensorFlow's ssd_mobilenet_v2_coco), --text (Hugging Face BERT or RoBERTa). Files: .pth / .bin (PyTorch), .safetensors, .pb (GraphDef).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from models.reference.config import Config
 from models.reference.model import UniPerceiver
 from models.training.export import half, to_json
 
+from . import ssd_mobilenet
 from .encoders import State, efficientnet_lite0, resnet50, text
 from .mask_dino import mask_dino
 
@@ -27,6 +28,8 @@ def read(path: Path) -> State:
         from safetensors.torch import load_file
 
         return load_file(path)
+    if path.suffix == ".pb":
+        return ssd_mobilenet.read(path)
     state = torch.load(path, map_location="cpu")
     for key in ("model", "state_dict"):
         state = state.get(key, state)
@@ -52,7 +55,7 @@ def convert(
     model = UniPerceiver(config, 1)
     given: State = {}
     unread: list[str] = []
-    backbones = {"resnet50": resnet50, "efficientnet_lite0": efficientnet_lite0}
+    backbones = {"resnet50": resnet50, "efficientnet_lite0": efficientnet_lite0, "mobilenet_v2": ssd_mobilenet.mobilenet_v2}
     if region is not None:
         state, used = mask_dino(region, config)
         given.update(state)
