@@ -17,7 +17,8 @@
  *
  * The PTS on the text pad are stream times, which are where the caption is in the video, and the pad's segment turns them into the running
  * times of the video's frames: subtitle files print the one, muxers and overlays go by the other. In reverse playback each caption has a
- * segment of its own and covers the part of the video that is shown from its frame on.
+ * segment of its own and covers the part of the video that is shown from its frame on. With #GstUpiCaption:text-time=running PTS are running
+ * times instead, so that the cues of a playlist (concat) go on in one file.
  *
  * Frames without PTS are counted: each lasts for its duration, or one frame of the caps' framerate, or, where neither is known, an interval.
  *
@@ -48,7 +49,9 @@ GST_DEBUG_CATEGORY (gst_upi_caption_debug);
 #define DEFAULT_BEAM_SIZE 1
 #define DEFAULT_LENGTH_PENALTY 1.0f
 
-enum { PROP_0, PROP_INTERVAL, PROP_MAX_TOKENS, PROP_BEAM_SIZE, PROP_LENGTH_PENALTY };
+#define DEFAULT_TEXT_TIME GST_UPI_TEXT_TIME_STREAM
+
+enum { PROP_0, PROP_INTERVAL, PROP_MAX_TOKENS, PROP_BEAM_SIZE, PROP_LENGTH_PENALTY, PROP_TEXT_TIME };
 
 static gpointer gst_upi_caption_parent_class;
 static void gst_upi_caption_class_init (gpointer klass, gpointer data);
@@ -69,6 +72,22 @@ gst_upi_caption_get_type (void)
 }
 
 GST_ELEMENT_REGISTER_DEFINE (upicaption, "upicaption", GST_RANK_NONE, GST_TYPE_UPI_CAPTION)
+
+#define GST_TYPE_UPI_TEXT_TIME (gst_upi_text_time_get_type ())
+static GType
+gst_upi_text_time_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { GST_UPI_TEXT_TIME_STREAM, "PTS are stream times: where the caption is in the video; each item of a playlist begins anew", "stream" },
+    { GST_UPI_TEXT_TIME_RUNNING, "PTS are running times: how long was played; the items of a playlist go on", "running" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiTextTime", values));
+  return type;
+}
 
 #define VIDEO_CAPS "video/x-raw(ANY)"
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (VIDEO_CAPS));
@@ -240,6 +259,9 @@ gst_upi_caption_set_property (GObject *object, guint id, const GValue *value, GP
   case PROP_LENGTH_PENALTY:
     self->options.length_penalty = g_value_get_float (value);
     break;
+  case PROP_TEXT_TIME:
+    self->text_time = g_value_get_enum (value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
@@ -264,6 +286,9 @@ gst_upi_caption_get_property (GObject *object, guint id, GValue *value, GParamSp
     break;
   case PROP_LENGTH_PENALTY:
     g_value_set_float (value, self->options.length_penalty);
+    break;
+  case PROP_TEXT_TIME:
+    g_value_set_enum (value, self->text_time);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -314,6 +339,14 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
           "With beam-size > 1, a sentence's score is divided by its length to this power: larger values prefer longer sentences "
           "(default: 1.0)",
           0, UPI_MAX_LENGTH_PENALTY, DEFAULT_LENGTH_PENALTY, flags));
+  g_object_class_install_property (object_class, PROP_TEXT_TIME,
+      g_param_spec_enum ("text-time", "Text time",
+          "What the timestamps on the text pad count, which is what subtitle files print: stream (the place in the video) or running (the "
+          "time played, which goes on from one item of a playlist to the next); muxers and overlays get the same from both; a change "
+          "counts "
+          "from the next start (default: stream)",
+          GST_TYPE_UPI_TEXT_TIME, DEFAULT_TEXT_TIME, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY));
+  gst_type_mark_as_plugin_api (GST_TYPE_UPI_TEXT_TIME, 0);
 
   element_class->request_new_pad = gst_upi_caption_request_new_pad;
   element_class->release_pad = gst_upi_caption_release_pad;

@@ -153,7 +153,7 @@ describe_file (const Options *options, const gchar *uri)
 
   return g_strdup_printf (
       "uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\" ! queue name=decoded max-size-buffers=8 "
-      "! videoconvert name=to-raw ! %s ! upijson name=json location=%s ! upioverlay name=overlay ! queue name=encode "
+      "! videoconvert name=to-raw ! %s text-time=running ! upijson name=json location=%s ! upioverlay name=overlay ! queue name=encode "
       "max-size-buffers=8 "
       "! videoconvert ! %s ! matroskamux name=mux ! filesink location=%s   caption.text ! tee name=text ! queue ! webvttenc "
       "! filesink location=%s   text. ! queue ! mux.",
