@@ -22,6 +22,15 @@ post_caption (GstUpiCaptionElement *self, const gchar *name, const gchar *text, 
   gst_element_post_message (GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), structure));
 }
 
+/* One of the numbers of the property "stats". */
+static void
+count (GstUpiCaptionElement *self, guint64 *number, guint n)
+{
+  GST_OBJECT_LOCK (self);
+  *number += n;
+  GST_OBJECT_UNLOCK (self);
+}
+
 /* ---- latency ----------------------------------------------------------------------------------------------------------------------- */
 
 void
@@ -92,6 +101,7 @@ gst_upi_caption_forget (GstUpiCaptionElement *self)
 static GstFlowReturn
 report_failure (GstUpiCaptionElement *self, const GError *error, gboolean never_wait)
 {
+  count (self, &self->n_failed, 1);
   if (!never_wait) {
     GST_UPI_ERROR (self, error);
     return GST_FLOW_ERROR;
@@ -222,6 +232,23 @@ combine_flows (GstUpiCaptionElement *self, GstFlowReturn video)
   return video;
 }
 
+/* The caption, or NULL, goes onto the text pad with its frame. */
+static void
+push_text (GstUpiCaptionElement *self, const gchar *text, const GstUpiFrameTime *frame, GstClockTime duration)
+{
+  guint lost = gst_upi_caption_stream_push (&self->text, text, &self->time, frame, duration);
+
+  if (lost == 0)
+    return;
+  count (self, &self->n_lost, lost);
+  if (!self->warned_lost)
+    GST_ELEMENT_WARNING (self, STREAM, FAILED,
+        ("Captions are lost: the pad \"text\" is linked, but nothing has taken text from it for thousands of captions. Let what is behind "
+         "it run, put \"queue leaky=downstream\" there, or release the pad."),
+        ("the oldest go; the property stats counts them"));
+  self->warned_lost = TRUE;
+}
+
 /* Where the frame is in time; captions and the text pad go on by count where it has no PTS. */
 static GstUpiFrameTime
 place (GstUpiCaptionElement *self, GstClockTime pts, GstClockTime duration, GstClockTime interval)
@@ -250,7 +277,7 @@ gst_upi_caption_take_gap (GstUpiCaptionElement *self, GstEvent *event)
 
   gst_event_parse_gap (event, &pts, &duration);
   GstUpiFrameTime frame = place (self, pts, duration, get_interval (self));
-  gst_upi_caption_stream_push (&self->text, NULL, &self->time, &frame, 0);
+  push_text (self, NULL, &frame, 0);
 }
 
 GstFlowReturn
@@ -268,7 +295,7 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   }
   GstUpiFrameTime frame = place (self, pts, GST_BUFFER_DURATION (buffer), interval);
   if (meta == NULL) {
-    gst_upi_caption_stream_push (&self->text, NULL, &self->time, &frame, 0);
+    push_text (self, NULL, &frame, 0);
     return combine_flows (self, gst_pad_push (self->srcpad, buffer));
   }
   self->seen_meta = TRUE;
@@ -306,11 +333,12 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   if (text != NULL) {
     GST_LOG_OBJECT (self, "%" GST_TIME_FORMAT ": %s", GST_TIME_ARGS (frame.stream_time), text);
     gst_upi_caption_schedule_start (&self->schedule, frame.stream_time);
+    count (self, &self->n_captions, 1);
     post_caption (self, "upi-caption", text, pts, &frame, described_pts, duration);
     g_free (self->shown.text);
     self->shown = (GstUpiCaptionShown){ g_strdup (text), described_pts, duration };
   }
-  gst_upi_caption_stream_push (&self->text, text, &self->time, &frame, duration);
+  push_text (self, text, &frame, duration);
   if (self->shown.text != NULL && self->shown.text[0] != '\0')
     buffer = attach_caption (self, buffer);
   return combine_flows (self, gst_pad_push (self->srcpad, buffer));

@@ -25,6 +25,7 @@ struct _GstUpiCaptionPad {
   GQueue items; /* GstMiniObject: GstEvent, GstBuffer */
   gboolean flushing;
   gboolean pushing;
+  guint lost; /* captions, since it was last asked for */
   GstFlowReturn flow;
 };
 
@@ -122,17 +123,43 @@ queue_for_later (GstUpiCaptionPad *pad, GstMiniObject *item)
   g_queue_push_tail (&pad->items, item);
 }
 
-/* lock held. Makes room for one: the oldest caption goes. */
+static gboolean
+is_event (const GList *link, GstEventType type)
+{
+  return link != NULL && GST_IS_EVENT (link->data) && GST_EVENT_TYPE (link->data) == type;
+}
+
 static void
-drop_oldest_caption (GstUpiCaptionPad *pad)
+delete_item (GstUpiCaptionPad *pad, GList *link)
+{
+  gst_mini_object_unref (link->data);
+  g_queue_delete_link (&pad->items, link);
+}
+
+/* lock held. Makes room for one: the oldest caption or GAP goes, and the segment that was there for it alone. */
+static void
+drop_oldest (GstUpiCaptionPad *pad)
 {
   for (GList *link = pad->items.head; link != NULL; link = link->next) {
-    if (GST_IS_BUFFER (link->data)) {
-      gst_mini_object_unref (link->data);
-      g_queue_delete_link (&pad->items, link);
-      return;
-    }
+    if (!GST_IS_BUFFER (link->data) && !is_event (link, GST_EVENT_GAP))
+      continue;
+    GList *before = link->prev, *after = link->next;
+    pad->lost += GST_IS_BUFFER (link->data);
+    delete_item (pad, link);
+    if (is_event (before, GST_EVENT_SEGMENT) && is_event (after, GST_EVENT_SEGMENT))
+      delete_item (pad, before);
+    return;
   }
+}
+
+guint
+gst_upi_caption_pad_take_lost (GstUpiCaptionPad *pad)
+{
+  g_mutex_lock (&pad->lock);
+  guint lost = pad->lost;
+  pad->lost = 0;
+  g_mutex_unlock (&pad->lock);
+  return lost;
 }
 
 void
@@ -145,7 +172,7 @@ gst_upi_caption_pad_queue (GstUpiCaptionPad *pad, GstMiniObject *item)
     queue_for_later (pad, item);
   } else {
     if (g_queue_get_length (&pad->items) >= MAX_ITEMS)
-      drop_oldest_caption (pad);
+      drop_oldest (pad);
     g_queue_push_tail (&pad->items, item);
     g_cond_broadcast (&pad->cond);
   }

@@ -17,6 +17,9 @@ void gst_upi_caption_pad_queue (GstUpiCaptionPad *pad, GstMiniObject *item);
 /* Queues a GAP event. Behind a downstream that does not keep up, neighbouring ones become one. */
 void gst_upi_caption_pad_queue_gap (GstUpiCaptionPad *pad, GstClockTime pts, GstClockTime duration);
 
+/* Captions that fell out of the queue since the last call, because downstream took none for thousands of them. */
+guint gst_upi_caption_pad_take_lost (GstUpiCaptionPad *pad);
+
 /* @event: (transfer full): FLUSH_START or FLUSH_STOP; goes out at once, what is queued is dropped. */
 void gst_upi_caption_pad_flush (GstUpiCaptionPad *pad, GstEvent *event);
 

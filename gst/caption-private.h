@@ -32,6 +32,7 @@ struct _GstUpiCaptionElement {
   GstUpiTextTime text_time;
   GstClockTime latency;  /* what the LATENCY query adds */
   gboolean more_latency; /* it only grows; FALSE: what is measured next takes its place */
+  guint64 n_captions, n_failed, n_lost;
 
   GstUpiCaptionStream text;
 
@@ -44,7 +45,7 @@ struct _GstUpiCaptionElement {
   GstUpiStreamTime time;
   GstUpiCaptionSchedule schedule;
   GstUpiCaptionShown shown;
-  gboolean seen_meta, warned;
+  gboolean seen_meta, warned, warned_lost;
   /* The encoding of the last frame: by the PTS that it was inferred from, or where that is NONE by itself. */
   gboolean has_seen;
   GstClockTime seen_pts;

@@ -245,7 +245,7 @@ gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event,
   }
 }
 
-void
+guint
 gst_upi_caption_stream_push (
     GstUpiCaptionStream *stream, const gchar *caption, const GstUpiStreamTime *time, const GstUpiFrameTime *frame, GstClockTime duration)
 {
@@ -254,12 +254,12 @@ gst_upi_caption_stream_push (
   g_autoptr (GstUpiCaptionPad) pad = ref_pad (stream);
 
   if (pad == NULL)
-    return;
+    return 0;
   GstClockTime pts = gap_pts (stream, time, frame);
   if (caption == NULL || caption[0] == '\0') {
     gdouble factor = running ? 1 / fabs (time->segment.rate) : fabs (time->segment.applied_rate);
     gst_upi_caption_pad_queue_gap (pad, pts, scale (frame->duration, factor));
-    return;
+    return gst_upi_caption_pad_take_lost (pad);
   }
   if (running)
     duration = scale (duration, 1 / speed);
@@ -271,6 +271,7 @@ gst_upi_caption_stream_push (
   GST_BUFFER_PTS (buffer) = pts;
   GST_BUFFER_DURATION (buffer) = duration;
   gst_upi_caption_pad_queue (pad, GST_MINI_OBJECT_CAST (buffer));
+  return gst_upi_caption_pad_take_lost (pad);
 }
 
 GstFlowReturn

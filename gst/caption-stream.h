@@ -57,8 +57,10 @@ void gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *e
  * gst_upi_caption_stream_push: once a frame, in order.
  * @caption: (nullable): the one that starts with it; a GAP where it is NULL or empty
  * @duration: of the caption, in stream time
+ *
+ * Returns: captions that were lost since the last call: nobody took them, and too many waited
  */
-void gst_upi_caption_stream_push (
+guint gst_upi_caption_stream_push (
     GstUpiCaptionStream *stream, const gchar *caption, const GstUpiStreamTime *time, const GstUpiFrameTime *frame, GstClockTime duration);
 
 /* Of the pad; GST_FLOW_NOT_LINKED without one. */

@@ -51,7 +51,7 @@ GST_DEBUG_CATEGORY (gst_upi_caption_debug);
 
 #define DEFAULT_TEXT_TIME GST_UPI_TEXT_TIME_STREAM
 
-enum { PROP_0, PROP_INTERVAL, PROP_MAX_TOKENS, PROP_BEAM_SIZE, PROP_LENGTH_PENALTY, PROP_TEXT_TIME };
+enum { PROP_0, PROP_INTERVAL, PROP_MAX_TOKENS, PROP_BEAM_SIZE, PROP_LENGTH_PENALTY, PROP_TEXT_TIME, PROP_STATS };
 
 static gpointer gst_upi_caption_parent_class;
 static void gst_upi_caption_class_init (gpointer klass, gpointer data);
@@ -226,7 +226,8 @@ gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
     gst_upi_caption_forget (self);
     gst_upi_caption_accept (self);
     gst_upi_caption_reset_latency (self);
-    self->seen_meta = self->warned = FALSE;
+    self->seen_meta = self->warned = self->warned_lost = FALSE;
+    self->n_captions = self->n_failed = self->n_lost = 0;
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     gst_upi_caption_cancel (self, TRUE); /* a frame that waits for it holds the streaming thread */
   }
@@ -290,6 +291,11 @@ gst_upi_caption_get_property (GObject *object, guint id, GValue *value, GParamSp
   case PROP_TEXT_TIME:
     g_value_set_enum (value, self->text_time);
     break;
+  case PROP_STATS:
+    g_value_take_boxed (value,
+        gst_structure_new ("upi-caption-stats", "captions", G_TYPE_UINT64, self->n_captions, "failed", G_TYPE_UINT64, self->n_failed,
+            "lost", G_TYPE_UINT64, self->n_lost, NULL));
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
@@ -347,6 +353,12 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
           "from the next start (default: stream)",
           GST_TYPE_UPI_TEXT_TIME, DEFAULT_TEXT_TIME, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY));
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_TEXT_TIME, 0);
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Structure of counters since the element started: captions, failed (the engine had an error), lost (nobody took them from the "
+          "text "
+          "pad, and thousands waited)",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
   element_class->request_new_pad = gst_upi_caption_request_new_pad;
   element_class->release_pad = gst_upi_caption_release_pad;

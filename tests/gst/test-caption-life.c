@@ -47,6 +47,43 @@ test_text_blocked (void)
   fixture_free (&f);
 }
 
+/* Thousands wait at a text pad that nobody drains: the oldest captions go, which is counted, and said once. */
+static void
+test_text_lost (void)
+{
+  Fixture f = fixture_new (BLOCK "interval=0", TRUE);
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 captions, lost;
+  GstSegment segment;
+
+  text_sink_set_closed (f.text, TRUE);
+  fixture_push (&f, 0, 1);
+  fixture_pull (&f, 0, 1);
+  text_sink_wait_blocked (f.text); /* with the first caption */
+  fixture_push (&f, 1, 4);
+  fixture_pull (&f, 1, 4);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  for (guint i = 0; i < 4096 - 3; i++) /* a quick way to make much wait */
+    g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&segment)));
+  fixture_push (&f, 4, 6);
+  fixture_pull (&f, 4, 6);
+  g_object_get (f.caption, "stats", &stats, NULL);
+  g_assert_true (gst_structure_get (stats, "captions", G_TYPE_UINT64, &captions, "lost", G_TYPE_UINT64, &lost, NULL));
+  g_assert_cmpuint (captions, ==, 6);
+  g_assert_cmpuint (lost, ==, 2);
+  g_autofree gchar *warning = stream_message (f.stream, GST_MESSAGE_WARNING);
+  g_assert_nonnull (strstr (warning, "text"));
+
+  text_sink_set_closed (f.text, FALSE);
+  fixture_push_eos (&f);
+  g_autofree gchar *record = text_sink_take (f.text, "eos");
+  g_assert_null (strstr (record, "text 1 ")); /* the oldest that waited */
+  g_assert_null (strstr (record, "text 2 "));
+  g_assert_nonnull (strstr (record, "text 0 for 40, text 3 for 40, segment 0, "));
+  g_assert_nonnull (strstr (record, "text 4 for 40, text 5 for 40, eos"));
+  fixture_free (&f); /* which finds no second warning */
+}
+
 /* Captions alone: nobody takes the video. */
 static void
 test_video_not_linked (void)
@@ -245,6 +282,7 @@ main (int argc, char **argv)
   test_init (&argc, &argv);
   g_test_add_func ("/caption/text-leaves-first", test_text_leaves_first);
   g_test_add_func ("/caption/text-blocked", test_text_blocked);
+  g_test_add_func ("/caption/text-lost", test_text_lost);
   g_test_add_func ("/caption/video-not-linked", test_video_not_linked);
   g_test_add_func ("/caption/late-request", test_late_request);
   g_test_add_func ("/caption/release-while-playing", test_release_while_playing);

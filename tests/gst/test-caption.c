@@ -2,6 +2,7 @@
  * time. */
 #include "tests/gst/caption-fixture.h"
 
+#include <math.h>
 #include <string.h>
 
 static GstStructure *
@@ -77,6 +78,89 @@ test_video_gap (void)
   g_autofree gchar *record = text_sink_take (f.text, "eos");
   g_assert_cmpstr (record, ==, "stream-start, caps, segment 0, text 0 for 1000, gap 1, gap 2, eos");
   fixture_free (&f);
+}
+
+typedef struct {
+  GstClockTime pts, duration, stream_time, running_time;
+} TextTimes;
+
+static GstPadProbeReturn
+note_times (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+  GstEvent *event = gst_pad_get_sticky_event (pad, GST_EVENT_SEGMENT, 0);
+  TextTimes *times = user_data;
+  const GstSegment *segment;
+
+  gst_event_parse_segment (event, &segment);
+  times->pts = GST_BUFFER_PTS (buffer);
+  times->duration = GST_BUFFER_DURATION (buffer);
+  times->stream_time = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, times->pts);
+  times->running_time = gst_segment_to_running_time (segment, GST_FORMAT_TIME, times->pts);
+  gst_event_unref (event);
+  return GST_PAD_PROBE_OK;
+}
+
+/* Whatever the video's segment, a caption's PTS is a stream time, or with text-time=running a running time, and its running time is its
+ * frame's. */
+static void
+test_text_segment (void)
+{
+  static const struct {
+    gdouble rate, applied_rate;
+    GstClockTime start, stop, time, base, offset;
+  } segments[] = {
+    { 1, 1, 0, GST_CLOCK_TIME_NONE, 0, 0, 0 }, { 1, 1, 400 * GST_MSECOND, GST_CLOCK_TIME_NONE, 0, 0, 0 }, /* B-frames */
+    { 1, 1, 0, 10 * GST_SECOND, 0, 7 * GST_SECOND, 0 },                                                   /* the second of concat */
+    { 1, 1, 0, GST_CLOCK_TIME_NONE, 0, 7 * GST_SECOND, 200 * GST_MSECOND },            /* after gst_pad_set_offset() or a trick */
+    { 2, 1, 400 * GST_MSECOND, 10 * GST_SECOND, 5 * GST_SECOND, GST_SECOND, 0 },       /* fast */
+    { 1, 4, 0, 10 * GST_SECOND, 60 * GST_SECOND, 0, 0 },                               /* fast, by the server */
+    { 2, 0.5, 0, 10 * GST_SECOND, 60 * GST_SECOND, 0, 0 },                             /* both */
+    { -1, 1, 0, 10 * GST_SECOND, 0, 0, 0 },                                            /* reverse */
+    { -2, 1, 400 * GST_MSECOND, 10 * GST_SECOND, 60 * GST_SECOND, 3 * GST_SECOND, 0 }, /* faster */
+    { 1, -1, 0, 10 * GST_SECOND, 60 * GST_SECOND, 0, 0 },                              /* by the server */
+    { -1, -1, 0, 10 * GST_SECOND, 60 * GST_SECOND, 2 * GST_SECOND, 0 },                /* forwards, in the end */
+  };
+  const GstClockTime pts = 50 * 40 * GST_MSECOND;
+
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (segments); i++) {
+    gboolean running = i % 2 == 1;
+    Fixture f = fixture_new (running ? BLOCK "interval=200000000 text-time=running" : BLOCK "interval=200000000", TRUE);
+    TextTimes found = { 0 };
+    GstSegment video;
+
+    g_test_message ("segment %u%s", i / 2, running ? ", running" : "");
+    gst_pad_add_probe (f.text->pad, GST_PAD_PROBE_TYPE_BUFFER, note_times, &found, NULL);
+    gst_segment_init (&video, GST_FORMAT_TIME);
+    video.rate = segments[i / 2].rate;
+    video.applied_rate = segments[i / 2].applied_rate;
+    video.start = segments[i / 2].start;
+    video.stop = segments[i / 2].stop;
+    video.time = segments[i / 2].time;
+    video.base = segments[i / 2].base;
+    video.offset = segments[i / 2].offset;
+    g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&video)));
+    fixture_push (&f, 50, 51);
+    fixture_push_eos (&f);
+    g_free (text_sink_take (f.text, "eos"));
+
+    GstClockTime stream_time = gst_segment_to_stream_time (&video, GST_FORMAT_TIME, pts);
+    GstClockTime running_time = gst_segment_to_running_time (&video, GST_FORMAT_TIME, pts);
+    g_assert_cmpuint (found.running_time, ==, running_time);
+    g_assert_cmpuint (found.stream_time, ==, found.pts);
+    if (running) {
+      g_assert_cmpuint (found.pts, ==, running_time);
+      g_assert_cmpfloat_with_epsilon ((gdouble) found.duration, 200e6 / fabs (video.rate * video.applied_rate), 1);
+    } else if (video.rate * video.applied_rate > 0) {
+      g_assert_cmpuint (found.pts, ==, stream_time);
+      g_assert_cmpuint (found.duration, ==, 200 * GST_MSECOND);
+    } else { /* it covers what is shown from its frame on, the frame included */
+      GstClockTime end = stream_time + (video.applied_rate > 0 ? 40 * GST_MSECOND : 0);
+      g_assert_cmpuint (found.pts + found.duration, ==, end);
+      g_assert_cmpuint (found.duration, ==, 200 * GST_MSECOND);
+    }
+    fixture_free (&f);
+  }
 }
 
 /* ---- messages and meta ----------------------------------------------------------------------------------------------------------- */
@@ -499,6 +583,7 @@ main (int argc, char **argv)
   test_init (&argc, &argv);
   g_test_add_func ("/caption/text-stream", test_text_stream);
   g_test_add_func ("/caption/every-encoding", test_every_encoding);
+  g_test_add_func ("/caption/text-segment", test_text_segment);
   g_test_add_func ("/caption/video-gap", test_video_gap);
   g_test_add_func ("/caption/messages", test_messages);
   g_test_add_func ("/caption/meta", test_meta);
