@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .backbone import build_backbone
+from .calibration import Calibration
 from .config import Config
 from .evidence import Evidence
 from .general_decoder import Cache, GeneralDecoder, causal_mask, padding_mask
@@ -93,6 +94,8 @@ class UniPerceiver(nn.Module):
         self.text_norm = nn.LayerNorm(width)
         self.caption = CaptionHead(config.text.width, width, candidates)
         self.text = TextEncoder(config.text)
+        if "calibration" in config.raw:
+            self.calibration = Calibration(width)
 
     # ---- image side
 

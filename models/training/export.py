@@ -76,6 +76,18 @@ def write(model: UniPerceiver, raw: dict[str, Any], vocab: Path, out: Path) -> N
         shutil.copyfile(vocab, out / "vocab.txt")
 
 
+def carry_calibration(model: UniPerceiver, directory: Path) -> None:
+    """The tensors of independent sentences as `directory` has them: training knows nothing of them, and `calibrate` must follow."""
+    if not hasattr(model, "calibration"):
+        return
+    from safetensors.torch import load_file
+
+    state = load_file(directory / "model.safetensors")
+    prefix = "calibration."
+    model.calibration.load_state_dict({k.removeprefix(prefix): v.float() for k, v in state.items() if k.startswith(prefix)})
+    print("calibration is that of the weights before: run models.training.calibrate --write")
+
+
 def average_weights(trainee: Trainee, checkpoint: Path) -> Trainee:
     """Puts a checkpoint's average weights, and what is not averaged, into a trainee."""
     state = torch.load(checkpoint, map_location="cpu")
@@ -101,6 +113,7 @@ def main() -> None:
     trainee, _ = build(config, o.data, 1, o.cache.with_name("words.pt"))
     if o.checkpoint:
         average_weights(trainee, o.checkpoint)
+    carry_calibration(trainee.model, o.model)
     labels, _, _ = categories(o.data)
     write(trainee.model, filled(config, trainee.heads, labels, o.threshold), minilm("vocab.txt"), o.out)
     if o.golden:
