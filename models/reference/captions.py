@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from .config import Config
 from .general_decoder import Cache
 from .grounding import Grounding
-from .model import Regions, UniPerceiver
+from .model import UniPerceiver
+from .steering import Steering
 
 MASK64 = (1 << 64) - 1
 
@@ -28,6 +29,7 @@ class Ranking:
     retrieval: float = 10.0
     regions: float = 2.0
     floor: float = 0.4
+    steering: float = 1.0  # weight of the evidence in the logits; 0: none
 
     @staticmethod
     def of(config: Config) -> Ranking:
@@ -50,7 +52,7 @@ class Word:
 class Caption:
     ids: list[int]  # without [CLS] and [SEP]
     likelihood: float  # mean log-probability of a token, [SEP] counted where it was said
-    evidence: float = 0.0  # Σ over needs of min(0, ln((e + 0.01) / (floor + 0.01)))
+    evidence: float = 0.0  # Σ over needs of log_evidence
     cosine: float | None = None  # of `<SPE>`s; None: not computed
     score: float = 0.0
     words: list[Word] = field(default_factory=list)
@@ -71,8 +73,10 @@ def draw(logits: np.ndarray, u: float) -> int:
 
 
 @torch.no_grad()
-def decode(model: UniPerceiver, image: Cache, start: int, end: int, limit: int, ranking: Ranking) -> list[Caption]:
-    """Candidates of one image, the greedy one first, as one batch."""
+def decode(
+    model: UniPerceiver, image: Cache, start: int, end: int, limit: int, ranking: Ranking, steering: Steering | None = None
+) -> list[Caption]:
+    """Candidates of one image, the greedy one first, as one batch. `steering` knows what the image shows."""
     temperature = model.config.tasks["captioning"]["temperature"]
     token_ids = model.caption.token_ids.tolist()
     rows = list(range(ranking.candidates))  # those that have not ended
@@ -80,6 +84,7 @@ def decode(model: UniPerceiver, image: Cache, start: int, end: int, limit: int, 
     ids = torch.full((len(rows), 1), start)
     said: list[list[int]] = [[] for _ in rows]
     total, count = [0.0] * len(rows), [0] * len(rows)
+    states = [steering.start] * len(rows) if steering else []
     for t in range(limit):
         x, new = model.decoder(model.causal_inputs(ids, t), "text_causal", None, past)
         past = [(torch.cat((a, c), 2), torch.cat((p, q), 2)) for (a, p), (c, q) in zip(past, new)]
@@ -87,13 +92,16 @@ def decode(model: UniPerceiver, image: Cache, start: int, end: int, limit: int, 
         going: list[int] = []
         for i, k in enumerate(rows):
             z = logits[i]
-            pick = int(z.argmax()) if k == 0 else draw(z / ranking.sharpness, uniform(k, t))
+            steered = z + steering.bias(states[k]) if steering else z
+            pick = int(steered.argmax()) if k == 0 else draw(steered / ranking.sharpness, uniform(k, t))
             top = z.max()
             total[k] += float(z[pick] - top - np.log(np.exp(z - top).sum()))
             count[k] += 1
             if token_ids[pick] != end:
                 said[k].append(token_ids[pick])
                 going.append(i)
+                if steering:
+                    states[k] = steering.step(states[k], token_ids[pick])
         if not going:
             break
         if len(going) < len(rows):
@@ -103,11 +111,12 @@ def decode(model: UniPerceiver, image: Cache, start: int, end: int, limit: int, 
     return [Caption(s, a / n) for s, a, n in zip(said, total, count)]
 
 
-def detection_scores(model: UniPerceiver, r: Regions, decoded: Tensor, classes: Tensor) -> Tensor:
-    """Of one image: decoded regions [1, N, D], the model's own classes [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
-    w = model.config.tasks["detection"]["foreground_weight"]
-    p = model.label_logits(r, decoded, classes)[0].sigmoid()
-    return p if w == 0 else p ** (1 - w) * r.foreground[0].sigmoid()[:, None] ** w
+def detection_scores(model: UniPerceiver, regions: Tensor, foreground: Tensor, classes: Tensor) -> Tensor:
+    """Regions [N, D], foreground logits [N], classes [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
+    task = model.config.tasks["detection"]
+    w = task["foreground_weight"]
+    p = model.detection_logits(regions[None], classes, task["temperature"], task["bias"])[0].sigmoid()
+    return p if w == 0 else p ** (1 - w) * foreground.sigmoid()[:, None] ** w
 
 
 def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:
@@ -120,10 +129,15 @@ def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:
     return out
 
 
+def log_evidence(score: float, floor: float) -> float:
+    """min(0, ln((e + 0.01) / (floor + 0.01))): what a score below the floor takes from a word."""
+    return min(0.0, float(np.log((score + 0.01) / (floor + 0.01))))
+
+
 def evidence(found: list[Word], floor: float) -> float:
-    """Σ over what is needed, each once, of min(0, ln((e + 0.01) / (floor + 0.01)))."""
+    """Σ over what is needed, each once."""
     of = {n: e for w in found for n, e in zip(w.needs, w.scores)}
-    return sum(min(0.0, float(np.log((e + 0.01) / (floor + 0.01)))) for e in of.values())
+    return sum(log_evidence(e, floor) for e in of.values())
 
 
 @torch.no_grad()
@@ -156,6 +170,7 @@ class Speaker:
 
     def __init__(self, model: UniPerceiver, grounding: Grounding, ranking: Ranking) -> None:
         self.model, self.grounding, self.ranking = model, grounding, ranking
+        self.steering = Steering(grounding, model.caption.token_ids.tolist()) if ranking.steering != 0 else None
         tokenizer = grounding.tokenizer
         rows = [tokenizer.encode(label) for label in model.config.labels]
         lengths = torch.tensor([len(r) for r in rows])
@@ -164,9 +179,13 @@ class Speaker:
             self.classes = model.encode_text(ids, lengths)
 
     @torch.no_grad()
-    def __call__(self, spe: Tensor, r: Regions, decoded: Tensor, image: Cache) -> list[Caption]:
-        """`<SPE>` [D], regions, decoded regions [1, N, D], keys and values of one image → captions, best first."""
+    def __call__(self, spe: Tensor, regions: Tensor, foreground: Tensor, image: Cache) -> list[Caption]:
+        """`<SPE>` [D], decoded regions [N, D], their foreground logits [N], keys and values of one image → captions, best first."""
         tokenizer, config = self.grounding.tokenizer, self.model.config
-        scores = detection_scores(self.model, r, decoded, self.classes)
-        said = decode(self.model, image, tokenizer.cls, tokenizer.sep, config.max_tokens, self.ranking)
+        scores = detection_scores(self.model, regions, foreground, self.classes)
+        if self.steering is not None:
+            best = scores.max(0)[0].tolist()
+            of = [max(best[c] for c in need) for need in self.grounding.needs]
+            self.steering.show([self.ranking.steering * log_evidence(e, self.ranking.floor) for e in of])
+        said = decode(self.model, image, tokenizer.cls, tokenizer.sep, config.max_tokens, self.ranking, self.steering)
         return rank(self.model, self.grounding, spe, scores, said, self.ranking)

@@ -14,6 +14,7 @@ import torch
 from models.reference import captions as grounded
 from models.reference.captions import Caption, Ranking
 from models.reference.grounding import Grounding, forms
+from models.reference.steering import Steering
 from models.reference.tokenizer import WordPiece
 from models.training import chair
 from models.training.dataset import Record
@@ -100,10 +101,10 @@ class Table(unittest.TestCase):
         self.assertTrue(all(e.tokens for e in self.grounding.entries))
 
     def test_a_need_that_is_neither_label_nor_group_is_named(self) -> None:
-        raw = {"determiners": ["a"], "groups": {}, "entries": [{"needs": ["unicorn"], "words": ["unicorn"]}]}
+        raw = {"determiners": ["a"], "beginnings": [], "groups": {}, "entries": [{"needs": ["unicorn"], "words": ["unicorn"]}]}
         with self.assertRaisesRegex(ValueError, "unicorn"):
             Grounding(raw, LABELS, self.tokenizer)
-        raw = {"determiners": ["a"], "groups": {}, "entries": [{"needs": ["dog"], "words": ["dog", "dog"]}]}
+        raw = {"determiners": ["a"], "beginnings": [], "groups": {}, "entries": [{"needs": ["dog"], "words": ["dog", "dog"]}]}
         with self.assertRaisesRegex(ValueError, "twice"):
             Grounding(raw, LABELS, self.tokenizer)
 
@@ -123,6 +124,99 @@ class Table(unittest.TestCase):
 
     def test_the_bundled_model_has_this_table_if_any(self) -> None:
         self.assertEqual(json.loads(NANO.read_text(encoding="utf-8"))["caption"].get("grounding", table()), table())
+
+
+class Steered(unittest.TestCase):
+    """Logits of tokens by what the picture shows; the whole vocabulary can be said."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.tokenizer = WordPiece(NANO.with_name("vocab.txt"))
+        cls.grounding = Grounding(table(), LABELS, cls.tokenizer)
+        cls.steering = Steering(cls.grounding, list(range(len(cls.tokenizer.tokens))))
+        rng = np.random.default_rng(0)
+        cls.needs = (-rng.random(len(cls.grounding.needs)) * 4).tolist()
+        cls.steering.show(cls.needs)
+
+    def received(self, ids: list[int]) -> float:
+        """What a text and its end have got."""
+        state, total = self.steering.start, 0.0
+        for i in [*ids, self.tokenizer.sep]:
+            total += float(self.steering.bias(state)[i])
+            state = self.steering.step(state, i)
+        return total
+
+    def due(self, ids: list[int]) -> float:
+        return sum(self.needs[n] for m in self.grounding.mentions(ids) for n in m.needs)
+
+    def ids(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text)[1:-1]
+
+    def test_every_entry_receives_its_evidence_and_nothing_else(self) -> None:
+        a = self.tokenizer.ids["a"]
+        for e in self.grounding.entries:
+            expected = sum(self.needs[n] for n in e.needs)
+            self.assertAlmostEqual(self.received([a, *e.tokens]), expected, places=9, msg=self.tokenizer.decode(list(e.tokens)))
+            follows = [a, *e.tokens, self.tokenizer.ids["near"]]
+            self.assertAlmostEqual(self.received(follows), expected, places=9)
+
+    def test_a_word_that_begins_like_an_entry_gives_its_share_back(self) -> None:
+        for e in self.grounding.entries:
+            for n in range(1, len(e.tokens) + 1):
+                ids = [*e.tokens[:n], self.tokenizer.ids["##ment"]]
+                self.assertAlmostEqual(self.received(ids), self.due(ids), places=9, msg=self.tokenizer.decode(ids))
+
+    def test_sentences_receive_what_their_words_are_due(self) -> None:
+        for text in (
+            "a skateboarder is riding a skateboard down a bus stop", "the baseball player with a teddy bear and a teddy",
+            "a hot dog, two dogs; dogged catcher's mitten and catcher's mitt", "a bear cub eats the oranges and an orange giraffe",
+            "people train a train on train tracks near a polar bear", "a couple of couples on a skate board park", "frisbees, fris, giraffes",
+        ):  # fmt: skip
+            self.assertNotEqual(self.due(self.ids(text)), 0, text)
+            self.assertAlmostEqual(self.received(self.ids(text)), self.due(self.ids(text)), places=9, msg=text)
+
+    def test_tokens_at_random_receive_what_they_are_due(self) -> None:
+        rng = np.random.default_rng(1)
+        entries = self.grounding.entries
+        other = [self.tokenizer.ids[w] for w in ("a", "near", "##s", "##ment", "the", ",")]
+        for _ in range(2000):
+            ids: list[int] = []
+            for _ in range(rng.integers(1, 6)):
+                e = entries[rng.integers(len(entries))].tokens
+                ids += [*e[: rng.integers(1, len(e) + 1)], *rng.choice(other, rng.integers(0, 2)).tolist()]
+            if not self.inner_start(ids):
+                self.assertAlmostEqual(self.received(ids), self.due(ids), places=9, msg=self.tokenizer.decode(ids))
+
+    def inner_start(self, ids: list[int]) -> bool:
+        """Whether a beginning breaks off where a part of it could have begun another entry: NETWORK.md says who wins there."""
+        state = self.steering.start
+        for i in ids:
+            node = state[0]
+            if node.parent is not None and node.parent.parent is not None and i not in node.children:
+                return True
+            state = self.steering.step(state, i)
+        return False
+
+    def test_what_can_only_become_an_absent_thing_is_steered_at_once(self) -> None:
+        needs = [0.0] * len(self.grounding.needs)
+        needs[self.grounding.names.index("giraffe")] = -3.0
+        needs[self.grounding.names.index("skateboard")] = -2.0
+        self.steering.show(needs)
+        try:
+            bias = self.steering.bias(self.steering.start)
+            at = {w: float(bias[self.tokenizer.ids[w]]) for w in ("gi", "skate", "zebra")}
+            self.assertEqual(at, {"gi": 0.0, "skate": 0.0, "zebra": 0.0})  # both are words by themselves
+            gi = self.steering.step(self.steering.start, self.tokenizer.ids["gi"])
+            self.assertEqual(float(self.steering.bias(gi)[self.tokenizer.ids["##raf"]]), -3.0)  # but "giraf" is not
+            skate = self.steering.step(self.steering.start, self.tokenizer.ids["skate"])
+            self.assertEqual(float(self.steering.bias(skate)[self.tokenizer.ids["##board"]]), -2.0)
+        finally:
+            self.steering.show(self.needs)
+
+    def test_evidence_at_the_floor_changes_nothing(self) -> None:
+        self.steering.show([0.0] * len(self.grounding.needs))
+        self.assertEqual(float(np.abs(self.steering.bias(self.steering.start)).max()), 0.0)
+        self.steering.show(self.needs)
 
 
 class Chair(unittest.TestCase):
@@ -174,6 +268,7 @@ class Captions(unittest.TestCase):
             cls.tokenizer = WordPiece(path)
         cls.table = {
             "determiners": ["a"],
+            "beginnings": [],
             "groups": {"animal": ["cat", "dog", "bear"]},
             "entries": [
                 {"needs": ["dog"], "words": ["dog+"]},

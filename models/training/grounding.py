@@ -32,6 +32,12 @@ from models.reference.tokenizer import WordPiece
 
 DETERMINERS = "a an the one two three four five six seven eight nine ten this that these those his her their its my your some several many".split()
 
+# What entries of several pieces begin with that captions also say as words of their own (by themselves, or with other pieces behind).
+BEGINNINGS = """
+b bi bro by cheer cheese climb da don dough dr dry flaming gi go goal hike mit mo moto neck on past pe pot rack rec retrieve row sail
+sea shop silver snow speed stroll toast tri ve young
+""".split()
+
 GROUPS: dict[str, list[str]] = {
     "vehicle": ["bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"],
     "road vehicle": ["car", "motorcycle", "bus", "truck"],
@@ -219,7 +225,7 @@ def table() -> dict[str, Any]:
     rows = list(merged.values())
     rows += [{"needs": needs, "after_determiner": True, "words": listed(text)} for needs, text in AFTER_DETERMINER]
     rows.append({"needs": [], "words": NOTHING.replace("\n", "").split("|")})
-    return {"determiners": DETERMINERS, "groups": GROUPS, "entries": rows}
+    return {"determiners": DETERMINERS, "beginnings": BEGINNINGS, "groups": GROUPS, "entries": rows}
 
 
 def write(directory: Path) -> None:
