@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from .config import Config
 from .general_decoder import Cache
 from .grounding import Grounding
-from .model import UniPerceiver
+from .model import Regions, UniPerceiver
 from .steering import Steering
+from .tokenizer import WordPiece
 
 MASK64 = (1 << 64) - 1
 
@@ -52,7 +53,7 @@ class Word:
 class Caption:
     ids: list[int]  # without [CLS] and [SEP]
     likelihood: float  # mean log-probability of a token, [SEP] counted where it was said
-    evidence: float = 0.0  # Σ over needs of log_evidence
+    support: float = 0.0  # Σ over needs of log_support
     cosine: float | None = None  # of `<SPE>`s; None: not computed
     score: float = 0.0
     words: list[Word] = field(default_factory=list)
@@ -111,12 +112,20 @@ def decode(
     return [Caption(s, a / n) for s, a, n in zip(said, total, count)]
 
 
-def detection_scores(model: UniPerceiver, regions: Tensor, foreground: Tensor, classes: Tensor) -> Tensor:
-    """Regions [N, D], foreground logits [N], classes [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
-    task = model.config.tasks["detection"]
-    w = task["foreground_weight"]
-    p = model.detection_logits(regions[None], classes, task["temperature"], task["bias"])[0].sigmoid()
-    return p if w == 0 else p ** (1 - w) * foreground.sigmoid()[:, None] ** w
+@torch.no_grad()
+def label_vectors(model: UniPerceiver, tokenizer: WordPiece) -> Tensor:
+    """`<SPE>` of the model's own labels [C, D]."""
+    rows = [tokenizer.encode(label) for label in model.config.labels]
+    lengths = torch.tensor([len(r) for r in rows])
+    ids = torch.tensor([r + [tokenizer.pad] * (int(lengths.max()) - len(r)) for r in rows])
+    return model.encode_text(ids, lengths)
+
+
+def label_scores(model: UniPerceiver, seen: Regions, decoded: Tensor, labels: Tensor) -> Tensor:
+    """Detection scores of one image's regions for the model's own labels [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
+    w = model.config.tasks["detection"]["foreground_weight"]
+    p = model.label_logits(seen, decoded, labels)[0].sigmoid()
+    return p if w == 0 else p ** (1 - w) * seen.foreground[0].sigmoid()[:, None] ** w
 
 
 def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:
@@ -129,15 +138,15 @@ def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:
     return out
 
 
-def log_evidence(score: float, floor: float) -> float:
+def log_support(score: float, floor: float) -> float:
     """min(0, ln((e + 0.01) / (floor + 0.01))): what a score below the floor takes from a word."""
     return min(0.0, float(np.log((score + 0.01) / (floor + 0.01))))
 
 
-def evidence(found: list[Word], floor: float) -> float:
+def support(found: list[Word], floor: float) -> float:
     """Σ over what is needed, each once."""
     of = {n: e for w in found for n, e in zip(w.needs, w.scores)}
-    return sum(log_evidence(e, floor) for e in of.values())
+    return sum(log_support(e, floor) for e in of.values())
 
 
 @torch.no_grad()
@@ -148,8 +157,8 @@ def rank(model: UniPerceiver, grounding: Grounding, spe: Tensor, scores: Tensor,
     for c in captions:
         if all(c.ids != d.ids for d in distinct):
             c.words = words(grounding, c.ids, scores)
-            c.evidence = evidence(c.words, ranking.floor)
-            c.score = c.likelihood + ranking.regions * c.evidence
+            c.support = support(c.words, ranking.floor)
+            c.score = c.likelihood + ranking.regions * c.support
             distinct.append(c)
     distinct.sort(key=lambda c: -c.score)  # stable: of equals the earlier
     top = distinct[: ranking.encoded]
@@ -166,26 +175,19 @@ def rank(model: UniPerceiver, grounding: Grounding, spe: Tensor, scores: Tensor,
 
 
 class Speaker:
-    """Grounded captions of images that are encoded already; the model's own labels are what words are held against."""
+    """Grounded captions of images that are encoded already."""
 
     def __init__(self, model: UniPerceiver, grounding: Grounding, ranking: Ranking) -> None:
         self.model, self.grounding, self.ranking = model, grounding, ranking
         self.steering = Steering(grounding, model.caption.token_ids.tolist()) if ranking.steering != 0 else None
-        tokenizer = grounding.tokenizer
-        rows = [tokenizer.encode(label) for label in model.config.labels]
-        lengths = torch.tensor([len(r) for r in rows])
-        ids = torch.tensor([r + [tokenizer.pad] * (int(lengths.max()) - len(r)) for r in rows])
-        with torch.no_grad():
-            self.classes = model.encode_text(ids, lengths)
 
     @torch.no_grad()
-    def __call__(self, spe: Tensor, regions: Tensor, foreground: Tensor, image: Cache) -> list[Caption]:
-        """`<SPE>` [D], decoded regions [N, D], their foreground logits [N], keys and values of one image → captions, best first."""
+    def __call__(self, spe: Tensor, scores: Tensor, image: Cache) -> list[Caption]:
+        """`<SPE>` [D], scores of the model's own labels [N, C], keys and values of one image → captions, best first."""
         tokenizer, config = self.grounding.tokenizer, self.model.config
-        scores = detection_scores(self.model, regions, foreground, self.classes)
         if self.steering is not None:
             best = scores.max(0)[0].tolist()
             of = [max(best[c] for c in need) for need in self.grounding.needs]
-            self.steering.show([self.ranking.steering * log_evidence(e, self.ranking.floor) for e in of])
+            self.steering.show([self.ranking.steering * log_support(e, self.ranking.floor) for e in of])
         said = decode(self.model, image, tokenizer.cls, tokenizer.sep, config.max_tokens, self.ranking, self.steering)
         return rank(self.model, self.grounding, spe, scores, said, self.ranking)

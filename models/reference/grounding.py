@@ -38,7 +38,6 @@ class Grounding:
         self.needs: list[tuple[int, ...]] = []  # the classes of each, of which the best counts
         self.tokenizer = tokenizer
         self.continues = [t.startswith("##") for t in tokenizer.tokens]
-        self.beginnings = set(table["beginnings"])  # words by themselves, although entries begin so
         self.determiners = {tokenizer.ids[w] for w in table["determiners"]}
         self.entries: list[Entry] = []
         self.at: dict[int, list[Entry]] = {}  # by the first token, longest first

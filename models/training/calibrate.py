@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.reference.calibration import Calibration, Spread, probability
-from models.reference.captions import detection_scores
+from models.reference.captions import label_scores, label_vectors
 from models.reference.config import Config
 from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import nearest_size, normalise, stretch
@@ -72,7 +72,7 @@ def look(directory: Path, paths: list[Path]) -> list[Seen]:
     """One worker's images, in a process of one thread."""
     torch.set_num_threads(1)
     model = load(directory)
-    classes = sentences(model, WordPiece(directory / "vocab.txt"), model.config.labels)
+    labels = label_vectors(model, WordPiece(directory / "vocab.txt"))
     model = model.to(memory_format=torch.channels_last)
     out = []
     for path in paths:
@@ -81,7 +81,7 @@ def look(directory: Path, paths: list[Path]) -> list[Seen]:
         x = normalise(stretch(pixels, *nearest_size(model.config.input, *size)), model.config.input)
         r = model.regions(x.contiguous(memory_format=torch.channels_last))
         spe, decoded, _ = model.image(r)
-        scores = detection_scores(model, decoded[0], r.foreground[0], classes).max(-1)[0]
+        scores = label_scores(model, r, decoded, labels).max(-1)[0]
         some = scores >= model.config.threshold
         box = r.boxes[-1][0, some].numpy() * np.array([*size, *size], np.float32)
         corners = np.concatenate((box[:, :2] - box[:, 2:] / 2, box[:, :2] + box[:, 2:] / 2), 1)

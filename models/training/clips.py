@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.reference.captions import Caption, Ranking, Speaker, detection_scores
+from models.reference.captions import Caption, Ranking, Speaker, label_scores, label_vectors
 from models.reference.grounding import Grounding
 from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import nearest_size, normalise, stretch
@@ -40,6 +40,7 @@ class Said:
 @torch.no_grad()
 def describe(model: UniPerceiver, speaker: Speaker, paths: list[Path], main: int, greedy: bool) -> list[Said]:
     tokenizer = speaker.grounding.tokenizer
+    labels = label_vectors(model, tokenizer)
     out = []
     for path in paths:
         pixels = np.asarray(Image.open(path).convert("RGB"))
@@ -47,11 +48,11 @@ def describe(model: UniPerceiver, speaker: Speaker, paths: list[Path], main: int
         x = normalise(stretch(pixels, width, height), model.config.input)
         r = model.regions(x.contiguous(memory_format=torch.channels_last))
         spe, decoded, cache = model.image(r)
-        scores = detection_scores(model, decoded[0], r.foreground[0], speaker.classes)
+        scores = label_scores(model, r, decoded, labels)
         if greedy:
             best = Caption(model.greedy(cache, tokenizer.cls, tokenizer.sep, model.config.max_tokens)[0], 0.0)
         else:
-            best = speaker(spe[0], decoded[0], r.foreground[0], cache)[0]
+            best = speaker(spe[0], scores, cache)[0]
         out.append(Said(tokenizer.decode(best.ids), speaker.grounding.needed(best.ids), float(scores[:, main].max())))
     return out
 

@@ -26,7 +26,7 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.reference.captions import Ranking, Speaker
+from models.reference.captions import Ranking, Speaker, label_scores, label_vectors
 from models.reference.general_decoder import Cache
 from models.reference.grounding import Grounding
 from models.reference.mask_head import mask_logits
@@ -99,6 +99,7 @@ def run(
 ) -> list[Output]:  # fmt: skip
     """`speaker`: of grounded captions; without it they are greedy."""
     classes = class_vectors(model, tokenizer, names)
+    own = None if names == model.config.labels else label_vectors(model, tokenizer)
     task = model.config.tasks["detection"]
     weight = task["foreground_weight"] if weight is None else weight
     out = []
@@ -123,7 +124,8 @@ def run(
             if speaker is None:
                 text = caption(model, tokenizer, cache)
             else:
-                text = tokenizer.decode(speaker(spe[0], r, decoded, cache)[0].ids)
+                scores = label_scores(model, r, decoded, classes if own is None else own)
+                text = tokenizer.decode(speaker(spe[0], scores, cache)[0].ids)
         out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0].clone(), text))
     return out
 

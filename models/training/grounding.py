@@ -32,12 +32,6 @@ from models.reference.tokenizer import WordPiece
 
 DETERMINERS = "a an the one two three four five six seven eight nine ten this that these those his her their its my your some several many".split()
 
-# What entries of several pieces begin with that captions also say as words of their own (by themselves, or with other pieces behind).
-BEGINNINGS = """
-b bi bro by cheer cheese climb da don dough dr dry flaming gi go goal hike mit mo moto neck on past pe pot rack rec retrieve row sail
-sea shop silver snow speed stroll toast tri ve young
-""".split()
-
 GROUPS: dict[str, list[str]] = {
     "vehicle": ["bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"],
     "road vehicle": ["car", "motorcycle", "bus", "truck"],
@@ -62,10 +56,11 @@ person+ people man men woman women boy+ girl+ child children kid+ baby babies to
 female+ adult+ teen+ teenager+ youth+ youngster+ couple couples crowd+ someone somebody human+ friend+ family families father+ mother+ dad+
 mom+ son+ daughter+ brother+ sister+ husband+ wife bride+ groom bridesmaid+ parent+ grandmother grandfather team teammate+ player+
 athlete+ worker+ employee+ pedestrian+ performer+ dancer+ musician+ guitarist+ drummer+ singer+ actor+ artist+ clown+ student+
-teacher+ doctor+ nurse+ soldier+ officer+ policeman policemen fireman firemen firefighter+ chef+ waiter waitress bartender vendor+
+teacher+ doctor+ nurse+ soldier+ officer+ policeman policemen fireman firemen firefighter+ chef+ waiter+ waitress bartender vendor+
 customer+ shopper+ tourist+ visitor+ spectator+ onlooker+ bystander+ audience hiker+ climber+ swimmer+ diver+ runner+ jogger+ racer+
 golfer+ gymnast+ wrestler+ boxer+ fisherman fishermen goalie+ goalkeeper+ batter+ catcher umpire+ referee+ cheerleader+ driver+
-passenger+ pilot+ conductor photographer+ cowboy+ cowgirl+ farmer+ businessman businessmen citizen+
+passenger+ pilot+ conductor photographer+ cowboy+ cowgirl+ farmer+ businessman businessmen citizen+ waitresses catchers groomsmen coworker+
+ballplayer+ ballerina+ busker+
 """
 DOG = """
 dog+ puppy puppies pup+ doggy poodle+ greyhound+ retriever+ terrier+ husky huskies collie+ bulldog+ dalmatian+ labrador+ beagle+
@@ -73,7 +68,7 @@ chihuahua+ dachshund+ rottweiler+ hound+
 """
 BIRD = "bird+ duck+ duckling+ goose geese seagull+ gull+ pigeon+ swan+ parrot+ flamingo+ eagle+ owl+ hawk+ pelican+ peacock+ rooster+ ostrich"
 BOAT = """
-boat+ ship+ sailboat+ canoe+ kayak+ raft+ rowboat+ speedboat+ motorboat+ ferry ferries yacht+ vessel+ gondola+ sailing kayaking canoeing
+boat+ ship+ sailboat+ canoe+ kayak+ raft+ rowboat+ speedboat+ motorboat+ ferry ferries yacht+ vessel+ gondola+ catamaran+ sailing kayaking canoeing
 rafting
 """
 
@@ -81,22 +76,24 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["person"], PERSON),
     (["person"], ["police officer+", "boy scout+", "girl scout+"]),
     (["person", "skateboard"], "skateboarder+"),
-    (["person", "surfboard"], "surfer+"),
-    (["person", "skis"], "skier+"),
+    (["person", "surfboard"], "surfer+ surfboarder+"),
+    (["person", "skis"], "skier+ skiier+"),
     (["person", "snowboard"], "snowboarder+"),
-    (["person", "bicycle"], "cyclist+ bicyclist+"),
+    (["person", "bicycle"], "cyclist+ bicyclist+ bicycler+ bmxer+"),
     (["person", "motorcycle"], "motorcyclist+"),
     (["person", "bike"], "biker+"),
     (["person", "mount"], "rider+"),
     (["person", "horse"], "jockey+"),
-    (["person", "boat"], "kayaker+ canoeist+ rower+ sailor+"),
+    (["person", "cow"], "bullfighter+ bullrider+"),
+    (["person", "truck"], "trucker+"),
+    (["person", "boat"], "kayaker+ canoeist+ canoer+ boater+ rower+ sailor+"),
     (["bicycle"], "bicycle+ tricycle+ bmx bicycling cycling"),
     (["bike"], "bike+ biking"),
     (["motorcycle"], ["motorcycle+", "motorbike+", "moped+", "dirt bike+", "motor bike+", "motocross", "motorcycling"]),
     (["car"], ["car+", "automobile+", "sedan+", "taxi+", "cab+", "minivan+", "limousine+", "police car+", "race car+", "convertible"]),
     (["car or truck"], ["van+", "suv+", "jeep+", "pickup+"]),
     (["truck"], ["truck+", "lorry", "lorries", "firetruck+", "fire truck+", "fire engine+", "pickup truck+", "semi truck+"]),
-    (["bus"], ["bus", "buses", "school bus", "minibus", "double decker"]),
+    (["bus"], ["bus", "buses", "busses", "school bus", "minibus", "double decker"]),
     (["tram"], ["tram+", "trolley+", "streetcar+", "cable car+"]),
     (["train"], ["locomotive+", "passenger train+", "subway train+", "commuter train+", "freight train+", "red train", "long train",
                  "train car+", "subway car+", "steam train+"]),
@@ -110,7 +107,7 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["bird"], BIRD),
     (["cat"], "cat+ kitten+ kitty kitties"),
     (["dog"], DOG),
-    (["dog"], ["german shepherd+", "border collie+", "black lab+", "yellow lab+", "brown lab+", "chocolate lab+"]),
+    (["dog"], ["german shepherd+", "border collie+", "sheepdog+", "black lab+", "yellow lab+", "brown lab+", "chocolate lab+"]),
     (["horse"], "horse+ pony ponies horseback stallion+ mare+ colt+ foal+"),
     (["sheep"], "sheep lamb+ ewe+"),
     (["cow"], "cow+ cattle bull+ ox oxen calf"),
@@ -118,13 +115,13 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["bear"], ["polar bear+", "brown bear+", "black bear+", "grizzly bear+", "grizzly", "bear cub+"]),
     (["zebra"], "zebra+"),
     (["giraffe"], "giraffe+"),
-    (["backpack"], "backpack+ rucksack+ knapsack+ backpacker+"),
+    (["backpack"], "backpack+ rucksack+ knapsack+ backpacker+ backpacking"),
     (["umbrella"], "umbrella+ parasol+"),
     (["handbag"], ["handbag+", "purse+", "hand bag+"]),
     (["tie"], ["necktie+", "bow tie+", "red tie+", "black tie+", "blue tie+", "striped tie+", "suit and tie"]),
     (["suitcase"], "suitcase+ luggage briefcase+"),
     (["frisbee"], ["frisbee+", "flying disc+", "flying disk+"]),
-    (["skis"], "ski skis skiing"),
+    (["skis"], "ski skis skiis skiing"),
     (["snowboard"], "snowboard+ snowboarding"),
     (["sports ball"], ["ball+", "soccer", "football+", "basketball+", "volleyball+", "rugby", "soccer ball+", "tennis ball+", "beach ball+"]),
     (["baseball gear"], "baseball+ softball+"),
@@ -133,7 +130,7 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["baseball bat"], ["baseball bat+"]),
     (["baseball glove"], ["baseball glove+", "baseball mitt+", "mitt+", "catcher's mitt"]),
     (["skateboard"], ["skateboard+", "skateboarding", "skate board+"]),
-    (["surfboard"], ["surfboard+", "surfing", "surfs", "surf board+"]),
+    (["surfboard"], ["surfboard+", "surfboarding", "surfing", "surfs", "surf board+"]),
     (["tennis racket"], ["tennis racket+", "tennis racquet+", "racket+", "racquet+"]),
     (["bottle"], "bottle+"),
     (["wine glass"], ["wine glass", "wine glasses", "wineglass", "wineglasses", "glass of wine", "glasses of wine"]),
@@ -170,7 +167,7 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["sink"], "sink+"),
     (["refrigerator"], "refrigerator+ fridge+"),
     (["book"], "book+"),
-    (["clock"], ["clock+", "clock tower+"]),
+    (["clock"], ["clock+", "clock tower+", "clocktower+"]),
     (["vase"], "vase+"),
     (["scissors"], "scissors"),
     (["teddy bear"], ["teddy bear+", "teddy+", "stuffed bear+", "toy bear+"]),
@@ -208,7 +205,11 @@ table cloth+|flower bed+|truck bed+|bed of|toilet paper|phone booth+|telephone b
 book case+|fork lift+|bear costume|bear suit|dog food|cat food|bird seed|baby carriage+|baby stroller+|stuffed animal+|toy animal+|orange juice|
 apple juice|bottle cap+|pizza box|pizza boxes|pizza oven+|hot dog stand+|hot dog cart+|traffic cone+|traffic sign+|bench press|
 mickey mouse|fruit stand+|fruit juice|horse shoe+|cow girl|sheep skin|computer desk+|computer lab+|bull horn+|bull ring|pet store+|
-pet shop+|player piano
+pet shop+|player piano|trampoline+|petting|petted|bulldozer+|tablecloth+|herding|herded|skimpy|gymnastic+|bookcase+|bookshelf|bookshelves|bookbag+|bedspread+|bedding|
+bedroll+|caricature+|carve+|carved|carving+|forklift+|bullhorn+|bullring+|chairlift+|skit+|skid+|skidding|skidded|skim+|skimming|
+piloting|ducking|carcass|doghouse+|crowding|groomed|grooming|rafter+|birdcage+|birdhouse+|birdie+|catwalk+|cattail+|spooning|toiletries|
+busily|mending|menorah|clowning|balloon+|ballons|manhole+|dogsled+|someones|mens|womens|forked|sandwiched|teaming|parenting|mandarin|
+carton+|carnival+|carpet+|carriage+|caravan+
 """
 
 
@@ -225,7 +226,7 @@ def table() -> dict[str, Any]:
     rows = list(merged.values())
     rows += [{"needs": needs, "after_determiner": True, "words": listed(text)} for needs, text in AFTER_DETERMINER]
     rows.append({"needs": [], "words": NOTHING.replace("\n", "").split("|")})
-    return {"determiners": DETERMINERS, "beginnings": BEGINNINGS, "groups": GROUPS, "entries": rows}
+    return {"determiners": DETERMINERS, "groups": GROUPS, "entries": rows}
 
 
 def write(directory: Path) -> None:
