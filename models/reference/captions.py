@@ -29,8 +29,8 @@ class Ranking:
     encoded: int = 4  # the best by the other two terms, whose `<SPE>` is computed
     retrieval: float = 10.0
     regions: float = 2.0
-    floor: float = 0.4
-    steering: float = 1.0  # weight of the evidence in the logits; 0: none
+    floor: float = 0.5
+    steering: float = 2.0  # weight of what the regions say, in the logits; 0: none
 
     @staticmethod
     def of(config: Config) -> Ranking:

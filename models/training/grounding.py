@@ -23,9 +23,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from models.reference.captions import Ranking
 from models.reference.config import Config
 from models.reference.grounding import Grounding
 from models.reference.tokenizer import WordPiece
@@ -226,7 +228,7 @@ def table() -> dict[str, Any]:
     rows = list(merged.values())
     rows += [{"needs": needs, "after_determiner": True, "words": listed(text)} for needs, text in AFTER_DETERMINER]
     rows.append({"needs": [], "words": NOTHING.replace("\n", "").split("|")})
-    return {"determiners": DETERMINERS, "groups": GROUPS, "entries": rows}
+    return {"ranking": asdict(Ranking()), "determiners": DETERMINERS, "groups": GROUPS, "entries": rows}
 
 
 def write(directory: Path) -> None:
@@ -234,6 +236,7 @@ def write(directory: Path) -> None:
     from .export import to_json
 
     raw = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    raw["format_version"] = max(2, raw["format_version"])
     raw["caption"]["grounding"] = table()
     (directory / "config.json").write_text(to_json(raw) + "\n", encoding="utf-8")
 
