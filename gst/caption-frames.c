@@ -16,9 +16,9 @@ static void
 post_caption (GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
     GstClockTime described_pts, GstClockTime duration)
 {
-  GstStructure *structure = gst_structure_new (name, "text", G_TYPE_STRING, text, "stream-time", G_TYPE_UINT64, frame->stream_time,
-      "running-time", G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts", G_TYPE_UINT64, pts, "described-pts",
-      G_TYPE_UINT64, described_pts, NULL);
+  GstStructure *structure = gst_structure_new (name, "text", G_TYPE_STRING, text, "stream", G_TYPE_UINT, self->time.stream, "stream-time",
+      G_TYPE_UINT64, frame->stream_time, "running-time", G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts",
+      G_TYPE_UINT64, pts, "described-pts", G_TYPE_UINT64, described_pts, NULL);
   gst_element_post_message (GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), structure));
 }
 

@@ -8,8 +8,8 @@
  * Reads the encoding that upiencoder attached and puts the caption where it is wanted: on the request pad `text` as timed text
  * (text/x-raw, format=utf8) for textoverlay, matroskamux, mp4mux, webvttenc or srtenc; into the GstUpiMeta for upioverlay and upijson; and
  * on the bus, as element messages `upi-caption-partial` while its words are found and `upi-caption` when it is complete. Both messages
- * hold `text` (string) and, all guint64 in nanoseconds, `stream-time` and `running-time` (where it starts), `duration`, `pts` (of the frame
- * that it starts with) and `described-pts` (of the frame that it describes).
+ * hold `text` (string), `stream` (guint; counts streams from 1) and, all guint64 in nanoseconds, `stream-time` and `running-time` (where it
+ * starts), `duration`, `pts` (of the frame that it starts with) and `described-pts` (of the frame that it describes).
  *
  * A caption leaves before its frame, with a duration of #GstUpiCaption:interval; every frame that starts no caption is a GAP on the text
  * pad. In the GstUpiMeta a caption stays until the next one takes its place. Where upiencoder runs with policy `block`, frames wait for

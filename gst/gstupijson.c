@@ -7,11 +7,18 @@
  * upijson writes one JSON object a line for every frame that passes:
  *
  * |[
- * {"frame":7,"pts":280000000,"inference_pts":280000000,"width":1280,"height":720,
+ * {"frame":7,"stream":1,"stream_time":280000000,"running_time":280000000,"wall_clock":"2026-03-01T14:05:09.280000Z",
+ *  "pts":280000000,"inference_pts":280000000,"width":1280,"height":720,
  *  "objects":[{"label":"person","score":0.91,"box":[0.1,0.2,0.05,0.3],"mask":{"box":[0.1,0.2,0.05,0.3],"columns":5,"rows":17}}],
  *  "caption":"a person walks past a red car"}
  * ]|
- * (in one line). Times are nanoseconds or null, boxes are x, y, width, height in 0..1 of the frame, caption is the newest one or null.
+ * (in one line). Times are nanoseconds or null: `stream_time` is the place in the video, `running_time` how long was played; `stream` counts
+ * streams from 1, so that the items of a playlist (concat), each of whose stream times begins anew, are told apart. A frame without PTS has no
+ * times. `wall_clock` is the time of day in UTC when a camera saw the frame, by its own clock where the buffer has a reference-timestamp meta
+ * (rtspsrc add-reference-timestamp-meta=true), otherwise by the pipeline's clock; of a clip it is when the frame is due; null before the
+ * pipeline plays. Deprecated: `pts` is the buffer's own timestamp, from which the place in the video is only found with the stream's
+ * segment; it will go with the next version of this format. `inference_pts` is that of the frame that the objects were found in. Boxes are x, y,
+ * width, height in 0..1 of the frame, caption is the newest one or null.
  *
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink
@@ -29,6 +36,8 @@
 #include "gst/json-file.h"
 #include "gst/json-line.h"
 #include "gst/plugin.h"
+#include "gst/stream-time.h"
+#include "gst/wall-clock.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_json_debug);
 #define GST_CAT_DEFAULT gst_upi_json_debug
@@ -53,6 +62,7 @@ struct _GstUpiJson {
   gchar *path;          /* of @file, for messages */
 
   /* Streaming thread. */
+  GstUpiStreamTime time;
   GString *line;
   guint64 n_frames;
   guint32 warned; /* bits of GFileError: each once */
@@ -136,7 +146,17 @@ gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
     return GST_FLOW_ERROR;
   }
   g_autoptr (GstUpiContent) empty = meta == NULL ? gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE) : NULL;
-  const GstUpiJsonFrame frame = { .number = self->n_frames, .pts = GST_BUFFER_PTS (buffer), .width = self->width, .height = self->height };
+  GstUpiFrameTime time;
+  gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &time);
+  const GstClockTime running_time = time.timed ? time.running_time : GST_CLOCK_TIME_NONE;
+  const GstUpiJsonFrame frame = { .number = self->n_frames,
+    .stream = self->time.stream,
+    .stream_time = time.timed ? time.stream_time : GST_CLOCK_TIME_NONE,
+    .running_time = running_time,
+    .wall_clock = gst_upi_wall_clock (GST_ELEMENT (self), buffer, running_time),
+    .pts = GST_BUFFER_PTS (buffer),
+    .width = self->width,
+    .height = self->height };
   gst_upi_json_line (self->line, &frame, meta != NULL ? gst_upi_meta_get_content (meta) : empty);
   g_autoptr (GError) error = NULL;
   GstFlowReturn ret = GST_FLOW_OK;
@@ -176,6 +196,7 @@ gst_upi_json_sink_event (GstBaseTransform *trans, GstEvent *event)
 
   if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START || GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
     set_flushing (self, GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START);
+  gst_upi_stream_time_take_event (&self->time, event);
   return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->sink_event (trans, event);
 }
 
@@ -193,6 +214,7 @@ gst_upi_json_start (GstBaseTransform *trans)
   self->opened = TRUE;
   self->n_written = self->n_lost = 0;
   GST_OBJECT_UNLOCK (self);
+  gst_upi_stream_time_reset (&self->time);
   self->n_frames = 0;
   self->warned = 0;
   if (self->path == NULL || *self->path == '\0') {

@@ -52,6 +52,21 @@ append_time (GString *line, GstClockTime time)
     g_string_append (line, "null");
 }
 
+/* ISO 8601 in microseconds, the same in every locale. */
+static void
+append_wall_clock (GString *line, GstClockTime time)
+{
+  g_autoptr (GDateTime) date = GST_CLOCK_TIME_IS_VALID (time) ? g_date_time_new_from_unix_utc ((gint64) (time / GST_SECOND)) : NULL;
+
+  if (date == NULL) {
+    g_string_append (line, "null");
+    return;
+  }
+  g_string_append_printf (line, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", g_date_time_get_year (date), g_date_time_get_month (date),
+      g_date_time_get_day_of_month (date), g_date_time_get_hour (date), g_date_time_get_minute (date), g_date_time_get_second (date),
+      (guint) (time % GST_SECOND / GST_USECOND));
+}
+
 static void
 append_object (GString *line, const GstUpiObject *object)
 {
@@ -78,7 +93,13 @@ gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiCont
   const GstUpiCaption *captions = gst_upi_content_get_captions (content, &n_captions);
 
   g_string_truncate (line, 0);
-  g_string_append_printf (line, "{\"frame\":%" G_GUINT64_FORMAT ",\"pts\":", frame->number);
+  g_string_append_printf (line, "{\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,\"stream_time\":", frame->number, frame->stream);
+  append_time (line, frame->stream_time);
+  g_string_append (line, ",\"running_time\":");
+  append_time (line, frame->running_time);
+  g_string_append (line, ",\"wall_clock\":");
+  append_wall_clock (line, frame->wall_clock);
+  g_string_append (line, ",\"pts\":");
   append_time (line, frame->pts);
   g_string_append (line, ",\"inference_pts\":");
   append_time (line, gst_upi_content_is_encoded (content) ? gst_upi_content_get_inference_pts (content) : GST_CLOCK_TIME_NONE);

@@ -8,8 +8,12 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  guint64 number;   /* of the frame since the file was opened */
-  GstClockTime pts; /* or NONE */
+  guint64 number; /* of the frame since the file was opened */
+  guint stream;   /* STREAM_STARTs so far */
+  /* or NONE */
+  GstClockTime stream_time, running_time;
+  GstClockTime wall_clock; /* since 1970, UTC */
+  GstClockTime pts;
   gint width, height;
 } GstUpiJsonFrame;
 

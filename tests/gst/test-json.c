@@ -116,6 +116,99 @@ test_lines (void)
   g_unlink (path);
 }
 
+/* Stream time and running time by the segment, streams counted, nothing invented for a frame without PTS. */
+static void
+test_times (void)
+{
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+  GstSegment segment;
+
+  stream_format (s, "RGB", 64, 48);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.start = 1 * GST_SECOND;
+  segment.time = 10 * GST_SECOND;
+  segment.base = 5 * GST_SECOND;
+  g_assert_true (gst_harness_push_event (s->harness, gst_event_new_segment (&segment)));
+  gst_harness_push (s->harness, frame_with (30, NULL));
+  GstBuffer *timeless = frame_with (31, NULL);
+  GST_BUFFER_PTS (timeless) = GST_CLOCK_TIME_NONE;
+  gst_harness_push (s->harness, timeless);
+
+  g_assert_true (gst_harness_push_event (s->harness, gst_event_new_stream_start ("next")));
+  stream_format (s, "RGB", 64, 48);
+  segment.rate = 2;
+  segment.time = 0;
+  g_assert_true (gst_harness_push_event (s->harness, gst_event_new_segment (&segment)));
+  gst_harness_push (s->harness, frame_with (30, NULL));
+  gst_harness_push (s->harness, frame_with (20, NULL)); /* before the segment */
+
+  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_assert_cmpuint (lines->len, ==, 4);
+  for (guint i = 0; i < 4; i++) {
+    gst_buffer_unref (stream_pull (s));
+    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "stream"), ==, 1 + i / 2);
+  }
+  g_assert_cmpint (json_object_get_int_member (line_object (lines, 0), "stream_time"), ==, 10200 * GST_MSECOND);
+  g_assert_cmpint (json_object_get_int_member (line_object (lines, 0), "running_time"), ==, 5200 * GST_MSECOND);
+  g_assert_cmpint (json_object_get_int_member (line_object (lines, 2), "stream_time"), ==, 200 * GST_MSECOND);
+  g_assert_cmpint (json_object_get_int_member (line_object (lines, 2), "running_time"), ==, 5100 * GST_MSECOND);
+  for (guint i = 1; i < 4; i += 2) {
+    g_assert_true (json_object_get_null_member (line_object (lines, i), "stream_time"));
+    g_assert_true (json_object_get_null_member (line_object (lines, i), "running_time"));
+    g_assert_true (json_object_get_null_member (line_object (lines, i), "wall_clock"));
+  }
+  stream_free (s);
+  g_unlink (path);
+}
+
+/* Microseconds since 1970. */
+static gint64
+wall_clock_of (JsonObject *line)
+{
+  const gchar *text = json_object_get_string_member (line, "wall_clock");
+  g_assert_cmpuint (strlen (text), ==, strlen ("2026-03-01T14:05:09.280000Z"));
+  g_autoptr (GDateTime) date = g_date_time_new_from_iso8601 (text, NULL);
+  g_assert_nonnull (date);
+  return g_date_time_to_unix (date) * G_USEC_PER_SEC + g_date_time_get_microsecond (date);
+}
+
+/* By the pipeline's clock, or by the camera's. */
+static void
+test_wall_clock (void)
+{
+  static const struct {
+    const gchar *reference;
+    guint64 epoch; /* seconds */
+  } cameras[] = { { "timestamp/x-unix", 0 }, { "timestamp/x-ntp", G_GUINT64_CONSTANT (2208988800) } };
+  const guint64 seen = G_GUINT64_CONSTANT (1767225600) * GST_SECOND + 250 * GST_MSECOND; /* 2026-01-01 */
+  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "RGB", 64, 48);
+  gint64 before = g_get_real_time (); /* the harness' clock stands at 0 */
+  gst_harness_push (s->harness, frame_with (25, NULL));
+  gint64 after = g_get_real_time ();
+  for (guint i = 0; i < G_N_ELEMENTS (cameras); i++) {
+    GstBuffer *buffer = frame_with (i, NULL);
+    g_autoptr (GstCaps) reference = gst_caps_new_empty_simple (cameras[i].reference),
+                        other = gst_caps_new_empty_simple ("timestamp/x-other");
+    gst_buffer_add_reference_timestamp_meta (buffer, other, 5, GST_CLOCK_TIME_NONE);
+    gst_buffer_add_reference_timestamp_meta (buffer, reference, seen + cameras[i].epoch * GST_SECOND, GST_CLOCK_TIME_NONE);
+    gst_harness_push (s->harness, buffer);
+  }
+  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_assert_cmpint (wall_clock_of (line_object (lines, 0)), >=, before + G_USEC_PER_SEC);
+  g_assert_cmpint (wall_clock_of (line_object (lines, 0)), <=, after + G_USEC_PER_SEC);
+  for (guint i = 0; i < 3; i++) {
+    gst_buffer_unref (stream_pull (s));
+    if (i > 0)
+      g_assert_cmpstr (json_object_get_string_member (line_object (lines, i), "wall_clock"), ==, "2026-01-01T00:00:00.250000Z");
+  }
+  stream_free (s);
+  g_unlink (path);
+}
+
 static void
 test_escaping (void)
 {
@@ -371,6 +464,8 @@ main (int argc, char **argv)
 {
   test_init (&argc, &argv);
   g_test_add_func ("/json/lines", test_lines);
+  g_test_add_func ("/json/times", test_times);
+  g_test_add_func ("/json/wall-clock", test_wall_clock);
   g_test_add_func ("/json/escaping", test_escaping);
   g_test_add_func ("/json/replaced-at-start", test_replaced_at_start);
   g_test_add_func ("/json/unwritable", test_unwritable);
