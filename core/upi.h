@@ -255,6 +255,16 @@ UPI_API UpiLabels *upi_labels_ref (UpiLabels *labels);
 UPI_API void upi_labels_unref (UpiLabels *labels);
 UPI_API guint upi_labels_count (const UpiLabels *labels);
 UPI_API const gchar *upi_labels_name (const UpiLabels *labels, guint index);
+
+/**
+ * upi_engine_cut_labels: the text encoder takes only so many tokens (a token is a word or a part of one); what a longer label says after
+ * them does not count.
+ * @first: (out) (optional): index of the first label that is cut
+ * @max_tokens: (out) (optional): of a label
+ *
+ * Returns: the number of @labels that are cut
+ */
+UPI_API guint upi_engine_cut_labels (UpiEngine *engine, const UpiLabels *labels, guint *first, guint *max_tokens);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiLabels, upi_labels_unref)
 
 /**

@@ -239,7 +239,7 @@ struct _GstUpiLabeller {
   guint tried;        /* the last wish that ended, well or not */
   UpiTicket *ticket;
   UpiLabels *labels; /* of the newest wish that ended well */
-  GError *error;     /* of the last wish, not told yet */
+  GError *error;     /* of the last wish, or what of its list does not count, not told yet */
   gboolean flushing, stopping;
 };
 
@@ -301,6 +301,22 @@ labeller_finish (GstUpiLabeller *labeller, UpiLabels *labels, GError *error)
     labeller_encode (labeller);
 }
 
+/* What the list says that the text encoder does not take. */
+static GError *
+check_lengths (UpiEngine *engine, const UpiLabels *labels)
+{
+  guint first = 0, max_tokens = 0, n_cut = upi_engine_cut_labels (engine, labels, &first, &max_tokens);
+
+  if (n_cut == 0)
+    return NULL;
+  const gchar *text = upi_labels_name (labels, first);
+  g_autofree gchar *beginning = g_utf8_substring (text, 0, MIN (g_utf8_strlen (text, -1), 40));
+  return g_error_new (UPI_ERROR, UPI_ERROR_ARGUMENT,
+      "%u of %u labels are longer than the %u tokens (words or parts of words) that the model's text encoder takes: only their beginnings "
+      "count. Shorten them; the first is label %u, \"%s…\".",
+      n_cut, upi_labels_count (labels), max_tokens, first + 1, beginning);
+}
+
 /* UpiTicketFunc */
 static void
 labels_done (UpiTicket *ticket, gpointer user_data)
@@ -311,6 +327,8 @@ labels_done (UpiTicket *ticket, gpointer user_data)
 
   if (labels == NULL && upi_ticket_wait (ticket, &error))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_FAILED, "The engine finished a list of labels without a result");
+  else if (labels != NULL)
+    error = check_lengths (labeller->engine, labels); /* which stays: stop () waits for running == 0 */
   labeller_finish (labeller, labels, error);
   gst_upi_labeller_unref (labeller);
 }

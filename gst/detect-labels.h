@@ -35,7 +35,8 @@ void gst_upi_labeller_want (GstUpiLabeller *labeller, GstUpiWords *words);
 
 /* Streaming thread: the newest encoded list for @engine. (transfer full) (nullable)
  * @wait: block when there is none at all yet, until there is or the labeller flushes
- * @error: why the wanted list could not be encoded, once for each; set beside a result when an older list holds. */
+ * @error: why the wanted list could not be encoded, and an older list holds, or what of it does not count, once for each list; set beside a
+ * result. */
 UpiLabels *gst_upi_labeller_get (GstUpiLabeller *labeller, UpiEngine *engine, gboolean wait, GError **error);
 
 /* TRUE: whoever waits returns NULL. */

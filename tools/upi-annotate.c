@@ -318,8 +318,15 @@ static UpiLabels *
 encode_texts (Run *run, gchar **texts, GError **error)
 {
   g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (run->engine, (const gchar *const *) texts, NULL, NULL, NULL, error);
+  UpiLabels *labels = ticket && upi_ticket_wait (ticket, error) ? upi_ticket_get_labels (ticket) : NULL;
+  guint first = 0, max_tokens = 0, n_cut = labels ? upi_engine_cut_labels (run->engine, labels, &first, &max_tokens) : 0;
 
-  return ticket && upi_ticket_wait (ticket, error) ? upi_ticket_get_labels (ticket) : NULL;
+  if (n_cut > 0)
+    g_printerr (
+        "warning: %u of %u texts are longer than the %u tokens that the model's text encoder takes: only their beginnings count; the "
+        "first is line or entry %u\n",
+        n_cut, upi_labels_count (labels), max_tokens, first + 1);
+  return labels;
 }
 
 static gboolean

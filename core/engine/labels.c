@@ -60,6 +60,30 @@ upi_labels_name (const UpiLabels *labels, guint index)
   return index < labels->n ? labels->names[index] : NULL;
 }
 
+/* Start and end of a text have a token each. */
+#define END_TOKENS 2
+
+guint
+upi_engine_cut_labels (UpiEngine *engine, const UpiLabels *labels, guint *first, guint *max_tokens)
+{
+  guint positions = upi_config_text_positions (engine->config), n_cut = 0;
+
+  for (guint i = 0; i < labels->n; i++) {
+    /* A token has a byte or more. */
+    if (strlen (labels->names[i]) + END_TOKENS <= positions)
+      continue;
+    g_autoptr (GArray) tokens = upi_tokenizer_encode (engine->tokenizer, labels->names[i], positions + 1);
+    if (tokens->len <= positions)
+      continue;
+    if (n_cut == 0 && first != NULL)
+      *first = i;
+    n_cut++;
+  }
+  if (max_tokens != NULL)
+    *max_tokens = positions - END_TOKENS;
+  return n_cut;
+}
+
 gboolean
 upi_labels_embedding (const UpiLabels *labels, guint index, gfloat *embedding, guint width)
 {

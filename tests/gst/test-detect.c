@@ -480,6 +480,47 @@ test_no_list_at_all (void)
 }
 
 /* Encoding the first list is a request to the engine: a flush and a stop free who waits for it, latest never waits. */
+/* @n words. */
+static gchar *
+sentence (guint n)
+{
+  g_autoptr (GString) text = g_string_new ("a");
+  for (guint i = 1; i < n; i++)
+    g_string_append (text, " a");
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* The tiny model's text encoder has 64 positions, two of them for the text's ends. What is cut is said once for each list. */
+static void
+test_long_labels (void)
+{
+  g_autofree gchar *fits = sentence (62), *cut = sentence (63), *longer = sentence (300);
+  g_autofree gchar *first = g_strdup_printf (ENCODER "! upidetect name=d labels=\"cat,%s,%s,%s\" " ALL, fits, cut, longer);
+  g_autofree gchar *second = g_strdup_printf ("%s,cat", fits);
+  Stream *s = stream_new (first, FALSE);
+  guint n = 0;
+
+  stream_format (s, "RGB", 64, 48);
+  for (guint i = 0; i < 5; i++) {
+    GstBuffer *buffer = pass (s, i);
+    objects_of (buffer, &n);
+    g_assert_cmpuint (n, >, 0); /* the list counts all the same */
+    gst_buffer_unref (buffer);
+  }
+  g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
+  g_assert_nonnull (strstr (warning, "2 of 4 labels"));
+  g_assert_nonnull (strstr (warning, "62 tokens"));
+  g_assert_nonnull (strstr (warning, "label 3"));
+  g_assert_null (stream_peek_message (s, GST_MESSAGE_WARNING));
+
+  GstElement *detect = stream_get (s, "d");
+  g_object_set (detect, "labels", second, NULL);
+  for (guint i = 5; i < 10; i++)
+    gst_buffer_unref (pass (s, i));
+  gst_object_unref (detect);
+  stream_free (s); /* which finds no other warning */
+}
+
 static void
 test_waiting_for_labels (void)
 {
@@ -588,6 +629,7 @@ main (int argc, char **argv)
   g_test_add_func ("/detect/line-ends", test_line_ends);
   g_test_add_func ("/detect/labels-from-a-pipe", test_labels_from_a_pipe);
   g_test_add_func ("/detect/no-list-at-all", test_no_list_at_all);
+  g_test_add_func ("/detect/long-labels", test_long_labels);
   g_test_add_func ("/detect/waiting-for-labels", test_waiting_for_labels);
   g_test_add_func ("/detect/labels-fail", test_labels_fail);
   g_test_add_func ("/detect/without-encoder", test_without_encoder);
