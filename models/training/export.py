@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--foreground-weight", type=float)
     parser.add_argument("--golden", type=Path)
+    parser.add_argument("--heads", type=Path, help="also write what only training needs (train.py --heads)")
     o = parser.parse_args()
     config = Config.load(o.model)
     if o.foreground_weight is not None:
@@ -116,6 +117,8 @@ def main() -> None:
     carry_calibration(trainee.model, o.model)
     labels, _, _ = categories(o.data)
     write(trainee.model, filled(config, trainee.heads, labels, o.threshold), minilm("vocab.txt"), o.out)
+    if o.heads:
+        save_file(half(trainee.heads.state_dict()), o.heads)
     if o.golden:
         from models.reference import golden
 

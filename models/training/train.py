@@ -72,6 +72,8 @@ class Options:
     frozen: int
     start: Path | None
     fresh_decoder: bool
+    decoder: Path | None
+    heads: Path | None
     encoded: Path
     average: float
     stage: str
@@ -88,9 +90,13 @@ class Run:
         config = Config.load(options.model)
         self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
         if options.start is not None:
-            continue_from(self.trainee, options.start, options.fresh_decoder)
-            # the model's own candidates, whatever the texts at hand would make of the vocabulary
-            self.words.vocabulary = CaptionVocabulary(self.words.tokenizer, self.trainee.model.caption.token_ids)
+            continue_from(self.trainee, options.start, options.fresh_decoder or options.decoder is not None)
+        if options.decoder is not None:
+            take_decoder(self.trainee, options.decoder)
+        if options.heads is not None:
+            self.trainee.heads.load_state_dict({k: v.float() for k, v in load_file(options.heads).items()})
+        # the model's own candidates, whatever the texts at hand would make of the vocabulary
+        self.words.vocabulary = CaptionVocabulary(self.words.tokenizer, self.trainee.model.caption.token_ids)
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
         self.trainee.dropout = options.dropout
@@ -298,6 +304,23 @@ def continue_from(trainee: Trainee, path: Path, regions: bool) -> None:
     trainee.load_state_dict(state, strict=False)
 
 
+def take_decoder(trainee: Trainee, directory: Path) -> None:
+    """Takes what the general decoder is from a model whose region part and encoder of the global tokens are others: all but what reads
+    these, which starts at random."""
+    reads = ("global.proj.", "proposals.", "global.backbone.")
+    state = load_file(directory / "model.safetensors")
+    given = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k.split(".")[0] in DECODER and not k.startswith(reads)}
+    own = trainee.model.state_dict()
+    wrong = [k for k, v in given.items() if k not in own or own[k].shape != v.shape]
+    if wrong:
+        raise SystemExit(f"{directory}: {wrong[0]} does not fit this network, and {len(wrong) - 1} others")
+    trainee.model.load_state_dict(given, strict=False)
+    config = Config.load(directory)
+    with torch.no_grad():
+        for task, value in config.tasks.items():
+            trainee.heads.log_temperature[task].fill_(float(np.log(value["temperature"])))
+
+
 def keep_half(trainee: Trainee, decoder: bool) -> None:
     """Takes the gradient from one half of the network: what the general decoder is and reads, or the region part."""
     for name, p in trainee.named_parameters():
@@ -348,6 +371,10 @@ def main() -> None:
     parser.add_argument("--frozen", type=int, default=6, help="backbone blocks that stay fixed, with the stem; 99: the whole backbone")
     parser.add_argument("--start", type=Path, help="exported model (directory) or checkpoint whose weights the run starts from")
     parser.add_argument("--fresh-decoder", action="store_true", help="take only the region part from --start")
+    parser.add_argument(
+        "--decoder", type=Path, help="exported model (directory) of another generation that gives general decoder, text side and caption head"
+    )
+    parser.add_argument("--heads", type=Path, help="what export.py --heads wrote: what only training needs, and --start, a model, lacks")
     parser.add_argument(
         "--encoded", type=Path, default=Path(".cache/encoded"), help="what encode.py wrote, for the stages decoder and refine"
     )
