@@ -1,7 +1,7 @@
 /* Configs of small networks that tests write with upi_model_write_random(): every part is there, a run takes milliseconds.
  *
  * UPI_TINY_CONFIG has nano's kinds; its vocab.txt (written with it) holds the special tokens, letters and a few words such as "cat".
- * UPI_TINY_MOBILENET_CONFIG differs in what nano's second generation differs in: format 2, MobileNetV2, global.backbone.
+ * UPI_TINY_MOBILENET_CONFIG differs in what nano's second generation differs in: format 2, MobileNetV2, global.backbone, class evidence.
  * UPI_TINY_BASE_CONFIG has the paper's kinds: ResNet-50 (its 23 M weights make it the slower one), full pixel encoder of four levels,
  * learned content, a decoder of post-norm layers, RoBERTa.
  */
@@ -32,7 +32,11 @@
 #define UPI_TINY_MOBILENET_CONFIG UPI_TINY_MOBILENET_CONFIG_WITH ("")
 /* more: further members, ", \"key\": value" */
 #define UPI_TINY_MOBILENET_CONFIG_WITH(more)                                                                                               \
-  UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"efficientnet_lite0\" }", more)
+  UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"efficientnet_lite0\" }", UPI_TINY_EVIDENCE more)
+#define UPI_TINY_EVIDENCE                                                                                                                  \
+  ", \"evidence\": { \"channels\": [12, 16, 8], \"rank\": [8, 10, 6], \"extra\": [16, 24], \"pixels\": 100, \"ratio\": 0.6, \"near\": "    \
+  "0.5,"                                                                                                                                   \
+  "  \"anchors\": [[[0.1, 1], [0.2, 2]], [[0.35, 1], [0.35, 0.5], [0.4, 1]], [[0.5, 1]]] }"
 
 #define UPI_TINY_BASE_CONFIG                                                                                                               \
   "{ \"format_version\": 1, \"name\": \"tiny-base\","                                                                                      \

@@ -94,7 +94,7 @@ set_box (UpiObject *object, const gfloat *box)
   object->height = MAX (bottom - top, 0);
 }
 
-/* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ(cos/τ + b). */
+/* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ(cos/τ + b + the label's share of what speaks for a class). */
 static void
 score_region (const UpiEncoding *encoding, const UpiLabels *labels, guint region, gfloat *scores)
 {
@@ -102,10 +102,13 @@ score_region (const UpiEncoding *encoding, const UpiLabels *labels, guint region
   gfloat w = config->tasks.detection.foreground_weight;
   gfloat foreground = powf (sigmoid (upi_encoding_part (encoding, UPI_PART_FOREGROUND)[region]), w);
   const gfloat *embedding = upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) region * labels->width;
+  const UpiLayout *layout = encoding->layout;
+  const gfloat *speaks = layout->evidence ? upi_encoding_part (encoding, layout->evidence) + (gsize) region * layout->n_classes : NULL;
 
   for (guint i = 0; i < labels->n; i++) {
     gfloat cosine = upi_dot (embedding, labels->embeddings + (gsize) i * labels->width, labels->width);
-    gfloat p = sigmoid (cosine / config->tasks.detection.temperature + config->tasks.detection.bias);
+    gfloat evidence = speaks ? labels->shares[i].part * speaks[labels->shares[i].own] : 0;
+    gfloat p = sigmoid (cosine / config->tasks.detection.temperature + config->tasks.detection.bias + evidence);
 
     scores[i] = w > 0 ? powf (p, 1 - w) * foreground : p;
   }

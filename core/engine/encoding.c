@@ -86,7 +86,7 @@ layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
 
   layout->width = width;
   layout->height = height;
-  layout->n_parts = UPI_PART_KEYS + 2 * layers;
+  layout->n_parts = UPI_PART_KEYS + 2 * layers + (engine->config->has_evidence ? 1 : 0);
   layout->names = g_new0 (gchar *, layout->n_parts);
   layout->offsets = g_new0 (gsize, layout->n_parts);
   layout->bytes = g_new0 (gsize, layout->n_parts);
@@ -96,7 +96,12 @@ layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
     gsize *end = &layout->block_bytes;
     UpiValue value;
 
-    layout->names[i] = i < UPI_PART_KEYS ? g_strdup (names[i]) : g_strdup_printf ((i - UPI_PART_KEYS) % 2 ? "values.%u" : "keys.%u", layer);
+    if (i < UPI_PART_KEYS)
+      layout->names[i] = g_strdup (names[i]);
+    else if (layer < layers)
+      layout->names[i] = g_strdup_printf ((i - UPI_PART_KEYS) % 2 ? "values.%u" : "keys.%u", layer);
+    else
+      layout->names[layout->evidence = i] = g_strdup ("evidence");
     value = upi_plan_find (plan, layout->names[i]);
     g_assert (value != UPI_NO_VALUE);
     layout->kept[i] = engine->backend->memory && upi_program_value (plan->program, value)->is_kept;
@@ -107,6 +112,7 @@ layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
     *end += (layout->bytes[i] + 63) & ~(gsize) 63;
   }
   layout->n_regions = layout->bytes[UPI_PART_BOXES] / (4 * sizeof (gfloat));
+  layout->n_classes = layout->evidence ? g_strv_length (engine->config->labels) : 0;
   layout->d_mask = engine->config->mask.channels;
   layout->image_tokens = upi_model_image_tokens (engine->model, width, height);
   return layout;

@@ -136,6 +136,8 @@ struct _UpiTicket {
   guint64 pts;
   UpiLabels *pending; /* LABELS: filled up to next_label */
   guint next_label;
+  gfloat *own_labels; /* LABELS: the model's own for class evidence, up to next_own_label */
+  guint next_own_label;
   UpiEncoding *source; /* CAPTION: its memory is held, its user count not */
   UpiCaptionOptions caption;
   UpiPartialFunc partial;
@@ -163,7 +165,7 @@ typedef enum {
   UPI_PART_SPE,
   UPI_PART_MASK_FEATURES,
   UPI_PART_MASK_EMBED,
-  UPI_PART_KEYS /* then one pair (keys, values) a decoder layer */
+  UPI_PART_KEYS /* then one pair (keys, values) a decoder layer, then the class evidence of models that have it */
 } UpiPart;
 
 /* Where the parts of one input size's encoding lie: in the host's block, or in memory of the device for those that stay there. */
@@ -175,6 +177,8 @@ typedef struct {
   gboolean *kept; /* on the device */
   gsize block_bytes, kept_bytes;
   guint n_regions, d_mask, image_tokens;
+  guint evidence; /* the part that is [n_regions, n_classes]; 0: there is none */
+  guint n_classes;
 } UpiLayout;
 
 /* Whom to tell when nothing is left in a CUDA context that was lent: an atomic rc box. */
@@ -296,6 +300,12 @@ guint8 *upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error);
 
 /* ---- labels and captions (labels.c, text-cache.c, caption.c) ---------------------------------------------------------------------- */
 
+/* What a label takes of the evidence for the model's own labels: of the nearest one, and how much, 0 to 1. */
+typedef struct {
+  guint own;
+  gfloat part;
+} UpiShare;
+
 struct _UpiLabels {
   gint ref_count;
   gchar *model_path; /* embeddings of one model mean nothing to another */
@@ -303,6 +313,7 @@ struct _UpiLabels {
   gchar **names;
   gfloat *thresholds; /* NaN: the caller's */
   gfloat *embeddings; /* [n, width], L2-normalised */
+  UpiShare *shares;   /* [n] of class evidence; NULL where the model has none */
 };
 
 typedef struct {
@@ -353,6 +364,7 @@ struct _UpiEngine {
   UpiPlans plans;
   UpiEncodingPool *pool;
   UpiTextCache cache;
+  gfloat *own_labels;  /* [n, width] atomic, set once: embeddings of the model's own labels, where it has class evidence */
   GPtrArray *workers;  /* UpiWorker */
   gsize context_bytes; /* atomic: arenas of all contexts */
 };

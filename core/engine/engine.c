@@ -49,6 +49,7 @@ engine_free (UpiEngine *engine)
     upi_plans_clear (&engine->plans);
     upi_pool_unref (engine->pool);
     upi_text_cache_clear (&engine->cache);
+    g_free (engine->own_labels);
     upi_queue_unref (engine->queue);
   }
   g_clear_pointer (&engine->tokenizer, upi_tokenizer_free);

@@ -45,6 +45,7 @@ upi_labels_unref (UpiLabels *labels)
   g_strfreev (labels->names);
   g_free (labels->thresholds);
   g_free (labels->embeddings);
+  g_free (labels->shares);
   g_free (labels);
 }
 
@@ -165,28 +166,88 @@ encode_text (UpiWorker *worker, const gchar *text, gfloat *embedding, GError **e
   return upi_worker_infer (worker, context, error);
 }
 
+/* names → embeddings, from *next on, at most *turn new ones. FALSE after an error, or where some are left. */
+static gboolean
+encode_names (UpiWorker *worker, gchar **names, guint n, gfloat *embeddings, guint *next, guint *turn, GError **error)
+{
+  UpiEngine *engine = worker->engine;
+  guint width = engine->info.width;
+
+  for (; *next < n; (*next)++) {
+    gfloat *embedding = embeddings + (gsize) *next * width;
+
+    if (upi_text_cache_get (&engine->cache, names[*next], embedding)) {
+      g_atomic_pointer_add (&engine->queue->counters.text_hits, 1);
+      continue;
+    }
+    if (*turn == 0 || !encode_text (worker, names[*next], embedding, error))
+      return FALSE;
+    g_atomic_pointer_add (&engine->queue->counters.text_misses, 1);
+    upi_text_cache_put (&engine->cache, names[*next], embedding);
+    (*turn)--;
+  }
+  return TRUE;
+}
+
+/* All of its own evidence, a part of the nearest own label's that falls to nothing at a cosine of `near`: labels stay any words. */
+static void
+share_evidence (UpiLabels *labels, const UpiConfig *config, const gfloat *own, guint n_own)
+{
+  gfloat near = config->evidence.near;
+
+  labels->shares = g_new0 (UpiShare, labels->n);
+  for (guint i = 0; i < labels->n; i++) {
+    gfloat best = -INFINITY;
+
+    for (guint k = 0; k < n_own; k++) {
+      gfloat cosine = upi_dot (labels->embeddings + (gsize) i * labels->width, own + (gsize) k * labels->width, labels->width);
+
+      if (cosine > best) {
+        best = cosine;
+        labels->shares[i].own = k;
+      }
+    }
+    labels->shares[i].part = CLAMP ((best - near) / (1 - near), 0, 1);
+  }
+}
+
+/* The embeddings of the model's own labels, made by whichever list of labels comes first. FALSE after an error, or where some are left. */
+static gboolean
+encode_own_labels (UpiWorker *worker, UpiTicket *ticket, guint *turn, GError **error)
+{
+  UpiEngine *engine = worker->engine;
+  guint n = g_strv_length (engine->config->labels);
+
+  if (g_atomic_pointer_get (&engine->own_labels))
+    return TRUE;
+  if (!ticket->own_labels)
+    ticket->own_labels = g_new (gfloat, (gsize) n * engine->info.width);
+  if (!encode_names (worker, engine->config->labels, n, ticket->own_labels, &ticket->next_own_label, turn, error))
+    return FALSE;
+  if (g_atomic_pointer_compare_and_exchange (&engine->own_labels, NULL, ticket->own_labels))
+    ticket->own_labels = NULL;
+  return TRUE;
+}
+
 gboolean
 upi_labels_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
   UpiEngine *engine = worker->engine;
   UpiLabels *labels = ticket->pending;
+  GError *cause = NULL;
+  guint turn = STRINGS_A_TURN;
+  gboolean done;
 
-  for (guint encoded = 0; ticket->next_label < labels->n; ticket->next_label++) {
-    const gchar *name = labels->names[ticket->next_label];
-    gfloat *embedding = labels->embeddings + (gsize) ticket->next_label * labels->width;
-
-    if (upi_text_cache_get (&engine->cache, name, embedding)) {
-      g_atomic_pointer_add (&engine->queue->counters.text_hits, 1);
-      continue;
-    }
-    if (encoded == STRINGS_A_TURN)
-      return FALSE;
-    if (!encode_text (worker, name, embedding, error))
-      return TRUE;
-    g_atomic_pointer_add (&engine->queue->counters.text_misses, 1);
-    upi_text_cache_put (&engine->cache, name, embedding);
-    encoded++;
+  done = encode_names (worker, labels->names, labels->n, labels->embeddings, &ticket->next_label, &turn, &cause)
+      && (!engine->config->has_evidence || encode_own_labels (worker, ticket, &turn, &cause));
+  if (cause) {
+    g_propagate_error (error, cause);
+    return TRUE;
   }
+  if (!done)
+    return FALSE;
+  if (engine->config->has_evidence)
+    share_evidence (labels, engine->config, g_atomic_pointer_get (&engine->own_labels), g_strv_length (engine->config->labels));
   ticket->labels = g_steal_pointer (&ticket->pending);
   return TRUE;
 }

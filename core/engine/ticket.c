@@ -87,6 +87,7 @@ upi_ticket_finish (UpiTicket *ticket, GError *error)
 
   upi_ticket_release_image (ticket);
   g_clear_pointer (&ticket->pending, upi_labels_unref);
+  g_free (ticket->own_labels);
   g_clear_pointer (&ticket->source, upi_encoding_drop);
   count (ticket, error);
 

@@ -186,6 +186,54 @@ read_text (UpiReader *root, UpiConfig *c)
     upi_reader_object (&caption, "grounding", "caption.grounding.", NULL);
 }
 
+static void
+read_ints (UpiReader *r, const gchar *key, gint *values, guint n, gint least, gint most)
+{
+  JsonArray *array = upi_reader_array (r, key, n, n);
+
+  for (guint i = 0; array && i < n; i++)
+    values[i] = (gint) upi_reader_node_int (r, key, json_array_get_element (array, i), least, most);
+}
+
+static gfloat
+read_float_or (UpiReader *r, const gchar *key, gdouble least, gdouble most, gfloat otherwise)
+{
+  return r->object && json_object_has_member (r->object, key) ? upi_reader_float (r, key, least, most) : otherwise;
+}
+
+static void
+read_evidence (UpiReader *root, UpiConfig *c)
+{
+  UpiReader r;
+  JsonArray *maps;
+
+  c->has_evidence = has_new (root, c, "evidence");
+  if (!c->has_evidence)
+    return;
+  r = upi_reader_object (root, "evidence", "evidence.", UPI_KEYS ("channels", "rank", "extra", "anchors", "pixels", "ratio", "near"));
+  read_ints (&r, "channels", c->evidence.channels, UPI_EVIDENCE_MAPS, 1, 4096);
+  read_ints (&r, "rank", c->evidence.rank, UPI_EVIDENCE_MAPS, 1, 4096);
+  read_ints (&r, "extra", c->evidence.extra, 2, 1, 4096);
+  maps = upi_reader_array (&r, "anchors", UPI_EVIDENCE_MAPS, UPI_EVIDENCE_MAPS);
+  for (guint i = 0; maps && i < UPI_EVIDENCE_MAPS; i++) {
+    JsonArray *shapes = upi_reader_node_array (&r, "anchors", json_array_get_element (maps, i), 1, 64);
+    if (!shapes)
+      break;
+    c->evidence.n_anchors[i] = (gint) json_array_get_length (shapes);
+    c->evidence.anchors[i] = g_malloc0_n ((gsize) c->evidence.n_anchors[i], sizeof *c->evidence.anchors[i]);
+    for (gint a = 0; a < c->evidence.n_anchors[i]; a++) {
+      JsonArray *pair = upi_reader_node_array (&r, "anchors", json_array_get_element (shapes, (guint) a), 2, 2);
+      for (guint k = 0; pair && k < 2; k++)
+        c->evidence.anchors[i][a][k] = upi_reader_node_float (&r, "anchors", json_array_get_element (pair, k), 1e-3, 1e3);
+    }
+  }
+  c->evidence.pixels = read_float_or (&r, "pixels", 1, UPI_MAX_SIDE, 300);
+  c->evidence.ratio = read_float_or (&r, "ratio", 1e-3, 1, 0.7f);
+  c->evidence.near = read_float_or (&r, "near", -1, 0.999, 0.7f);
+  if (c->labels && !*c->labels)
+    upi_reader_fail (root, "evidence", "speaks for the model's own labels, but labels is empty");
+}
+
 static UpiCalibration
 read_calibration_of (UpiReader *calibration, const gchar *key, const gchar *path)
 {
@@ -263,7 +311,7 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   c->format_version = upi_reader_int (&root, "format_version", UPI_CONFIG_OLDEST_VERSION, UPI_CONFIG_FORMAT_VERSION);
   upi_reader_check_keys (&root,
       UPI_KEYS ("format_version", "name", "input", "backbone", "d", "heads", "points", "levels", "region_ffn", "pixel_encoder", "query",
-          "region_decoder", "mask", "global", "decoder", "text", "caption", "tasks", "calibration", "labels", "threshold"));
+          "region_decoder", "mask", "evidence", "global", "decoder", "text", "caption", "tasks", "calibration", "labels", "threshold"));
   c->name = g_strdup (upi_reader_string (&root, "name"));
   read_input (&root, c);
   read_region_parts (&root, c);
@@ -272,6 +320,7 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   read_tasks (&root, c);
   read_calibration (&root, c);
   read_labels (&root, c);
+  read_evidence (&root, c);
   c->threshold = upi_reader_float (&root, "threshold", 0, 1);
   if (cause) {
     g_propagate_error (error, cause);
@@ -305,6 +354,8 @@ upi_config_free (UpiConfig *c)
   g_free (c->input.sizes);
   for (guint i = 0; i < UPI_N_ATTRIBUTES; i++)
     g_free (c->decoder.attributes[i]);
+  for (guint i = 0; i < UPI_EVIDENCE_MAPS; i++)
+    g_free (c->evidence.anchors[i]);
   g_strfreev (c->labels);
   g_free (c);
 }

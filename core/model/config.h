@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* Files of both open. 2 brings mobilenet_v2, global.backbone, caption.grounding, calibration. */
+/* Files of both open. 2 brings mobilenet_v2, global.backbone, evidence, caption.grounding, calibration. */
 #define UPI_CONFIG_OLDEST_VERSION 1
 #define UPI_CONFIG_FORMAT_VERSION 2
 #define UPI_MAX_SIDE 4096 /* pixels of the network's input */
@@ -23,6 +23,8 @@ typedef enum { UPI_TEXT_BERT, UPI_TEXT_ROBERTA } UpiTextKind;
 /* The closed table of token attributes that Conditional MoEs are folded for. */
 typedef enum { UPI_ATTRIBUTE_IMAGE, UPI_ATTRIBUTE_TEXT, UPI_ATTRIBUTE_TEXT_CAUSAL, UPI_N_ATTRIBUTES } UpiAttribute;
 extern const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES]; /* "image", "text", "text_causal" */
+
+#define UPI_EVIDENCE_MAPS 3 /* C4, C5, one more */
 
 /* Independent scores (calibration): p = sigmoid (scale · z + offset), z the standardised cosine of a sentence. */
 typedef struct {
@@ -61,6 +63,17 @@ typedef struct {
     gint channels, groups;
     gboolean lateral_norm;
   } mask;
+  gboolean has_evidence; /* evidence.c; its classes are the labels */
+  struct {
+    gint channels[UPI_EVIDENCE_MAPS]; /* to how many the 1×1 convolution in front takes each map */
+    gint rank[UPI_EVIDENCE_MAPS];     /* between the 3×3 convolution and the logits */
+    gint extra[2];                    /* of the third map: between, out */
+    gint n_anchors[UPI_EVIDENCE_MAPS];
+    gfloat (*anchors[UPI_EVIDENCE_MAPS])[2]; /* scale, and ratio of width to height */
+    gfloat pixels;                           /* of the input that scale 1 stands for */
+    gfloat ratio;                            /* of the best overlap, from which on an anchor is asked */
+    gfloat near;                             /* cosine with one of the model's labels from which on another takes of its evidence */
+  } evidence;
   struct {
     gint pools;               /* M' */
     gboolean has_backbone;    /* an encoder of its own, on the picture averaged 2×2 */

@@ -129,7 +129,7 @@ same_padding (gint size, gint kernel, gint stride, gint *before, gint *after)
 UpiValue
 upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *of, const gchar *format, ...)
 {
-  UpiValue weight;
+  UpiValue weight, bias = UPI_NO_VALUE;
   UpiShape w;
   UpiConv conv = { .stride = MAX (of->stride, 1), .act = of->act };
 
@@ -144,7 +144,9 @@ upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *of, const gchar *format, 
   } else {
     conv.pad_top = conv.pad_left = conv.pad_bottom = conv.pad_right = w.dim[2] / 2;
   }
-  return upi_conv2d (b->program, x, weight, upi_weight_of (b, "%s.bias", name), &conv);
+  if (!of->no_bias)
+    bias = upi_weight_of (b, "%s.bias", name);
+  return upi_conv2d (b->program, x, weight, bias, &conv);
 }
 
 UpiValue

@@ -43,7 +43,7 @@ UpiValue upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format
 /* act (x [B,H,W,in] * w + bias) with kernel and width of the weight; same: TensorFlow's SAME padding, else kernel/2. */
 typedef struct {
   gint stride; /* 0 means 1 */
-  gboolean depthwise, same;
+  gboolean depthwise, same, no_bias;
   UpiAct act;
 } UpiConvOf;
 UpiValue upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *conv, const gchar *format, ...) G_GNUC_PRINTF (4, 5);

@@ -24,6 +24,7 @@ upi_model_tensor_specs (const UpiConfig *config)
   upi_region_decoder_tensors (specs, config);
   upi_mask_head_tensors (specs, config);
   upi_global_backbone_tensors (specs, config);
+  upi_evidence_tensors (specs, config);
   upi_proposals_tensors (specs, config);
   upi_general_decoder_tensors (specs, config);
   upi_text_encoder_tensors (specs, config);
@@ -33,11 +34,11 @@ upi_model_tensor_specs (const UpiConfig *config)
 }
 
 static gboolean
-fold (UpiWeights *weights, const UpiConfig *config, GError **error)
+fold (UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error)
 {
   return upi_pixel_encoder_fold (weights, config, error) && upi_region_decoder_fold (weights, config, error)
-      && upi_general_decoder_fold (weights, config, error) && upi_text_encoder_fold (weights, config, error)
-      && upi_caption_head_fold (weights, config, error);
+      && upi_evidence_fold (weights, config, directory, error) && upi_general_decoder_fold (weights, config, error)
+      && upi_text_encoder_fold (weights, config, error) && upi_caption_head_fold (weights, config, error);
 }
 
 /* ---- open ------------------------------------------------------------------------------------------------------------------------ */
@@ -72,7 +73,7 @@ upi_model_open (const gchar *directory, GError **error)
     return NULL;
   specs = upi_model_tensor_specs (model->config);
   model->weights = upi_weights_open (directory, specs, error);
-  if (!model->weights || !fold (model->weights, model->config, error) || !upi_weights_load (model->weights, error)
+  if (!model->weights || !fold (model->weights, model->config, directory, error) || !upi_weights_load (model->weights, error)
       || !check_token_ids (model, error) || !upi_calibration_check (model->weights, model->config, directory, error))
     return NULL;
   return g_steal_pointer (&model);

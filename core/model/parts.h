@@ -99,11 +99,18 @@ UpiValue upi_mask_features (UpiBuild *b, const UpiLevels *levels, UpiValue c2, U
 /* q_sem → [B,N,d_mask] */
 UpiValue upi_mask_embed (UpiBuild *b, UpiValue semantic);
 
+/* ---- evidence.c: what the backbone's own detector would say (optional) ------------------------------------------------------------ */
+
+void upi_evidence_tensors (GArray *specs, const UpiConfig *config);
+gboolean upi_evidence_fold (UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error);
+/* boxes [B,N,4] → r [B,N,K], 0 or more: how much speaks for each of the model's own labels */
+UpiValue upi_evidence (UpiBuild *b, const UpiValue maps[4], UpiValue boxes);
+
 /* ---- proposals.c: equations 2 and 3 ---------------------------------------------------------------------------------------------- */
 
 void upi_proposals_tensors (GArray *specs, const UpiConfig *config);
-/* → q_proposal [B,N,D] */
-UpiValue upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed);
+/* evidence: [B,N,K] or UPI_NO_VALUE → q_proposal [B,N,D] */
+UpiValue upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed, UpiValue evidence);
 /* map (upi_global_map()) → pools[i] [B,1,D], and Flatten(F_L) [B,T_g,D] */
 UpiValue upi_global_tokens (UpiBuild *b, UpiValue map, UpiValue *pools);
 /* [<SPE>, pools, flat, proposals] [B, 1+M'+T_g+N, D] */

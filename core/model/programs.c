@@ -73,7 +73,7 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
   UpiBuild build, *b = &build;
   UpiProgram *p;
   UpiLevels levels;
-  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, proposals, global, flat, sequence;
+  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, evidence, proposals, global, flat, sequence;
   g_autofree UpiValue *pools = g_new (UpiValue, c->global.pools + 1);
   g_autofree UpiValue *keys = g_new (UpiValue, c->decoder.layers);
   g_autofree UpiValue *values = g_new (UpiValue, c->decoder.layers);
@@ -97,7 +97,8 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
   queries = upi_query_selection (b, &levels, memory, given);                       /* N of T */
   regions = upi_region_decoder (b, &levels, queries.content, queries.box, memory); /* q_sem, q_box */
   mask_embed = upi_mask_embed (b, regions.semantic);                               /* [B,N,m] */
-  proposals = upi_proposals (b, &regions, mask_features, mask_embed);              /* [B,N,D] */
+  evidence = c->has_evidence ? upi_evidence (b, maps, regions.box) : UPI_NO_VALUE; /* [B,N,K] */
+  proposals = upi_proposals (b, &regions, mask_features, mask_embed, evidence);    /* [B,N,D] */
   global = upi_global_map (b, image, maps);                                        /* [B,H_g,W_g,c] */
   flat = upi_global_tokens (b, global, pools);                                     /* [B,T_g,D] */
   sequence = upi_image_sequence (b, pools, flat, proposals);                       /* [B,T_image,D] */
@@ -116,6 +117,8 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
     output (p, keys[i], "keys.%d", i);
     output (p, values[i], "values.%d", i);
   }
+  if (c->has_evidence)
+    output (p, evidence, "evidence");
   if (debug) {
     for (gint i = 0; i < 4; i++)
       output (p, maps[i], "C%d", i + 2);
@@ -131,6 +134,8 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
     output (p, proposals, "q_proposal");
     for (gint i = 0; i < c->global.pools; i++)
       output (p, pools[i], "pool_%d", i);
+    if (c->global.has_backbone)
+      output (p, global, "global_map");
     output (p, flat, "g_flat");
     output (p, decoded.regions, "decoded_regions");
     output (p, decoded.spe, "image_spe");

@@ -21,9 +21,9 @@ upi_proposals_tensors (GArray *specs, const UpiConfig *c)
   }
 }
 
-/* q_proposal = norm(proj(q_sem + B(q_box) + M(q_mask))) */
+/* q_proposal = norm(proj(q_sem + B(q_box) + M(q_mask) + E(r))), the last where the network has class evidence */
 UpiValue
-upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed)
+upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed, UpiValue evidence)
 {
   UpiProgram *p = b->program;
   UpiValue box, pooled, mask, x;
@@ -36,6 +36,8 @@ upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, U
   mask = upi_matmul (p, mask_embed, pooled, &(UpiMatmul){ .transpose_b = TRUE });                      /* [B,N,784] logits */
   mask = upi_linear_of (b, upi_activation (p, mask, UPI_ACT_SIGMOID), UPI_ACT_NONE, "proposals.mask"); /* [B,N,d] */
   x = upi_add (p, upi_add (p, mask, box), regions->semantic);
+  if (evidence != UPI_NO_VALUE) /* [B,N,K] → [B,N,d] */
+    x = upi_add (p, upi_linear (p, evidence, upi_weight_of (b, "proposals.evidence.weight"), UPI_NO_VALUE, UPI_ACT_NONE), x);
   x = upi_linear_of (b, x, UPI_ACT_NONE, "proposals.proj"); /* [B,N,D] */
   return upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "proposals.norm");
 }

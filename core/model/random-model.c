@@ -58,6 +58,9 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
   } else if (spec->shape.rank == 1 && (strstr (name, "norm") || strstr (name, "LayerNorm"))) {
     *centre = 1;
     *reach = 0.2f;
+  } else if (g_str_equal (name, "evidence.scale") || g_str_equal (name, "evidence.offset")) {
+    *centre = 0.5f;
+    *reach = 0.2f;
   } else if (g_str_has_prefix (name, "calibration.")) {
     *reach = 0.1f;
   } else if (spec->shape.rank == 1 || strstr (name, "embeddings") || g_str_equal (name, "level_embed")

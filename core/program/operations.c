@@ -21,6 +21,7 @@ static const gchar *const names[UPI_OP_COUNT] = {
   [UPI_OP_GATHER] = "gather",
   [UPI_OP_TOP_K] = "top_k",
   [UPI_OP_DISTINCT] = "distinct",
+  [UPI_OP_ANCHOR_MAX] = "anchor_max",
   [UPI_OP_SINE_POSITION] = "sine_position",
   [UPI_OP_BOX_REFINE] = "box_refine",
   [UPI_OP_L2_NORM] = "l2_norm",
@@ -209,6 +210,12 @@ UpiValue
 upi_distinct (UpiProgram *p, UpiValue boxes, UpiValue indices, gint count, gfloat limit)
 {
   return append (p, &(UpiOp){ .kind = UPI_OP_DISTINCT, .u.distinct = { count, limit } }, INPUTS (boxes, indices));
+}
+
+UpiValue
+upi_anchor_max (UpiProgram *p, UpiValue boxes, UpiValue scores, UpiValue anchors, gfloat ratio, gfloat least)
+{
+  return append (p, &(UpiOp){ .kind = UPI_OP_ANCHOR_MAX, .u.anchor_max = { ratio, least } }, INPUTS (boxes, scores, anchors));
 }
 
 UpiValue

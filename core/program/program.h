@@ -53,6 +53,7 @@ typedef enum {
   UPI_OP_GATHER,
   UPI_OP_TOP_K,
   UPI_OP_DISTINCT,
+  UPI_OP_ANCHOR_MAX,
   UPI_OP_SINE_POSITION,
   UPI_OP_BOX_REFINE,
   UPI_OP_L2_NORM,
@@ -115,6 +116,10 @@ typedef struct {
   gfloat limit; /* IoU, above 0 to 1 */
 } UpiDistinct;
 typedef struct {
+  gfloat ratio; /* above 0 to 1 */
+  gfloat least;
+} UpiAnchorMax;
+typedef struct {
   gint features;
 } UpiSine; /* features per coordinate; coordinates (cx,cy,w,h) in, (cy,cx,w,h) order out */
 
@@ -135,6 +140,7 @@ typedef struct {
     UpiPool pool;
     UpiTopK top_k;
     UpiDistinct distinct;
+    UpiAnchorMax anchor_max;
     UpiSine sine;
     UpiAct act; /* UPI_OP_ACTIVATION, UPI_OP_LINEAR, UPI_OP_ADD */
   } u;
@@ -222,6 +228,10 @@ UpiValue upi_top_k (UpiProgram *p, UpiValue scores, gint count);   /* [N,T] or [
 /* boxes [N,M,4] (cx,cy,w,h), best first, and their indices I32 [N,M] → I32 [N,count]: the indices of boxes that no better one overlaps by an
  * IoU above limit, then those of the others, each in the order given (a box of NaN overlaps nothing). */
 UpiValue upi_distinct (UpiProgram *p, UpiValue boxes, UpiValue indices, gint count, gfloat limit);
+/* boxes [N,M,4] and anchors [N or 1,A,4] (cx,cy,w,h), scores [N,A,K] → [N,M,K]: of each column the largest score among the anchors that a box
+ * asks, and `least` at least. It asks those that it overlaps by an IoU of at least `ratio` of the largest one, if at all (a box of NaN asks
+ * none). */
+UpiValue upi_anchor_max (UpiProgram *p, UpiValue boxes, UpiValue scores, UpiValue anchors, gfloat ratio, gfloat least);
 UpiValue upi_sine_position (UpiProgram *p, UpiValue boxes, gint features);   /* [N,Q,4] → [N,Q,4*features] */
 UpiValue upi_box_refine (UpiProgram *p, UpiValue delta, UpiValue reference); /* sigmoid(delta + inverse_sigmoid(reference)) [N,Q,4] */
 UpiValue upi_l2_norm (UpiProgram *p, UpiValue x);                            /* x / max(‖x‖, 1e-12) over the last dimension */

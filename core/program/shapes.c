@@ -342,6 +342,24 @@ check_distinct (Check *c)
 }
 
 static gboolean
+check_anchor_max (Check *c)
+{
+  const UpiAnchorMax *a = &c->op->u.anchor_max;
+  gint batch;
+
+  if (!needs_shape (c, 0, "boxes", UPI_F32, UPI_SHAPE3 (0, 0, 4)) || !needs (c, 1, "scores", UPI_F32, 3, 3)
+      || !needs_shape (c, 2, "anchors", UPI_F32, UPI_SHAPE3 (0, c->in[1]->dim[1], 4)))
+    return FALSE;
+  batch = c->in[0]->dim[0];
+  if (c->in[1]->dim[0] != batch || (c->in[2]->dim[0] != 1 && c->in[2]->dim[0] != batch))
+    return fail (c, "the batch of scores must be that of the boxes, the anchors' too or 1");
+  if (!(a->ratio > 0 && a->ratio <= 1))
+    return fail (c, "the ratio to the best overlap is %g, expected a number above 0, up to 1", (gdouble) a->ratio);
+  c->out = UPI_SHAPE3 (batch, c->in[0]->dim[1], c->in[1]->dim[2]);
+  return TRUE;
+}
+
+static gboolean
 check_sine (Check *c)
 {
   gint features = c->op->u.sine.features;
@@ -416,6 +434,7 @@ static const CheckFunc checks[UPI_OP_COUNT] = {
   [UPI_OP_GATHER] = check_gather,
   [UPI_OP_TOP_K] = check_top_k,
   [UPI_OP_DISTINCT] = check_distinct,
+  [UPI_OP_ANCHOR_MAX] = check_anchor_max,
   [UPI_OP_SINE_POSITION] = check_sine,
   [UPI_OP_BOX_REFINE] = check_box_refine,
   [UPI_OP_L2_NORM] = check_rows,

@@ -29,7 +29,8 @@ def parts(model: UniPerceiver, width: int, height: int) -> dict[str, Tensor]:
     ids = (torch.arange(7) * 37 + 2) % vocabulary
     features = model.text(ids[None])
     spe = model.encoded_text(features, torch.tensor([len(ids)]))
-    out, cache = image_parts(model, width, height, spe)
+    known = spe.expand(len(config.labels), -1) if config.evidence else None  # class scores are not among the parts
+    out, cache = image_parts(model, width, height, spe, known)
     last = config.region_layers
     for i in range(1, last):
         del out[f"q_sem_{i}"], out[f"q_box_{i}"]

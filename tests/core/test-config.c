@@ -72,6 +72,14 @@ test_second (void)
   g_assert_true (c->global.has_backbone);
   g_assert_cmpint (c->global.backbone, ==, UPI_BACKBONE_EFFICIENTNET_LITE0);
   g_assert_cmpint (c->global.channels, ==, 320);
+  g_assert_true (c->has_evidence);
+  g_assert_cmpint (c->evidence.channels[2], ==, 8);
+  g_assert_cmpint (c->evidence.rank[1], ==, 10);
+  g_assert_cmpint (c->evidence.extra[1], ==, 24);
+  g_assert_cmpint (c->evidence.n_anchors[0], ==, 2);
+  g_assert_cmpint (c->evidence.n_anchors[1], ==, 3);
+  g_assert_cmpfloat (c->evidence.anchors[1][1][1], ==, 0.5f);
+  g_assert_cmpfloat (c->evidence.pixels, ==, 100);
   g_assert_true (c->has_calibration);
   g_assert_cmpfloat (c->calibration.image.scale, ==, 1.5f);
   g_assert_cmpfloat (c->calibration.image.offset, ==, -2);
@@ -99,8 +107,25 @@ test_second_alone (void)
       g_assert_cmpint (c->global.has_backbone, ==, g < G_N_ELEMENTS (kinds));
       g_assert_cmpint (c->global.channels, ==, last[g < G_N_ELEMENTS (kinds) ? g : r]);
       g_assert_false (c->has_calibration);
+      g_assert_false (c->has_evidence);
     }
   }
+}
+
+/* What class evidence leaves out has the values of training. */
+static void
+test_evidence_defaults (void)
+{
+  GError *error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_parse (UPI_TINY_CONFIG_OF ("2", "efficientnet_lite0", "",
+                                                  ", \"evidence\": { \"channels\": [1, 1, 1], \"rank\": [1, 1, 1], \"extra\": [1, 1],"
+                                                  " \"anchors\": [[[0.1, 1]], [[0.2, 2]], [[0.3, 3]]] }"),
+      -1, "evidence", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpfloat (c->evidence.pixels, ==, 300);
+  g_assert_cmpfloat (c->evidence.ratio, ==, 0.7f);
+  g_assert_cmpfloat (c->evidence.near, ==, 0.7f);
 }
 
 /* The bundled model's config is one. */
@@ -133,6 +158,17 @@ static const Wrong wrong[] = {
       { "global.backbone needs format_version 2", "says format_version 1" } },
   { "grounding-in-version-1", "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": {}",
       { "caption.grounding needs format_version 2" } },
+  { "evidence-in-version-1", "\"d\": 32", "\"d\": 32, \"evidence\": {}", { ": evidence needs format_version 2" } },
+  { "evidence-unknown", "\"pixels\": 100", "\"pixel\": 100", { "evidence.pixel is unknown", "pixels" }, TRUE },
+  { "evidence-without-rank", "\"rank\": [8, 10, 6], ", "", { "evidence.rank is missing" }, TRUE },
+  { "evidence-of-two-maps", "\"rank\": [8, 10, 6]", "\"rank\": [8, 10]", { "evidence.rank has 2 entries", "3" }, TRUE },
+  { "evidence-of-no-channels", "\"channels\": [12, 16, 8]", "\"channels\": [12, 0, 8]", { "evidence.channels is 0", "from 1" }, TRUE },
+  { "evidence-without-anchors", "[[[0.1, 1], [0.2, 2]]", "[[]", { "evidence.anchors has 0 entries", "1 to 64" }, TRUE },
+  { "evidence-flat-anchors", "[[[0.1, 1], [0.2, 2]]", "[[0.1, 1]", { "evidence.anchors is 0.1", "array" }, TRUE },
+  { "evidence-of-negative-anchors", "[0.2, 2]", "[0.2, -2]", { "evidence.anchors is -2" }, TRUE },
+  { "evidence-ratio-above-1", "\"ratio\": 0.6", "\"ratio\": 1.6", { "evidence.ratio is 1.6" }, TRUE },
+  { "evidence-near-1", "\"near\": 0.5", "\"near\": 1", { "evidence.near is 1" }, TRUE },
+  { "evidence-of-no-labels", "[\"cat\", \"dog\", \"person\"]", "[]", { "evidence speaks for", "labels is empty" }, TRUE },
   { "calibration-in-version-1", "\"d\": 32", "\"d\": 32, \"calibration\": {}", { ": calibration needs format_version 2" } },
   { "unknown-global-kind", "{ \"kind\": \"efficientnet_lite0\" } }", "{ \"kind\": \"mobilenet\" } }",
       { "global.backbone.kind is \"mobilenet\"", "mobilenet_v2", "resnet50" }, TRUE },
@@ -249,6 +285,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config/base", test_base);
   g_test_add_func ("/config/second", test_second);
   g_test_add_func ("/config/second-alone", test_second_alone);
+  g_test_add_func ("/config/evidence-defaults", test_evidence_defaults);
   g_test_add_func ("/config/nano", test_nano);
   g_test_add_func ("/config/deep", test_deep);
   g_test_add_func ("/config/no-file", test_no_file);

@@ -2,6 +2,7 @@
 #include "engine-fixture.h"
 
 #include "core/engine/engine-private.h"
+#include "tests/tiny-config.h"
 
 #include <math.h>
 #include <string.h>
@@ -49,6 +50,78 @@ test_all_pairs (void)
     g_assert_true (o->x >= 0 && o->y >= 0 && o->x + o->width <= 1.00001f && o->y + o->height <= 1.00001f);
     g_assert_null (o->mask);
   }
+}
+
+/* NETWORK.md, "evidence": what speaks for the nearest of the model's own labels (cat, dog, person), by how near it is. */
+static gdouble
+expected_evidence (const UpiEncoding *encoding, const UpiLabels *labels, const UpiLabels *own, guint region, guint label)
+{
+  const gfloat *speaks = upi_encoding_part (encoding, encoding->layout->evidence) + region * 3;
+  gdouble best = -1;
+  guint nearest = 0;
+
+  for (guint k = 0; k < 3; k++) {
+    gdouble c = cosine (labels->embeddings + label * 48, own->embeddings + k * 48, 48);
+    if (c > best) {
+      best = c;
+      nearest = k;
+    }
+  }
+  return CLAMP ((best - 0.5) / 0.5, 0, 1) * speaks[nearest];
+}
+
+static gdouble
+logit (gdouble p)
+{
+  return log (p / (1 - p));
+}
+
+/* A model with class evidence adds it to the logits of its own labels and of words near them, whichever list comes first, in batches too. */
+static void
+test_evidence (void)
+{
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
+  };
+  gchar *model = fixture_write_model ("\"format_version\": 1", "\"format_version\": 2" UPI_TINY_EVIDENCE);
+  UpiEngineOptions engine_options = {
+    .size = sizeof (UpiEngineOptions), .model = model, .device = "cpu", .threads = 1, .batch_size = 2, .batch_timeout_us = G_USEC_PER_SEC
+  };
+  g_autoptr (UpiEngine) engine = upi_engine_open (&engine_options, NULL, NULL);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "dogs,cat,a red car,xyz"); /* before the own ones were asked for */
+  g_autoptr (UpiLabels) own = fixture_labels (engine, "cat,dog,person");
+  UpiTicket *tickets[2];
+  gdouble shared = 0, most = 0;
+
+  tickets[0] = fixture_encode (engine, 3, 64, 64, NULL);
+  tickets[1] = fixture_encode (engine, 4, 64, 64, NULL);
+  for (guint t = 0; t < 2; t++) {
+    g_autoptr (UpiEncoding) encoding = fixture_take_encoding (tickets[t]);
+    g_autoptr (UpiDetections) all = upi_engine_detect (engine, encoding, labels, &options, NULL);
+
+    g_assert_cmpuint (encoding->layout->n_classes, ==, 3);
+    g_assert_cmpuint (all->n_objects, ==, 10 * 4);
+    for (guint i = 0; i < all->n_objects; i++) {
+      const UpiObject *o = &all->objects[i];
+      gdouble evidence = expected_evidence (encoding, labels, own, o->region, o->label);
+      gdouble foreground = 1 / (1 + exp (-upi_encoding_part (encoding, UPI_PART_FOREGROUND)[o->region]));
+      gdouble without = expected_score (encoding, labels, o->region, o->label);
+
+      /* p^(3/4) · f^(1/4) → the logit of p */
+      g_assert_cmpfloat_with_epsilon (
+          logit (pow (o->score / pow (foreground, 0.25), 4 / 3.)), logit (pow (without / pow (foreground, 0.25), 4 / 3.)) + evidence, 2e-3);
+      if (o->label == 1) {
+        const gfloat *speaks = upi_encoding_part (encoding, encoding->layout->evidence) + o->region * 3;
+        g_assert_cmpfloat_with_epsilon (evidence, speaks[0], 1e-4); /* a known label takes its own whole */
+        most = MAX (most, evidence);
+      } else if (evidence > 0) {
+        shared++;
+      }
+    }
+  }
+  g_assert_cmpfloat (most, >, 0.1);
+  g_assert_cmpfloat (shared, >, 0);
+  fixture_remove_model (model);
 }
 
 static void
@@ -404,6 +477,7 @@ main (int argc, char *argv[])
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/all-pairs", test_all_pairs);
+  g_test_add_func ("/engine/evidence", test_evidence);
   g_test_add_func ("/engine/one-class-a-region", test_one_class_a_region);
   g_test_add_func ("/engine/suppression", test_suppression);
   g_test_add_func ("/engine/label-thresholds", test_label_thresholds);

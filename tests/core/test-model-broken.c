@@ -72,6 +72,14 @@ break_second (TinyTensor *t, gpointer user_data)
   }
   if (g_str_equal (t->name, "global.backbone.blocks.0.depthwise.weight") || g_str_equal (t->name, "calibration.image.mean"))
     return FALSE;
+  if (g_str_equal (t->name, "evidence.squeeze.2.weight") || g_str_equal (t->name, "evidence.offset"))
+    return FALSE;
+  if (g_str_equal (t->name, "evidence.scale")) { /* [] */
+    t->rank = 1;
+    t->dim[0] = 1;
+  }
+  if (g_str_equal (t->name, "proposals.evidence.weight")) /* [32,3] */
+    t->dim[0]--;
   if (g_str_equal (t->name, "backbone.last.weight")) { /* [1280,320,1,1] */
     t->dim[0] = 320;
     t->dim[1] = 1280;
@@ -89,7 +97,9 @@ test_second (void)
 
   tiny_model_edit (directory, "model.safetensors", break_second, NULL);
   expect_error (directory,
-      (const gchar *const[]){ "missing:", "global.backbone.blocks.0.depthwise.weight", "calibration.image.mean",
+      (const gchar *const[]){ "missing:", "global.backbone.blocks.0.depthwise.weight", "evidence.squeeze.2.weight", "evidence.offset",
+          "proposals.evidence.weight: is F32 [31, 3], expected floating point [32, 3]",
+          "evidence.scale: is F32 [1], expected floating point []", "calibration.image.mean",
           "misshapen:", "\n    backbone.last.weight: is F32 [320, 1280, 1, 1], expected floating point [1280, 320, 1, 1]",
           "calibration.regions.covariance: is F32 [47, 48], expected floating point [48, 48]",
           "unused:", "global.backbone.last.bias (model.safetensors)", NULL });
@@ -148,6 +158,20 @@ test_nan (void)
     g_autofree gchar *element = g_strdup_printf ("element %" G_GSIZE_FORMAT " ", poisons[i].element);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
     expect_error (directory, (const gchar *const[]){ "model.safetensors", poisons[i].name, element, NULL });
+    tiny_model_remove (directory);
+  }
+}
+
+/* What the detector says for a class would count against it. */
+static void
+test_negative_evidence (void)
+{
+  static const Poison poisons[] = { { "evidence.scale", 0, -0.25f }, { "evidence.scale", 0, 0 } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
+    gchar *directory = tiny_model_write (SECOND, 1);
+    tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
+    expect_error (directory, (const gchar *const[]){ directory, "evidence.scale", i ? "is 0," : "is -0.25", "above 0", NULL });
     tiny_model_remove (directory);
   }
 }
@@ -228,6 +252,7 @@ main (int argc, char **argv)
   g_test_add_func ("/model/broken/second", test_second);
   g_test_add_func ("/model/broken/second-unasked", test_second_unasked);
   g_test_add_func ("/model/broken/nan", test_nan);
+  g_test_add_func ("/model/broken/negative-evidence", test_negative_evidence);
   g_test_add_func ("/model/broken/negative-variance", test_negative_variance);
   g_test_add_func ("/model/broken/token-ids", test_token_ids);
   g_test_add_func ("/model/broken/other-config", test_other_config);

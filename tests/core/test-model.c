@@ -95,7 +95,8 @@ check_batch (const gchar *config, guint width, guint height, guint batch, const 
   gchar *directory = tiny_model_write (config, 3);
   g_autoptr (UpiModel) model = tiny_model_open (directory);
   g_autoptr (GoldenRun) together = image_run (model, backend, batch, width, height), alone = image_run (model, backend, 1, width, height);
-  static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed", "keys.0", "values.1" };
+  static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed", "keys.0", "values.1",
+    "evidence" };
   gsize count = width * height * 3;
 
   for (guint item = 0; item < batch; item++)
@@ -104,7 +105,7 @@ check_batch (const gchar *config, guint width, guint height, guint batch, const 
   for (guint item = 0; item < batch; item++) {
     paint (golden_run_buffer (alone, "image", NULL), count, item);
     golden_run (alone);
-    for (guint i = 0; i < G_N_ELEMENTS (outputs); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS (outputs) - (upi_model_config (model)->has_evidence ? 0 : 1); i++) {
       gsize n, all;
       const gfloat *one = golden_run_buffer (alone, outputs[i], &n), *many = golden_run_buffer (together, outputs[i], &all);
       check_finite (alone, outputs[i]);
@@ -309,7 +310,8 @@ object_of_kind (const gchar *kind)
   return object;
 }
 
-/* nano's config with a text encoder of a few kilobytes: the image side is the same. second: with the encoders of the second generation. */
+/* nano's config with a text encoder of a few kilobytes: the image side is the same. second: with the encoders of the second generation, and the class
+ * predictors of its detector. */
 static gchar *
 nano_config (gboolean second)
 {
@@ -322,7 +324,13 @@ nano_config (gboolean second)
   g_assert_no_error (error);
   root = json_node_get_object (json_parser_get_root (parser));
   if (second) {
+    JsonNode *evidence = json_from_string ("{ \"channels\": [96, 160, 128], \"rank\": [72, 96, 96], \"extra\": [256, 512],"
+                                           "  \"anchors\": [[[0.1, 1], [0.2, 2], [0.2, 0.5]],"
+                                           "  [[0.35, 1], [0.35, 2], [0.35, 0.5], [0.35, 3], [0.35, 0.33], [0.42, 1]],"
+                                           "  [[0.5, 1], [0.5, 2], [0.5, 0.5], [0.5, 3], [0.5, 0.33], [0.57, 1]]] }",
+        NULL);
     json_object_set_int_member (root, "format_version", 2);
+    json_object_set_member (root, "evidence", evidence);
     json_object_set_object_member (root, "backbone", object_of_kind ("mobilenet_v2"));
     json_object_set_object_member (json_object_get_object_member (root, "global"), "backbone", object_of_kind ("efficientnet_lite0"));
   }

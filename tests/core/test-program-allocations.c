@@ -121,6 +121,7 @@ every_operation (void)
       p, upi_add (p, t, upi_reshape (p, x, UPI_SHAPE3 (1, 64, 16))), weight (p, UPI_SHAPE1 (16)), weight (p, UPI_SHAPE1 (16)), 1e-5f);
   best = upi_top_k (p, upi_slice (p, y, 2, 0, 1), 20);
   best = upi_distinct (p, upi_gather (p, boxes, best), best, 10, 0.5f);
+  t = upi_add (p, t, upi_anchor_max (p, boxes, t, boxes, 0.7f, 0));
   t = upi_gather (p, t, best);
   boxes = upi_gather (p, upi_box_refine (p, upi_slice (p, y, 2, 4, 4), boxes), best);
   t = upi_concat (p, (UpiValue[]){ upi_mean_tokens (p, t), upi_mul (p, t, upi_sine_position (p, boxes, 4)) }, 2, 1); /* [1,11,16] */

@@ -330,6 +330,39 @@ build_distinct (Parity *parity, const void *data)
   parity_output (parity, upi_distinct (p, boxes, indices, c->k, (gfloat) c->c / 100));
 }
 
+typedef struct {
+  ParityBig big;
+  gint n, boxes, anchors, anchor_batch, columns;
+  gfloat ratio, least;
+  ParityFill fill; /* of the boxes */
+} Anchors;
+
+static const Anchors anchor_max_cases[] = {
+  { FALSE, 1, 1, 1, 1, 1, 0.7f, -16, PARITY_FILL_UNIT },
+  { FALSE, 1, 9, 17, 1, 3, 0.7f, -16, PARITY_FILL_UNIT },
+  { FALSE, 3, 10, 301, 1, 80, 0.7f, 0, PARITY_FILL_UNIT },
+  { FALSE, 3, 7, 64, 3, 21, 0.5f, -1, PARITY_FILL_UNIT },
+  { FALSE, 3, 11, 130, 1, 133, 1, -16, PARITY_FILL_UNIT }, /* the best alone; more columns than threads of a block */
+  { FALSE, 3, 33, 64, 1, 5, 0.9f, -16, PARITY_FILL_TIES },
+  { FALSE, 1, 33, 40, 1, 6, 0.7f, 0, PARITY_FILL_NORMAL }, /* sides below 0, nothing overlapped */
+  { FALSE, 3, 40, 50, 1, 7, 0.7f, -2, PARITY_FILL_BROKEN },
+  { TRUE, 1, 100, 1656, 1, 80, 0.7f, 0, PARITY_FILL_UNIT },
+};
+
+static void
+build_anchor_max (Parity *parity, const void *data)
+{
+  const Anchors *c = data;
+  UpiProgram *p = parity_program (parity);
+  UpiValue boxes = parity_input (parity, UPI_SHAPE3 (c->n, c->boxes, 4), c->fill, 1);
+  UpiValue scores = parity_input (parity, UPI_SHAPE3 (c->n, c->anchors, c->columns), PARITY_FILL_NORMAL, 1);
+  UpiValue anchors = parity_input (parity, UPI_SHAPE3 (c->anchor_batch, c->anchors, 4), PARITY_FILL_UNIT, 1);
+
+  parity_name (parity, "n%d %d of n%d %dx%d ratio%g least%g fill%d", c->n, c->boxes, c->anchor_batch, c->anchors, c->columns,
+      (gdouble) c->ratio, (gdouble) c->least, c->fill);
+  parity_output (parity, upi_anchor_max (p, boxes, scores, anchors, c->ratio, c->least));
+}
+
 static const Choice embed_cases[] = {
   { FALSE, 1, 1, 12, 30, 0, PARITY_FILL_NORMAL, FALSE },
   { FALSE, 3, 7, 33, 11, 0, PARITY_FILL_NORMAL, FALSE },
@@ -420,6 +453,7 @@ const ParityFamily parity_row_families[] = {
   FAMILY (gather, 0),
   FAMILY (top_k, 0),
   FAMILY (distinct, 0),
+  FAMILY (anchor_max, 0),
   FAMILY (embed, 0),
   FAMILY (store_rows, 1e-12),
   FAMILY (sine, 1e-10),

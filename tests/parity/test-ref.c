@@ -318,6 +318,16 @@ test_boxes (void)
               &c, UPI_SHAPE3 (1, 4, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.6f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f)),
           ints (&c, UPI_SHAPE2 (1, 4), I (9, 3, 7, 5)), 4, 0.5f),
       9, 7, 3, 5);
+  /* the first box lies on anchor 0 and overlaps 1 by 0.6, 2 by 1/7; the second overlaps nothing; the third is no number */
+  for (guint ratio = 0; ratio < 2; ratio++) {
+    UpiValue boxes, scores, anchors;
+
+    c = new_case ();
+    boxes = input (&c, UPI_SHAPE3 (1, 3, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.1f, 0.1f, 0.1f, 0.1f, NAN, 0.5f, 0.4f, 0.4f));
+    scores = input (&c, UPI_SHAPE3 (1, 3, 2), F (1, -9, 0.5f, 2, 7, 7));
+    anchors = input (&c, UPI_SHAPE3 (1, 3, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.6f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f));
+    EXPECT (&c, upi_anchor_max (c.p, boxes, scores, anchors, ratio ? 0.5f : 0.7f, -3), 1, ratio ? 2 : -3, -3, -3, -3, -3);
+  }
 }
 
 int

@@ -240,6 +240,9 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
     state->units = items;
     state->scratch = (gsize) s->in[0].shape.dim[1] * 6 * sizeof (gfloat);
     break;
+  case UPI_OP_ANCHOR_MAX: /* five edges and the overlap of each anchor, whole vectors of any instruction set */
+    state->scratch = ((gsize) s->in[1].shape.dim[1] + 15) / 16 * 16 * 6 * sizeof (gfloat);
+    break;
   case UPI_OP_SINE_POSITION:
     prepare_sine (state, s);
     break;

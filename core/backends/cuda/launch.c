@@ -234,6 +234,9 @@ launch_kernel (const Step *s)
   case UPI_OP_DISTINCT:
     return upi_cuda_distinct (type, stream, in[0].data, x, in[1].data, upi_tensor_step (&in[1], 0), out->data, upi_tensor_step (out, 0),
         s->op->u.distinct.count, s->op->u.distinct.limit);
+  case UPI_OP_ANCHOR_MAX:
+    return upi_cuda_anchor_max (type, stream, in[0].data, x, in[1].data, upi_cuda_view (&in[1]), in[2].data, item_view (&in[2]), out->data,
+        y, s->op->u.anchor_max.ratio, s->op->u.anchor_max.least);
   case UPI_OP_SINE_POSITION:
     return upi_cuda_sine_position (type, stream, in[0].data, x, out->data, y);
   case UPI_OP_BOX_REFINE:

@@ -21,6 +21,7 @@ static const UpiRefFunc functions[UPI_OP_COUNT] = {
   [UPI_OP_GATHER] = upi_ref_gather,
   [UPI_OP_TOP_K] = upi_ref_top_k,
   [UPI_OP_DISTINCT] = upi_ref_distinct,
+  [UPI_OP_ANCHOR_MAX] = upi_ref_anchor_max,
   [UPI_OP_SINE_POSITION] = upi_ref_sine_position,
   [UPI_OP_BOX_REFINE] = upi_ref_box_refine,
   [UPI_OP_L2_NORM] = upi_ref_l2_norm,

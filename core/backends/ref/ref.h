@@ -30,6 +30,7 @@ void upi_ref_mean_tokens (const UpiStep *step);
 void upi_ref_gather (const UpiStep *step);
 void upi_ref_top_k (const UpiStep *step);
 void upi_ref_distinct (const UpiStep *step);
+void upi_ref_anchor_max (const UpiStep *step);
 void upi_ref_embed (const UpiStep *step);
 void upi_ref_store_rows (const UpiStep *step);
 void upi_ref_sine_position (const UpiStep *step);

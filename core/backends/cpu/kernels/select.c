@@ -1,9 +1,10 @@
-/* Anchors and boxes: top-k, distinct boxes, sine position, box refinement. */
+/* Anchors and boxes: top-k, distinct boxes, what anchors say of a box, sine position, box refinement. */
 #include "core/backends/cpu/kernels/rows.h"
 #include "core/backends/cpu/kernels/vector.h"
 
 void KERNEL (top_k) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (distinct) (const UpiStep *s, gint begin, gint end, void *scratch);
+void KERNEL (anchor_max) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (sine_position) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (box_refine) (const UpiStep *s, gint begin, gint end, void *scratch);
 
@@ -116,6 +117,81 @@ KERNEL (distinct) (const UpiStep *s, gint begin, gint end, void *scratch)
     }
     for (gint i = 0; found < count; i++)
       out[found++] = behind[i];
+  }
+}
+
+/* Of an item's anchors [A,4] the edges x0, y0, x1, y1 and the area, room each; what fills the last vector overlaps nothing. */
+static void
+anchor_edges (const UpiTensor *anchors, gint n, gfloat *edges, gint room)
+{
+  const gint total = anchors->shape.dim[1];
+  const gfloat *item = (const gfloat *) anchors->data + (anchors->shape.dim[0] == 1 ? 0 : (gssize) n * anchors->stride[0]);
+
+  for (gint a = 0; a < room; a++) {
+    const gfloat *box = item + (gssize) MIN (a, total - 1) * anchors->stride[1];
+    gfloat sides[2];
+
+    for (gint axis = 0; axis < 2; axis++) {
+      edges[axis * room + a] = a < total ? box[axis] - box[2 + axis] / 2 : 0;
+      edges[(2 + axis) * room + a] = a < total ? box[axis] + box[2 + axis] / 2 : 0;
+      sides[axis] = MAX (edges[(2 + axis) * room + a] - edges[axis * room + a], 0.0f);
+    }
+    edges[4 * room + a] = sides[0] * sides[1];
+  }
+}
+
+/* IoU of a box (cx, cy, w, h) with every anchor; returns the largest, 0 if it is no number. */
+static gfloat
+anchor_overlaps (const gfloat *box, const gfloat *edges, gint room, gfloat *overlaps)
+{
+  const gfloat x0 = box[0] - box[2] / 2, x1 = box[0] + box[2] / 2, y0 = box[1] - box[3] / 2, y1 = box[1] + box[3] / 2;
+  const gfloat area = MAX (x1 - x0, 0.0f) * MAX (y1 - y0, 0.0f);
+  const vf zero = vset (0);
+  vf best = zero;
+
+  if (isnan (x0) || isnan (x1) || isnan (y0) || isnan (y1))
+    return 0;
+  for (gint a = 0; a < room; a += VL) {
+    vf w = vmin (vload (edges + 2 * room + a), vset (x1)) - vmax (vload (edges + a), vset (x0));
+    vf h = vmin (vload (edges + 3 * room + a), vset (y1)) - vmax (vload (edges + room + a), vset (y0));
+    vf inter = vmax (w, zero) * vmax (h, zero);
+    vf iou = inter / vmax (vload (edges + 4 * room + a) + area - inter, vset (1e-9f));
+
+    vstore (overlaps + a, iou);
+    best = vmax (iou, best);
+  }
+  return vmax_across (best);
+}
+
+/* Units: boxes of all items. scratch: 6 numbers an anchor. */
+void
+KERNEL (anchor_max) (const UpiStep *s, gint begin, gint end, void *scratch)
+{
+  const UpiTensor *boxes = &s->in[0], *scores = &s->in[1], *anchors = &s->in[2], *y = &s->out;
+  const UpiAnchorMax *attributes = &s->op->u.anchor_max;
+  const gint count = boxes->shape.dim[1], total = scores->shape.dim[1], columns = scores->shape.dim[2], room = (total + 15) / 16 * 16;
+  gfloat *edges = scratch, *overlaps = edges + 5 * (gssize) room;
+  gint of = -1; /* the item whose anchors the edges are */
+
+  for (gint unit = begin; unit < end; unit++) {
+    gint n = unit / count, m = unit % count, item = anchors->shape.dim[0] == 1 ? 0 : n;
+    gfloat *out = (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) m * y->stride[1];
+    gfloat best;
+
+    if (item != of)
+      anchor_edges (anchors, item, edges, room);
+    of = item;
+    best = anchor_overlaps (
+        (const gfloat *) boxes->data + (gssize) n * boxes->stride[0] + (gssize) m * boxes->stride[1], edges, room, overlaps);
+    for (gint k = 0; k < columns; k++)
+      out[k] = attributes->least;
+    for (gint a = 0; a < total && best > 0; a++) {
+      const gfloat *score = (const gfloat *) scores->data + (gssize) n * scores->stride[0] + (gssize) a * scores->stride[1];
+
+      if (overlaps[a] >= attributes->ratio * best)
+        for (gint k = 0; k < columns; k++)
+          out[k] = MAX (out[k], score[k]);
+    }
   }
 }
 

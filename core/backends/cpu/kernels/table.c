@@ -23,6 +23,7 @@ DECLARE (mean_tokens)
 DECLARE (gather)
 DECLARE (top_k)
 DECLARE (distinct)
+DECLARE (anchor_max)
 DECLARE (sine_position)
 DECLARE (box_refine)
 DECLARE (l2_norm)
@@ -56,6 +57,7 @@ const UpiCpuKernels KERNEL (kernels) = {
     [UPI_OP_GATHER] = KERNEL (gather),
     [UPI_OP_TOP_K] = KERNEL (top_k),
     [UPI_OP_DISTINCT] = KERNEL (distinct),
+    [UPI_OP_ANCHOR_MAX] = KERNEL (anchor_max),
     [UPI_OP_SINE_POSITION] = KERNEL (sine_position),
     [UPI_OP_BOX_REFINE] = KERNEL (box_refine),
     [UPI_OP_L2_NORM] = KERNEL (l2_norm),

@@ -1,4 +1,4 @@
-/* Boxes: distinct ones among candidates, sine position embedding of (cx, cy, w, h), iterative refinement. Views [1,N,Q,C]; small. */
+/* Boxes: distinct ones among candidates, what anchors say of one, sine position embedding of (cx, cy, w, h), iterative refinement. Views [1,N,Q,C]; small. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 128
@@ -72,6 +72,73 @@ distinct_kernel (const T *boxes, UpiCudaView bv, const int *indices, int index_s
     if (place < count)
       out[(long) n * out_stride + place] = indices[(long) n * index_stride + i];
   }
+}
+
+/* IoU of boxes (cx, cy, w, h); sides below 0 are none; 0 where it is no number. */
+template <typename T>
+static __device__ float
+overlap (const T *a, const T *b)
+{
+  float aw = upi_load (a + 2) / 2, ah = upi_load (a + 3) / 2, bw = upi_load (b + 2) / 2, bh = upi_load (b + 3) / 2;
+  float ax0 = upi_load (a) - aw, ax1 = upi_load (a) + aw, ay0 = upi_load (a + 1) - ah, ay1 = upi_load (a + 1) + ah;
+  float bx0 = upi_load (b) - bw, bx1 = upi_load (b) + bw, by0 = upi_load (b + 1) - bh, by1 = upi_load (b + 1) + bh;
+  float inter = fmaxf (fminf (ax1, bx1) - fmaxf (ax0, bx0), 0.0f) * fmaxf (fminf (ay1, by1) - fmaxf (ay0, by0), 0.0f);
+  float areas = fmaxf (ax1 - ax0, 0.0f) * fmaxf (ay1 - ay0, 0.0f) + fmaxf (bx1 - bx0, 0.0f) * fmaxf (by1 - by0, 0.0f);
+  float sum = ax0 + ax1 + ay0 + ay1;
+
+  return sum == sum ? inter / fmaxf (areas - inter, 1e-9f) : 0.0f; /* fminf and fmaxf lose a NaN */
+}
+
+/* A block a box: the best overlap, then the scores of the anchors that come near it, a tile of anchors at a time, a thread a column. */
+template <typename T>
+static __global__ void
+anchor_max_kernel (const T *boxes, UpiCudaView bv, const T *scores, UpiCudaView sv, const T *anchors, UpiCudaView av, T *y, UpiCudaView yv,
+    float ratio, float least)
+{
+  UPI_SHARED (float, tile); /* [BLOCK] */
+  int n = blockIdx.y, m = blockIdx.x, total = sv.dim[2], columns = sv.dim[3];
+  const T *box = boxes + upi_at (bv, 0, n, m);
+  float best = 0.0f;
+
+  for (int a = threadIdx.x; a < total; a += BLOCK)
+    best = fmaxf (best, overlap (box, anchors + upi_at (av, 0, n, a)));
+  tile[threadIdx.x] = best;
+  for (int half = BLOCK / 2; half > 0; half /= 2) {
+    __syncthreads ();
+    if (threadIdx.x < half)
+      tile[threadIdx.x] = fmaxf (tile[threadIdx.x], tile[threadIdx.x + half]);
+  }
+  __syncthreads ();
+  best = tile[0];
+  for (int first_column = 0; first_column < columns; first_column += BLOCK) {
+    int k = first_column + threadIdx.x;
+    float most = least;
+
+    for (int first = 0; first < total; first += BLOCK) {
+      int end = min (BLOCK, total - first);
+
+      __syncthreads (); /* the last tile was read */
+      if (threadIdx.x < end)
+        tile[threadIdx.x] = overlap (box, anchors + upi_at (av, 0, n, first + threadIdx.x));
+      __syncthreads ();
+      for (int i = 0; i < end && k < columns && best > 0.0f; i++)
+        if (tile[i] >= ratio * best)
+          most = fmaxf (most, upi_load (scores + upi_at (sv, 0, n, first + i) + k));
+    }
+    if (k < columns)
+      upi_store (y + upi_at (yv, 0, n, m) + k, most);
+  }
+}
+
+extern "C" cudaError_t
+upi_cuda_anchor_max (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const void *scores, UpiCudaView sv,
+    const void *anchors, UpiCudaView av, void *y, UpiCudaView yv, float ratio, float least)
+{
+  dim3 grid (bv.dim[2], bv.dim[1]);
+
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH ((anchor_max_kernel<T>), grid, BLOCK, BLOCK * sizeof (float), stream, (const T *) boxes, bv, (const T *) scores, sv,
+          (const T *) anchors, av, (T *) y, yv, ratio, least));
 }
 
 extern "C" cudaError_t

@@ -63,6 +63,9 @@ upi_cuda_top_k (UpiCudaType type, cudaStream_t stream, const void *scores, UpiCu
 /* boxes.cu: views [1,N,Q,C] */
 cudaError_t upi_cuda_distinct (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const int *indices,
     int index_stride, int *out, int out_stride, int count, float limit);
+/* anchors [1,N or 1,A,4] with an item's stride of 0 for one for all */
+cudaError_t upi_cuda_anchor_max (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const void *scores,
+    UpiCudaView sv, const void *anchors, UpiCudaView av, void *y, UpiCudaView yv, float ratio, float least);
 cudaError_t upi_cuda_sine_position (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv);
 cudaError_t upi_cuda_box_refine (UpiCudaType type, cudaStream_t stream, const void *delta, UpiCudaView dv, const void *reference,
     UpiCudaView rv, void *y, UpiCudaView yv);
