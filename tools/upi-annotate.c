@@ -233,6 +233,18 @@ drain (Run *run, GError **error)
   return TRUE;
 }
 
+/* Where in the clip the frame is: its first one need not have PTS 0 (B-frames, MPEG-TS). Seconds; -1: not known. */
+static gdouble
+place_in_clip (GstSample *sample)
+{
+  const GstSegment *segment = gst_sample_get_segment (sample);
+  GstClockTime pts = GST_BUFFER_PTS (gst_sample_get_buffer (sample)), time = GST_CLOCK_TIME_NONE;
+
+  if (segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID (pts))
+    time = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts);
+  return GST_CLOCK_TIME_IS_VALID (time) ? (gdouble) time / GST_SECOND : -1;
+}
+
 static gboolean
 submit (Run *run, const AnnotateFile *file, GstSample *sample, gboolean is_clip, GError **error)
 {
@@ -247,7 +259,7 @@ submit (Run *run, const AnnotateFile *file, GstSample *sample, gboolean is_clip,
     upi_engine_nearest_size (run->engine, display_width, display_height, &width, &height);
   work = g_new0 (Work, 1);
   work->frame = (AnnotateFrame){ file->path, file->id >= 0 ? file->id : run->next_id++, file->id >= 0,
-    is_clip && GST_CLOCK_TIME_IS_VALID (pts) ? pts / 1e9 : -1, image.width, image.height };
+    is_clip ? place_in_clip (sample) : -1, image.width, image.height };
   work->encode = upi_engine_encode (run->engine, &image, width, height, pts, NULL, NULL, error);
   if (!work->encode) {
     work_free (work);

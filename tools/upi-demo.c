@@ -221,7 +221,7 @@ report (Demo *demo, const Options *options)
   upi_time_shares_print (demo->shares, options->model, options->device);
   g_print ("\n  %s/overlay.mkv    the annotated video, captions as a subtitle track\n"
            "  %s/captions.vtt   captions as WebVTT\n"
-           "  %s/objects.jsonl  one line a frame: PTS, objects with label, score, box\n"
+           "  %s/objects.jsonl  one line a frame: times, objects with label, score, box\n"
            "  %s/sheet.png      contact sheet\n",
       options->out, options->out, options->out, options->out);
 }

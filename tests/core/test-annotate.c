@@ -156,6 +156,29 @@ test_folder_and_clip (void)
   g_assert_true (g_str_has_suffix (json_object_get_string_member (json_array_get_object_element (captions, 1), "file_name"), "b.jpg"));
 }
 
+/* A clip with B-frames: its first PTS is 200 ms, and is where the clip begins. */
+static void
+test_times_of_clip (void)
+{
+  g_autoptr (GstElementFactory) encoder = gst_element_factory_find ("x264enc");
+  g_autoptr (GstElementFactory) decoder = gst_element_factory_find ("avdec_h264");
+  g_autoptr (JsonArray) captions = NULL;
+
+  if (encoder == NULL || decoder == NULL) {
+    g_test_skip ("no x264enc or no avdec_h264 on this system");
+    return;
+  }
+  make ("late.mp4",
+      "videotestsrc num-buffers=6 ! video/x-raw,format=I420,width=64,height=48,framerate=10/1 ! x264enc bframes=3 b-adapt=false ! "
+      "h264parse "
+      "! mp4mux");
+  g_assert_cmpint (run (NULL, "--no-objects --captions late.json late.mp4"), ==, 0);
+  captions = read_list ("late.json");
+  g_assert_cmpuint (json_array_get_length (captions), ==, 6);
+  for (guint i = 0; i < 6; i++)
+    g_assert_cmpfloat_with_epsilon (json_object_get_double_member (json_array_get_object_element (captions, i), "time"), i * 0.1, 0.002);
+}
+
 static void
 test_coco (void)
 {
@@ -326,6 +349,7 @@ main (int argc, char *argv[])
 
   g_test_add_func ("/annotate/picture", test_picture);
   g_test_add_func ("/annotate/folder-and-clip", test_folder_and_clip);
+  g_test_add_func ("/annotate/times-of-clip", test_times_of_clip);
   g_test_add_func ("/annotate/coco", test_coco);
   g_test_add_func ("/annotate/classes-and-embeddings", test_lines);
   g_test_add_func ("/annotate/errors-say-what", test_errors);
