@@ -175,6 +175,24 @@ take_segment (GstUpiCaptionStream *stream, const GstUpiStreamTime *time)
   push_segment (stream);
 }
 
+/* The end of the segment, on the text's own line. */
+static void
+take_segment_done (GstUpiCaptionStream *stream, GstEvent *event, const GstUpiStreamTime *time)
+{
+  GstFormat format;
+  gint64 position;
+
+  gst_event_parse_segment_done (event, &format, &position);
+  guint64 end = GST_CLOCK_TIME_NONE;
+  if (format == GST_FORMAT_TIME && position >= 0 && stream->text_time == GST_UPI_TEXT_TIME_RUNNING)
+    end = gst_segment_to_running_time (&time->segment, GST_FORMAT_TIME, (guint64) position);
+  else if (format == GST_FORMAT_TIME && position >= 0)
+    end = gst_segment_to_stream_time (&time->segment, GST_FORMAT_TIME, (guint64) position);
+  g_mutex_lock (&stream->lock);
+  queue_event (stream, gst_event_new_segment_done (GST_FORMAT_TIME, (gint64) end));
+  g_mutex_unlock (&stream->lock);
+}
+
 /* Where on the text's own line a frame without caption is. */
 static GstClockTime
 gap_pts (const GstUpiCaptionStream *stream, const GstUpiStreamTime *time, const GstUpiFrameTime *frame)
@@ -230,11 +248,13 @@ gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event,
     take_segment (stream, time);
     break;
   case GST_EVENT_EOS:
-  case GST_EVENT_SEGMENT_DONE:
     g_mutex_lock (&stream->lock);
-    stream->eos |= GST_EVENT_TYPE (event) == GST_EVENT_EOS;
+    stream->eos = TRUE;
     queue_event (stream, gst_event_ref (event));
     g_mutex_unlock (&stream->lock);
+    break;
+  case GST_EVENT_SEGMENT_DONE:
+    take_segment_done (stream, event, time);
     break;
   case GST_EVENT_FLUSH_START:
   case GST_EVENT_FLUSH_STOP:

@@ -113,11 +113,18 @@ first_pts (const GstUpiStreamTime *time, GstClockTime duration)
   return segment->stop - MIN (duration, segment->stop - segment->start);
 }
 
+/* Never beyond what is a time. */
+static GstClockTime
+add (GstClockTime pts, GstClockTime duration)
+{
+  return pts > G_MAXINT64 ? pts : MIN (pts + MIN (duration, G_MAXINT64), G_MAXINT64);
+}
+
 static GstClockTime
 following_pts (const GstUpiStreamTime *time, GstClockTime pts, GstClockTime duration)
 {
   if (time->segment.rate > 0)
-    return pts + duration;
+    return add (pts, duration);
   return pts - MIN (duration, pts);
 }
 
@@ -155,7 +162,7 @@ gst_upi_stream_time_take_frame (GstUpiStreamTime *time, GstClockTime pts, GstClo
   gboolean timed = has_pts && time->is_time && is_inside (segment, pts);
   pts = clip (segment, pts);
   GstClockTime stream_time = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts);
-  GstClockTime end = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, clip (segment, pts + step));
+  GstClockTime end = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, clip (segment, add (pts, step)));
   gboolean known = GST_CLOCK_TIME_IS_VALID (stream_time) && GST_CLOCK_TIME_IS_VALID (end);
   GstClockTime low = known ? MIN (stream_time, end) : GST_CLOCK_TIME_NONE, high = known ? MAX (stream_time, end) : GST_CLOCK_TIME_NONE;
   if (time->after_segment)

@@ -102,6 +102,8 @@ check (const Options *o, GError **error)
             "more";
   else if (o->threshold < 0 || o->threshold > 1 || o->iou_threshold < 0)
     wrong = "--threshold is from 0 to 1, --iou-threshold 0 or more";
+  else if (o->beam_size > UPI_MAX_BEAM_SIZE || !(o->length_penalty >= 0 && o->length_penalty <= UPI_MAX_LENGTH_PENALTY))
+    wrong = "--beam-size is up to " G_STRINGIFY (UPI_MAX_BEAM_SIZE) ", --length-penalty from 0 to " G_STRINGIFY (UPI_MAX_LENGTH_PENALTY);
   if (wrong)
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, wrong);
   return !wrong;

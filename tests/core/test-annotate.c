@@ -254,6 +254,8 @@ test_errors (void)
     { "-o objects.json note.txt", "note.txt" },
     { "--max-objects 0 a.png", "--max-objects" },
     { "--threshold 7 a.png", "--threshold" },
+    { "--captions x.json --beam-size 17 a.png", "--beam-size" },
+    { "--captions x.json --beam-size 2 --length-penalty=-1 a.png", "--length-penalty" },
     { "--no-such-option a.png", "--no-such-option" },
   };
 

@@ -163,6 +163,27 @@ test_text_segment (void)
   }
 }
 
+/* The end of a segment that is played in a loop is said in the text's own times. */
+static void
+test_segment_done (void)
+{
+  Fixture f = fixture_new (BLOCK "interval=200000000", TRUE);
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.flags = GST_SEGMENT_FLAG_SEGMENT;
+  segment.start = 5 * 40 * GST_MSECOND;
+  segment.stop = 7 * 40 * GST_MSECOND;
+  segment.time = 0;
+  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&segment)));
+  fixture_push (&f, 5, 7);
+  fixture_pull (&f, 5, 7);
+  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment_done (GST_FORMAT_TIME, (gint64) (7 * 40 * GST_MSECOND))));
+  g_autofree gchar *record = text_sink_take (f.text, "segment-done 2");
+  g_assert_true (g_str_has_suffix (record, "segment 0, text 0 for 200, gap 1, segment-done 2"));
+  fixture_free (&f);
+}
+
 /* ---- messages and meta ----------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -584,6 +605,7 @@ main (int argc, char **argv)
   g_test_add_func ("/caption/text-stream", test_text_stream);
   g_test_add_func ("/caption/every-encoding", test_every_encoding);
   g_test_add_func ("/caption/text-segment", test_text_segment);
+  g_test_add_func ("/caption/segment-done", test_segment_done);
   g_test_add_func ("/caption/video-gap", test_video_gap);
   g_test_add_func ("/caption/messages", test_messages);
   g_test_add_func ("/caption/meta", test_meta);

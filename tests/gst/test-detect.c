@@ -346,7 +346,6 @@ test_line_ends (void)
   static const gchar *const ends[] = { "\n", "\r\n", "\r", "\n\r\r\n" };
 
   for (guint i = 0; i < G_N_ELEMENTS (ends); i++) {
-    g_autoptr (GError) error = NULL;
     g_autofree gchar *bytes = g_strjoin (ends[i], "cat", "red car\t0.25", "bird", NULL), *path = write_file (bytes, -1);
     g_autofree gchar *description = g_strdup_printf (ENCODER "! upidetect labels-file=%s " ALL, path);
     Stream *s = stream_new (description, FALSE);

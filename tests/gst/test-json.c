@@ -310,7 +310,7 @@ test_full_disk (void)
   g_assert_nonnull (strstr (warning, "/dev/full"));
   g_assert_nonnull (strstr (warning, "on-error"));
   g_object_get (json, "stats", &stats, NULL);
-  g_assert_true (gst_structure_get_uint64 (stats, "written", &written) && gst_structure_get_uint64 (stats, "lost", &lost));
+  g_assert_true (gst_structure_get (stats, "written", G_TYPE_UINT64, &written, "lost", G_TYPE_UINT64, &lost, NULL));
   g_assert_cmpuint (written, ==, 0);
   g_assert_cmpuint (lost, ==, 3);
   gst_util_set_object_arg (G_OBJECT (json), "on-error", "stop");

@@ -135,6 +135,19 @@ test_bytes (void)
   }
 }
 
+/* Times do not wrap, whatever a frame counts for. */
+static void
+test_end_of_time (void)
+{
+  GstUpiStreamTime time = new_time ();
+
+  take_segment (&time, 1, 0, GST_CLOCK_TIME_NONE, 0, 0);
+  time.count_step = G_MAXINT64;
+  g_assert_cmpuint (counted (&time, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE), ==, 0);
+  for (guint i = 0; i < 3; i++)
+    g_assert_cmpuint (counted (&time, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE), ==, G_MAXINT64);
+}
+
 /* ---- what ends state ------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -242,6 +255,7 @@ main (int argc, char **argv)
   g_test_add_func ("/stream-time/times", test_times);
   g_test_add_func ("/stream-time/without-pts", test_without_pts);
   g_test_add_func ("/stream-time/bytes", test_bytes);
+  g_test_add_func ("/stream-time/end-of-time", test_end_of_time);
   g_test_add_func ("/stream-time/flush-and-stream", test_flush_and_stream);
   g_test_add_func ("/stream-time/segment-that-goes-on", test_segment_that_goes_on);
   g_test_add_func ("/stream-time/segment-that-jumps", test_segment_that_jumps);

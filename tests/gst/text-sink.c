@@ -57,6 +57,7 @@ text_event (GstPad *pad, GstObject *parent, GstEvent *event)
   const GstSegment *segment;
   const gchar *id;
   GstClockTime pts, duration;
+  gint64 position;
 
   g_mutex_lock (&sink->lock);
   switch (GST_EVENT_TYPE (event)) {
@@ -79,6 +80,10 @@ text_event (GstPad *pad, GstObject *parent, GstEvent *event)
           duration == FRAME ? g_strdup_printf ("gap %d", (gint) (pts / FRAME))
                             : g_strdup_printf ("gap %d to %d", (gint) (pts / FRAME), (gint) ((pts + duration) / FRAME)));
     }
+    break;
+  case GST_EVENT_SEGMENT_DONE:
+    gst_event_parse_segment_done (event, NULL, &position);
+    write_down (sink, g_strdup_printf ("segment-done %d", (gint) (position / (gint64) FRAME)));
     break;
   case GST_EVENT_FLUSH_START:
   case GST_EVENT_FLUSH_STOP:
