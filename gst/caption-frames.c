@@ -306,6 +306,8 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   g_autofree gchar *text = NULL;
   if (never_wait)
     set_latency (self, 0, FALSE);
+  if (gst_upi_content_is_encoded (content) && gst_upi_content_get_encoding (content) == NULL)
+    gst_upi_encoding_life_missing (&self->life, content);
   if (!GST_CLOCK_TIME_IS_VALID (duration))
     duration = UNKNOWN_DURATION;
 
@@ -341,5 +343,6 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   push_text (self, text, &frame, duration);
   if (self->shown.text != NULL && self->shown.text[0] != '\0')
     buffer = attach_caption (self, buffer);
+  buffer = gst_upi_encoding_life_filter_buffer (&self->life, buffer);
   return combine_flows (self, gst_pad_push (self->srcpad, buffer));
 }

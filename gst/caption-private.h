@@ -7,6 +7,7 @@
 #include "gst/caption-request.h"
 #include "gst/caption-schedule.h"
 #include "gst/caption-stream.h"
+#include "gst/encoding-life.h"
 #include "gst/stream-time.h"
 
 G_BEGIN_DECLS
@@ -25,6 +26,7 @@ typedef struct {
 struct _GstUpiCaptionElement {
   GstElement parent;
   GstPad *sinkpad, *srcpad;
+  GstUpiEncodingLife life;
 
   /* object lock */
   GstClockTime interval;

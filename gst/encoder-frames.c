@@ -322,6 +322,7 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
     if (item->block && item->slot != NULL)
       out->latency = (GstClockTime) (item->slot->done_us - item->slot->requested_us) * GST_USECOND;
     out->buffer = g_steal_pointer (&item->buffer);
+    out->is_buffer = TRUE;
     out->block = item->block;
   } else {
     out->event = g_steal_pointer (&item->event);
@@ -335,10 +336,8 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
 void
 gst_upi_frames_popped (GstUpiFrames *frames, GstUpiItem *item, gboolean answer)
 {
-  gboolean was_buffer = item->content != NULL;
-
   g_mutex_lock (&frames->lock);
-  if (was_buffer)
+  if (item->is_buffer)
     frames->n_buffers--;
   if (frames->taken_query != NULL) {
     frames->taken_query->answer = answer;

@@ -22,7 +22,8 @@ typedef struct {
   GstBuffer *buffer;
   GstEvent *event;
   GstQuery *query;        /* borrowed from the thread that waits for it */
-  GstUpiContent *content; /* what @buffer leaves with, never NULL */
+  gboolean is_buffer;     /* it was one, also when @buffer has left */
+  GstUpiContent *content; /* what @buffer leaves with */
   GError *error;          /* the first failure met on the way to this frame */
   gboolean block;         /* policy of the frame */
   GstClockTime latency;   /* time its own encoding took from the request on, or NONE */

@@ -320,7 +320,10 @@ send_frame (GstUpiEncoder *self, GstUpiItem *item)
 
   GstBuffer *buffer = gst_buffer_make_writable (g_steal_pointer (&item->buffer));
   GstClockTime pts = GST_BUFFER_PTS (buffer), inferred = gst_upi_content_get_inference_pts (item->content);
-  gst_buffer_add_upi_meta (buffer, item->content);
+  GstUpiContent *content = gst_upi_encoding_life_filter (&self->life, item->content);
+  gst_buffer_add_upi_meta (buffer, content);
+  gst_upi_content_unref (content);
+  g_clear_pointer (&item->content, gst_upi_content_unref); /* the push may take long */
   if (GST_CLOCK_TIME_IS_VALID (pts) && GST_CLOCK_TIME_IS_VALID (inferred))
     gst_upi_stats_add_age (self->stats, pts > inferred ? pts - inferred : 0);
 
@@ -419,4 +422,5 @@ gst_upi_encoder_init_pads (GstUpiEncoder *self)
   gst_pad_set_activatemode_function (self->srcpad, src_activate_mode);
   GST_PAD_SET_PROXY_CAPS (self->srcpad);
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
+  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), self->srcpad);
 }

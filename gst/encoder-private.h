@@ -9,6 +9,7 @@
 #include "gst/encoder-frames.h"
 #include "gst/encoder-image.h"
 #include "gst/encoder-stats.h"
+#include "gst/encoding-life.h"
 #include "gst/stream-time.h"
 
 G_BEGIN_DECLS
@@ -25,6 +26,7 @@ G_DECLARE_FINAL_TYPE (GstUpiEncoder, gst_upi_encoder, GST, UPI_ENCODER, GstEleme
 struct _GstUpiEncoder {
   GstElement parent;
   GstPad *sinkpad, *srcpad;
+  GstUpiEncodingLife life;
   GstUpiFrames *frames;
   GstUpiStats *stats;
 

@@ -51,6 +51,8 @@ gst_upi_encoder_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
 
   if (GST_QUERY_TYPE (query) == GST_QUERY_CONTEXT && answer_context (self, query))
     return TRUE;
+  if (gst_upi_encoding_life_is_query (query)) /* frames leave with an encoding of their own, whoever reads it */
+    return FALSE;
   if (!GST_QUERY_IS_SERIALIZED (query))
     return gst_pad_query_default (pad, parent, query);
   gboolean answer = gst_upi_frames_push_query (self->frames, query);

@@ -51,7 +51,7 @@ GST_DEBUG_CATEGORY (gst_upi_caption_debug);
 
 #define DEFAULT_TEXT_TIME GST_UPI_TEXT_TIME_STREAM
 
-enum { PROP_0, PROP_INTERVAL, PROP_MAX_TOKENS, PROP_BEAM_SIZE, PROP_LENGTH_PENALTY, PROP_TEXT_TIME, PROP_STATS };
+enum { PROP_0, PROP_INTERVAL, PROP_MAX_TOKENS, PROP_BEAM_SIZE, PROP_LENGTH_PENALTY, PROP_TEXT_TIME, PROP_STATS, PROP_KEEP_ENCODING };
 
 static gpointer gst_upi_caption_parent_class;
 static void gst_upi_caption_class_init (gpointer klass, gpointer data);
@@ -129,7 +129,10 @@ static gboolean
 gst_upi_caption_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
   GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
+  gboolean answer;
 
+  if (gst_upi_encoding_life_take_query (&self->life, query, TRUE, &answer))
+    return answer;
   switch (GST_QUERY_TYPE (query)) {
   case GST_QUERY_CAPS:
   case GST_QUERY_ACCEPT_CAPS: /* the src pad's template is the same; the pad proxies its caps */
@@ -228,6 +231,7 @@ gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
     gst_upi_caption_reset_latency (self);
     self->seen_meta = self->warned = self->warned_lost = FALSE;
     self->n_captions = self->n_failed = self->n_lost = 0;
+    gst_upi_encoding_life_start (&self->life);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     gst_upi_caption_cancel (self, TRUE); /* a frame that waits for it holds the streaming thread */
   }
@@ -263,6 +267,9 @@ gst_upi_caption_set_property (GObject *object, guint id, const GValue *value, GP
   case PROP_TEXT_TIME:
     self->text_time = g_value_get_enum (value);
     break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_set (&self->life, value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
@@ -295,6 +302,9 @@ gst_upi_caption_get_property (GObject *object, guint id, GValue *value, GParamSp
     g_value_take_boxed (value,
         gst_structure_new ("upi-caption-stats", "captions", G_TYPE_UINT64, self->n_captions, "failed", G_TYPE_UINT64, self->n_failed,
             "lost", G_TYPE_UINT64, self->n_lost, NULL));
+    break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_get (&self->life, value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -360,6 +370,8 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
           "pad, and thousands waited)",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
+  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
+
   element_class->request_new_pad = gst_upi_caption_request_new_pad;
   element_class->release_pad = gst_upi_caption_release_pad;
   element_class->change_state = gst_upi_caption_change_state;
@@ -400,4 +412,5 @@ gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
   GST_PAD_SET_PROXY_CAPS (self->srcpad);
   GST_PAD_SET_PROXY_SCHEDULING (self->srcpad);
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
+  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), self->srcpad);
 }

@@ -21,6 +21,7 @@
 #include <gst/video/video.h>
 
 #include "gst/detect-labels.h"
+#include "gst/encoding-life.h"
 #include "gst/engine-error.h"
 #include "gst/gstupimeta.h"
 #include "gst/plugin.h"
@@ -37,6 +38,7 @@ typedef enum { LABELS_OF_MODEL, LABELS_OF_PROPERTY, LABELS_OF_FILE } LabelsSourc
 struct _GstUpiDetect {
   GstBaseTransform parent;
   GstUpiLabeller *labeller;
+  GstUpiEncodingLife life;
   GMutex labels_lock; /* reading a list and wishing for it are one step */
 
   /* Settings; object lock. */
@@ -58,7 +60,17 @@ struct _GstUpiDetect {
   GstUpiContent *last_in, *last_out; /* frames that share a content share what is made of it */
 };
 
-enum { PROP_0, PROP_LABELS, PROP_LABELS_FILE, PROP_THRESHOLD, PROP_MAX_OBJECTS, PROP_MASKS, PROP_IOU_THRESHOLD, PROP_ROI_META };
+enum {
+  PROP_0,
+  PROP_LABELS,
+  PROP_LABELS_FILE,
+  PROP_THRESHOLD,
+  PROP_MAX_OBJECTS,
+  PROP_MASKS,
+  PROP_IOU_THRESHOLD,
+  PROP_ROI_META,
+  PROP_KEEP_ENCODING
+};
 
 #define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
@@ -191,6 +203,14 @@ fail (GstUpiDetect *self, const GError *error, gboolean wait)
   return GST_FLOW_OK;
 }
 
+static void
+let_go (GstUpiDetect *self, GstUpiMeta *meta)
+{
+  g_autoptr (GstUpiContent) content = gst_upi_encoding_life_filter (&self->life, gst_upi_meta_get_content (meta));
+
+  gst_upi_meta_set_content (meta, content);
+}
+
 static GstFlowReturn
 gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
 {
@@ -214,12 +234,9 @@ gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   GstUpiContent *content = gst_upi_meta_get_content (meta);
   UpiEncoding *encoding = gst_upi_content_get_encoding (content);
   if (encoding == NULL) {
-    if (!gst_upi_content_is_encoded (content))
-      return GST_FLOW_OK; /* older than the first result */
-    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
-        ("The encoding was dropped before upidetect: put upidetect before upioverlay, or set keep-encoding=true there."),
-        ("the buffer's GstUpiMeta has no encoding any more"));
-    return GST_FLOW_ERROR;
+    if (gst_upi_content_is_encoded (content)) /* else older than the first result */
+      gst_upi_encoding_life_missing (&self->life, content);
+    return GST_FLOW_OK;
   }
 
   GST_OBJECT_LOCK (self);
@@ -229,16 +246,23 @@ gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   GST_OBJECT_UNLOCK (self);
   gboolean wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) == 0;
   g_autoptr (UpiLabels) labels = gst_upi_labeller_get (self->labeller, upi_encoding_engine (encoding), wait, &error);
-  if (labels == NULL) /* none yet, none ever, or a flush */
-    return error != NULL ? fail (self, error, TRUE) : GST_FLOW_OK;
+  if (labels == NULL && error != NULL) /* none ever */
+    return fail (self, error, TRUE);
+  if (labels == NULL) { /* none yet, or a flush */
+    let_go (self, meta);
+    return GST_FLOW_OK;
+  }
   if (error != NULL) {
     GST_UPI_WARNING (self, error);
     g_clear_error (&error);
   }
-  if (!detect (self, encoding, labels, &options, serial, &error))
-    return fail (self, error, wait);
-  attach (self, buffer, meta, labels, roi_meta);
-  return GST_FLOW_OK;
+  GstFlowReturn ret = GST_FLOW_OK;
+  if (detect (self, encoding, labels, &options, serial, &error))
+    attach (self, buffer, meta, labels, roi_meta);
+  else
+    ret = fail (self, error, wait);
+  let_go (self, meta);
+  return ret;
 }
 
 /* Only metadata is added: a buffer that a tee shares is copied without its memory, and the base class, in passthrough, hands it on. */
@@ -255,6 +279,16 @@ gst_upi_detect_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
   const GstStructure *structure = gst_caps_get_structure (in, 0);
 
   return gst_structure_get_int (structure, "width", &self->width) && gst_structure_get_int (structure, "height", &self->height);
+}
+
+static gboolean
+gst_upi_detect_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+{
+  gboolean answer;
+
+  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&GST_UPI_DETECT (trans)->life, query, TRUE, &answer))
+    return answer;
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_detect_parent_class)->query (trans, direction, query);
 }
 
 static gboolean
@@ -284,6 +318,7 @@ gst_upi_detect_change_state (GstElement *element, GstStateChange transition)
     self->started = TRUE;
     GST_OBJECT_UNLOCK (self);
     self->seen_frame = self->warned = FALSE;
+    gst_upi_encoding_life_start (&self->life);
     gst_upi_stream_time_reset (&self->time);
     gst_upi_labeller_set_flushing (self->labeller, FALSE);
     if (!take_labels (self, &error)) {
@@ -344,6 +379,9 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
   case PROP_ROI_META:
     self->roi_meta = g_value_get_boolean (value);
     break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_set (&self->life, value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     break;
@@ -383,6 +421,9 @@ gst_upi_detect_get_property (GObject *object, guint id, GValue *value, GParamSpe
     break;
   case PROP_ROI_META:
     g_value_set_boolean (value, self->roi_meta);
+    break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_get (&self->life, value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -434,6 +475,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_ROI_META,
       g_param_spec_boolean (
           "roi-meta", "Region of interest meta", "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
+  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 }
 
 static void
@@ -452,6 +494,7 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
   trans_class->transform_ip_on_passthrough = TRUE;
   trans_class->set_caps = gst_upi_detect_set_caps;
   trans_class->sink_event = gst_upi_detect_sink_event;
+  trans_class->query = gst_upi_detect_query;
   install_properties (object_class);
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);
@@ -464,6 +507,7 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
 static void
 gst_upi_detect_init (GstUpiDetect *self)
 {
+  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
   self->labeller = gst_upi_labeller_new ();
   g_mutex_init (&self->labels_lock);
   self->options =

@@ -54,7 +54,8 @@ enum {
   PROP_INPUT_SIZE,
   PROP_MAX_IN_FLIGHT,
   PROP_STATS,
-  PROP_DEVICE_IN_USE
+  PROP_DEVICE_IN_USE,
+  PROP_KEEP_ENCODING
 };
 
 G_DEFINE_TYPE (GstUpiEncoder, gst_upi_encoder, GST_TYPE_ELEMENT)
@@ -229,8 +230,11 @@ gst_upi_encoder_change_state (GstElement *element, GstStateChange transition)
 {
   GstUpiEncoder *self = GST_UPI_ENCODER (element);
 
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !open_engine (self))
-    return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    gst_upi_encoding_life_start (&self->life);
+    if (!open_engine (self))
+      return GST_STATE_CHANGE_FAILURE;
+  }
   GstStateChangeReturn ret = GST_ELEMENT_CLASS (gst_upi_encoder_parent_class)->change_state (element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY
       || (transition == GST_STATE_CHANGE_READY_TO_PAUSED && ret == GST_STATE_CHANGE_FAILURE)) {
@@ -324,6 +328,9 @@ gst_upi_encoder_set_property (GObject *object, guint id, const GValue *value, GP
   case PROP_MAX_IN_FLIGHT:
     self->max_in_flight = g_value_get_uint (value);
     break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_set (&self->life, value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     break;
@@ -378,6 +385,9 @@ gst_upi_encoder_get_property (GObject *object, guint id, GValue *value, GParamSp
     break;
   case PROP_MAX_IN_FLIGHT:
     g_value_set_uint (value, self->max_in_flight);
+    break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_get (&self->life, value);
     break;
   case PROP_DEVICE_IN_USE:
     g_value_set_string (value, self->engine != NULL ? upi_engine_info (self->engine)->device : NULL);
@@ -464,6 +474,7 @@ install_properties (GObjectClass *object_class)
           GST_TYPE_STRUCTURE, read));
   g_object_class_install_property (object_class, PROP_DEVICE_IN_USE,
       g_param_spec_string ("device-in-use", "Device in use", "What device=auto chose: cpu, cuda:0; none before PAUSED", NULL, read));
+  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 }
 
 static void

@@ -32,6 +32,7 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
+#include "gst/encoding-life.h"
 #include "gst/gstupimeta.h"
 #include "gst/json-file.h"
 #include "gst/json-line.h"
@@ -49,6 +50,7 @@ typedef enum { GST_UPI_JSON_CONTINUE, GST_UPI_JSON_STOP } GstUpiJsonOnError;
 
 struct _GstUpiJson {
   GstBaseTransform parent;
+  GstUpiEncodingLife life;
 
   /* object lock */
   gchar *location;
@@ -69,7 +71,7 @@ struct _GstUpiJson {
   gint width, height;
 };
 
-enum { PROP_0, PROP_LOCATION, PROP_APPEND, PROP_ON_ERROR, PROP_STATS };
+enum { PROP_0, PROP_LOCATION, PROP_APPEND, PROP_ON_ERROR, PROP_STATS, PROP_KEEP_ENCODING };
 
 #define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
@@ -172,6 +174,25 @@ gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
 }
 
 static gboolean
+gst_upi_json_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+{
+  gboolean answer;
+
+  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&GST_UPI_JSON (trans)->life, query, FALSE, &answer))
+    return answer;
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->query (trans, direction, query);
+}
+
+static GstFlowReturn
+gst_upi_json_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
+{
+  GstUpiJson *self = GST_UPI_JSON (trans);
+
+  input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* no line has anything of it */
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->submit_input_buffer (trans, is_discont, input);
+}
+
+static gboolean
 gst_upi_json_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
   GstUpiJson *self = GST_UPI_JSON (trans);
@@ -217,6 +238,7 @@ gst_upi_json_start (GstBaseTransform *trans)
   gst_upi_stream_time_reset (&self->time);
   self->n_frames = 0;
   self->warned = 0;
+  gst_upi_encoding_life_start (&self->life);
   if (self->path == NULL || *self->path == '\0') {
     GST_ELEMENT_ERROR (
         self, RESOURCE, NOT_FOUND, ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
@@ -289,6 +311,9 @@ gst_upi_json_set_property (GObject *object, guint id, const GValue *value, GPara
   case PROP_ON_ERROR:
     self->on_error = g_value_get_enum (value);
     break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_set (&self->life, value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
@@ -313,6 +338,9 @@ gst_upi_json_get_property (GObject *object, guint id, GValue *value, GParamSpec 
     break;
   case PROP_ON_ERROR:
     g_value_set_enum (value, self->on_error);
+    break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_get (&self->life, value);
     break;
   case PROP_STATS:
     g_value_take_boxed (
@@ -354,6 +382,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics", "Structure upi-json-stats: lines written and lost since the start (guint64)",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 }
 
 static void
@@ -368,6 +397,8 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
   object_class->finalize = gst_upi_json_finalize;
   element_class->change_state = gst_upi_json_change_state;
   trans_class->sink_event = gst_upi_json_sink_event;
+  trans_class->submit_input_buffer = gst_upi_json_submit_input_buffer;
+  trans_class->query = gst_upi_json_query;
   trans_class->transform_ip = gst_upi_json_transform_ip;
   trans_class->transform_ip_on_passthrough = TRUE;
   trans_class->set_caps = gst_upi_json_set_caps;
@@ -385,6 +416,7 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
 static void
 gst_upi_json_init (GstUpiJson *self)
 {
+  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
   self->location = g_strdup ("-");
   self->line = g_string_new (NULL);
   gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), TRUE);

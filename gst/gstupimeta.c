@@ -19,6 +19,7 @@ typedef struct {
 struct _GstUpiContent {
   UpiEncoding *encoding; /* nullable */
   gboolean encoded;
+  gchar *dropper; /* nullable: an atomic rc box */
   GstClockTime pts;
   GstUpiContentFlags flags;
   ObjectList *objects;   /* nullable */
@@ -50,6 +51,7 @@ content_clear (gpointer data)
 {
   GstUpiContent *content = data;
   g_clear_pointer (&content->encoding, upi_encoding_unref);
+  g_clear_pointer (&content->dropper, g_atomic_rc_box_release);
   if (content->objects != NULL)
     g_atomic_rc_box_release_full (content->objects, object_list_clear);
   if (content->captions != NULL)
@@ -85,6 +87,7 @@ content_copy (const GstUpiContent *content)
 {
   GstUpiContent *copy = gst_upi_content_new (content->encoding, content->pts, content->flags);
   copy->encoded = content->encoded;
+  copy->dropper = content->dropper != NULL ? g_atomic_rc_box_acquire (content->dropper) : NULL;
   copy->objects = content->objects != NULL ? g_atomic_rc_box_acquire (content->objects) : NULL;
   copy->captions = content->captions != NULL ? g_atomic_rc_box_acquire (content->captions) : NULL;
   return copy;
@@ -162,6 +165,23 @@ gst_upi_content_drop_encoding (GstUpiContent *content)
   GstUpiContent *result = content_copy (content);
   g_clear_pointer (&result->encoding, upi_encoding_unref);
   return result;
+}
+
+GstUpiContent *
+gst_upi_content_drop_encoding_by (GstUpiContent *content, const gchar *element)
+{
+  g_return_val_if_fail (element != NULL, NULL);
+
+  GstUpiContent *result = gst_upi_content_drop_encoding (content);
+  if (result != content)
+    result->dropper = (gchar *) g_atomic_rc_box_dup (strlen (element) + 1, element);
+  return result;
+}
+
+const gchar *
+gst_upi_content_get_dropper (const GstUpiContent *content)
+{
+  return content->dropper;
 }
 
 UpiEncoding *

@@ -133,10 +133,25 @@ GST_UPI_API GstUpiContent *gst_upi_content_set_captions (GstUpiContent *content,
  */
 GST_UPI_API GstUpiContent *gst_upi_content_drop_encoding (GstUpiContent *content);
 
+/**
+ * gst_upi_content_drop_encoding_by: the same, and who did it is remembered for a reader that comes too late.
+ * @element: name of the element
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_drop_encoding_by (GstUpiContent *content, const gchar *element);
+
+/**
+ * GST_UPI_QUERY_ENCODING_READER: name of the structure of a custom query that upi elements send downstream. Who reads encodings answers it, then
+ * they stay in the frames up to there: upidetect and upicaption do. An application that reads them says so in a probe of its sink's pad
+ * (%GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, return %GST_PAD_PROBE_HANDLED), or sets keep-encoding=yes on the elements before.
+ */
+#define GST_UPI_QUERY_ENCODING_READER "upi-encoding-reader"
+
 /* (transfer none) (nullable): NULL before the first encoding and after it was dropped. */
 GST_UPI_API UpiEncoding *gst_upi_content_get_encoding (const GstUpiContent *content);
 /* TRUE once an encoding was attached, also after it was dropped. FALSE: this frame is older than the first result. */
 GST_UPI_API gboolean gst_upi_content_is_encoded (const GstUpiContent *content);
+/* (transfer none) (nullable): the element that dropped the encoding, if it gave its name. */
+GST_UPI_API const gchar *gst_upi_content_get_dropper (const GstUpiContent *content);
 /* PTS of the frame that was inferred; under policy "latest" or with inference-interval > 1 an earlier one than the buffer's. */
 GST_UPI_API GstClockTime gst_upi_content_get_inference_pts (const GstUpiContent *content);
 GST_UPI_API GstUpiContentFlags gst_upi_content_get_flags (const GstUpiContent *content);

@@ -5,7 +5,7 @@
  * @short_description: draws boxes, labels, masks and captions
  *
  * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom. It is the
- * usual end of a chain of upi elements, and lets go of the encoding's megabytes unless #GstUpiOverlay:keep-encoding is set.
+ * usual end of a chain of upi elements.
  *
  * Any raw format, in the frame's own colour matrix and range, fastest in the common 8-bit ones; where downstream takes a
  * #GstVideoOverlayComposition (a sink that draws with the GPU), one is attached and the pixels stay as they are. Buffers without a
@@ -22,6 +22,7 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
+#include "gst/encoding-life.h"
 #include "gst/gstupimeta.h"
 #include "gst/overlay-blend.h"
 #include "gst/overlay-draw.h"
@@ -56,10 +57,10 @@ enum {
 
 struct _GstUpiOverlay {
   GstBaseTransform parent;
+  GstUpiEncodingLife life;
 
   /* object lock */
   GstUpiOverlayStyle style;
-  gboolean keep_encoding;
   gboolean downstream_refuses; /* its caps take compositions, its ALLOCATION answer does not */
 
   /* streaming thread */
@@ -206,12 +207,11 @@ gst_upi_overlay_src_event (GstBaseTransform *trans, GstEvent *event)
 
 /* An own copy of the style, so that properties may change while a frame is drawn. */
 static GstUpiOverlayStyle
-take_style (GstUpiOverlay *self, gboolean *keep_encoding)
+take_style (GstUpiOverlay *self)
 {
   GST_OBJECT_LOCK (self);
   GstUpiOverlayStyle style = self->style;
   style.font = g_strdup (self->style.font);
-  *keep_encoding = self->keep_encoding;
   GST_OBJECT_UNLOCK (self);
   return style;
 }
@@ -220,13 +220,31 @@ static gboolean
 must_change (GstUpiOverlay *self, GstBuffer *buffer)
 {
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  gboolean keep_encoding;
 
   if (meta == NULL)
     return FALSE;
-  GstUpiOverlayStyle style = take_style (self, &keep_encoding);
+  GstUpiOverlayStyle style = take_style (self);
   g_free (style.font);
-  return gst_upi_painter_has_work (meta->content, &style) || (!keep_encoding && gst_upi_content_get_encoding (meta->content) != NULL);
+  return gst_upi_painter_has_work (meta->content, &style);
+}
+
+static gboolean
+gst_upi_overlay_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+{
+  gboolean answer;
+
+  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&GST_UPI_OVERLAY (trans)->life, query, FALSE, &answer))
+    return answer;
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->query (trans, direction, query);
+}
+
+static GstFlowReturn
+gst_upi_overlay_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* nothing of it is drawn */
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->submit_input_buffer (trans, is_discont, input);
 }
 
 /* Only a buffer that will change must be writable; memory that others hold too is copied when it is mapped, not here. */
@@ -265,11 +283,10 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
 {
   GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  gboolean keep_encoding;
 
   if (meta == NULL)
     return GST_FLOW_OK;
-  GstUpiOverlayStyle style = take_style (self, &keep_encoding);
+  GstUpiOverlayStyle style = take_style (self);
   if (gst_upi_painter_has_work (meta->content, &style)) {
     gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
     if (self->attach) {
@@ -284,8 +301,6 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
     }
   }
   g_free (style.font);
-  if (!keep_encoding && gst_upi_content_get_encoding (meta->content) != NULL)
-    gst_upi_meta_drop_encoding (meta);
   return GST_FLOW_OK;
 }
 
@@ -297,6 +312,7 @@ gst_upi_overlay_start (GstBaseTransform *trans)
   GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
 
   self->warned = FALSE;
+  gst_upi_encoding_life_start (&self->life);
   GST_OBJECT_LOCK (self);
   self->downstream_refuses = FALSE;
   GST_OBJECT_UNLOCK (self);
@@ -348,7 +364,7 @@ gst_upi_overlay_set_property (GObject *object, guint id, const GValue *value, GP
     self->style.line_width = g_value_get_uint (value);
     break;
   case PROP_KEEP_ENCODING:
-    self->keep_encoding = g_value_get_boolean (value);
+    gst_upi_encoding_life_set (&self->life, value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -388,7 +404,7 @@ gst_upi_overlay_get_property (GObject *object, guint id, GValue *value, GParamSp
     g_value_set_uint (value, self->style.line_width);
     break;
   case PROP_KEEP_ENCODING:
-    g_value_set_boolean (value, self->keep_encoding);
+    gst_upi_encoding_life_get (&self->life, value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -431,9 +447,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_LINE_WIDTH,
       g_param_spec_uint ("line-width", "Line width", "Width of the boxes' lines in pixels; 0 = a 360th of the frame's height (default: 0)",
           0, 256, DEFAULT_LINE_WIDTH, flags));
-  g_object_class_install_property (object_class, PROP_KEEP_ENCODING,
-      g_param_spec_boolean ("keep-encoding", "Keep encoding",
-          "Leave the frame's encoding (megabytes) on the buffer for elements behind this one (default: false)", FALSE, flags));
+  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 }
 
 static void
@@ -451,6 +465,8 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
   trans_class->transform_caps = gst_upi_overlay_transform_caps;
   trans_class->set_caps = gst_upi_overlay_set_caps;
   trans_class->src_event = gst_upi_overlay_src_event;
+  trans_class->submit_input_buffer = gst_upi_overlay_submit_input_buffer;
+  trans_class->query = gst_upi_overlay_query;
   trans_class->prepare_output_buffer = gst_upi_overlay_prepare_output_buffer;
   trans_class->transform_ip = gst_upi_overlay_transform_ip;
   trans_class->start = gst_upi_overlay_start;
@@ -468,6 +484,7 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
 static void
 gst_upi_overlay_init (GstUpiOverlay *self)
 {
+  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
   self->style = (GstUpiOverlayStyle){ .draw_boxes = TRUE,
     .draw_labels = TRUE,
     .draw_masks = TRUE,

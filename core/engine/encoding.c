@@ -7,8 +7,10 @@
 
 #include <stdlib.h>
 
-/* Blocks that wait for the next frame, a size; more are given back to the system. */
-#define MAX_SPARE 32
+/* The pool holds what the last so many frames had at a time; what is above that goes back to the system. */
+#define PEAK_OF 64
+/* Nor does it hold more than this while no encoding is alive. */
+#define IDLE_SPARE 8
 
 static void
 block_free (UpiEncodingPool *pool, UpiBlock *block)
@@ -138,6 +140,20 @@ upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint 
   return layout;
 }
 
+/* How many blocks, in use or spare, the pool may have: as many as were in use at a time lately. The lock is held, once for each block that goes
+ * or comes. */
+static guint
+allowed (UpiEncodingPool *pool, guint alive)
+{
+  pool->peak = MAX (pool->peak, alive);
+  if (++pool->moves == 2 * PEAK_OF) {
+    pool->moves = 0;
+    pool->last_peak = pool->peak;
+    pool->peak = alive;
+  }
+  return alive > 0 ? MAX (pool->last_peak, pool->peak) : MIN (MAX (pool->last_peak, pool->peak), IDLE_SPARE);
+}
+
 static UpiBlock *
 take_spare (UpiEncodingPool *pool, const UpiLayout *layout)
 {
@@ -145,6 +161,7 @@ take_spare (UpiEncodingPool *pool, const UpiLayout *layout)
   GPtrArray *spare;
 
   g_mutex_lock (&pool->lock);
+  allowed (pool, (guint) g_atomic_int_get (&pool->alive) + 1);
   spare = g_hash_table_lookup (pool->spare, layout);
   if (spare && spare->len > 0)
     block = g_ptr_array_steal_index_fast (spare, spare->len - 1);
@@ -152,35 +169,59 @@ take_spare (UpiEncodingPool *pool, const UpiLayout *layout)
   return block;
 }
 
-static void
-give_back (UpiEncodingPool *pool, const UpiLayout *layout, UpiBlock *block)
+/* A spare block of any size. The lock is held. (transfer full) (nullable) */
+static UpiBlock *
+any_spare (UpiEncodingPool *pool)
 {
-  GPtrArray *spare;
+  GHashTableIter iter;
+  gpointer spare;
 
-  g_mutex_lock (&pool->lock);
-  spare = g_hash_table_lookup (pool->spare, layout);
-  if (!spare) {
-    spare = g_ptr_array_new ();
-    g_hash_table_insert (pool->spare, (gpointer) layout, spare);
-  }
-  if (spare->len < MAX_SPARE)
-    g_ptr_array_add (spare, g_steal_pointer (&block));
-  g_mutex_unlock (&pool->lock);
-  if (block)
-    block_free (pool, block);
+  g_hash_table_iter_init (&iter, pool->spare);
+  while (g_hash_table_iter_next (&iter, NULL, &spare))
+    if (((GPtrArray *) spare)->len > 0)
+      return g_ptr_array_steal_index_fast (spare, ((GPtrArray *) spare)->len - 1);
+  return NULL;
 }
 
-guint
-upi_pool_spare (UpiEncodingPool *pool)
+static guint
+count_spare (UpiEncodingPool *pool)
 {
   GHashTableIter iter;
   gpointer spare;
   guint n = 0;
 
-  g_mutex_lock (&pool->lock);
   g_hash_table_iter_init (&iter, pool->spare);
   while (g_hash_table_iter_next (&iter, NULL, &spare))
     n += ((GPtrArray *) spare)->len;
+  return n;
+}
+
+static void
+give_back (UpiEncodingPool *pool, const UpiLayout *layout, UpiBlock *block)
+{
+  g_autoptr (GPtrArray) surplus = g_ptr_array_new ();
+  GPtrArray *spare;
+
+  g_mutex_lock (&pool->lock);
+  guint alive = (guint) g_atomic_int_add (&pool->alive, -1) - 1, limit = allowed (pool, alive);
+  spare = g_hash_table_lookup (pool->spare, layout);
+  if (!spare) {
+    spare = g_ptr_array_new ();
+    g_hash_table_insert (pool->spare, (gpointer) layout, spare);
+  }
+  g_ptr_array_add (spare, block);
+  for (guint n = count_spare (pool); n > 0 && alive + n > limit; n--)
+    g_ptr_array_add (surplus, any_spare (pool));
+  g_mutex_unlock (&pool->lock);
+  for (guint i = 0; i < surplus->len; i++)
+    block_free (pool, surplus->pdata[i]);
+}
+
+guint
+upi_pool_spare (UpiEncodingPool *pool)
+{
+  g_mutex_lock (&pool->lock);
+  guint n = count_spare (pool);
   g_mutex_unlock (&pool->lock);
   return n;
 }
@@ -235,7 +276,6 @@ upi_encoding_drop (UpiEncoding *encoding)
   if (!g_atomic_int_dec_and_test (&encoding->ref_count))
     return;
   give_back (encoding->pool, encoding->layout, encoding->block);
-  g_atomic_int_add (&encoding->pool->alive, -1);
   upi_pool_unref (encoding->pool);
   g_mutex_clear (&encoding->fetching);
   g_free (encoding);

@@ -197,6 +197,8 @@ typedef struct {
   const UpiBackend *backend;
   UpiContextOwner *owner; /* of the context that the memory is in; NULL: it is nobody's */
   gint alive;             /* atomic */
+  guint peak, last_peak;  /* most that were alive at a time, since the count of moves began and the one before */
+  guint moves;
 } UpiEncodingPool;
 
 /* The memory of an encoding. */

@@ -376,12 +376,46 @@ test_impossible_size (void)
   fixture_remove_model (model);
 }
 
+/* Frames that piled up somewhere are gone: so is their memory, but for what the next frames need. */
+static void
+test_pool_shrinks (void)
+{
+  enum { N = 100 };
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  UpiEncoding *piled[N];
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
+
+  for (guint i = 0; i < N; i++)
+    piled[i] = fixture_encoding (engine, i);
+  for (guint i = 0; i < N; i++)
+    upi_encoding_unref (piled[i]);
+  upi_engine_get_stats (engine, &stats);
+  g_assert_cmpuint (stats.encodings_alive, ==, 0);
+  g_assert_cmpuint (stats.encodings_pooled, >, 0);
+  g_assert_cmpuint (stats.encodings_pooled, <=, 8);
+  /* Also where it is never idle: two at a time for a while. */
+  for (guint i = 0; i < N; i++)
+    piled[i] = fixture_encoding (engine, i);
+  for (guint i = 2; i < N; i++)
+    upi_encoding_unref (piled[i]);
+  for (guint i = 0; i < 2 * N; i++) {
+    upi_encoding_unref (piled[i % 2]);
+    piled[i % 2] = fixture_encoding (engine, i);
+  }
+  upi_engine_get_stats (engine, &stats);
+  g_assert_cmpuint (stats.encodings_alive, ==, 2);
+  g_assert_cmpuint (stats.encodings_pooled, <=, 2);
+  upi_encoding_unref (piled[0]);
+  upi_encoding_unref (piled[1]);
+}
+
 int
 main (int argc, char *argv[])
 {
   gint result;
 
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/pool-shrinks", test_pool_shrinks);
   g_test_add_func ("/engine/many-tickets", test_many_tickets);
   g_test_add_func ("/engine/batch-equals-single", test_batch_equals_single);
   g_test_add_func ("/engine/batches-by-size", test_batches_by_size);

@@ -54,6 +54,17 @@ record_probe (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
+/* The tests look at encodings: somebody reads them, as an application would. */
+static GstPadProbeReturn
+read_probe (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+  const GstStructure *structure = gst_query_get_structure (GST_PAD_PROBE_INFO_QUERY (info));
+
+  if (structure == NULL || !gst_structure_has_name (structure, GST_UPI_QUERY_ENCODING_READER))
+    return GST_PAD_PROBE_OK;
+  return g_atomic_int_get (&((Stream *) user_data)->reads) ? GST_PAD_PROBE_HANDLED : GST_PAD_PROBE_DROP;
+}
+
 /* The same tests on another device, where a test means the ordinary one. */
 static const gchar *
 test_device (void)
@@ -85,6 +96,8 @@ stream_new (const gchar *description, gboolean live)
   gst_harness_add_element_full (stream->harness, stream->element, &source_template, "sink", &sink_template, "src");
   gst_pad_add_probe (stream->harness->sinkpad,
       GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH, record_probe, stream, NULL);
+  stream->reads = TRUE;
+  gst_pad_add_probe (stream->harness->sinkpad, GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, read_probe, stream, NULL);
   return stream;
 }
 

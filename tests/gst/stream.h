@@ -17,6 +17,7 @@ typedef struct {
   GstElement *element; /* the bin, or the element when the description names one */
   GstBus *bus;
   GMutex lock;
+  gint reads;        /* atomic: whoever takes the frames reads encodings (TRUE) */
   GPtrArray *record; /* of gchar *: "caps 64x64", "buffer 40", "eos"; under lock */
 } Stream;
 

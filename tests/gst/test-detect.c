@@ -597,20 +597,6 @@ test_empty_meta_passes (void)
   stream_free (s);
 }
 
-static void
-test_after_dropped_encoding (void)
-{
-  Stream *s = stream_new (ENCODER "! upioverlay ! upidetect", FALSE);
-  GstFlowReturn ret = GST_FLOW_OK;
-
-  stream_format (s, "BGRx", 64, 64);
-  for (guint i = 0; ret == GST_FLOW_OK; i++)
-    ret = stream_push (s, i);
-  g_autofree gchar *error = stream_message (s, GST_MESSAGE_ERROR);
-  g_assert_nonnull (strstr (error, "keep-encoding"));
-  stream_free (s);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -633,7 +619,6 @@ main (int argc, char **argv)
   g_test_add_func ("/detect/labels-fail", test_labels_fail);
   g_test_add_func ("/detect/without-encoder", test_without_encoder);
   g_test_add_func ("/detect/empty-meta-passes", test_empty_meta_passes);
-  g_test_add_func ("/detect/after-dropped-encoding", test_after_dropped_encoding);
   int status = g_test_run ();
 
   gst_deinit (); /* the leaks tracer reports here */
