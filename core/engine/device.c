@@ -1,5 +1,6 @@
 /* Devices by name: which backend serves "auto", "cpu", "cuda:1", and what to call it. */
 #include "core/engine/engine-private.h"
+#include "core/processor.h"
 
 #include <string.h>
 
@@ -80,18 +81,6 @@ processor_name (void)
   return g_strdup ("processor");
 }
 
-static const gchar *
-instruction_set (void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-  if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw"))
-    return "AVX-512";
-  if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
-    return "AVX2";
-#endif
-  return "baseline";
-}
-
 gchar *
 upi_device_describe (const UpiBackend *backend, const gchar *resolved)
 {
@@ -100,7 +89,7 @@ upi_device_describe (const UpiBackend *backend, const gchar *resolved)
   if (backend->description)
     return g_strdup (backend->description);
   name = processor_name ();
-  return g_strdup_printf ("%s, %s", name, strcmp (backend->name, "ref") == 0 ? "plain C" : instruction_set ());
+  return g_strdup_printf ("%s, %s", name, strcmp (backend->name, "ref") == 0 ? "plain C" : upi_isa_title (upi_processor_isa ()));
 }
 
 guint

@@ -54,10 +54,9 @@ typedef struct {
   guint64 batch_timeout_us;
   gboolean forming; /* one worker waits for a batch of forming_width × forming_height to fill */
   guint forming_width, forming_height;
-  guint holds;                   /* engine-testing.h: workers take nothing while > 0 */
-  gint closed;                   /* atomic reads, written under the lock */
-  GError *failure;               /* why it closed, if not for its engine's end; never changed once it is there */
-  gint inferences_until_failure; /* atomic; engine-testing.h: counts down, fails at 1 */
+  guint holds;     /* workers take nothing while > 0; only tests hold */
+  gint closed;     /* atomic reads, written under the lock */
+  GError *failure; /* why it closed, if not for its engine's end; never changed once it is there */
   UpiCounters counters;
 } UpiQueue;
 
@@ -295,8 +294,9 @@ typedef struct {
 gpointer upi_worker_main (gpointer worker);
 /* This worker's context of a plan. (transfer none): valid until the worker's next call */
 UpiContext *upi_worker_context (UpiWorker *worker, UpiPlanKey key, GError **error);
-/* Runs it: counts, and fails where a test asked for it. */
+/* Runs the context, as the engine does it. */
 gboolean upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error);
+gboolean upi_worker_run (UpiWorker *worker, UpiContext *context, GError **error);
 /* Memory of at least that size for kept values, the same until the worker's next call. */
 guint8 *upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error);
 
@@ -352,6 +352,9 @@ guint upi_device_workers (const UpiBackend *backend);
 
 /* ---- the engine (engine.c) -------------------------------------------------------------------------------------------------------- */
 
+/* Runs one context of a worker. */
+typedef gboolean (*UpiInferFunc) (UpiWorker *worker, UpiContext *context, GError **error);
+
 struct _UpiEngine {
   gint ref_count; /* reaches 0 under the registry's lock only */
   gchar *key;
@@ -369,8 +372,11 @@ struct _UpiEngine {
   gfloat *own_labels;  /* [n, width] atomic, set once: embeddings of the model's own labels, where it has class evidence */
   GPtrArray *workers;  /* UpiWorker */
   gsize context_bytes; /* atomic: arenas of all contexts */
+  UpiInferFunc infer;  /* atomic: upi_worker_run(); tests put one that fails in its place */
 };
 
+/* Waits until engines whose last user left from a worker's callback are gone: they are freed by a thread of their own. */
+void upi_engine_wait_reaped (void);
 /* Marks the calling thread: an engine whose last user leaves from a worker is freed by a thread of its own. */
 void upi_engine_enter_worker (void);
 /* After a request failed: if the engine's device has been lost, all engines on it fail what they have and what comes. */

@@ -1,4 +1,6 @@
-/* Hooks for tests: a gate before the workers, a fault at a chosen inference, counts of what is kept. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Hooks for tests: a gate before the workers, a fault at a chosen inference, counts of what is kept. No part of the library: tests link it. */
 #include "core/engine/engine-testing.h"
 
 #include "core/engine/engine-private.h"
@@ -21,10 +23,42 @@ upi_engine_release (UpiEngine *engine)
   g_mutex_unlock (&engine->queue->lock);
 }
 
+/* What upi_engine_fail_inference() asked of an engine: counted down where its workers would run a context. */
+static struct {
+  GMutex lock;
+  UpiEngine *engine;
+  guint countdown;
+} failure;
+
+static gboolean
+infer_or_fail (UpiWorker *worker, UpiContext *context, GError **error)
+{
+  gboolean fails = FALSE;
+
+  g_mutex_lock (&failure.lock);
+  if (failure.engine == worker->engine && failure.countdown > 0)
+    fails = --failure.countdown == 0;
+  g_mutex_unlock (&failure.lock);
+  if (!fails)
+    return upi_worker_run (worker, context, error);
+  g_set_error_literal (error, UPI_ERROR, UPI_ERROR_FAILED, "inference failed because a test asked for it");
+  return FALSE;
+}
+
 void
 upi_engine_fail_inference (UpiEngine *engine, guint n)
 {
-  g_atomic_int_set (&engine->queue->inferences_until_failure, (gint) n);
+  g_mutex_lock (&failure.lock);
+  failure.engine = engine;
+  failure.countdown = n;
+  g_mutex_unlock (&failure.lock);
+  g_atomic_pointer_set (&engine->infer, infer_or_fail);
+}
+
+void
+upi_engine_settle (void)
+{
+  upi_engine_wait_reaped ();
 }
 
 guint

@@ -1,6 +1,4 @@
 /* Engines: what a process shares. One for each (model path, device, instance id), opened once however many ask, freed with the last user. */
-#include "core/engine/engine-testing.h"
-
 #include "core/engine/engine-private.h"
 
 #include <stdlib.h>
@@ -74,7 +72,7 @@ engine_free_thread (gpointer engine)
 }
 
 void
-upi_engine_settle (void)
+upi_engine_wait_reaped (void)
 {
   g_mutex_lock (&registry.lock);
   while (registry.reaping > 0)
@@ -186,6 +184,7 @@ engine_new (const Request *request, GError **error)
   info->max_caption_tokens = config->caption.max_tokens;
 
   engine->batch_timeout_us = options->batch_timeout_us;
+  engine->infer = upi_worker_run;
   engine->queue = upi_queue_new (info->batch_size, options->batch_timeout_us);
   engine->queue->engine = engine;
   engine->queue->n_workers = info->workers;

@@ -3,6 +3,7 @@
 #include "core/engine/preprocess.h"
 
 #include "core/engine/kernels/scale.h"
+#include "core/processor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,34 +34,23 @@ struct _UpiScaler {
   gsize rgb_bytes;
 };
 
-static const UpiScaleKernels *
-best_kernels (void)
-{
+static const UpiScaleKernels *const kernels_of[UPI_N_ISAS] = {
+  [UPI_ISA_BASELINE] = &upi_scale_baseline,
 #ifdef UPI_SCALE_X86
-  if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512vl"))
-    return &upi_scale_avx512;
-  if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
-    return &upi_scale_avx2;
+  [UPI_ISA_AVX2] = &upi_scale_avx2,
+  [UPI_ISA_AVX512] = &upi_scale_avx512,
 #endif
-  return &upi_scale_baseline;
-}
+};
 
 gboolean
 upi_scaler_set_isa (UpiScaler *scaler, const gchar *isa)
 {
-  const UpiScaleKernels *kernels = NULL;
-
-  if (strcmp (isa, "baseline") == 0)
-    kernels = &upi_scale_baseline;
-#ifdef UPI_SCALE_X86
-  else if (strcmp (isa, "avx2") == 0 && best_kernels () != &upi_scale_baseline)
-    kernels = &upi_scale_avx2;
-  else if (strcmp (isa, "avx512") == 0 && best_kernels () == &upi_scale_avx512)
-    kernels = &upi_scale_avx512;
-#endif
-  if (kernels)
-    scaler->kernels = kernels;
-  return kernels != NULL;
+  for (UpiIsa i = UPI_ISA_BASELINE; i <= upi_processor_isa (); i++)
+    if (strcmp (isa, upi_isa_name (i)) == 0) {
+      scaler->kernels = kernels_of[i];
+      return TRUE;
+    }
+  return FALSE;
 }
 
 UpiScaler *
@@ -68,7 +58,7 @@ upi_scaler_new (void)
 {
   UpiScaler *scaler = g_new0 (UpiScaler, 1);
 
-  scaler->kernels = best_kernels ();
+  scaler->kernels = kernels_of[upi_processor_isa ()];
   return scaler;
 }
 

@@ -1,6 +1,8 @@
 /* float16 and bfloat16 to float32: with F16C where the processor has it, else by shifting bits. */
 #include "core/model/half.h"
 
+#include "core/processor.h"
+
 #include <string.h>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -75,7 +77,7 @@ upi_convert_f16 (gfloat *to, const guint8 *from, gsize count)
   gsize i = 0;
 
 #ifdef HAVE_F16C_KERNEL
-  if (__builtin_cpu_supports ("avx2")) /* no processor has AVX2 without F16C, which clang 14 cannot ask for */
+  if (upi_processor_isa () >= UPI_ISA_AVX2)
     i = convert_f16c (to, from, count);
 #endif
   for (; i < count; i++)

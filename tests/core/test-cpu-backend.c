@@ -108,7 +108,7 @@ test_no_reference_implementation (void)
   g_autoptr (UpiPlan) plan = NULL;
   guint library = 0;
 
-  if (!upi_dnn_available () || upi_cpu_isa_best () == UPI_CPU_BASELINE) {
+  if (!upi_dnn_available () || upi_processor_isa () == UPI_ISA_BASELINE) {
     g_test_skip ("no oneDNN, or a processor that it has no fast code for");
     return;
   }
@@ -126,7 +126,7 @@ test_no_reference_implementation (void)
     if (strstr (implementation, "ref") != NULL)
       g_error ("%s of %s runs oneDNN's reference code (%s)", upi_op_name (op->kind), op->part, implementation);
     if (product && dense) {
-      if (strcmp (implementation, upi_cpu_isa_name (upi_cpu_isa_best ())) == 0)
+      if (strcmp (implementation, upi_isa_name (upi_processor_isa ())) == 0)
         g_error ("%s %u of %s: oneDNN offers its reference code alone", upi_op_name (op->kind), i, op->part);
       library++;
     }
@@ -141,10 +141,10 @@ test_variants_agree (void)
   Run first = { NULL };
   UpiPlan *first_plan = NULL;
 
-  for (gint isa = 0; isa < UPI_CPU_ISA_COUNT; isa++) {
+  for (gint isa = 0; isa < UPI_N_ISAS; isa++) {
     for (guint library = 0; library < 2; library++) {
       for (guint threads = 1; threads <= 3; threads += 2) {
-        const UpiBackend *backend = upi_backend_cpu_with_isa ((UpiCpuIsa) isa, library != 0);
+        const UpiBackend *backend = upi_backend_cpu_with_isa ((UpiIsa) isa, library != 0);
         UpiPlan *plan;
         Run run;
 

@@ -84,9 +84,9 @@ each_case (const UpiBackend *backend, const ParityFamily *families, guint n_fami
 static const UpiBackend *
 find_backend (const gchar *name, GError **error)
 {
-  for (gint isa = 0; g_str_has_prefix (name, "cpu:") && isa < UPI_CPU_ISA_COUNT; isa++) {
-    if (strcmp (name + 4, upi_cpu_isa_name ((UpiCpuIsa) isa)) == 0) {
-      const UpiBackend *backend = upi_backend_cpu_with_isa ((UpiCpuIsa) isa, FALSE);
+  for (gint isa = 0; g_str_has_prefix (name, "cpu:") && isa < UPI_N_ISAS; isa++) {
+    if (strcmp (name + 4, upi_isa_name ((UpiIsa) isa)) == 0) {
+      const UpiBackend *backend = upi_backend_cpu_with_isa ((UpiIsa) isa, FALSE);
 
       if (backend == NULL)
         g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "this machine has no %s", name + 4);

@@ -13,55 +13,18 @@
 
 typedef struct {
   UpiBackend base;
-  UpiCpuIsa isa;
+  UpiIsa isa;
   gboolean library;
 } UpiCpuBackend;
 
-static const struct {
-  const gchar *name;
-  const UpiCpuKernels *kernels;
-} isas[UPI_CPU_ISA_COUNT] = {
-  [UPI_CPU_BASELINE] = { "baseline", &upi_cpu_kernels_baseline },
+/* NULL: not compiled for this machine. */
+static const UpiCpuKernels *const kernels_of[UPI_N_ISAS] = {
+  [UPI_ISA_BASELINE] = &upi_cpu_kernels_baseline,
 #ifdef UPI_CPU_X86
-  [UPI_CPU_AVX2] = { "avx2", &upi_cpu_kernels_avx2 },
-  [UPI_CPU_AVX512] = { "avx512", &upi_cpu_kernels_avx512 },
-#else
-  [UPI_CPU_AVX2] = { "avx2", NULL },
-  [UPI_CPU_AVX512] = { "avx512", NULL },
+  [UPI_ISA_AVX2] = &upi_cpu_kernels_avx2,
+  [UPI_ISA_AVX512] = &upi_cpu_kernels_avx512,
 #endif
 };
-
-static gboolean
-isa_available (UpiCpuIsa isa)
-{
-  switch (isa) {
-#ifdef UPI_CPU_X86
-  case UPI_CPU_AVX2:
-    return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
-  case UPI_CPU_AVX512:
-    return __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512bw")
-        && __builtin_cpu_supports ("avx512dq") && __builtin_cpu_supports ("fma");
-#endif
-  default:
-    return isa == UPI_CPU_BASELINE;
-  }
-}
-
-const gchar *
-upi_cpu_isa_name (UpiCpuIsa isa)
-{
-  return isas[isa].name;
-}
-
-UpiCpuIsa
-upi_cpu_isa_best (void)
-{
-  for (gint isa = UPI_CPU_ISA_COUNT - 1; isa > UPI_CPU_BASELINE; isa--) {
-    if (isa_available ((UpiCpuIsa) isa))
-      return (UpiCpuIsa) isa;
-  }
-  return UPI_CPU_BASELINE;
-}
 
 /* ---- operations ------------------------------------------------------------------------------------------------------------------ */
 
@@ -72,7 +35,7 @@ step_prepare (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scrat
   UpiCpuState *s = g_new0 (UpiCpuState, 1);
 
   /* A frame on several threads is our own team's: the library would bring OpenMP's. */
-  if (!upi_cpu_prepare (s, isas[backend->isa].kernels, backend->library && plan->threads == 1, shape, error)) {
+  if (!upi_cpu_prepare (s, kernels_of[backend->isa], backend->library && plan->threads == 1, shape, error)) {
     upi_cpu_state_free (s);
     return FALSE;
   }
@@ -180,15 +143,15 @@ cpu_run (UpiContext *context, GError **error)
   }
 
 const UpiBackend *
-upi_backend_cpu_with_isa (UpiCpuIsa isa, gboolean library)
+upi_backend_cpu_with_isa (UpiIsa isa, gboolean library)
 {
-  static const UpiCpuBackend variants[UPI_CPU_ISA_COUNT][2] = {
-    { VARIANT (UPI_CPU_BASELINE, FALSE), VARIANT (UPI_CPU_BASELINE, TRUE) },
-    { VARIANT (UPI_CPU_AVX2, FALSE), VARIANT (UPI_CPU_AVX2, TRUE) },
-    { VARIANT (UPI_CPU_AVX512, FALSE), VARIANT (UPI_CPU_AVX512, TRUE) },
+  static const UpiCpuBackend variants[UPI_N_ISAS][2] = {
+    { VARIANT (UPI_ISA_BASELINE, FALSE), VARIANT (UPI_ISA_BASELINE, TRUE) },
+    { VARIANT (UPI_ISA_AVX2, FALSE), VARIANT (UPI_ISA_AVX2, TRUE) },
+    { VARIANT (UPI_ISA_AVX512, FALSE), VARIANT (UPI_ISA_AVX512, TRUE) },
   };
 
-  if (!isa_available (isa) || (library && !upi_dnn_available ()))
+  if (isa > upi_processor_isa () || (library && !upi_dnn_available ()))
     return NULL;
   return &variants[isa][library ? 1 : 0].base;
 }
@@ -196,7 +159,7 @@ upi_backend_cpu_with_isa (UpiCpuIsa isa, gboolean library)
 const UpiBackend *
 upi_backend_cpu (void)
 {
-  return upi_backend_cpu_with_isa (upi_cpu_isa_best (), upi_dnn_available ());
+  return upi_backend_cpu_with_isa (upi_processor_isa (), upi_dnn_available ());
 }
 
 const gchar *
@@ -205,7 +168,7 @@ upi_cpu_implementation (const UpiPlan *plan, guint op)
   const UpiCpuBackend *backend = (const UpiCpuBackend *) plan->backend;
   const UpiCpuState *state = ((const UpiStepsPlan *) plan)->states[op];
 
-  return state->dnn ? upi_dnn_implementation (state->dnn) : isas[backend->isa].name;
+  return state->dnn ? upi_dnn_implementation (state->dnn) : upi_isa_name (backend->isa);
 }
 
 /* ---- describing and measuring ---------------------------------------------------------------------------------------------------- */
@@ -221,13 +184,13 @@ upi_cpu_description (void)
     if (colon)
       name = g_strstrip (g_strndup (colon + 1, strcspn (colon + 1, "\n")));
   }
-  return g_strdup_printf ("%s (%s%s)", name ? name : "CPU", isas[upi_cpu_isa_best ()].name, upi_dnn_available () ? ", oneDNN" : "");
+  return g_strdup_printf ("%s (%s%s)", name ? name : "CPU", upi_isa_name (upi_processor_isa ()), upi_dnn_available () ? ", oneDNN" : "");
 }
 
 static void
 own_sgemm (gint n, const gfloat *a, const gfloat *b, gfloat *c, gfloat *packed)
 {
-  const UpiCpuKernels *kernels = isas[upi_cpu_isa_best ()].kernels;
+  const UpiCpuKernels *kernels = kernels_of[upi_processor_isa ()];
 
   kernels->gemm_pack (packed, b, n, 1, n, n);
   kernels->gemm (&(UpiGemm){ .n = n, .k = n, .taps = 1, .a = a, .lda = n, .b = packed, .c = c, .ldc = n }, 0, n);

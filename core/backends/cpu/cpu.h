@@ -2,17 +2,13 @@
  * and without oneDNN. upi_backend_cpu() is the best one. */
 #pragma once
 
+#include "core/processor.h"
 #include "core/program/backend.h"
 
 G_BEGIN_DECLS
 
-typedef enum { UPI_CPU_BASELINE, UPI_CPU_AVX2, UPI_CPU_AVX512, UPI_CPU_ISA_COUNT } UpiCpuIsa;
-
-const gchar *upi_cpu_isa_name (UpiCpuIsa isa);
-/* The widest that this machine runs. */
-UpiCpuIsa upi_cpu_isa_best (void);
 /* NULL if the machine does not run it, or library is TRUE and the backend was built without oneDNN. */
-const UpiBackend *upi_backend_cpu_with_isa (UpiCpuIsa isa, gboolean library);
+const UpiBackend *upi_backend_cpu_with_isa (UpiIsa isa, gboolean library);
 /* What runs an operation of a cpu plan: an own kernel's instruction set, "avx512", or oneDNN's implementation, "brgconv:avx512_core". */
 const gchar *upi_cpu_implementation (const UpiPlan *plan, guint op);
 /* The processor's name as the system gives it, and the instruction set in use: "AMD EPYC (avx512)". (transfer full) */
