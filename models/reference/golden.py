@@ -12,10 +12,12 @@ Image (uint8 RGB, W × H, formula in integers): with c = 0, 1, 2
     v = (v + ((x·7919 + y·104729 + c·1299709) mod 31)) mod 256               noise
 all divisions of the sizes rounding down.
 
-{"format": 1, "model": name, "images": [{"width", "height", "parts": [part...], "caption_ids": [...], "caption": text}],
+{"format": 1, "model": name, "images": [{"width", "height", "parts": [part...], "caption_ids": [...], "caption": text, "grounded": [candidate...]}],
  "texts": [{"text", "ids", "parts": [...]}], "labels": [...]}
 part: {"name", "shape", "norm": L2 over all, "stride", "values": [float32...]}; values are elements 0, stride, 2·stride ... of the
 row-major tensor, stride = max(1, ceil(elements / 256)). Index tensors have "integer": true.
+candidate, best first, where the config has `caption.grounding`: {"ids", "text", "likelihood", "support", "cosine" (null: not encoded), "score",
+ "words": [{"start", "end" (tokens), "regions": [{"query", "label", "score"}...]}]}.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .captions import Caption, Ranking, Speaker, label_scores, label_vectors
+from .grounding import Grounding
 from .model import UniPerceiver, load
 from .preprocess import normalise
 from .tokenizer import WordPiece
@@ -107,6 +111,41 @@ def part(name: str, value: Tensor) -> dict[str, Any]:
     return row
 
 
+def candidate(caption: Caption, tokenizer: WordPiece) -> dict[str, Any]:
+    def short(value: float) -> float:
+        return float(f"{value:.7g}")
+
+    words = [
+        {"start": w.start, "end": w.end, "regions": [
+            {"query": q, "label": c, "score": short(s)} for q, c, s in zip(w.regions, w.labels, w.scores)
+        ]}
+        for w in caption.words
+    ]  # fmt: skip
+    return {
+        "ids": caption.ids,
+        "text": tokenizer.decode(caption.ids),
+        "likelihood": short(caption.likelihood),
+        "support": short(caption.support),
+        "cosine": None if caption.cosine is None else short(caption.cosine),
+        "score": short(caption.score),
+        "words": words,
+    }
+
+
+def grounded(model: UniPerceiver, tokenizer: WordPiece, width: int, height: int) -> list[dict[str, Any]]:
+    """Grounded captions of the generated image; none where the config has no table."""
+    config = model.config
+    table = config.raw["caption"].get("grounding")
+    if table is None:
+        return []
+    with torch.no_grad():
+        seen = model.regions(normalise(picture(width, height), config.input))
+        spe, decoded, cache = model.image(seen)
+        scores = label_scores(model, seen, decoded, label_vectors(model, tokenizer))
+    speaker = Speaker(model, Grounding(table, config.labels, tokenizer), Ranking.of(config))
+    return [candidate(c, tokenizer) for c in speaker(spe[0], scores, cache)]
+
+
 @torch.no_grad()
 def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """→ the JSON and all tensors whole, named `WxH/part` or `text I/part`."""
@@ -139,6 +178,7 @@ def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], d
                 "parts": [part(k, v) for k, v in parts.items()],
                 "caption_ids": ids,
                 "caption": tokenizer.decode(ids),
+                "grounded": grounded(model, tokenizer, width, height),
             }
         )
     return {"format": 1, "model": model.config.name, "images": images, "texts": texts}, whole

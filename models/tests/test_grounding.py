@@ -12,8 +12,10 @@ import numpy as np
 import torch
 
 from models.reference import captions as grounded
+from models.reference import golden
 from models.reference.captions import Caption, Ranking
 from models.reference.grounding import Grounding, forms
+from models.reference.model import UniPerceiver
 from models.reference.steering import Steering
 from models.reference.tokenizer import WordPiece
 from models.training import chair
@@ -402,6 +404,24 @@ class Captions(unittest.TestCase):
             got = grounded.label_scores(self.model, seen, decoded, labels)
             z = self.model.detection_logits(decoded, labels, 0.1, -4.0)
         torch.testing.assert_close(got, combine(z[0], seen.foreground[0], 0.4))
+
+    def test_golden_candidates_are_the_speaker_s(self) -> None:
+        self.assertEqual(golden.grounded(self.model_with({"max_tokens": 8}), self.tokenizer, 64, 64), [])
+        model = self.model_with({"max_tokens": 8, "grounding": {**self.table, "ranking": {"candidates": 4, "encoded": 2}}})
+        rows = golden.grounded(model, self.tokenizer, 64, 64)
+        self.assertEqual([r["cosine"] is None for r in rows], [False] * 2 + [True] * (len(rows) - 2))
+        self.assertGreaterEqual(rows[0]["score"], rows[1]["score"])
+        for r in rows:
+            self.assertEqual(r["text"], self.tokenizer.decode(r["ids"]))
+            self.assertEqual([(w["start"], w["end"]) for w in r["words"]], [(m.start, m.end) for m in self.grounding.mentions(r["ids"])])
+            self.assertTrue(all(0 <= x["query"] < 10 for w in r["words"] for x in w["regions"]))
+        self.assertEqual(json.loads(json.dumps(rows)), rows)
+
+    def model_with(self, caption: dict[str, object]) -> UniPerceiver:
+        """The same weights with another `caption` in the config."""
+        model = small_model(**{"format_version": 2, "caption": caption})
+        model.load_state_dict(self.model.state_dict())
+        return model
 
     def test_ranking_comes_from_the_config(self) -> None:
         config = self.model.config
