@@ -62,11 +62,14 @@ teacher+ doctor+ nurse+ soldier+ officer+ policeman policemen fireman firemen fi
 customer+ shopper+ tourist+ visitor+ spectator+ onlooker+ bystander+ audience hiker+ climber+ swimmer+ diver+ runner+ jogger+ racer+
 golfer+ gymnast+ wrestler+ boxer+ fisherman fishermen goalie+ goalkeeper+ batter+ catcher umpire+ referee+ cheerleader+ driver+
 passenger+ pilot+ conductor photographer+ cowboy+ cowgirl+ farmer+ businessman businessmen citizen+ waitresses catchers groomsmen coworker+
-ballplayer+ ballerina+ busker+
+ballplayer+ ballerina+ busker+ skater+ rollerblader+ rollerskater+ wakeboarder+ waterskier+ footballer+ fighter+ protester+ cameraman cameramen
+barber+ butcher+ painter+ carpenter+ technician+ trainer+ instructor+ scientist+ dentist+ welder+ juggler+ bowler+ camper+ commuter+ villager+
+reporter+ violinist+ bassist+ vocalist+ owner+ member+ volunteer+ schoolgirl+ schoolboy+ workman workmen cop+ guard+ monk+ skydiver+ parasailer+
+paraglider+ breakdancer+ mountaineer+ competitor+ participant+ attendee+ elder+ leader+
 """
 DOG = """
 dog+ puppy puppies pup+ doggy poodle+ greyhound+ retriever+ terrier+ husky huskies collie+ bulldog+ dalmatian+ labrador+ beagle+
-chihuahua+ dachshund+ rottweiler+ hound+
+chihuahua+ dachshund+ rottweiler+ doberman+ hound+
 """
 BIRD = "bird+ duck+ duckling+ goose geese seagull+ gull+ pigeon+ swan+ parrot+ flamingo+ eagle+ owl+ hawk+ pelican+ peacock+ rooster+ ostrich"
 BOAT = """
@@ -78,15 +81,15 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["person"], PERSON),
     (["person"], ["police officer+", "boy scout+", "girl scout+"]),
     (["person", "skateboard"], "skateboarder+"),
-    (["person", "surfboard"], "surfer+ surfboarder+"),
+    (["person", "surfboard"], "surfer+ surfboarder+ windsurfer+"),
     (["person", "skis"], "skier+ skiier+"),
     (["person", "snowboard"], "snowboarder+"),
     (["person", "bicycle"], "cyclist+ bicyclist+ bicycler+ bmxer+"),
     (["person", "motorcycle"], "motorcyclist+"),
     (["person", "bike"], "biker+"),
     (["person", "mount"], "rider+"),
-    (["person", "horse"], "jockey+"),
-    (["person", "cow"], "bullfighter+ bullrider+"),
+    (["person", "horse"], "jockey+ equestrian+"),
+    (["person", "cow"], "bullfighter+ bullrider+ matador+"),
     (["person", "truck"], "trucker+"),
     (["person", "boat"], "kayaker+ canoeist+ canoer+ boater+ rower+ sailor+"),
     (["bicycle"], "bicycle+ tricycle+ bmx bicycling cycling"),
@@ -202,7 +205,7 @@ soccer stadium+|football field+|football helmet+|football uniform+|football jers
 basketball uniform+|basketball jersey+|basketball goal+|volleyball court+|volleyball net+|baseball field+|baseball diamond+|baseball cap+|
 baseball hat+|baseball uniform+|baseball jersey+|baseball stadium+|baseball park+|tennis court+|tennis shoe+|tennis net+|table tennis|
 ball gown+|ball pit+|ball park|ski lift+|ski slope+|ski resort+|ski lodge+|ski goggles|ski mask+|ski jacket+|ski pole+|ski hill+|
-ski area+|ski run+|ski trail+|skateboard park+|skateboard ramp+|surf shop+|motorcycle helmet+|car seat+|chair lift+|ping pong table+|pool table+|
+ski area+|ski run+|ski trail+|surf shop+|motorcycle helmet+|car seat+|chair lift+|ping pong table+|pool table+|
 table cloth+|flower bed+|truck bed+|bed of|toilet paper|phone booth+|telephone booth+|telephone pole+|book store+|book shelf|book shelves|
 book case+|fork lift+|bear costume|bear suit|dog food|cat food|bird seed|baby carriage+|baby stroller+|stuffed animal+|toy animal+|orange juice|
 apple juice|bottle cap+|pizza box|pizza boxes|pizza oven+|hot dog stand+|hot dog cart+|traffic cone+|traffic sign+|bench press|
