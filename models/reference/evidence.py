@@ -76,13 +76,8 @@ class Evidence(nn.Module):
             inter, a, b, _ = overlap(corners(boxes)[:, :, None], corners(anchors)[None, None])
             iou = inter / (a + b - inter).clamp(min=1e-9)  # [B, N, A]
             asked = (iou >= self.sizes.ratio * iou.amax(-1, keepdim=True)) & (iou > 0)
-        if not self.training:
-            rows = []
-            for i in range(len(boxes)):
-                rows.append(torch.stack([z.amax(0) if len(z) else logits.new_full((self.classes,), FLOOR)
-                                         for z in (logits[i, m] for m in asked[i])]))  # fmt: skip
-            return torch.stack(rows).clamp(min=FLOOR)
-        best, index = (iou * asked).topk(min(MANY, iou.shape[-1]), -1)
+            most = MANY if self.training else max(1, int(asked.sum(-1).max()))
+            best, index = (iou * asked).topk(min(most, iou.shape[-1]), -1)
         z = logits.gather(1, index.flatten(1)[..., None].expand(-1, -1, self.classes)).view(*index.shape, -1)
         return z.masked_fill((best <= 0)[..., None], FLOOR).amax(2).clamp(min=FLOOR)
 

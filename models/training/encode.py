@@ -71,10 +71,17 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     for view, w, h, rows in groups:
         stem = o.out / f"{rank}-{view}-{w}x{h}"
         n, d = config.query.count, config.d
-        shapes = {"c5": (h // 32, w // 32, config.channels[3]), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784), "selection": (n,), "speaks": (n, len(config.labels))}
-        types = {"c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8, "selection": np.float32, "speaks": np.float16}
+        shapes = {
+            "c5": (*config.global_shape(w, h), config.global_channels), "semantics": (n, d), "boxes": (n, 4), "pooled": (n, 784),
+            "selection": (n,), "speaks": (n, len(config.labels)),
+        }  # fmt: skip
+        types = {
+            "c5": np.float16, "semantics": np.float16, "boxes": np.float32, "pooled": np.uint8, "selection": np.float32, "speaks": np.float16,
+        }  # fmt: skip
         arrays = {
-            k: np.lib.format.open_memmap(f"{stem}-{k}.npy", "w+", types[k], (len(rows), *shapes[k])) for k in FIELDS
+            k: np.lib.format.open_memmap(f"{stem}-{k}.npy", "w+", types[k], (len(rows), *shapes[k]))
+            for k in FIELDS
+            if k != "speaks" or config.evidence
         }
         known: list[dict[str, Any]] = []
         for i in range(0, len(rows), 8):
