@@ -149,31 +149,56 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiTicket, upi_ticket_unref)
 /* ---- images ---------------------------------------------------------------------------------------------------------------------- */
 
 /**
- * UpiPixelFormat: what the engine's own kernels read; any other format comes as @UPI_PIXELS_READ: the worker calls UpiImage.read, which
- * scales and converts into the network's size itself.
+ * UpiPixelFormat: how an image's pixels lie in memory.
  */
 typedef enum {
   UPI_PIXELS_RGB, /* 3 bytes, R first */
   UPI_PIXELS_BGR,
   UPI_PIXELS_RGBX, /* 4 bytes, the last ignored */
   UPI_PIXELS_BGRX,
-  UPI_PIXELS_I420, /* Y, U, V planes, chroma (w+1)/2 × (h+1)/2 */
-  UPI_PIXELS_NV12, /* Y, interleaved UV */
-  UPI_PIXELS_READ
+  UPI_PIXELS_I420,           /* Y, U, V planes, chroma (w+1)/2 × (h+1)/2 */
+  UPI_PIXELS_NV12,           /* Y, interleaved UV */
+  UPI_PIXELS_READ,           /* UpiImage.read scales and converts into the network's size itself */
+  UPI_PIXELS_RGB_COMPONENTS, /* any other layout: UpiImage.components tells where R, G and B lie */
+  UPI_PIXELS_YUV_COMPONENTS  /* the same for Y, U and V, or Y alone */
 } UpiPixelFormat;
+
+/**
+ * UpiComponent: where the samples of one component lie.
+ * @plane: of UpiImage.planes
+ * @first: bytes from a row's begin to its first sample
+ * @step: bytes from one sample to the next
+ * @width_shift, @height_shift: subsampling: ⌈width / 2^shift⌉ samples a row, ⌈height / 2^shift⌉ rows
+ */
+typedef struct {
+  guint plane;
+  guint first, step;
+  guint width_shift, height_shift;
+} UpiComponent;
 
 /* Fills @rgb (@width × @height, 3 bytes a pixel, @stride bytes a row). From a worker thread. */
 typedef gboolean (*UpiImageRead) (gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error);
 
+typedef struct _UpiImage UpiImage;
+
+/* Makes the pixels of @image, a copy of the engine's, and sets its planes and strides; they stay until it is released. From a worker thread. */
+typedef gboolean (*UpiImagePrepare) (UpiImage *image, GError **error);
+
 /**
- * UpiImage: pixels that the engine reads in place, once.
+ * UpiImage: pixels that the engine reads in place, once. One picture gives one input, however it lies in memory.
  * @size: sizeof (UpiImage)
  * @kr, @kb: YUV matrix (BT.709: 0.2126, 0.0722; 0 = BT.601: 0.299, 0.114); ignored for RGB
- * @full_range: luma is 0..255 instead of 16..235
+ * @full_range: luma is 0..255 instead of 16..235; of components, also R, G and B, which in the other formats always are
  * @on_device: the planes are addresses of the engine's device, in its context, complete for every stream; an engine on cuda reads them there
  * @release: called exactly once, right after the pixels were read, or when the ticket ends without; from any thread; may be NULL
+ * @n_components: of UPI_PIXELS_…_COMPONENTS: 3, or 1 for grey; those of one plane have one @height_shift
+ * @components: R, G, B, or Y, U, V
+ * @depth: bits of a sample, 8 to 16; 0 means 8. More than 8 take two bytes, in the machine's order; the upper 8 of them count, as they do where
+ *   such a picture becomes one of 8 bits
+ * @shift: unused bits below them
+ * @prepare: (nullable): called once, before the pixels are read
  */
-typedef struct {
+struct _UpiImage {
   gsize size;
   UpiPixelFormat format;
   guint width, height;
@@ -185,7 +210,11 @@ typedef struct {
   UpiImageRead read;
   GDestroyNotify release;
   gpointer user_data;
-} UpiImage;
+  guint n_components;
+  UpiComponent components[3];
+  guint depth, shift;
+  UpiImagePrepare prepare;
+};
 
 /**
  * upi_engine_encode: queues one frame for the image side (paper 4.1 and the image rows of the general decoder, 4.3).

@@ -18,9 +18,10 @@ gst_upi_cuda_caps_are_cuda (const GstCaps *caps)
 #include <gst/cuda/gstcudamemory.h>
 #include <gst/cuda/gstcudautils.h>
 
-/* What the engine's own kernel reads (encoder-image.c, pixel_format()). */
+/* What can be read in place (encoder-image.c, is_read_in_place()). */
 #define CUDA_CAPS                                                                                                                          \
-  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (GST_CAPS_FEATURE_MEMORY_CUDA_MEMORY, "{ NV12, I420, YV12, RGB, BGR, RGBx, BGRx, RGBA, BGRA }")
+  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (GST_CAPS_FEATURE_MEMORY_CUDA_MEMORY,                                                                  \
+      "{ NV12, NV21, I420, YV12, P010_10LE, I420_10LE, RGB, BGR, RGBx, BGRx, RGBA, BGRA, ARGB, ABGR, RGBP, BGRP, GBR, GBRA }")
 
 GstCaps *
 gst_upi_cuda_add_caps (GstCaps *system)

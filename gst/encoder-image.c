@@ -3,18 +3,19 @@
 
 #include <string.h>
 
-/* A converter for one input size of the network. It has state, so that two workers never share one; idle ones are kept. */
+/* Frames of any format as NV12, by GStreamer's own converter. It has state, so that two workers never share one; idle ones are kept. */
 typedef struct {
   GstVideoConverter *converter;
-  GstVideoInfo out;
+  GstVideoInfo info;
+  guint8 *pixels;
 } Converter;
 
 struct _GstUpiReader {
   GstVideoInfo info;
-  UpiPixelFormat format;
-  gfloat kr, kb;
-  gboolean full_range;
-  GstUpiCuda *cuda; /* nullable */
+  UpiImage image;       /* what is the same for every frame of the host's memory */
+  UpiImage on_device;   /* and of a GPU's; format READ: comes to the host */
+  GstVideoInfo in, out; /* of converters */
+  GstUpiCuda *cuda;     /* nullable */
   GMutex lock;
   GPtrArray *idle; /* of Converter, under lock */
 };
@@ -22,6 +23,7 @@ struct _GstUpiReader {
 typedef struct {
   GstVideoFrame frame;
   GstUpiReader *reader;
+  Converter *converter; /* nullable: whose pixels are read */
   GDestroyNotify released;
   gpointer user_data;
 } MappedFrame;
@@ -29,43 +31,80 @@ typedef struct {
 static void
 converter_free (Converter *converter)
 {
-  gst_video_converter_free (converter->converter);
+  g_clear_pointer (&converter->converter, gst_video_converter_free);
+  g_free (converter->pixels);
   g_free (converter);
 }
 
-/* Which of the engine's kernels reads this video, or UPI_PIXELS_READ. */
-static UpiPixelFormat
-pixel_format (const GstVideoInfo *info)
-{
-  static const struct {
-    GstVideoFormat video;
-    UpiPixelFormat pixels;
-  } formats[] = {
-    { GST_VIDEO_FORMAT_RGB, UPI_PIXELS_RGB },
-    { GST_VIDEO_FORMAT_BGR, UPI_PIXELS_BGR },
-    { GST_VIDEO_FORMAT_RGBx, UPI_PIXELS_RGBX },
-    { GST_VIDEO_FORMAT_RGBA, UPI_PIXELS_RGBX },
-    { GST_VIDEO_FORMAT_BGRx, UPI_PIXELS_BGRX },
-    { GST_VIDEO_FORMAT_BGRA, UPI_PIXELS_BGRX },
-    { GST_VIDEO_FORMAT_I420, UPI_PIXELS_I420 },
-    { GST_VIDEO_FORMAT_YV12, UPI_PIXELS_I420 },
-    { GST_VIDEO_FORMAT_NV12, UPI_PIXELS_NV12 },
-  };
+/* ---- formats that are read in place ---------------------------------------------------------------------------------------------- */
 
-  if (GST_VIDEO_INFO_IS_INTERLACED (info))
-    return UPI_PIXELS_READ;
-  if (GST_VIDEO_INFO_IS_RGB (info) && info->colorimetry.range == GST_VIDEO_COLOR_RANGE_16_235)
-    return UPI_PIXELS_READ;
-  if (GST_VIDEO_INFO_IS_YUV (info) && info->colorimetry.matrix == GST_VIDEO_COLOR_MATRIX_RGB)
-    return UPI_PIXELS_READ;
-  for (guint i = 0; i < G_N_ELEMENTS (formats); i++)
-    if (formats[i].video == GST_VIDEO_INFO_FORMAT (info))
-      return formats[i].pixels;
-  return UPI_PIXELS_READ;
+/* Samples of one byte: 4:2:0, and full-range RGB. */
+static gboolean
+describe_bytes (const GstVideoFormatInfo *finfo, UpiImage *image)
+{
+  for (guint c = 0; c < 3; c++) {
+    if (finfo->depth[c] != 8 || finfo->shift[c] != 0 || finfo->pixel_stride[c] <= 0)
+      return FALSE;
+    image->components[c] = (UpiComponent){
+      .plane = finfo->plane[c],
+      .first = finfo->poffset[c],
+      .step = (guint) finfo->pixel_stride[c],
+      .width_shift = finfo->w_sub[c],
+      .height_shift = finfo->h_sub[c],
+    };
+  }
+  return TRUE;
 }
 
-/* GstVideoConverter writes where it should not when the two fields of a frame differ in their number of lines (the taps of its filter may
- * differ then), and reads beyond a field that has hardly a line of some component. Such a frame was not filmed in fields. */
+/* 4:2:0 of 10 or 12 bits in two bytes of the machine's order: a plane each, or chroma interleaved as in P010 (for which the offsets of GStreamer's
+ * table are not in bytes). Their 8 upper bits are what GStreamer makes NV12 of; 16 bits it dithers. */
+static gboolean
+describe_words (const GstVideoFormatInfo *finfo, UpiImage *image)
+{
+  gboolean interleaved = finfo->pixel_stride[1] == 4 && finfo->plane[1] == finfo->plane[2];
+
+  if (GST_VIDEO_FORMAT_INFO_IS_LE (finfo) != (G_BYTE_ORDER == G_LITTLE_ENDIAN) || finfo->depth[0] <= 8 || finfo->depth[0] > 12)
+    return FALSE;
+  for (guint c = 0; c < 3; c++) {
+    gint step = c > 0 && interleaved ? 4 : 2;
+
+    if (finfo->depth[c] != finfo->depth[0] || finfo->shift[c] != finfo->shift[0] || finfo->pixel_stride[c] != step)
+      return FALSE;
+    image->components[c] = (UpiComponent){
+      .plane = finfo->plane[c],
+      .first = c == 2 && interleaved ? 2 : 0,
+      .step = (guint) step,
+      .width_shift = finfo->w_sub[c],
+      .height_shift = finfo->h_sub[c],
+    };
+  }
+  image->depth = finfo->depth[0];
+  image->shift = finfo->shift[0];
+  return TRUE;
+}
+
+/* What gives the very input that its NV12 gives: 4:2:0. Everything else would give another one: chroma of another sampling, a matrix' rounding,
+ * ranges, dithering. A frame in a GPU's memory is read there, RGB too. */
+static gboolean
+is_read_in_place (const GstVideoInfo *info, gboolean on_device, UpiImage *image)
+{
+  const GstVideoFormatInfo *finfo = info->finfo;
+
+  if (GST_VIDEO_FORMAT_INFO_IS_COMPLEX (finfo) || GST_VIDEO_FORMAT_INFO_IS_TILED (finfo) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo)
+      || GST_VIDEO_FORMAT_INFO_N_COMPONENTS (finfo) < 3)
+    return FALSE;
+  if (GST_VIDEO_FORMAT_INFO_IS_RGB (finfo))
+    return on_device && info->colorimetry.range != GST_VIDEO_COLOR_RANGE_16_235 && describe_bytes (finfo, image);
+  for (guint c = 1; c < 3; c++)
+    if (finfo->w_sub[c] != 1 || finfo->h_sub[c] != 1)
+      return FALSE;
+  return GST_VIDEO_FORMAT_INFO_IS_YUV (finfo) && (describe_bytes (finfo, image) || describe_words (finfo, image));
+}
+
+/* ---- formats that are converted -------------------------------------------------------------------------------------------------- */
+
+/* GstVideoConverter writes where it should not when the two fields of a frame differ in their number of lines, and reads beyond a field that has
+ * hardly a line of some component. Such a frame was not filmed in fields. */
 static void
 make_progressive_if_odd (GstVideoInfo *info)
 {
@@ -77,21 +116,133 @@ make_progressive_if_odd (GstVideoInfo *info)
     info->interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
 }
 
+/* What videoconvert would make of it: colours as they came, or those of NV12 of that size where they came as RGB or grey. */
+static void
+describe_nv12 (const GstVideoInfo *info, GstVideoInfo *in, GstVideoInfo *out)
+{
+  *in = *info;
+  make_progressive_if_odd (in);
+  gst_video_info_set_interlaced_format (
+      out, GST_VIDEO_FORMAT_NV12, in->interlace_mode, (guint) GST_VIDEO_INFO_WIDTH (in), (guint) GST_VIDEO_INFO_HEIGHT (in));
+  /* The converter refuses infos whose frame rate differs. */
+  out->fps_n = in->fps_n;
+  out->fps_d = in->fps_d;
+  if (GST_VIDEO_INFO_IS_YUV (in)) {
+    out->colorimetry = in->colorimetry;
+    if (GST_VIDEO_FORMAT_INFO_W_SUB (in->finfo, 1) == 1 && GST_VIDEO_FORMAT_INFO_H_SUB (in->finfo, 1) == 1)
+      out->chroma_site = in->chroma_site;
+  }
+}
+
+static Converter *
+converter_new (const GstVideoInfo *in, const GstVideoInfo *out, GError **error)
+{
+  Converter *converter = g_new0 (Converter, 1);
+  /* Some planes are scaled alone: as videoconvert does it. */
+  GstStructure *config = gst_structure_new ("upi-converter", GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_VIDEO_RESAMPLER_METHOD,
+      GST_VIDEO_RESAMPLER_METHOD_LINEAR, GST_VIDEO_RESAMPLER_OPT_MAX_TAPS, G_TYPE_INT, 2, NULL);
+
+  converter->info = *out;
+  converter->pixels = g_try_malloc (GST_VIDEO_INFO_SIZE (out));
+  if (converter->pixels == NULL)
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory to convert a frame: %" G_GSIZE_FORMAT " bytes", GST_VIDEO_INFO_SIZE (out));
+  else
+    converter->converter = gst_video_converter_new (in, out, g_steal_pointer (&config));
+  if (converter->pixels != NULL && converter->converter == NULL)
+    g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "GstVideoConverter cannot read %s %d×%d: put videoconvert before upiencoder",
+        GST_VIDEO_INFO_NAME (in), GST_VIDEO_INFO_WIDTH (in), GST_VIDEO_INFO_HEIGHT (in));
+  g_clear_pointer (&config, gst_structure_free);
+  if (converter->converter == NULL)
+    g_clear_pointer (&converter, converter_free);
+  return converter;
+}
+
+/* An idle converter or a new one. */
+static Converter *
+reader_take_converter (GstUpiReader *reader, GError **error)
+{
+  Converter *converter = NULL;
+
+  g_mutex_lock (&reader->lock);
+  if (reader->idle->len > 0)
+    converter = g_ptr_array_steal_index_fast (reader->idle, reader->idle->len - 1);
+  g_mutex_unlock (&reader->lock);
+  return converter != NULL ? converter : converter_new (&reader->in, &reader->out, error);
+}
+
+/* UpiImagePrepare: the frame as NV12, on the worker. */
+static gboolean
+convert (UpiImage *image, GError **error)
+{
+  MappedFrame *mapped = image->user_data;
+  Converter *converter = mapped->converter = reader_take_converter (mapped->reader, error);
+  GstVideoFrame out;
+
+  if (converter == NULL)
+    return FALSE;
+  memset (&out, 0, sizeof out); /* memory as a frame: no buffer behind it */
+  out.info = converter->info;
+  if (GST_VIDEO_INFO_IS_INTERLACED (&converter->info))
+    out.flags = mapped->frame.flags; /* chroma is of fields */
+  else
+    GST_VIDEO_FRAME_FLAGS (&mapped->frame) &= ~GST_VIDEO_FRAME_FLAG_INTERLACED;
+  for (guint i = 0; i < 2; i++) {
+    out.data[i] = converter->pixels + GST_VIDEO_INFO_PLANE_OFFSET (&converter->info, i);
+    image->planes[i] = out.data[i];
+    image->strides[i] = GST_VIDEO_INFO_PLANE_STRIDE (&converter->info, i);
+  }
+  gst_video_converter_frame (converter->converter, &mapped->frame, &out);
+  return TRUE;
+}
+
+/* ---- reader ---------------------------------------------------------------------------------------------------------------------- */
+
+/* A range that nobody named is the full one, as it is for videoconvert. */
+static UpiImage
+describe_colours (const GstVideoInfo *info)
+{
+  UpiImage image = {
+    .size = sizeof (UpiImage),
+    .format = GST_VIDEO_INFO_IS_RGB (info) ? UPI_PIXELS_RGB_COMPONENTS : UPI_PIXELS_YUV_COMPONENTS,
+    .width = (guint) GST_VIDEO_INFO_WIDTH (info),
+    .height = (guint) GST_VIDEO_INFO_HEIGHT (info),
+    .full_range = info->colorimetry.range != GST_VIDEO_COLOR_RANGE_16_235,
+    .n_components = 3,
+  };
+  gdouble kr = 0, kb = 0;
+
+  if (gst_video_color_matrix_get_Kr_Kb (info->colorimetry.matrix, &kr, &kb)) {
+    image.kr = (gfloat) kr;
+    image.kb = (gfloat) kb;
+  }
+  return image;
+}
+
+static void
+describe (GstUpiReader *reader)
+{
+  const GstVideoInfo *info = &reader->info;
+
+  reader->image = reader->on_device = describe_colours (info);
+  if (!is_read_in_place (info, TRUE, &reader->on_device))
+    reader->on_device.format = UPI_PIXELS_READ;
+  reader->on_device.on_device = TRUE;
+  if (is_read_in_place (info, FALSE, &reader->image))
+    return;
+  describe_nv12 (info, &reader->in, &reader->out);
+  reader->image = describe_colours (&reader->out);
+  reader->image.format = UPI_PIXELS_NV12;
+  reader->image.prepare = convert;
+}
+
 GstUpiReader *
 gst_upi_reader_new (const GstVideoInfo *info, GstUpiCuda *cuda)
 {
   GstUpiReader *reader = g_atomic_rc_box_new0 (GstUpiReader);
-  gdouble kr = 0, kb = 0;
 
   reader->info = *info;
-  make_progressive_if_odd (&reader->info);
-  reader->format = pixel_format (&reader->info);
-  if (GST_VIDEO_INFO_IS_YUV (info) && gst_video_color_matrix_get_Kr_Kb (info->colorimetry.matrix, &kr, &kb)) {
-    reader->kr = (gfloat) kr;
-    reader->kb = (gfloat) kb;
-  }
   reader->cuda = cuda != NULL ? gst_upi_cuda_ref (cuda) : NULL;
-  reader->full_range = info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255;
+  describe (reader);
   g_mutex_init (&reader->lock);
   reader->idle = g_ptr_array_new_with_free_func ((GDestroyNotify) converter_free);
   return reader;
@@ -107,6 +258,7 @@ static void
 reader_clear (gpointer data)
 {
   GstUpiReader *reader = data;
+
   g_clear_pointer (&reader->cuda, gst_upi_cuda_unref);
   g_ptr_array_unref (reader->idle);
   g_mutex_clear (&reader->lock);
@@ -118,75 +270,17 @@ gst_upi_reader_unref (GstUpiReader *reader)
   g_atomic_rc_box_release_full (reader, reader_clear);
 }
 
-static Converter *
-converter_new (const GstVideoInfo *in, guint width, guint height)
-{
-  Converter *converter = g_new0 (Converter, 1);
-
-  /* The converter refuses infos whose interlace mode or frame rate differ. */
-  gst_video_info_set_interlaced_format (&converter->out, GST_VIDEO_FORMAT_RGB, in->interlace_mode, width, height);
-  converter->out.fps_n = in->fps_n;
-  converter->out.fps_d = in->fps_d;
-  /* Linear taps widen with the scale: a triangle, as the network was trained with. */
-  GstStructure *config = gst_structure_new ("upi-converter", GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_VIDEO_RESAMPLER_METHOD,
-      GST_VIDEO_RESAMPLER_METHOD_LINEAR, GST_VIDEO_CONVERTER_OPT_DITHER_METHOD, GST_TYPE_VIDEO_DITHER_METHOD, GST_VIDEO_DITHER_NONE,
-      GST_VIDEO_CONVERTER_OPT_THREADS, G_TYPE_UINT, 1, NULL);
-  converter->converter = gst_video_converter_new (in, &converter->out, config);
-  if (converter->converter == NULL)
-    g_clear_pointer (&converter, g_free);
-  return converter;
-}
-
-/* An idle converter for that size, or a new one; NULL if GStreamer has none. */
-static Converter *
-reader_take_converter (GstUpiReader *reader, guint width, guint height)
-{
-  Converter *converter = NULL;
-
-  g_mutex_lock (&reader->lock);
-  for (guint i = 0; i < reader->idle->len && converter == NULL; i++) {
-    Converter *idle = g_ptr_array_index (reader->idle, i);
-    if (GST_VIDEO_INFO_WIDTH (&idle->out) == (gint) width && GST_VIDEO_INFO_HEIGHT (&idle->out) == (gint) height)
-      converter = g_ptr_array_steal_index_fast (reader->idle, i);
-  }
-  g_mutex_unlock (&reader->lock);
-  return converter != NULL ? converter : converter_new (&reader->info, width, height);
-}
-
-/* UpiImageRead: any video format into the network's input, in one pass, on the worker. */
-static gboolean
-read_converted (gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error)
-{
-  MappedFrame *mapped = user_data;
-  GstUpiReader *reader = mapped->reader;
-  Converter *converter = reader_take_converter (reader, width, height);
-
-  if (converter == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "GstVideoConverter cannot read %s %d×%d: put videoconvert before upiencoder",
-        gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&reader->info)), GST_VIDEO_INFO_WIDTH (&reader->info),
-        GST_VIDEO_INFO_HEIGHT (&reader->info));
-    return FALSE;
-  }
-  /* The engine's memory as a frame: no buffer behind it. */
-  GstVideoFrame out;
-  memset (&out, 0, sizeof out);
-  out.info = converter->out;
-  out.info.stride[0] = (gint) stride;
-  out.data[0] = rgb;
-  gst_video_converter_frame (converter->converter, &mapped->frame, &out);
-
-  g_mutex_lock (&reader->lock);
-  g_ptr_array_add (reader->idle, converter);
-  g_mutex_unlock (&reader->lock);
-  return TRUE;
-}
-
 static void
 mapped_frame_release (gpointer user_data)
 {
   MappedFrame *mapped = user_data;
 
   gst_video_frame_unmap (&mapped->frame);
+  if (mapped->converter != NULL) {
+    g_mutex_lock (&mapped->reader->lock);
+    g_ptr_array_add (mapped->reader->idle, mapped->converter);
+    g_mutex_unlock (&mapped->reader->lock);
+  }
   gst_upi_reader_unref (mapped->reader);
   if (mapped->released != NULL)
     mapped->released (mapped->user_data);
@@ -227,10 +321,14 @@ plane_fits (const GstVideoInfo *info, const GstVideoFrame *frame, guint plane)
   gint64 stride = GST_VIDEO_FRAME_PLANE_STRIDE (frame, plane);
 
   if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)) {
-    /* A tiled plane's stride counts tiles: only the default layout is read. */
+    /* A tiled plane's stride counts tiles: across, and down. */
+    gint plain = GST_VIDEO_INFO_PLANE_STRIDE (info, plane);
     gsize end = plane + 1 < GST_VIDEO_INFO_N_PLANES (info) ? GST_VIDEO_INFO_PLANE_OFFSET (info, plane + 1) : GST_VIDEO_INFO_SIZE (info);
-    gsize size = end - GST_VIDEO_INFO_PLANE_OFFSET (info, plane);
-    return stride == GST_VIDEO_INFO_PLANE_STRIDE (info, plane) && first >= 0 && (gsize) first + size <= map->size;
+    gsize tiles = (gsize) GST_VIDEO_TILE_X_TILES (plain) * (gsize) GST_VIDEO_TILE_Y_TILES (plain);
+    gsize size = (end - GST_VIDEO_INFO_PLANE_OFFSET (info, plane)) / MAX (tiles, 1) * (gsize) GST_VIDEO_TILE_X_TILES (stride)
+        * (gsize) GST_VIDEO_TILE_Y_TILES (stride);
+    return GST_VIDEO_TILE_X_TILES (stride) >= GST_VIDEO_TILE_X_TILES (plain)
+        && GST_VIDEO_TILE_Y_TILES (stride) >= GST_VIDEO_TILE_Y_TILES (plain) && first >= 0 && (gsize) first + size <= map->size;
   }
   plane_extent (info, plane, &row_bytes, &rows);
   if (rows == 0)
@@ -261,8 +359,8 @@ gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GD
     g_free (mapped);
     return FALSE;
   }
-  /* What only GstVideoConverter reads comes to the host, as does memory of another context: mapping brings it. */
-  gboolean on_device = reader->format != UPI_PIXELS_READ && gst_upi_cuda_map (reader->cuda, &mapped->frame, info, buffer);
+  /* What is converted comes to the host, as does memory of another context: mapping brings it. */
+  gboolean on_device = reader->on_device.format != UPI_PIXELS_READ && gst_upi_cuda_map (reader->cuda, &mapped->frame, info, buffer);
   if (!on_device && !gst_video_frame_map (&mapped->frame, info, buffer, GST_MAP_READ)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT,
         "A frame of %" G_GSIZE_FORMAT " bytes cannot be mapped as %s %d×%d, which takes %" G_GSIZE_FORMAT " bytes",
@@ -285,25 +383,12 @@ gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GD
   mapped->reader = gst_upi_reader_ref (reader);
   mapped->released = released;
   mapped->user_data = user_data;
-  *image = (UpiImage){
-    .size = sizeof (UpiImage),
-    .format = reader->format,
-    .width = (guint) GST_VIDEO_INFO_WIDTH (info),
-    .height = (guint) GST_VIDEO_INFO_HEIGHT (info),
-    .kr = reader->kr,
-    .kb = reader->kb,
-    .full_range = reader->full_range,
-    .on_device = on_device,
-    .read = read_converted,
-    .release = mapped_frame_release,
-    .user_data = mapped,
-  };
-  /* YV12 is I420 with its chroma planes exchanged: components have the order that planes lack. */
-  gboolean planar = reader->format == UPI_PIXELS_I420;
-  for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES (info); i++) {
-    guint plane = planar ? GST_VIDEO_FORMAT_INFO_PLANE (info->finfo, i) : i;
-    image->planes[i] = GST_VIDEO_FRAME_PLANE_DATA (&mapped->frame, plane);
-    image->strides[i] = GST_VIDEO_FRAME_PLANE_STRIDE (&mapped->frame, plane);
+  *image = on_device ? reader->on_device : reader->image;
+  image->release = mapped_frame_release;
+  image->user_data = mapped;
+  for (guint plane = 0; image->prepare == NULL && plane < GST_VIDEO_INFO_N_PLANES (info); plane++) {
+    image->planes[plane] = GST_VIDEO_FRAME_PLANE_DATA (&mapped->frame, plane);
+    image->strides[plane] = GST_VIDEO_FRAME_PLANE_STRIDE (&mapped->frame, plane);
   }
   return TRUE;
 }

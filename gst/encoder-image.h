@@ -1,5 +1,5 @@
-/* encoder-image.h: a video buffer as the engine reads it: in place for the formats it has kernels for, through GstVideoConverter for the
- * rest. One reader per caps, shared by the frames in flight. */
+/* encoder-image.h: a video buffer as the engine reads it: in place for 4:2:0 and RGB, as the NV12 that videoconvert would make of it for every
+ * other format. So one picture gives one result in all of them. One reader per caps, shared by the frames in flight. */
 #pragma once
 
 #include <gst/video/video.h>

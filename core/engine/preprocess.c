@@ -1,36 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Conversion to the network's input. For each output row: the source rows under the filter are summed up (vertical), the sum is filtered
- * along the row (horizontal), then colour matrix and normalisation; nothing but rows is kept in between. */
+ * along the row (horizontal), component by component at its own resolution, then colour matrix and normalisation; nothing but rows is kept in
+ * between. What a format is, is said by components (image.c). */
 #include "core/engine/preprocess.h"
 
+#include "core/engine/filters.h"
+#include "core/engine/image.h"
 #include "core/engine/kernels/scale.h"
 #include "core/processor.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT_FILTERS 8 /* a conversion uses up to four at once */
-
-/* A table of weights; taps is padded to a multiple of 4 with zeros, count is without padding. */
+/* Floats that grow with the frames. Zeroed: the horizontal pass reads, and weighs with zero, what lies beyond the row; what is left there from a
+ * wider row is finite too. */
 typedef struct {
-  UpiFilter table; /* first: what users of a filter see */
-  guint n_in;
-  gdouble extent;
-  guint64 used; /* when, in the scaler's count of requests */
-  gint *start;
-  guint *count;
-  gfloat *weights; /* NULL: a free place */
-} Filter;
+  gfloat *data;
+  gsize n;
+} Row;
 
 struct _UpiScaler {
   const UpiScaleKernels *kernels;
-  Filter filters[KEPT_FILTERS];
-  guint64 requests;
+  UpiFilters filters;
   gfloat scale[4], bias[4]; /* of the conversion that runs */
-  gfloat *row;              /* vertical sums, channels interleaved */
-  gfloat *planes[5];        /* split chroma at source width (0, 1); Y, U, V at the network's width (2, 3, 4) */
-  gsize row_floats, plane_floats;
-  guint8 *rgb; /* UPI_PIXELS_READ */
+  Row sums[3];              /* vertical sums of a plane's row */
+  Row picked;               /* of them, one component's */
+  Row scaled[3];            /* the components at the network's width */
+  guint8 *rgb;              /* UPI_PIXELS_READ */
   gsize rgb_bytes;
 };
 
@@ -62,22 +58,15 @@ upi_scaler_new (void)
   return scaler;
 }
 
-static void
-filter_clear (Filter *filter)
-{
-  g_free (filter->start);
-  g_free (filter->count);
-  free (filter->weights);
-}
-
 void
 upi_scaler_free (UpiScaler *scaler)
 {
-  for (guint i = 0; i < KEPT_FILTERS; i++)
-    filter_clear (&scaler->filters[i]);
-  for (guint i = 0; i < G_N_ELEMENTS (scaler->planes); i++)
-    free (scaler->planes[i]);
-  free (scaler->row);
+  upi_filters_clear (&scaler->filters);
+  for (guint i = 0; i < 3; i++) {
+    free (scaler->sums[i].data);
+    free (scaler->scaled[i].data);
+  }
+  free (scaler->picked.data);
   g_free (scaler->rgb);
   g_free (scaler);
 }
@@ -89,160 +78,210 @@ no_memory (gsize bytes, GError **error)
   return FALSE;
 }
 
-/* Pillow's precompute_coeffs with its bilinear filter: n_out samples over the first extent of n_in; the support grows with the reduction. */
 static gboolean
-filter_init (Filter *f, guint n_in, gdouble extent, guint n_out, GError **error)
+grow (Row *row, gsize wanted, GError **error)
 {
-  gdouble scale = extent / n_out, stretch = MAX (scale, 1.0), support = stretch;
-  guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u;
-  gsize bytes = (gsize) n_out * taps * sizeof (gfloat);
-
-  f->n_in = n_in;
-  f->extent = extent;
-  f->weights = calloc (1, bytes);
-  if (!f->weights)
-    return no_memory (bytes, error);
-  f->start = g_new (gint, n_out);
-  f->count = g_new (guint, n_out);
-  for (guint x = 0; x < n_out; x++) {
-    gdouble center = (x + 0.5) * scale, sum = 0;
-    gint first = MAX ((gint) (center - support + 0.5), 0), last = MIN ((gint) (center + support + 0.5), (gint) n_in);
-    gfloat *w = f->weights + (gsize) x * taps;
-
-    first = MIN (first, last - 1);
-    for (gint i = first; i < last; i++)
-      sum += MAX (1.0 - fabs ((i - center + 0.5) / stretch), 0.0);
-    for (gint i = first; i < last; i++)
-      w[i - first] = sum > 0 ? MAX (1.0 - fabs ((i - center + 0.5) / stretch), 0.0) / sum : 1.0 / (last - first);
-    f->start[x] = first;
-    f->count[x] = last - first;
-    while (f->count[x] > 1 && w[f->count[x] - 1] == 0)
-      f->count[x]--;
-  }
-  f->table = (UpiFilter){ n_out, taps, f->start, f->count, f->weights };
-  return TRUE;
+  if (row->data != NULL && row->n >= wanted)
+    return TRUE;
+  free (row->data);
+  row->data = calloc (wanted, sizeof (gfloat));
+  row->n = row->data != NULL ? wanted : 0;
+  return row->data != NULL ? TRUE : no_memory (wanted * sizeof (gfloat), error);
 }
 
-/* The filter is valid until KEPT_FILTERS others were asked for: the one used longest ago makes room. */
+/* ---- what is to be done ---------------------------------------------------------------------------------------------------------- */
+
+/* Components as they are stored → R, G, B of 0..255. */
+static void
+matrix_of (const UpiImage *image, const UpiPixels *pixels, gfloat matrix[3][4])
+{
+  gdouble luma = pixels->full_range ? 1 : 255.0 / 219, black = pixels->full_range ? 0 : 16, chroma = pixels->full_range ? 1 : 255.0 / 224;
+  gdouble kr = image->kr, kb = image->kb, kg, to_rgb[3][2] = { { 0 } };
+
+  if (kr == 0 && kb == 0) {
+    kr = 0.299;
+    kb = 0.114;
+  }
+  kg = 1 - kr - kb;
+  if (pixels->n_components == 3) {
+    to_rgb[0][1] = 2 * (1 - kr) * chroma;
+    to_rgb[1][0] = -2 * kb * (1 - kb) / kg * chroma;
+    to_rgb[1][1] = -2 * kr * (1 - kr) / kg * chroma;
+    to_rgb[2][0] = 2 * (1 - kb) * chroma;
+  }
+  for (guint i = 0; i < 3; i++) {
+    for (guint j = 0; j < 3; j++)
+      matrix[i][j] = pixels->yuv ? (j == 0 ? luma : to_rgb[i][j - 1]) : (i == j ? luma : 0);
+    matrix[i][3] = -black * luma - (pixels->yuv ? 128 * (to_rgb[i][0] + to_rgb[i][1]) : 0);
+  }
+}
+
+/* extent: in an odd frame the last chroma sample lies half outside. */
 static const UpiFilter *
-filter_for (UpiScaler *scaler, guint n_in, gdouble extent, guint n_out, GError **error)
+filter_along (UpiScaler *scaler, guint pixels, guint shift, guint n_out, GError **error)
 {
-  Filter *filter = &scaler->filters[0];
-
-  scaler->requests++;
-  for (guint i = 0; i < KEPT_FILTERS; i++) {
-    Filter *kept = &scaler->filters[i];
-
-    if (kept->weights && kept->n_in == n_in && kept->extent == extent && kept->table.n_out == n_out) {
-      kept->used = scaler->requests;
-      return &kept->table;
-    }
-    if (kept->used < filter->used)
-      filter = kept;
-  }
-  filter_clear (filter);
-  memset (filter, 0, sizeof *filter);
-  if (!filter_init (filter, n_in, extent, n_out, error)) {
-    filter_clear (filter);
-    memset (filter, 0, sizeof *filter);
-    return NULL;
-  }
-  filter->used = scaler->requests;
-  return &filter->table;
+  return upi_filters_get (&scaler->filters, upi_component_samples (pixels, shift), (gdouble) pixels / (1u << shift), n_out, error);
 }
 
-/* Zeroed: the horizontal pass reads, and weighs with zero, what lies beyond the row. */
-static gboolean
-grow (gfloat **buffer, gsize *floats, gsize wanted, GError **error)
+/* Where the frame has the plane of component c; a new one at its end. */
+static guint
+frame_plane (const UpiPixels *pixels, const UpiFrame *frame, guint c)
 {
-  if (*buffer && *floats >= wanted)
-    return TRUE;
-  free (*buffer);
-  *buffer = calloc (wanted, sizeof (gfloat));
-  *floats = *buffer ? wanted : 0;
-  return *buffer ? TRUE : no_memory (wanted * sizeof (gfloat), error);
+  for (guint i = 0; i < c; i++)
+    if (pixels->components[i].plane == pixels->components[c].plane)
+      return frame->components[i].plane;
+  return frame->n_planes;
 }
 
 static gboolean
-reserve (UpiScaler *scaler, gsize row_floats, gsize plane_floats, GError **error)
+describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3], UpiFrame *frame,
+    GError **error)
 {
-  if (!grow (&scaler->row, &scaler->row_floats, row_floats, error))
-    return FALSE;
-  if (scaler->plane_floats >= plane_floats)
-    return TRUE;
-  scaler->plane_floats = 0;
-  for (guint i = 0; i < G_N_ELEMENTS (scaler->planes); i++) {
-    gsize floats = 0;
+  UpiPixels pixels;
 
-    if (!grow (&scaler->planes[i], &floats, plane_floats, error))
+  upi_image_pixels (image, &pixels);
+  *frame = (UpiFrame){
+    .sample_bytes = pixels.sample_bytes,
+    .sample_shift = pixels.sample_shift,
+    .n_components = pixels.n_components,
+    .on_device = image->on_device,
+  };
+  for (guint i = 0; i < 3; i++) {
+    frame->scale[i] = scaler->scale[i] = 1 / (255 * std[i]);
+    frame->bias[i] = scaler->bias[i] = -mean[i] / std[i];
+  }
+  matrix_of (image, &pixels, frame->matrix);
+  for (guint c = 0; c < pixels.n_components; c++) {
+    const UpiComponent *component = &pixels.components[c];
+    guint n = upi_component_samples (image->width, component->width_shift), i = frame_plane (&pixels, frame, c);
+
+    frame->components[c].plane = i;
+    frame->components[c].first = component->first / pixels.sample_bytes;
+    frame->components[c].step = component->step / pixels.sample_bytes;
+    frame->components[c].across = filter_along (scaler, image->width, component->width_shift, width, error);
+    if (frame->components[c].across == NULL)
       return FALSE;
+    if (i == frame->n_planes) {
+      frame->n_planes++;
+      frame->planes[i].data = image->planes[component->plane];
+      frame->planes[i].stride = image->strides[component->plane];
+      frame->planes[i].rows = upi_component_samples (image->height, component->height_shift);
+      frame->planes[i].down = filter_along (scaler, image->height, component->height_shift, height, error);
+      if (frame->planes[i].down == NULL)
+        return FALSE;
+    }
+    frame->planes[i].samples = MAX (frame->planes[i].samples, frame->components[c].first + (n - 1) * frame->components[c].step + 1);
   }
-  scaler->plane_floats = plane_floats;
   return TRUE;
 }
 
-/* Sums the rows under output row y of one plane into scaler->row. What lies beyond is left from a wider row or zero: finite, as the horizontal
- * pass needs it. */
+/* ---- doing it -------------------------------------------------------------------------------------------------------------------- */
+
+/* Sums the rows under output row y of one plane. */
 static void
 vertical (UpiScaler *scaler, const UpiFrame *frame, guint plane, guint y)
 {
   const UpiFilter *down = frame->planes[plane].down;
   gssize stride = frame->planes[plane].stride;
+  const guint8 *rows = frame->planes[plane].data + down->start[y] * stride;
+  const gfloat *weights = down->weights + (gsize) y * down->taps;
 
-  scaler->kernels->vertical (frame->planes[plane].data + down->start[y] * stride, stride, down->weights + (gsize) y * down->taps,
-      down->count[y], scaler->row, frame->planes[plane].width * frame->planes[plane].channels);
+  if (frame->sample_bytes == 1)
+    scaler->kernels->vertical (rows, stride, weights, down->count[y], scaler->sums[plane].data, frame->planes[plane].samples);
+  else
+    scaler->kernels->vertical_words (
+        rows, stride, frame->sample_shift, weights, down->count[y], scaler->sums[plane].data, frame->planes[plane].samples);
 }
 
-static void
-horizontal (UpiScaler *scaler, const UpiFilter *filter, const gfloat *in, gfloat *out)
-{
-  scaler->kernels->horizontal (in, filter->start, filter->weights, filter->taps, out, filter->n_out);
-}
-
+/* R, G, B beside each other, 0..255 as they are: scaled together, which is faster. */
 static gboolean
-convert_packed (UpiScaler *scaler, const UpiFrame *frame, guint width, guint height, gfloat *out, GError **error)
+is_packed_rgb (const UpiFrame *frame)
 {
-  const UpiFilter *across = frame->planes[0].across;
-  guint channels = frame->planes[0].channels;
+  guint step = frame->components[0].step;
+  gint order = (gint) frame->components[1].first - (gint) frame->components[0].first;
 
-  if (!reserve (scaler, ((gsize) frame->planes[0].width + across->taps) * channels + 4, 0, error))
+  if (frame->n_components != 3 || frame->n_planes != 1 || (step != 3 && step != 4) || (order != 1 && order != -1))
     return FALSE;
-  for (guint y = 0; y < height; y++) {
-    vertical (scaler, frame, 0, y);
-    scaler->kernels->horizontal_packed (scaler->row, channels, frame->reverse, across->start, across->weights, across->taps, scaler->scale,
-        scaler->bias, out + (gsize) y * width * 3, width);
+  for (guint c = 0; c < 3; c++) {
+    if (frame->components[c].step != step || frame->components[c].across != frame->components[0].across
+        || (gint) frame->components[c].first != (gint) frame->components[0].first + (gint) c * order)
+      return FALSE;
+    for (guint i = 0; i < 4; i++)
+      if (frame->matrix[c][i] != (c == i ? 1.0f : 0.0f))
+        return FALSE;
   }
   return TRUE;
 }
 
-static gboolean
-convert_yuv (UpiScaler *scaler, const UpiFrame *frame, guint width, guint height, gfloat *out, GError **error)
+static void
+convert_packed (UpiScaler *scaler, const UpiFrame *frame, gfloat *out)
 {
-  const UpiFilter *luma_across = frame->planes[0].across, *across = frame->planes[1].across;
-  gsize floats = (gsize) frame->planes[0].width + MAX (luma_across->taps, 2 * across->taps) + 8;
-  gfloat *split[2], *scaled[3];
+  const UpiFilter *across = frame->components[0].across;
+  gboolean reverse = frame->components[2].first < frame->components[0].first;
 
-  if (!reserve (scaler, floats, MAX (floats, width), error))
-    return FALSE;
-  for (guint i = 0; i < 2; i++)
-    split[i] = scaler->planes[i];
-  for (guint i = 0; i < 3; i++)
-    scaled[i] = scaler->planes[2 + i];
-  for (guint y = 0; y < height; y++) {
-    vertical (scaler, frame, 0, y);
-    horizontal (scaler, luma_across, scaler->row, scaled[0]);
-    vertical (scaler, frame, 1, y);
-    if (frame->n_planes == 2) {
-      scaler->kernels->split (scaler->row, split[0], split[1], frame->planes[1].width);
-      horizontal (scaler, across, split[0], scaled[1]);
-      horizontal (scaler, across, split[1], scaled[2]);
-    } else {
-      horizontal (scaler, across, scaler->row, scaled[1]);
-      vertical (scaler, frame, 2, y);
-      horizontal (scaler, across, scaler->row, scaled[2]);
+  scaler->kernels->horizontal_packed (scaler->sums[0].data + frame->components[reverse ? 2 : 0].first, frame->components[0].step, reverse,
+      across->start, across->weights, across->taps, scaler->scale, scaler->bias, out, across->n_out);
+}
+
+static void
+convert_components (UpiScaler *scaler, const UpiFrame *frame, gfloat *out)
+{
+  guint n = frame->components[0].across->n_out;
+  const gfloat *scaled[3];
+
+  for (guint c = 0; c < 3; c++) {
+    if (c >= frame->n_components) { /* the matrix weighs it with 0 */
+      scaled[c] = scaler->scaled[0].data;
+      continue;
     }
-    scaler->kernels->matrix (
-        scaled[0], scaled[1], scaled[2], frame->matrix, scaler->scale, scaler->bias, out + (gsize) y * width * 3, width);
+    const UpiFilter *across = frame->components[c].across;
+    const gfloat *row = scaler->sums[frame->components[c].plane].data + frame->components[c].first;
+
+    if (frame->components[c].step > 1) {
+      guint samples = (frame->planes[frame->components[c].plane].samples - 1 - frame->components[c].first) / frame->components[c].step + 1;
+
+      scaler->kernels->pick (row, frame->components[c].step, scaler->picked.data, samples);
+      row = scaler->picked.data;
+    }
+    scaler->kernels->horizontal (row, across->start, across->weights, across->taps, scaler->scaled[c].data, n);
+    scaled[c] = scaler->scaled[c].data;
+  }
+  scaler->kernels->matrix (scaled[0], scaled[1], scaled[2], frame->matrix, scaler->scale, scaler->bias, out, n);
+}
+
+/* Beyond a row the kernels read up to a filter's taps and a vector. */
+static gboolean
+reserve_rows (UpiScaler *scaler, const UpiFrame *frame, GError **error)
+{
+  gsize beyond = 0;
+
+  for (guint c = 0; c < frame->n_components; c++)
+    beyond = MAX (beyond, (gsize) frame->components[c].across->taps * frame->components[c].step + 16);
+  for (guint i = 0; i < frame->n_planes; i++)
+    if (!grow (&scaler->sums[i], frame->planes[i].samples + beyond, error)
+        || !grow (&scaler->picked, frame->planes[i].samples + beyond, error))
+      return FALSE;
+  for (guint c = 0; c < 3; c++)
+    if (!grow (&scaler->scaled[c], frame->components[0].across->n_out, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+convert (UpiScaler *scaler, const UpiFrame *frame, gfloat *out, GError **error)
+{
+  guint width = frame->components[0].across->n_out, height = frame->planes[0].down->n_out;
+  gboolean packed = is_packed_rgb (frame);
+
+  if (!reserve_rows (scaler, frame, error))
+    return FALSE;
+  for (guint y = 0; y < height; y++, out += (gsize) 3 * width) {
+    for (guint i = 0; i < frame->n_planes; i++)
+      vertical (scaler, frame, i, y);
+    if (packed)
+      convert_packed (scaler, frame, out);
+    else
+      convert_components (scaler, frame, out);
   }
   return TRUE;
 }
@@ -252,100 +291,32 @@ static gboolean
 read_scaled (UpiScaler *scaler, const UpiImage *image, guint width, guint height, GError **error)
 {
   gsize bytes = (gsize) width * height * 3;
-  g_autoptr (GError) cause = NULL;
+  GError *cause = NULL;
 
   if (scaler->rgb_bytes < bytes) {
     g_free (scaler->rgb);
     scaler->rgb = g_try_malloc (bytes);
-    scaler->rgb_bytes = scaler->rgb ? bytes : 0;
-    if (!scaler->rgb)
+    scaler->rgb_bytes = scaler->rgb != NULL ? bytes : 0;
+    if (scaler->rgb == NULL)
       return no_memory (bytes, error);
   }
   if (!image->read (image->user_data, scaler->rgb, width, height, (gsize) width * 3, &cause)) {
-    if (cause && cause->domain == UPI_ERROR)
-      g_propagate_error (error, g_steal_pointer (&cause));
-    else
-      g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "the frame could not be read: %s", cause ? cause->message : "no reason given");
+    upi_image_read_failed (error, cause);
     return FALSE;
   }
   return TRUE;
 }
 
-/* ---- what is to be done ---------------------------------------------------------------------------------------------------------- */
-
-/* y·gain + offset, and the matrix of (kr, kb), for 8-bit limited or full range. */
-static void
-matrix_of (const UpiImage *image, gfloat c[6])
-{
-  gdouble kr = image->kr, kb = image->kb, kg, luma, chroma;
-
-  if (kr == 0 && kb == 0) {
-    kr = 0.299;
-    kb = 0.114;
-  }
-  kg = 1 - kr - kb;
-  luma = image->full_range ? 1.0 : 255.0 / 219.0;
-  chroma = image->full_range ? 1.0 : 255.0 / 224.0;
-  c[0] = luma;
-  c[1] = image->full_range ? 0 : -16 * luma;
-  c[2] = 2 * (1 - kr) * chroma;
-  c[3] = -2 * kb * (1 - kb) / kg * chroma;
-  c[4] = -2 * kr * (1 - kr) / kg * chroma;
-  c[5] = 2 * (1 - kb) * chroma;
-}
-
-/* extent: in an odd frame the last chroma sample lies half outside. */
-static gboolean
-describe_plane (
-    UpiScaler *scaler, UpiFrame *frame, const UpiImage *image, guint channels, guint divisor, guint width, guint height, GError **error)
-{
-  guint i = frame->n_planes++, w = (image->width + divisor - 1) / divisor, h = (image->height + divisor - 1) / divisor;
-
-  frame->planes[i].data = image->planes[i];
-  frame->planes[i].stride = image->strides[i];
-  frame->planes[i].width = w;
-  frame->planes[i].height = h;
-  frame->planes[i].channels = channels;
-  frame->planes[i].across = filter_for (scaler, w, (gdouble) image->width / divisor, width, error);
-  frame->planes[i].down = frame->planes[i].across ? filter_for (scaler, h, (gdouble) image->height / divisor, height, error) : NULL;
-  return frame->planes[i].down != NULL;
-}
-
-static gboolean
-describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3], UpiFrame *frame,
-    GError **error)
-{
-  *frame = (UpiFrame){ .on_device = image->on_device };
-  for (guint i = 0; i < 3; i++) {
-    frame->scale[i] = scaler->scale[i] = 1 / (255 * std[i]);
-    frame->bias[i] = scaler->bias[i] = -mean[i] / std[i];
-  }
-  switch (image->format) {
-  case UPI_PIXELS_I420:
-  case UPI_PIXELS_NV12:
-    frame->yuv = TRUE;
-    matrix_of (image, frame->matrix);
-    if (!describe_plane (scaler, frame, image, 1, 1, width, height, error))
-      return FALSE;
-    if (image->format == UPI_PIXELS_NV12)
-      return describe_plane (scaler, frame, image, 2, 2, width, height, error);
-    return describe_plane (scaler, frame, image, 1, 2, width, height, error)
-        && describe_plane (scaler, frame, image, 1, 2, width, height, error);
-  default:
-    frame->reverse = image->format == UPI_PIXELS_BGR || image->format == UPI_PIXELS_BGRX;
-    return describe_plane (
-        scaler, frame, image, image->format == UPI_PIXELS_RGB || image->format == UPI_PIXELS_BGR ? 3 : 4, 1, width, height, error);
-  }
-}
-
 gboolean
-upi_scaler_describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
+upi_scaler_describe (UpiScaler *scaler, UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
     UpiFrame *frame, GError **error)
 {
   UpiImage scaled = {
     .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = width, .height = height, .strides = { 3 * (gssize) width }
   };
 
+  if (!upi_image_prepare (image, error))
+    return FALSE;
   if (image->format != UPI_PIXELS_READ)
     return describe (scaler, image, width, height, mean, std, frame, error);
   if (!read_scaled (scaler, image, width, height, error))
@@ -355,16 +326,15 @@ upi_scaler_describe (UpiScaler *scaler, const UpiImage *image, guint width, guin
 }
 
 gboolean
-upi_scaler_convert (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
-    gfloat *out, GError **error)
+upi_scaler_convert (
+    UpiScaler *scaler, UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3], gfloat *out, GError **error)
 {
   UpiFrame frame;
 
   if (!upi_scaler_describe (scaler, image, width, height, mean, std, &frame, error))
     return FALSE;
-  if (image->format == UPI_PIXELS_READ) {
-    scaler->kernels->normalise (scaler->rgb, scaler->scale, scaler->bias, out, width * height);
-    return TRUE;
-  }
-  return frame.yuv ? convert_yuv (scaler, &frame, width, height, out, error) : convert_packed (scaler, &frame, width, height, out, error);
+  if (image->format != UPI_PIXELS_READ)
+    return convert (scaler, &frame, out, error);
+  scaler->kernels->normalise (scaler->rgb, scaler->scale, scaler->bias, out, width * height);
+  return TRUE;
 }

@@ -146,9 +146,7 @@ static gboolean
 put_black (UpiWorker *worker, UpiContext *context, guint i, guint width, guint height, GError **error)
 {
   static const guint8 black[3];
-  const UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 1, .height = 1, .planes = { black }, .strides = { 3 }
-  };
+  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 1, .height = 1, .planes = { black }, .strides = { 3 } };
   const UpiConfig *config = worker->engine->config;
   UpiFrame frame;
 

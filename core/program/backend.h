@@ -30,19 +30,23 @@ typedef struct {
   const gfloat *weights; /* [n_out, taps] */
 } UpiFilter;
 
-/* Pixels on their way into an input [N,H,W,3]: planes of 8-bit samples, each scaled by its own filters; then the colour matrix, where there is
- * one; then scale and bias. What each number means: core/engine/preprocess.c. */
+/* Pixels on their way into an input [N,H,W,3]: planes of samples, three components (or one: grey) in them, each scaled by its own filters; then
+ * a matrix makes R, G and B of 0..255 of them, clamped; then scale and bias. What each number means: core/engine/preprocess.c. */
 typedef struct {
+  guint sample_bytes, sample_shift; /* 1, or 2 in the machine's order: 8 bits above the shift count */
   guint n_planes;
   struct {
-    const guint8 *data;            /* of the first row */
-    gssize stride;                 /* bytes; negative: bottom-up */
-    guint width, height, channels; /* in samples; channels lie interleaved */
-    const UpiFilter *across, *down;
+    const guint8 *data;  /* of the first row */
+    gssize stride;       /* bytes; negative: bottom-up */
+    guint samples, rows; /* up to the last that counts */
+    const UpiFilter *down;
   } planes[3];
-  gboolean yuv;     /* Y, U, V in this order of channels; else R, G, B */
-  gboolean reverse; /* B, G, R */
-  gfloat matrix[6];
+  guint n_components;
+  struct {
+    guint plane, first, step; /* in samples */
+    const UpiFilter *across;
+  } components[3];
+  gfloat matrix[3][4]; /* [R,G,B] ← [component or 1] */
   gfloat scale[3], bias[3];
   gboolean on_device; /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;

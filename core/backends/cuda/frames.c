@@ -20,20 +20,27 @@ table_words (const UpiFilter *filter)
 static gsize
 row_bytes (const UpiFrame *frame, guint plane)
 {
-  return (gsize) frame->planes[plane].width * frame->planes[plane].channels;
+  return (gsize) frame->planes[plane].samples * frame->sample_bytes;
+}
+
+static gsize
+tables_bytes (const UpiFrame *frame)
+{
+  gsize bytes = 0;
+
+  for (guint i = 0; i < frame->n_components; i++)
+    bytes += (table_words (frame->components[i].across) + table_words (frame->planes[frame->components[i].plane].down)) * sizeof (guint32);
+  return aligned (bytes);
 }
 
 /* Tables, then planes. */
 static gsize
 frame_bytes (const UpiFrame *frame)
 {
-  gsize bytes = 0;
+  gsize bytes = tables_bytes (frame);
 
-  for (guint i = 0; i < frame->n_planes; i++)
-    bytes += (table_words (frame->planes[i].across) + table_words (frame->planes[i].down)) * sizeof (guint32);
-  bytes = aligned (bytes);
   for (guint i = 0; i < frame->n_planes && !frame->on_device; i++)
-    bytes += aligned (row_bytes (frame, i) * frame->planes[i].height);
+    bytes += aligned (row_bytes (frame, i) * frame->planes[i].rows);
   return bytes;
 }
 
@@ -80,7 +87,7 @@ put_table (guint32 *tables, gsize *words, const UpiFilter *filter)
 static void
 put_plane (guint8 *to, const UpiFrame *frame, guint plane)
 {
-  gsize bytes = row_bytes (frame, plane), rows = frame->planes[plane].height;
+  gsize bytes = row_bytes (frame, plane), rows = frame->planes[plane].rows;
   gssize stride = frame->planes[plane].stride;
 
   if (stride == (gssize) bytes) {
@@ -97,8 +104,12 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   UpiCudaContext *context = (UpiCudaContext *) base;
   UpiCudaDevice *device = context->plan->device;
   UpiTensor input = upi_cuda_resolve (context->plan, value, context);
-  UpiCudaFrame f = { .n_planes = (gint) frame->n_planes, .yuv = frame->yuv, .reverse = frame->reverse };
-  const guint8 *planes[3] = { NULL };
+  UpiCudaFrame f = {
+    .n_components = (gint) frame->n_components,
+    .sample_bytes = (gint) frame->sample_bytes,
+    .sample_shift = (gint) frame->sample_shift,
+  };
+  const guint8 *planes[3] = { NULL }, *first[3] = { NULL };
   gsize bytes = frame_bytes (frame), words = 0, offset;
   g_auto (UpiCudaScope) scope = { NULL };
   UpiCudaSlot *slot;
@@ -110,21 +121,24 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
     return FALSE;
   f.height = input.shape.dim[1];
   f.width = input.shape.dim[2];
+  offset = tables_bytes (frame);
   for (guint i = 0; i < frame->n_planes; i++) {
-    f.plane[i].channels = (gint) frame->planes[i].channels;
-    f.plane[i].taps_across = (gint) frame->planes[i].across->taps;
-    f.plane[i].taps_down = (gint) frame->planes[i].down->taps;
-    f.plane[i].across = put_table ((guint32 *) slot->pinned, &words, frame->planes[i].across);
-    f.plane[i].down = put_table ((guint32 *) slot->pinned, &words, frame->planes[i].down);
-  }
-  offset = aligned (words * sizeof (guint32));
-  for (guint i = 0; i < frame->n_planes; i++) {
-    f.plane[i].stride = frame->on_device ? frame->planes[i].stride : (glong) row_bytes (frame, i);
     planes[i] = frame->on_device ? frame->planes[i].data : slot->device + offset;
     if (!frame->on_device) {
       put_plane (slot->pinned + offset, frame, i);
-      offset += aligned (row_bytes (frame, i) * frame->planes[i].height);
+      offset += aligned (row_bytes (frame, i) * frame->planes[i].rows);
     }
+  }
+  for (guint i = 0; i < frame->n_components; i++) {
+    guint plane = frame->components[i].plane;
+
+    f.component[i].stride = frame->on_device ? frame->planes[plane].stride : (glong) row_bytes (frame, plane);
+    f.component[i].step = (gint) (frame->components[i].step * frame->sample_bytes);
+    f.component[i].taps_across = (gint) frame->components[i].across->taps;
+    f.component[i].taps_down = (gint) frame->planes[plane].down->taps;
+    f.component[i].across = put_table ((guint32 *) slot->pinned, &words, frame->components[i].across);
+    f.component[i].down = put_table ((guint32 *) slot->pinned, &words, frame->planes[plane].down);
+    first[i] = planes[plane] + frame->components[i].first * frame->sample_bytes;
   }
   memcpy (f.matrix, frame->matrix, sizeof f.matrix);
   memcpy (f.scale, frame->scale, sizeof f.scale);
@@ -132,7 +146,7 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   slot->pending = TRUE;
   return UPI_CUDA (device, cudaMemcpyAsync (slot->device, slot->pinned, bytes, cudaMemcpyHostToDevice, context->stream), error)
       && UPI_CUDA (device,
-          upi_cuda_preprocess (context->plan->type, context->stream, &f, planes[0], planes[1], planes[2], (const gint *) slot->pinned,
+          upi_cuda_preprocess (context->plan->type, context->stream, &f, first[0], first[1], first[2], (const gint *) slot->pinned,
               (const gint *) slot->device,
               (guint8 *) input.data
                   + (gsize) item * (gsize) f.height * (gsize) f.width * 3 * upi_cuda_element_bytes (context->plan->type, UPI_F32)),

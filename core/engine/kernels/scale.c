@@ -35,6 +35,33 @@ load_bytes (const guint8 *p)
 #endif
 }
 
+/* The same for samples of two bytes: the 8 bits above the shift. */
+static inline Floats
+load_words (const guint8 *p, guint shift)
+{
+#if defined(__AVX512F__) && UPI_SCALE_LANES == 16
+  __m512i words = _mm512_cvtepu16_epi32 (_mm256_loadu_si256 ((const __m256i *) p));
+
+  return (Floats) _mm512_cvtepi32_ps (_mm512_and_si512 (_mm512_srli_epi32 (words, shift), _mm512_set1_epi32 (255)));
+#elif defined(__AVX2__) && UPI_SCALE_LANES == 8
+  __m256i words = _mm256_cvtepu16_epi32 (_mm_loadu_si128 ((const __m128i *) p));
+
+  return (Floats) _mm256_cvtepi32_ps (_mm256_and_si256 (_mm256_srli_epi32 (words, (gint) shift), _mm256_set1_epi32 (255)));
+#elif defined(__SSE2__) && UPI_SCALE_LANES == 4
+  __m128i words = _mm_unpacklo_epi16 (_mm_loadl_epi64 ((const __m128i *) p), _mm_setzero_si128 ());
+
+  return (Floats) _mm_cvtepi32_ps (_mm_and_si128 (_mm_srli_epi32 (words, (gint) shift), _mm_set1_epi32 (255)));
+#else
+  Floats v;
+  guint16 words[UPI_SCALE_LANES];
+
+  memcpy (words, p, sizeof words);
+  for (guint i = 0; i < UPI_SCALE_LANES; i++)
+    v[i] = words[i] >> shift & 255;
+  return v;
+#endif
+}
+
 static inline Float4
 load4 (const gfloat *p)
 {
@@ -44,28 +71,49 @@ load4 (const gfloat *p)
   return v;
 }
 
-static void
-vertical (const guint8 *rows, gssize stride, const gfloat *weights, guint taps, gfloat *out, guint n)
+static inline void
+sum_rows (const guint8 *rows, gssize stride, const guint bytes, guint shift, const gfloat *weights, guint taps, gfloat *out, guint n)
 {
   guint i = 0;
 
   /* Four vectors stay in registers over all taps. */
   for (; i + 4 * UPI_SCALE_LANES <= n; i += 4 * UPI_SCALE_LANES) {
-    const guint8 *p = rows + i;
+    const guint8 *p = rows + (gsize) i * bytes;
     Floats sum[4] = { { 0 } };
 
     for (guint t = 0; t < taps; t++, p += stride)
-      for (guint j = 0; j < 4; j++)
-        sum[j] += load_bytes (p + j * UPI_SCALE_LANES) * weights[t];
+      for (guint j = 0; j < 4; j++) {
+        const guint8 *from = p + j * UPI_SCALE_LANES * bytes;
+
+        sum[j] += (bytes == 2 ? load_words (from, shift) : load_bytes (from)) * weights[t];
+      }
     memcpy (out + i, sum, sizeof sum);
   }
   for (; i < n; i++) {
     gfloat sum = 0;
 
-    for (guint t = 0; t < taps; t++)
-      sum += weights[t] * rows[(gssize) t * stride + i];
+    for (guint t = 0; t < taps; t++) {
+      const guint8 *from = rows + (gssize) t * stride + (gsize) i * bytes;
+      guint16 word = *from;
+
+      if (bytes == 2)
+        memcpy (&word, from, sizeof word);
+      sum += weights[t] * (word >> shift & 255);
+    }
     out[i] = sum;
   }
+}
+
+static void
+vertical (const guint8 *rows, gssize stride, const gfloat *weights, guint taps, gfloat *out, guint n)
+{
+  sum_rows (rows, stride, 1, 0, weights, taps, out, n);
+}
+
+static void
+vertical_words (const guint8 *rows, gssize stride, guint shift, const gfloat *weights, guint taps, gfloat *out, guint n)
+{
+  sum_rows (rows, stride, 2, shift, weights, taps, out, n);
 }
 
 /* [Σ a, Σ b, Σ c, Σ d] */
@@ -127,21 +175,24 @@ horizontal_packed (const gfloat *in, guint channels, gboolean reverse, const gin
 }
 
 static void
-split (const gfloat *in, gfloat *a, gfloat *b, guint n)
+pick (const gfloat *in, guint step, gfloat *out, guint n)
 {
   guint i = 0;
 
-  for (; i + 4 <= n; i += 4) {
-    Float4 low = load4 (in + 2 * i), high = load4 (in + 2 * i + 4);
-    Float4 even = __builtin_shufflevector (low, high, 0, 2, 4, 6), odd = __builtin_shufflevector (low, high, 1, 3, 5, 7);
+  for (; step == 2 && i + 4 <= n; i += 4) {
+    Float4 low = load4 (in + 2 * i), high = load4 (in + 2 * i + 4), even = __builtin_shufflevector (low, high, 0, 2, 4, 6);
 
-    memcpy (a + i, &even, sizeof even);
-    memcpy (b + i, &odd, sizeof odd);
+    memcpy (out + i, &even, sizeof even);
   }
-  for (; i < n; i++) {
-    a[i] = in[2 * i];
-    b[i] = in[2 * i + 1];
+  for (; step == 4 && i + 4 <= n; i += 4) {
+    const gfloat *p = in + 4 * (gsize) i;
+    Float4 ab = __builtin_shufflevector (load4 (p), load4 (p + 4), 0, 4, 0, 4);
+    Float4 cd = __builtin_shufflevector (load4 (p + 8), load4 (p + 12), 0, 4, 0, 4), all = __builtin_shufflevector (ab, cd, 0, 1, 4, 5);
+
+    memcpy (out + i, &all, sizeof all);
   }
+  for (; i < n; i++)
+    out[i] = in[(gsize) step * i];
 }
 
 /* To 0..255, by masks: a loop over lanes becomes branches. */
@@ -156,22 +207,28 @@ clamp (Float4 x)
   return (Float4) (((Int4) x & below) | ((Int4) most & ~below));
 }
 
+static inline Float4
+row_of (const gfloat m[4], Float4 a, Float4 b, Float4 c)
+{
+  return clamp (a * m[0] + b * m[1] + c * m[2] + m[3]);
+}
+
 static void
-matrix (
-    const gfloat *y, const gfloat *u, const gfloat *v, const gfloat c[6], const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
+matrix (const gfloat *a, const gfloat *b, const gfloat *c, const gfloat m[3][4], const gfloat scale[4], const gfloat bias[4], gfloat *out,
+    guint n)
 {
   for (guint i = 0; i < n; i += 4, out += 12) {
-    Float4 luma = load4 (y + i) * c[0] + c[1], cb = load4 (u + i) - 128.0f, cr = load4 (v + i) - 128.0f;
-    Float4 r = clamp (luma + cr * c[2]) * scale[0] + bias[0];
-    Float4 g = clamp (luma + cb * c[3] + cr * c[4]) * scale[1] + bias[1];
-    Float4 b = clamp (luma + cb * c[5]) * scale[2] + bias[2];
-    Float4 rg = __builtin_shufflevector (r, g, 0, 4, 1, 5), rg2 = __builtin_shufflevector (r, g, 2, 6, 3, 7); /* r0g0r1g1, r2g2r3g3 */
-    Float4 br = __builtin_shufflevector (b, r, 0, 5, 1, 6), gb = __builtin_shufflevector (g, b, 1, 5, 2, 6);  /* b0r1b1r2, g1b1g2b2 */
+    Float4 x = load4 (a + i), y = load4 (b + i), z = load4 (c + i);
+    Float4 r = row_of (m[0], x, y, z) * scale[0] + bias[0];
+    Float4 g = row_of (m[1], x, y, z) * scale[1] + bias[1];
+    Float4 blue = row_of (m[2], x, y, z) * scale[2] + bias[2];
+    Float4 rg = __builtin_shufflevector (r, g, 0, 4, 1, 5), rg2 = __builtin_shufflevector (r, g, 2, 6, 3, 7);      /* r0g0r1g1, r2g2r3g3 */
+    Float4 br = __builtin_shufflevector (blue, r, 0, 5, 1, 6), gb = __builtin_shufflevector (g, blue, 1, 5, 2, 6); /* b0r1b1r2, g1b1g2b2 */
     Float4 pixels[3];
 
-    pixels[0] = __builtin_shufflevector (rg, br, 0, 1, 4, 5);  /* r0g0b0r1 */
-    pixels[1] = __builtin_shufflevector (gb, rg2, 0, 1, 4, 5); /* g1b1r2g2 */
-    pixels[2] = __builtin_shufflevector (b, rg2, 2, 6, 7, 3);  /* b2r3g3b3 */
+    pixels[0] = __builtin_shufflevector (rg, br, 0, 1, 4, 5);    /* r0g0b0r1 */
+    pixels[1] = __builtin_shufflevector (gb, rg2, 0, 1, 4, 5);   /* g1b1r2g2 */
+    pixels[2] = __builtin_shufflevector (blue, rg2, 2, 6, 7, 3); /* b2r3g3b3 */
     memcpy (out, pixels, sizeof pixels);
   }
 }
@@ -184,4 +241,4 @@ normalise (const guint8 *in, const gfloat scale[4], const gfloat bias[4], gfloat
       out[3 * i + c] = in[3 * i + c] * scale[c] + bias[c];
 }
 
-const UpiScaleKernels UPI_SCALE_TABLE = { vertical, horizontal, horizontal_packed, split, matrix, normalise };
+const UpiScaleKernels UPI_SCALE_TABLE = { vertical, vertical_words, horizontal, horizontal_packed, pick, matrix, normalise };

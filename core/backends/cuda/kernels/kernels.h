@@ -101,21 +101,23 @@ cudaError_t upi_cuda_conv (UpiCudaType type, cudaStream_t stream, const UpiCudaC
 cudaError_t upi_cuda_depthwise (UpiCudaType type, cudaStream_t stream, const UpiCudaConv *conv, const void *x, const void *weight,
     const void *bias, const void *residual, void *y);
 
-/* preprocess.cu: planes of bytes, where the device reads them → one item [height, width, 3] of the input. A table of words: starts [n_out],
+/* preprocess.cu: components in planes, where the device reads them → one item [height, width, 3] of the input. A table of words: starts [n_out],
  * counts [n_out], weights [n_out, taps]; across and down are the tables' offsets in words. */
 typedef struct {
-  int n_planes, yuv, reverse, width, height; /* of the input */
+  int n_components, width, height; /* of the input */
+  int sample_bytes, sample_shift;
   struct {
     long stride;
-    int channels, across, down, taps_across, taps_down;
+    int step; /* both in bytes */
+    int across, down, taps_across, taps_down;
     int shared; /* the kernel's own, as is tile */
-  } plane[3];
-  float matrix[6], scale[3], bias[3];
+  } component[3];
+  float matrix[3][4], scale[3], bias[3];
   int tile;
 } UpiCudaFrame;
-/* host_tables: the same, for the host */
-cudaError_t upi_cuda_preprocess (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *frame, const unsigned char *plane0,
-    const unsigned char *plane1, const unsigned char *plane2, const int *host_tables, const int *tables, void *out);
+/* first0, …: each component's first sample; host_tables: the same as tables, for the host */
+cudaError_t upi_cuda_preprocess (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *frame, const unsigned char *first0,
+    const unsigned char *first1, const unsigned char *first2, const int *host_tables, const int *tables, void *out);
 
 #ifdef __cplusplus
 }
