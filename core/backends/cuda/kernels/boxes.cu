@@ -96,30 +96,30 @@ anchor_max_kernel (const T *boxes, UpiCudaView bv, const T *scores, UpiCudaView 
     float ratio, float least)
 {
   UPI_SHARED (float, tile); /* [BLOCK] */
-  int n = blockIdx.y, m = blockIdx.x, total = sv.dim[2], columns = sv.dim[3];
+  int own = (int) threadIdx.x, n = blockIdx.y, m = blockIdx.x, total = sv.dim[2], columns = sv.dim[3];
   const T *box = boxes + upi_at (bv, 0, n, m);
   float best = 0.0f;
 
-  for (int a = threadIdx.x; a < total; a += BLOCK)
+  for (int a = own; a < total; a += BLOCK)
     best = fmaxf (best, overlap (box, anchors + upi_at (av, 0, n, a)));
-  tile[threadIdx.x] = best;
+  tile[own] = best;
   for (int half = BLOCK / 2; half > 0; half /= 2) {
     __syncthreads ();
-    if (threadIdx.x < half)
-      tile[threadIdx.x] = fmaxf (tile[threadIdx.x], tile[threadIdx.x + half]);
+    if (own < half)
+      tile[own] = fmaxf (tile[own], tile[own + half]);
   }
   __syncthreads ();
   best = tile[0];
   for (int first_column = 0; first_column < columns; first_column += BLOCK) {
-    int k = first_column + threadIdx.x;
+    int k = first_column + own;
     float most = least;
 
     for (int first = 0; first < total; first += BLOCK) {
       int end = min (BLOCK, total - first);
 
       __syncthreads (); /* the last tile was read */
-      if (threadIdx.x < end)
-        tile[threadIdx.x] = overlap (box, anchors + upi_at (av, 0, n, first + threadIdx.x));
+      if (own < end)
+        tile[own] = overlap (box, anchors + upi_at (av, 0, n, first + own));
       __syncthreads ();
       for (int i = 0; i < end && k < columns && best > 0.0f; i++)
         if (tile[i] >= ratio * best)
