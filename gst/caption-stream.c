@@ -141,7 +141,7 @@ push_segment (GstUpiCaptionStream *stream)
   g_mutex_unlock (&stream->lock);
 }
 
-/* How much faster than stream time the running time goes. */
+/* Seconds of stream time in one of running time. */
 static gdouble
 speed_of (const GstSegment *video)
 {

@@ -261,5 +261,7 @@ main (int argc, char **argv)
   g_test_add_func ("/stream-time/segment-that-jumps", test_segment_that_jumps);
   g_test_add_func ("/stream-time/segment-that-turns", test_segment_that_turns);
   g_test_add_func ("/stream-time/segment-without-pts", test_segment_without_pts);
-  return g_test_run ();
+  int status = g_test_run ();
+  gst_deinit ();
+  return status;
 }
