@@ -280,6 +280,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
  */
 UPI_API UpiTicket *upi_engine_encode_labels (
     UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error);
+/* From a worker, no lock held: @done of @total labels are encoded. Workers share a list: an older number may come after a newer one. */
+typedef void (*UpiProgressFunc) (guint done, guint total, gpointer user_data);
+
+/**
+ * upi_engine_encode_labels_with_progress: upi_engine_encode_labels() for a list that may be long: it is encoded in batches, behind frames and
+ * captions, and cancelled between two of them.
+ * @progress: (nullable): called after each batch, with @user_data as @done is
+ */
+UPI_API UpiTicket *upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds,
+    UpiProgressFunc progress, UpiTicketFunc done, gpointer user_data, GError **error);
 UPI_API UpiLabels *upi_labels_ref (UpiLabels *labels);
 UPI_API void upi_labels_unref (UpiLabels *labels);
 UPI_API guint upi_labels_count (const UpiLabels *labels);

@@ -15,6 +15,10 @@
 /* A label file is text that people write; more is a wrong file. */
 #define MAX_FILE_BYTES (16u << 20)
 #define MAX_WORDS 100000
+
+/* A list of so many labels takes long enough for a word about it, at each of so many steps. */
+#define LONG_LIST 256
+#define STEPS 20
 #define MAX_WORD_BYTES 16384 /* the engine's limit too */
 #define PIPE_TIMEOUT_MS 5000
 
@@ -238,8 +242,9 @@ struct _GstUpiLabeller {
   guint running;      /* the wish that is being encoded, 0 = none */
   guint tried;        /* the last wish that ended, well or not */
   UpiTicket *ticket;
-  UpiLabels *labels; /* of the newest wish that ended well */
-  GError *error;     /* of the last wish, or what of its list does not count, not told yet */
+  guint done, total, told; /* labels of the running wish: encoded, all, and how many when it was last said */
+  UpiLabels *labels;       /* of the newest wish that ended well */
+  GError *error;           /* of the last wish, or what of its list does not count, not told yet */
   gboolean flushing, stopping;
 };
 
@@ -290,15 +295,39 @@ labeller_finish (GstUpiLabeller *labeller, UpiLabels *labels, GError *error)
   old_error = labeller->error;
   labeller->error = error;
   gboolean again = labeller->wanted != labeller->running && !labeller->stopping;
-  if (again)
+  if (again) { /* whatever became of the older one */
     labeller->running = labeller->wanted;
-  else
+    g_clear_error (&labeller->error);
+  } else {
     labeller->running = 0;
+  }
+  labeller->done = labeller->total = labeller->told = 0;
   g_cond_broadcast (&labeller->changed);
   g_mutex_unlock (&labeller->lock);
   g_clear_pointer (&ticket, upi_ticket_unref);
   if (again)
     labeller_encode (labeller);
+}
+
+/* Lock held. Whether it is time to say how far the running wish is. */
+static gboolean
+has_news (const GstUpiLabeller *labeller)
+{
+  return labeller->total >= LONG_LIST && labeller->done - labeller->told >= labeller->total / STEPS;
+}
+
+/* UpiProgressFunc. From a worker, which touches no element: the streaming thread says it. */
+static void
+labels_progress (guint done, guint total, gpointer user_data)
+{
+  GstUpiLabeller *labeller = user_data;
+
+  g_mutex_lock (&labeller->lock);
+  labeller->total = total;
+  labeller->done = MAX (labeller->done, done);
+  if (has_news (labeller))
+    g_cond_broadcast (&labeller->changed);
+  g_mutex_unlock (&labeller->lock);
 }
 
 /* What the list says that the text encoder does not take. */
@@ -352,8 +381,8 @@ labeller_encode (GstUpiLabeller *labeller)
     error = g_error_new (UPI_ERROR, UPI_ERROR_ARGUMENT,
         "Model \"%s\" has no list of classes of its own: set upidetect's \"labels\" or \"labels-file\".", info->model_name);
   else
-    ticket = upi_engine_encode_labels (
-        engine, list, words != NULL ? gst_upi_words_get_thresholds (words) : NULL, labels_done, g_atomic_rc_box_acquire (labeller), &error);
+    ticket = upi_engine_encode_labels_with_progress (engine, list, words != NULL ? gst_upi_words_get_thresholds (words) : NULL,
+        labels_progress, labels_done, g_atomic_rc_box_acquire (labeller), &error);
   if (ticket == NULL) {
     if (list != NULL && list[0] != NULL)
       gst_upi_labeller_unref (labeller); /* the callback's */
@@ -361,7 +390,7 @@ labeller_encode (GstUpiLabeller *labeller)
     return;
   }
   g_mutex_lock (&labeller->lock);
-  gboolean cancel = labeller->running == wish && labeller->stopping;
+  gboolean cancel = labeller->running == wish && (labeller->stopping || labeller->wanted != wish);
   if (labeller->running == wish && labeller->ticket == NULL)
     labeller->ticket = upi_ticket_ref (ticket);
   g_mutex_unlock (&labeller->lock);
@@ -382,7 +411,12 @@ gst_upi_labeller_want (GstUpiLabeller *labeller, GstUpiWords *words)
   gboolean begin = labeller->engine != NULL && labeller->running == 0 && !labeller->stopping;
   if (begin)
     labeller->running = labeller->wanted;
+  UpiTicket *ticket = labeller->ticket != NULL ? upi_ticket_ref (labeller->ticket) : NULL; /* of an older wish */
   g_mutex_unlock (&labeller->lock);
+  if (ticket != NULL) {
+    upi_ticket_cancel (ticket);
+    upi_ticket_unref (ticket);
+  }
   if (begin)
     labeller_encode (labeller);
 }
@@ -420,8 +454,20 @@ gst_upi_labeller_set_flushing (GstUpiLabeller *labeller, gboolean flushing)
   g_mutex_unlock (&labeller->lock);
 }
 
+/* Lock held, and let go of meanwhile. */
+static void
+tell (GstUpiLabeller *labeller, gboolean waits, GstUpiLabellerProgress progress, gpointer user_data)
+{
+  guint done = labeller->told = labeller->done, total = labeller->total;
+
+  g_mutex_unlock (&labeller->lock);
+  progress (done, total, waits, user_data);
+  g_mutex_lock (&labeller->lock);
+}
+
 UpiLabels *
-gst_upi_labeller_get (GstUpiLabeller *labeller, UpiEngine *engine, gboolean wait, GError **error)
+gst_upi_labeller_get (
+    GstUpiLabeller *labeller, UpiEngine *engine, gboolean wait, GstUpiLabellerProgress progress, gpointer user_data, GError **error)
 {
   g_mutex_lock (&labeller->lock);
   gboolean other = labeller->engine != engine;
@@ -436,7 +482,12 @@ gst_upi_labeller_get (GstUpiLabeller *labeller, UpiEngine *engine, gboolean wait
   }
   g_mutex_lock (&labeller->lock);
   while (wait && labeller->labels == NULL && labeller->running != 0 && !labeller->flushing)
-    g_cond_wait (&labeller->changed, &labeller->lock);
+    if (has_news (labeller))
+      tell (labeller, TRUE, progress, user_data);
+    else
+      g_cond_wait (&labeller->changed, &labeller->lock);
+  if (has_news (labeller))
+    tell (labeller, FALSE, progress, user_data);
   UpiLabels *labels = labeller->labels != NULL ? upi_labels_ref (labeller->labels) : NULL;
   if (labeller->error != NULL)
     g_propagate_error (error, g_steal_pointer (&labeller->error));

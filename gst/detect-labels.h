@@ -33,11 +33,16 @@ void gst_upi_labeller_unref (GstUpiLabeller *labeller);
 /* @words: (nullable) (transfer none): NULL = the model's own list. Never blocks. */
 void gst_upi_labeller_want (GstUpiLabeller *labeller, GstUpiWords *words);
 
+/* Of a long list @done of @total labels are encoded; @waits: the frame waits for them. */
+typedef void (*GstUpiLabellerProgress) (guint done, guint total, gboolean waits, gpointer user_data);
+
 /* Streaming thread: the newest encoded list for @engine. (transfer full) (nullable)
  * @wait: block when there is none at all yet, until there is or the labeller flushes
+ * @progress: called from here, with nothing locked
  * @error: why the wanted list could not be encoded, and an older list holds, or what of it does not count, once for each list; set beside a
  * result. */
-UpiLabels *gst_upi_labeller_get (GstUpiLabeller *labeller, UpiEngine *engine, gboolean wait, GError **error);
+UpiLabels *gst_upi_labeller_get (
+    GstUpiLabeller *labeller, UpiEngine *engine, gboolean wait, GstUpiLabellerProgress progress, gpointer user_data, GError **error);
 
 /* TRUE: whoever waits returns NULL. */
 void gst_upi_labeller_set_flushing (GstUpiLabeller *labeller, gboolean flushing);

@@ -14,7 +14,9 @@
  * ]|
  *
  * Labels may change while playing: the new list is encoded beside the stream and takes over, whole, between two frames; until then the old
- * one holds. While playing, a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row add their objects.
+ * one holds. A list of thousands is encoded in batches, behind the frames: with policy "block" the first frame waits for it and PROGRESS messages
+ * (code "labels") say how far it is, with "latest" frames pass without objects until it is there; an element message "upi-labels-progress"
+ * (done, total) comes in both cases. While playing, a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row add their objects.
  */
 #include <gst/base/gstbasetransform.h>
 #include <gst/gst.h>
@@ -53,6 +55,7 @@ struct _GstUpiDetect {
   GstUpiStreamTime time;
   gint width, height;
   gboolean seen_frame, warned;
+  gboolean in_progress;       /* a PROGRESS message has begun that must be ended */
   UpiEncoding *last_encoding; /* what last_detections were found in */
   UpiDetections *last_detections;
   UpiLabels *last_labels;
@@ -203,6 +206,35 @@ fail (GstUpiDetect *self, const GError *error, gboolean wait)
   return GST_FLOW_OK;
 }
 
+/* A long list is on its way. A PROGRESS message tells applications to wait with PLAYING: only where the frame waits as well. */
+static void
+on_progress (guint done, guint total, gboolean waits, gpointer user_data)
+{
+  GstUpiDetect *self = user_data;
+  g_autofree gchar *text = g_strdup_printf ("%u of %u labels are encoded", done, total);
+
+  GST_INFO_OBJECT (self, "%s", text);
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (
+          GST_OBJECT (self), gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
+  if (!waits)
+    return;
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_progress (
+          GST_OBJECT (self), self->in_progress ? GST_PROGRESS_TYPE_CONTINUE : GST_PROGRESS_TYPE_START, "labels", text));
+  self->in_progress = TRUE;
+}
+
+static void
+end_progress (GstUpiDetect *self, gboolean complete)
+{
+  if (self->in_progress)
+    gst_element_post_message (GST_ELEMENT (self),
+        gst_message_new_progress (GST_OBJECT (self), complete ? GST_PROGRESS_TYPE_COMPLETE : GST_PROGRESS_TYPE_CANCELED, "labels",
+            complete ? "all labels are encoded" : "encoding the labels was cancelled"));
+  self->in_progress = FALSE;
+}
+
 static void
 let_go (GstUpiDetect *self, GstUpiMeta *meta)
 {
@@ -245,7 +277,8 @@ gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   guint serial = self->serial;
   GST_OBJECT_UNLOCK (self);
   gboolean wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) == 0;
-  g_autoptr (UpiLabels) labels = gst_upi_labeller_get (self->labeller, upi_encoding_engine (encoding), wait, &error);
+  g_autoptr (UpiLabels) labels = gst_upi_labeller_get (self->labeller, upi_encoding_engine (encoding), wait, on_progress, self, &error);
+  end_progress (self, labels != NULL);
   if (labels == NULL && error != NULL) /* none ever */
     return fail (self, error, TRUE);
   if (labels == NULL) { /* none yet, or a flush */

@@ -16,6 +16,8 @@ G_BEGIN_DECLS
 
 #define UPI_ENGINE_MAX_BATCH 64
 
+typedef struct _UpiWorker UpiWorker;
+
 /* ---- memory (memory.c) ----------------------------------------------------------------------------------------------------------- */
 
 /* Aligned to 64 bytes, uninitialised; NULL and UPI_ERROR_MEMORY that says what it was for. free() releases it. */
@@ -47,6 +49,7 @@ typedef struct {
   GCond changed;  /* for the workers */
   GCond settled;  /* for those who wait for a ticket: a ticket's own lock could not outlive it */
   GQueue waiting; /* UpiTicket.link, each with a reference */
+  guint n_passed; /* tickets that went before the list that waits */
   GQueue streams; /* UpiStream.link, of those that are not freed */
   guint n_workers;
   gboolean on_device; /* the workers share one device, which likes batches; otherwise a processor each */
@@ -74,7 +77,12 @@ void upi_queue_fail (UpiQueue *queue, const GError *error);
 gboolean upi_queue_is_closed (UpiQueue *queue);
 /* What a request of a closed queue fails with: the device's error, else UPI_ERROR_CANCELLED with that text. (transfer full) */
 GError *upi_queue_closing_error (UpiQueue *queue, const gchar *text);
-/* Removes a ticket that still waits. (transfer full of the queue's reference on TRUE) */
+/* A worker has run a batch of n texts of a list: how many are encoded. */
+guint upi_queue_count_texts (UpiQueue *queue, UpiTicket *ticket, guint n);
+/* And is done with it. TRUE: the last one that runs, nothing of the ticket waits any more; @error is then the list's first error. */
+gboolean upi_queue_end_part (UpiQueue *queue, UpiTicket *ticket, guint64 time_us, GError **error);
+/* Removes a ticket that still waits. (transfer full of the queue's reference on TRUE); FALSE also when workers still run batches of it: the
+ * last of them ends it */
 gboolean upi_queue_remove (UpiQueue *queue, UpiTicket *ticket);
 
 /* ---- streams and batches (stream.c, batch.c) --------------------------------------------------------------------------------------- */
@@ -105,6 +113,45 @@ void upi_batch_fill (UpiQueue *queue, const UpiTicket *first);
 /* What the calling worker runs now: fills tickets, which stay in the queue, and says how many. */
 guint upi_batch_choose (UpiQueue *queue, guint width, guint height, UpiTicket **tickets);
 
+/* ---- batches of texts (text-batches.c) --------------------------------------------------------------------------------------------- */
+
+/* One run of the text side: n texts of order from first on, in a plan of so many tokens. */
+typedef struct {
+  guint tokens, first, n;
+} UpiTextBatch;
+
+/* A list on its way: first tokenised by one worker, then encoded by any number of them. */
+typedef struct {
+  guint n;             /* texts: the labels of the list, then those of the model, if they are wanted */
+  const gchar **names; /* [n] borrowed */
+  gfloat *own;         /* [n - those of the list, width] embeddings of the model's labels; NULL: not wanted */
+  guint prepared;      /* texts */
+  gboolean is_prepared;
+  GArray *ids;            /* gint32: the tokens of all texts, one after another */
+  guint *starts, *counts; /* [n] in ids; count 0: the embedding is there */
+  guint *same_as;         /* [n] the first text that is equal */
+  GHashTable *seen;       /* name → its index */
+  GArray *order;          /* guint: the texts to encode, by their tokens */
+  GArray *batches;        /* UpiTextBatch */
+  gint next;              /* atomic: the batch to run next; each worker that took the ticket runs one */
+  /* under the queue's lock */
+  guint n_taken, n_running, n_done; /* batches, batches, texts */
+  GError *error;
+} UpiTexts;
+
+UpiTexts *upi_texts_new (void);
+void upi_texts_free (UpiTexts *texts);
+/* FALSE: there is more to prepare. */
+gboolean upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels);
+gboolean upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextBatch *batch, UpiLabels *labels, GError **error);
+/* No more of them than one run takes. */
+gboolean upi_texts_are_few (const UpiTexts *texts);
+/* The end: equal labels have equal embeddings. */
+void upi_texts_copy_same (const UpiTexts *texts, UpiLabels *labels);
+/* The tokens of the plan for a text of so many, and the texts of a full batch of it. */
+guint upi_text_plan_tokens (guint tokens, guint positions);
+guint upi_text_plan_batch (guint tokens);
+
 /* ---- tickets (ticket.c) ---------------------------------------------------------------------------------------------------------- */
 
 typedef enum { UPI_TICKET_ENCODE, UPI_TICKET_LABELS, UPI_TICKET_CAPTION } UpiTicketKind;
@@ -133,10 +180,9 @@ struct _UpiTicket {
   UpiImage image;      /* ENCODE; release is NULL once it was called */
   guint width, height; /* ENCODE: the network's input */
   guint64 pts;
-  UpiLabels *pending; /* LABELS: filled up to next_label */
-  guint next_label;
-  gfloat *own_labels; /* LABELS: the model's own for class evidence, up to next_own_label */
-  guint next_own_label;
+  UpiLabels *pending; /* LABELS: filled batch by batch */
+  UpiTexts *texts;    /* LABELS: and the model's own labels, where these are compared with them */
+  UpiProgressFunc progress;
   UpiEncoding *source; /* CAPTION: its memory is held, its user count not */
   UpiCaptionOptions caption;
   UpiPartialFunc partial;
@@ -246,7 +292,7 @@ typedef enum { UPI_PLAN_IMAGE, UPI_PLAN_TEXT, UPI_PLAN_CAPTION, UPI_N_PLAN_KINDS
 
 typedef struct {
   UpiPlanKind kind;
-  guint a, b, c; /* IMAGE: batch, width, height; TEXT: tokens; CAPTION: image tokens, capacity */
+  guint a, b, c; /* IMAGE: batch, width, height; TEXT: batch, tokens; CAPTION: image tokens, capacity */
 } UpiPlanKey;
 
 /* A plan and who uses it: the table, and each worker's context. */
@@ -280,7 +326,7 @@ void upi_kept_free (const UpiBackend *backend, void *memory);
 
 /* ---- workers (worker.c) ---------------------------------------------------------------------------------------------------------- */
 
-typedef struct {
+struct _UpiWorker {
   UpiEngine *engine;
   GThread *thread;
   GPtrArray *contexts; /* WorkerContext: one for each plan this worker has run */
@@ -289,7 +335,7 @@ typedef struct {
   gsize input_bytes;
   guint8 *text_cache; /* memory of the backend's for a caption's keys and values */
   gsize text_cache_bytes;
-} UpiWorker;
+};
 
 gpointer upi_worker_main (gpointer worker);
 /* This worker's context of a plan. (transfer none): valid until the worker's next call */
@@ -297,6 +343,8 @@ UpiContext *upi_worker_context (UpiWorker *worker, UpiPlanKey key, GError **erro
 /* Runs the context, as the engine does it. */
 gboolean upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error);
 gboolean upi_worker_run (UpiWorker *worker, UpiContext *context, GError **error);
+/* Others of a lost device are told before the one who noticed: its callback may well ask again. */
+void upi_worker_check_device (UpiWorker *worker, const GError *error);
 /* Memory of at least that size for kept values, the same until the worker's next call. */
 guint8 *upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error);
 
@@ -331,8 +379,8 @@ gboolean upi_text_cache_get (UpiTextCache *cache, const gchar *text, gfloat *emb
 void upi_text_cache_put (UpiTextCache *cache, const gchar *text, const gfloat *embedding);
 guint upi_text_cache_length (UpiTextCache *cache);
 
-/* Works on a list for a while. TRUE: finished or failed; FALSE: there is more, queue it again. */
-gboolean upi_labels_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
+/* Works on a list for a while: one batch of it, or a part of the preparations. (transfer full) of the ticket */
+void upi_labels_run (UpiWorker *worker, UpiTicket *ticket);
 /* Generates the caption into ticket->text. */
 gboolean upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
 

@@ -8,8 +8,8 @@ G_BEGIN_DECLS
 /* Workers take no further ticket until released; what runs goes on. Counted: as many releases as holds. Closing the engine is not held. */
 UPI_API void upi_engine_hold (UpiEngine *engine);
 UPI_API void upi_engine_release (UpiEngine *engine);
-/* The n-th inference from now on (1: the next) fails with UPI_ERROR_FAILED, once; 0: none. A frame is one inference, as is each string of a
- * label list that is not cached and each token of a caption. */
+/* The n-th inference from now on (1: the next) fails with UPI_ERROR_FAILED, once; 0: none. A frame is one inference, as is each batch of the
+ * strings of a label list that are not cached and each token of a caption. */
 UPI_API void upi_engine_fail_inference (UpiEngine *engine, guint n);
 /* Strings in the text cache, image plans in memory. */
 UPI_API guint upi_engine_cached_texts (UpiEngine *engine);

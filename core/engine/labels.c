@@ -1,16 +1,12 @@
-/* Labels: any words as one embedding each (paper 4.2). A worker tokenises a string and runs the text side for what the cache does not hold, a
- * few strings at a time, so that a long list leaves room for frames in between. */
+/* Labels: any words as one embedding each (paper 4.2). Workers tokenise the strings and run the text side for what the cache does not hold, a
+ * batch at a time (text-batches.c), so that a long list leaves room for frames in between. */
 #include "core/engine/engine-private.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Strings a worker encodes before it looks at the queue again. */
-#define STRINGS_A_TURN 4
 #define MAX_LABELS 100000
 #define MAX_LABEL_BYTES 16384
-/* The shortest text plan; longer ones double up to the model's positions. */
-#define SHORTEST_PLAN 8
 
 static UpiLabels *
 labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *thresholds)
@@ -130,63 +126,23 @@ UpiTicket *
 upi_engine_encode_labels (
     UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error)
 {
+  return upi_engine_encode_labels_with_progress (engine, labels, thresholds, NULL, done, user_data, error);
+}
+
+UpiTicket *
+upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiProgressFunc progress,
+    UpiTicketFunc done, gpointer user_data, GError **error)
+{
   UpiTicket *ticket;
 
   if (!check_labels (labels, thresholds, error))
     return NULL;
   ticket = upi_ticket_new (UPI_TICKET_LABELS, engine->queue, done, user_data);
   ticket->pending = labels_new (engine, labels, thresholds);
+  ticket->texts = upi_texts_new ();
+  ticket->progress = progress;
   upi_queue_push (engine->queue, ticket);
   return ticket;
-}
-
-/* One string: [<SPE>, tokens] through f_text and g → [D]. */
-static gboolean
-encode_text (UpiWorker *worker, const gchar *text, gfloat *embedding, GError **error)
-{
-  UpiEngine *engine = worker->engine;
-  guint positions = upi_config_text_positions (engine->config);
-  g_autoptr (GArray) tokens = upi_tokenizer_encode (engine->tokenizer, text, positions);
-  guint length = SHORTEST_PLAN;
-  g_autofree gint32 *ids = NULL;
-  gint32 count = tokens->len;
-  UpiContext *context;
-
-  while (length < tokens->len)
-    length *= 2;
-  length = MIN (length, positions);
-  context = upi_worker_context (worker, (UpiPlanKey){ UPI_PLAN_TEXT, length, 0, 0 }, error);
-  if (!context)
-    return FALSE;
-  ids = g_new0 (gint32, length);
-  memcpy (ids, tokens->data, tokens->len * sizeof (gint32));
-  upi_context_bind (context, upi_plan_find (context->plan, "ids"), ids);
-  upi_context_bind (context, upi_plan_find (context->plan, "length"), &count);
-  upi_context_bind (context, upi_plan_find (context->plan, "embedding"), embedding);
-  return upi_worker_infer (worker, context, error);
-}
-
-/* names → embeddings, from *next on, at most *turn new ones. FALSE after an error, or where some are left. */
-static gboolean
-encode_names (UpiWorker *worker, gchar **names, guint n, gfloat *embeddings, guint *next, guint *turn, GError **error)
-{
-  UpiEngine *engine = worker->engine;
-  guint width = engine->info.width;
-
-  for (; *next < n; (*next)++) {
-    gfloat *embedding = embeddings + (gsize) *next * width;
-
-    if (upi_text_cache_get (&engine->cache, names[*next], embedding)) {
-      g_atomic_pointer_add (&engine->queue->counters.text_hits, 1);
-      continue;
-    }
-    if (*turn == 0 || !encode_text (worker, names[*next], embedding, error))
-      return FALSE;
-    g_atomic_pointer_add (&engine->queue->counters.text_misses, 1);
-    upi_text_cache_put (&engine->cache, names[*next], embedding);
-    (*turn)--;
-  }
-  return TRUE;
 }
 
 /* All of its own evidence, a part of the nearest own label's that falls to nothing at a cosine of `near`: labels stay any words. */
@@ -211,43 +167,77 @@ share_evidence (UpiLabels *labels, const UpiConfig *config, const gfloat *own, g
   }
 }
 
-/* The embeddings of the model's own labels, made by whichever list of labels comes first. FALSE after an error, or where some are left. */
-static gboolean
-encode_own_labels (UpiWorker *worker, UpiTicket *ticket, guint *turn, GError **error)
+/* Ends a ticket whose last part this was. */
+static void
+finish_list (UpiWorker *worker, UpiTicket *ticket, GError *error)
 {
+  UpiTexts *texts = ticket->texts;
   UpiEngine *engine = worker->engine;
-  guint n = g_strv_length (engine->config->labels);
 
-  if (g_atomic_pointer_get (&engine->own_labels))
-    return TRUE;
-  if (!ticket->own_labels)
-    ticket->own_labels = g_new (gfloat, (gsize) n * engine->info.width);
-  if (!encode_names (worker, engine->config->labels, n, ticket->own_labels, &ticket->next_own_label, turn, error))
-    return FALSE;
-  if (g_atomic_pointer_compare_and_exchange (&engine->own_labels, NULL, ticket->own_labels))
-    ticket->own_labels = NULL;
-  return TRUE;
+  if (!error && upi_ticket_is_cancelled (ticket))
+    error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its list was encoded");
+  if (!error && (!texts->is_prepared || texts->n_taken < texts->batches->len))
+    error = upi_queue_closing_error (ticket->queue, "the engine closed while the list was encoded");
+  if (!error) {
+    upi_texts_copy_same (texts, ticket->pending);
+    if (texts->own && g_atomic_pointer_compare_and_exchange (&engine->own_labels, NULL, texts->own))
+      texts->own = NULL;
+    if (engine->config->has_evidence)
+      share_evidence (ticket->pending, engine->config, g_atomic_pointer_get (&engine->own_labels), g_strv_length (engine->config->labels));
+    ticket->labels = g_steal_pointer (&ticket->pending);
+  }
+  upi_ticket_finish (ticket, error);
 }
 
-gboolean
-upi_labels_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
+/* The first turns: this worker has the ticket to itself, and ends a short list at once. */
+static void
+prepare_list (UpiWorker *worker, UpiTicket *ticket)
 {
-  UpiEngine *engine = worker->engine;
-  UpiLabels *labels = ticket->pending;
-  GError *cause = NULL;
-  guint turn = STRINGS_A_TURN;
-  gboolean done;
+  UpiTexts *texts = ticket->texts;
+  GError *error = NULL;
+  gint64 start = g_get_monotonic_time ();
+  gboolean short_list = upi_texts_prepare (worker->engine, texts, ticket->pending) && upi_texts_are_few (texts);
 
-  done = encode_names (worker, labels->names, labels->n, labels->embeddings, &ticket->next_label, &turn, &cause)
-      && (!engine->config->has_evidence || encode_own_labels (worker, ticket, &turn, &cause));
-  if (cause) {
-    g_propagate_error (error, cause);
-    return TRUE;
+  for (; short_list && error == NULL && texts->n_taken < texts->batches->len; texts->n_taken++)
+    upi_texts_run (worker, texts, &g_array_index (texts->batches, UpiTextBatch, texts->n_taken), ticket->pending, &error);
+  ticket->infer_us += (guint64) (g_get_monotonic_time () - start);
+  if (short_list) {
+    upi_worker_check_device (worker, error);
+    finish_list (worker, ticket, error);
+    return;
   }
-  if (!done)
-    return FALSE;
-  if (engine->config->has_evidence)
-    share_evidence (labels, engine->config, g_atomic_pointer_get (&engine->own_labels), g_strv_length (engine->config->labels));
-  ticket->labels = g_steal_pointer (&ticket->pending);
-  return TRUE;
+  upi_queue_push (ticket->queue, ticket);
+  if (upi_ticket_is_cancelled (ticket)) /* in between */
+    upi_ticket_cancel (ticket);
+  upi_ticket_unref (ticket);
+}
+
+void
+upi_labels_run (UpiWorker *worker, UpiTicket *ticket)
+{
+  UpiTexts *texts = ticket->texts;
+  g_autoptr (GError) error = NULL;
+  gint64 start = g_get_monotonic_time ();
+
+  if (!texts->is_prepared) {
+    if (upi_ticket_is_cancelled (ticket))
+      finish_list (worker, ticket, NULL);
+    else
+      prepare_list (worker, ticket);
+    return;
+  }
+  const UpiTextBatch *batch = &g_array_index (texts->batches, UpiTextBatch, g_atomic_int_add (&texts->next, 1));
+  gboolean cancelled = upi_ticket_is_cancelled (ticket);
+  if (!cancelled && !upi_texts_run (worker, texts, batch, ticket->pending, &error)) {
+    upi_worker_check_device (worker, error);
+  } else if (!cancelled) {
+    guint total = ticket->pending->n, done = texts->n - texts->order->len + upi_queue_count_texts (ticket->queue, ticket, batch->n);
+    if (ticket->progress != NULL) /* the ticket cannot end before this part has */
+      ticket->progress ((guint) ((guint64) total * done / texts->n), total, ticket->user_data);
+  }
+  gboolean last = upi_queue_end_part (ticket->queue, ticket, (guint64) (g_get_monotonic_time () - start), &error);
+  if (last)
+    finish_list (worker, ticket, g_steal_pointer (&error));
+  else
+    upi_ticket_unref (ticket);
 }

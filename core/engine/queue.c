@@ -6,6 +6,9 @@
  */
 #include "core/engine/engine-private.h"
 
+/* Frames and captions that go before a list that waits until it has its turn. */
+#define MAX_PASSED 4
+
 UpiQueue *
 upi_queue_new (guint batch_size, guint64 batch_timeout_us)
 {
@@ -88,6 +91,13 @@ unlink_ticket (UpiQueue *queue, UpiTicket *ticket)
   ticket->is_waiting = FALSE;
 }
 
+/* The lock is held. Whether workers run batches of a list. */
+static gboolean
+is_running (const UpiTicket *ticket)
+{
+  return ticket->texts != NULL && ticket->texts->n_running > 0;
+}
+
 gboolean
 upi_queue_remove (UpiQueue *queue, UpiTicket *ticket)
 {
@@ -97,21 +107,102 @@ upi_queue_remove (UpiQueue *queue, UpiTicket *ticket)
   waited = ticket->is_waiting;
   if (waited)
     unlink_ticket (queue, ticket);
+  gboolean runs = waited && is_running (ticket);
   g_mutex_unlock (&queue->lock);
-  return waited;
+  if (runs)
+    upi_ticket_unref (ticket);
+  return waited && !runs;
 }
 
-/* The first ticket that no forming batch has a claim on. The lock is held. */
+/* A list that has had its first turn, which is no longer than a frame's, and needs more. */
+static gboolean
+is_long_list (const UpiTicket *ticket)
+{
+  return ticket->kind == UPI_TICKET_LABELS && ticket->texts->prepared > 0;
+}
+
+/* The first ticket that is no long list and on which no forming batch has a claim. The lock is held. */
 static UpiTicket *
 first_free (UpiQueue *queue)
 {
   for (GList *l = queue->waiting.head; l; l = l->next) {
     UpiTicket *ticket = l->data;
 
+    if (is_long_list (ticket))
+      continue;
     if (!queue->forming || !upi_batch_has_frame (ticket, queue->forming_width, queue->forming_height))
       return ticket;
   }
   return NULL;
+}
+
+static UpiTicket *
+first_long_list (UpiQueue *queue)
+{
+  for (GList *l = queue->waiting.head; l; l = l->next)
+    if (is_long_list (l->data))
+      return l->data;
+  return NULL;
+}
+
+/* What a worker does next. Frames and captions go before long lists; where they never end, a list has its turn now and then. The lock is
+ * held. */
+static UpiTicket *
+choose (UpiQueue *queue)
+{
+  UpiTicket *first = first_free (queue), *list = first_long_list (queue);
+
+  if (first != NULL && (list == NULL || queue->n_passed < MAX_PASSED)) {
+    queue->n_passed += list != NULL;
+    return first;
+  }
+  queue->n_passed = 0;
+  return list;
+}
+
+/* One batch of a prepared list for the calling worker, which gets a reference: the list stays for other workers until all are taken. */
+static void
+take_part (UpiQueue *queue, UpiTicket *ticket)
+{
+  UpiTexts *texts = ticket->texts;
+
+  texts->n_running++;
+  if (++texts->n_taken < texts->batches->len)
+    upi_ticket_ref (ticket);
+  else
+    unlink_ticket (queue, ticket);
+}
+
+guint
+upi_queue_count_texts (UpiQueue *queue, UpiTicket *ticket, guint n)
+{
+  g_mutex_lock (&queue->lock);
+  guint done = ticket->texts->n_done += n;
+  g_mutex_unlock (&queue->lock);
+  return done;
+}
+
+gboolean
+upi_queue_end_part (UpiQueue *queue, UpiTicket *ticket, guint64 time_us, GError **error)
+{
+  UpiTexts *texts = ticket->texts;
+
+  g_mutex_lock (&queue->lock);
+  texts->n_running--;
+  ticket->infer_us += time_us;
+  if (*error != NULL && texts->error == NULL)
+    texts->error = g_steal_pointer (error);
+  gboolean gives_up = texts->error != NULL && ticket->is_waiting;
+  if (gives_up)
+    unlink_ticket (queue, ticket);
+  gboolean last = texts->n_running == 0 && !ticket->is_waiting;
+  g_clear_error (error);
+  if (last)
+    *error = g_steal_pointer (&texts->error);
+  g_mutex_unlock (&queue->lock);
+  if (gives_up)
+    upi_ticket_unref (ticket);
+  return last;
 }
 
 guint
@@ -121,13 +212,16 @@ upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
 
   g_mutex_lock (&queue->lock);
   while (n == 0 && !queue->closed) {
-    UpiTicket *ticket = queue->holds ? NULL : first_free (queue);
+    UpiTicket *ticket = queue->holds ? NULL : choose (queue);
 
     if (!ticket) {
       g_cond_wait (&queue->changed, &queue->lock);
       continue;
     }
-    if (ticket->kind != UPI_TICKET_ENCODE) {
+    if (ticket->kind == UPI_TICKET_LABELS && ticket->texts->is_prepared) {
+      take_part (queue, ticket);
+      tickets[n++] = ticket;
+    } else if (ticket->kind != UPI_TICKET_ENCODE) {
       unlink_ticket (queue, ticket);
       tickets[n++] = ticket;
     } else {
@@ -148,7 +242,7 @@ upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
 static void
 close_with (UpiQueue *queue, const GError *error)
 {
-  GQueue waiting = G_QUEUE_INIT;
+  GQueue waiting = G_QUEUE_INIT, running = G_QUEUE_INIT;
   UpiTicket *ticket;
 
   g_mutex_lock (&queue->lock);
@@ -158,7 +252,10 @@ close_with (UpiQueue *queue, const GError *error)
   while (!g_queue_is_empty (&queue->waiting)) {
     ticket = queue->waiting.head->data;
     unlink_ticket (queue, ticket);
-    g_queue_push_tail_link (&waiting, &ticket->link);
+    if (is_running (ticket))
+      g_queue_push_tail_link (&running, &ticket->link);
+    else
+      g_queue_push_tail_link (&waiting, &ticket->link);
   }
   g_cond_broadcast (&queue->changed);
   g_mutex_unlock (&queue->lock);
@@ -167,6 +264,8 @@ close_with (UpiQueue *queue, const GError *error)
     ticket = g_queue_pop_head_link (&waiting)->data;
     upi_ticket_finish (ticket, g_error_copy (error));
   }
+  while (!g_queue_is_empty (&running)) /* its last worker ends it */
+    upi_ticket_unref (g_queue_pop_head_link (&running)->data);
 }
 
 void

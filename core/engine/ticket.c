@@ -31,6 +31,7 @@ ticket_free (UpiTicket *ticket)
   g_clear_error (&ticket->error);
   g_free (ticket->text);
   g_clear_pointer (&ticket->stream, upi_stream_drop);
+  g_clear_pointer (&ticket->texts, upi_texts_free);
   upi_queue_unref (ticket->queue);
   g_free (ticket);
 }
@@ -87,7 +88,6 @@ upi_ticket_finish (UpiTicket *ticket, GError *error)
 
   upi_ticket_release_image (ticket);
   g_clear_pointer (&ticket->pending, upi_labels_unref);
-  g_free (ticket->own_labels);
   g_clear_pointer (&ticket->source, upi_encoding_drop);
   count (ticket, error);
 

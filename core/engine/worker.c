@@ -255,9 +255,8 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
   upi_ticket_finish (ticket, error);
 }
 
-/* Others of a lost device are told before the one who noticed: its callback may well ask again. */
-static void
-check_device (UpiWorker *worker, const GError *error)
+void
+upi_worker_check_device (UpiWorker *worker, const GError *error)
 {
   if (g_error_matches (error, UPI_ERROR, UPI_ERROR_DEVICE))
     upi_engine_check_device (worker->engine);
@@ -283,7 +282,7 @@ run_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input)
     convert_us += (gint64) tickets[i]->convert_us;
   gint64 infer_us = (g_get_monotonic_time () - start - convert_us) / n;
 
-  check_device (worker, error);
+  upi_worker_check_device (worker, error);
   for (guint i = 0; i < n; i++) {
     tickets[i]->infer_us = (guint64) MAX (infer_us, 0);
     if (!errors[i] && !ok)
@@ -321,28 +320,18 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
 }
 
 static void
-run_text (UpiWorker *worker, UpiTicket *ticket)
+run_caption (UpiWorker *worker, UpiTicket *ticket)
 {
   gint64 start = g_get_monotonic_time ();
   GError *error = NULL;
-  gboolean finished = TRUE;
 
   if (upi_ticket_is_cancelled (ticket))
     g_set_error_literal (&error, UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
-  else if (ticket->kind == UPI_TICKET_LABELS)
-    finished = upi_labels_run (worker, ticket, &error);
   else
     upi_caption_run (worker, ticket, &error);
   ticket->infer_us += g_get_monotonic_time () - start;
-  check_device (worker, error);
-  if (finished) {
-    upi_ticket_finish (ticket, error);
-    return;
-  }
-  upi_queue_push (ticket->queue, ticket);
-  if (upi_ticket_is_cancelled (ticket)) /* in between */
-    upi_ticket_cancel (ticket);
-  upi_ticket_unref (ticket);
+  upi_worker_check_device (worker, error);
+  upi_ticket_finish (ticket, error);
 }
 
 gpointer
@@ -359,8 +348,10 @@ upi_worker_main (gpointer data)
     forget_evicted (worker);
     if (tickets[0]->kind == UPI_TICKET_ENCODE)
       run_frames (worker, tickets, n);
+    else if (tickets[0]->kind == UPI_TICKET_LABELS)
+      upi_labels_run (worker, tickets[0]);
     else
-      run_text (worker, tickets[0]);
+      run_caption (worker, tickets[0]);
   }
   g_clear_pointer (&worker->contexts, g_ptr_array_unref);
   g_clear_pointer (&worker->scaler, upi_scaler_free);

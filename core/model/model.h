@@ -34,8 +34,12 @@ guint upi_model_image_tokens (const UpiModel *model, guint width, guint height);
  * "content", "q_sem", "q_proposal", "pool_{i}", "global_map" (of global.backbone), "g_flat", and before normalising "decoded_regions", "image_spe". */
 UpiProgram *upi_model_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, GError **error);
 
-/* Text side, bidirectional: f_text and g over [<SPE>, tokens]. Inputs "ids" I32 [1,T], "length" I32 [1] (tokens that count, ≤ T; the
- * attention lengths); output "embedding" [1,1,D], L2-normalised. Length buckets are the caller's. */
+#define UPI_MAX_TEXTS 256
+
+/* Text side, bidirectional: f_text and g over [<SPE>, tokens]. Inputs "ids" I32 [B,T], "length" I32 [B] (tokens that count, ≤ T; the
+ * attention lengths); output "embedding" [B,1,D], L2-normalised. Length buckets are the caller's. */
+UpiProgram *upi_model_texts_program (UpiModel *model, guint batch, guint tokens, GError **error);
+/* One text: B = 1. */
 UpiProgram *upi_model_text_program (UpiModel *model, guint tokens, GError **error);
 
 /* One caption step. Inputs "id" I32 [1,1], "position" I32 [1] (0 = [CLS]; row of the caches that is written), "text_length" I32 [1]

@@ -148,21 +148,29 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
 UpiProgram *
 upi_model_text_program (UpiModel *model, guint tokens, GError **error)
 {
+  return upi_model_texts_program (model, 1, tokens, error);
+}
+
+UpiProgram *
+upi_model_texts_program (UpiModel *model, guint batch, guint tokens, GError **error)
+{
   UpiBuild build, *b = &build;
   UpiProgram *p;
   UpiValue ids, length, x;
 
-  if (tokens < 1 || tokens > (guint) upi_config_text_positions (model->config)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "a text of %u tokens is impossible: the text encoder has %d positions", tokens,
-        upi_config_text_positions (model->config));
+  if (batch < 1 || batch > UPI_MAX_TEXTS || tokens < 1 || tokens > (guint) upi_config_text_positions (model->config)) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "%u texts of %u tokens are impossible: the text encoder has %d positions, a batch is 1 to %d", batch, tokens,
+        upi_config_text_positions (model->config), UPI_MAX_TEXTS);
     return NULL;
   }
   p = upi_program_new ("text");
-  build = (UpiBuild){ p, model->config, model->weights, 1, 0, 0 };
-  ids = upi_program_input (p, "ids", UPI_I32, UPI_SHAPE2 (1, (gint) tokens));
-  length = upi_program_input (p, "length", UPI_I32, UPI_SHAPE1 (1));
-  x = upi_text_encoder (b, ids, length); /* [1,T,text width] */
-  x = upi_decode_text (b, x, length);    /* [1,1,D] */
+  p->of_many_shapes = TRUE;
+  build = (UpiBuild){ p, model->config, model->weights, (gint) batch, 0, 0 };
+  ids = upi_program_input (p, "ids", UPI_I32, UPI_SHAPE2 ((gint) batch, (gint) tokens));
+  length = upi_program_input (p, "length", UPI_I32, UPI_SHAPE1 ((gint) batch));
+  x = upi_text_encoder (b, ids, length); /* [B,T,text width] */
+  x = upi_decode_text (b, x, length);    /* [B,1,D] */
   output (p, upi_l2_norm (p, x), "embedding");
   return finish (p, error);
 }

@@ -175,7 +175,8 @@ struct _UpiProgram {
   const gchar *part;
   gsize arena_bytes, sum_bytes; /* after placement: peak, and the sum of all values for comparison */
   gboolean finished;
-  GError *error; /* first error of the builder functions: they go on returning values, finish() reports it */
+  gboolean of_many_shapes; /* plans of other shapes exist beside this one: a backend packs weights once for all of them */
+  GError *error;           /* first error of the builder functions: they go on returning values, finish() reports it */
 };
 
 UpiProgram *upi_program_new (const gchar *name);

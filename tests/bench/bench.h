@@ -3,6 +3,8 @@
 
 #include <glib.h>
 
+#include "core/upi.h"
+
 G_BEGIN_DECLS
 
 typedef struct {
@@ -29,5 +31,7 @@ gboolean bench_network (Bench *bench);
 gboolean bench_pytorch (Bench *bench);
 gboolean bench_engine (Bench *bench);
 gboolean bench_pipeline (Bench *bench);
+/* Of an engine with one worker; a part of bench_engine(). */
+void bench_labels (UpiEngine *engine);
 
 G_END_DECLS

@@ -85,6 +85,7 @@ bench_engine (Bench *bench)
   upi_ticket_unref (ticket);
   bench_line ("new labels", "%.1f ms for %u", (gdouble) (g_get_monotonic_time () - start) * 1e-3, upi_labels_count (labels));
 
+  bench_labels (engine);
   for (guint k = 0; k < bench->frames / 3 + 1; k++) {
     UpiDetectOptions options = {
       .size = sizeof (UpiDetectOptions), .threshold = 0.0f, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE

@@ -2,6 +2,7 @@
 
 #include "core/backends/cpu/cpu.h"
 #include "core/backends/cpu/onednn.h"
+#include "core/backends/cpu/prepare.h"
 #include "core/model/model.h"
 #include "core/program/passes.h"
 
@@ -132,6 +133,26 @@ test_no_reference_implementation (void)
     }
   }
   g_assert_cmpuint (library, >, 50);
+}
+
+/* Text plans of many shapes have their weights in memory once, and nothing is left when the last has gone. */
+static void
+test_text_weights_shared (void)
+{
+  g_autoptr (GError) error = NULL;
+  UpiPlan *plans[3];
+  guint packed = 0;
+
+  for (guint i = 0; i < 3; i++) {
+    plans[i] = upi_plan_new (upi_backend_cpu (), upi_model_texts_program (model, 1 + 3 * i, 4 + i, &error), 1, &error);
+    g_assert_no_error (error);
+    g_assert_true (i == 0 || upi_cpu_packed_count () == packed);
+    packed = upi_cpu_packed_count ();
+  }
+  g_assert_cmpuint (packed, >, 20);
+  for (guint i = 0; i < 3; i++)
+    upi_plan_free (plans[i]);
+  g_assert_cmpuint (upi_cpu_packed_count (), ==, 0);
 }
 
 /* Results of all variants agree: mask features come before any selection by score, so that no near tie can part them. */
@@ -268,6 +289,7 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   write_model ();
+  g_test_add_func ("/cpu/text-weights-are-shared", test_text_weights_shared);
   g_test_add_func ("/cpu/nano-without-reference-code", test_no_reference_implementation);
   g_test_add_func ("/cpu/thread-count", test_thread_count);
   g_test_add_func ("/cpu/variants-agree", test_variants_agree);

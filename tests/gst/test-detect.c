@@ -567,6 +567,125 @@ test_labels_fail (void)
   stream_free (s);
 }
 
+/* ---- long lists ------------------------------------------------------------------------------------------------------------------ */
+
+static gchar *
+long_list (guint n)
+{
+  GString *text = g_string_new (NULL);
+  for (guint i = 0; i < n; i++)
+    g_string_append_printf (text, "%slabel %u", i > 0 ? "," : "", i);
+  return g_string_free (text, FALSE);
+}
+
+/* block: the frame waits, and messages say for how much. */
+static void
+test_progress (void)
+{
+  g_autofree gchar *labels = long_list (400);
+  g_autofree gchar *description = g_strdup_printf (ENCODER "! upidetect labels=\"%s\" " ALL, labels);
+  Stream *s = stream_new (description, FALSE);
+  GstProgressType last = GST_PROGRESS_TYPE_ERROR;
+  guint n = 0, n_elements = 0, done, total, before = 0;
+
+  stream_format (s, "RGB", 64, 64);
+  GstBuffer *buffer = pass (s, 0);
+  objects_of (buffer, &n);
+  g_assert_cmpuint (n, >, 0);
+  gst_buffer_unref (buffer);
+  n = 0;
+  for (GstMessage *message; (message = gst_bus_pop_filtered (s->bus, GST_MESSAGE_PROGRESS | GST_MESSAGE_ELEMENT)) != NULL;) {
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_PROGRESS) {
+      g_autofree gchar *code = NULL;
+      gst_message_parse_progress (message, &last, &code, NULL);
+      g_assert_cmpstr (code, ==, "labels");
+      g_assert_cmpint (last, ==, n == 0 ? GST_PROGRESS_TYPE_START : last == GST_PROGRESS_TYPE_COMPLETE ? last : GST_PROGRESS_TYPE_CONTINUE);
+      n++;
+    } else {
+      const GstStructure *structure = gst_message_get_structure (message);
+      g_assert_true (gst_structure_has_name (structure, "upi-labels-progress"));
+      g_assert_true (gst_structure_get (structure, "done", G_TYPE_UINT, &done, "total", G_TYPE_UINT, &total, NULL));
+      g_assert_cmpuint (total, ==, 400);
+      g_assert_cmpuint (done, >, before);
+      before = done;
+      n_elements++;
+    }
+    gst_message_unref (message);
+  }
+  g_assert_cmpint (last, ==, GST_PROGRESS_TYPE_COMPLETE);
+  g_assert_cmpuint (n, ==, n_elements + 1);
+  g_assert_cmpuint (n, >, 2);
+  stream_free (s);
+}
+
+/* latest: frames pass empty meanwhile, and no message tells an application to wait. */
+static void
+test_long_list_beside_frames (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine ("detect", 1);
+  g_autofree gchar *labels = long_list (400);
+  g_autofree gchar *description = g_strdup_printf (LATEST "! upidetect name=d labels=\"%s\" " ALL, labels);
+  Stream *s = stream_new (description, FALSE);
+  g_autoptr (GstElement) detect = stream_get (s, "d");
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
+  guint n = 1;
+
+  stream_format (s, "RGB", 64, 64);
+  gst_buffer_unref (pass (s, 0));
+  test_engine_drain (engine);
+  upi_engine_get_stats (engine, &stats);
+  guint64 misses = stats.text_cache_misses;
+  upi_engine_hold (engine);
+  GstBuffer *buffer = pass (s, 1);
+  g_assert_cmpint (frame_inferred (buffer), ==, 0);
+  objects_of (buffer, &n);
+  g_assert_cmpuint (n, ==, 0);
+  gst_buffer_unref (buffer);
+
+  /* Another list takes the place of the one that is on its way: that one ends early. */
+  g_object_set (detect, "labels", "cat", NULL);
+  upi_engine_release (engine);
+  test_engine_drain (engine);
+  test_engine_drain (engine);
+  buffer = pass (s, 2);
+  objects_of (buffer, &n);
+  g_assert_cmpuint (n, >, 0);
+  g_assert_true (all_labels_in (buffer, (const gchar *[]){ "cat", NULL }));
+  gst_buffer_unref (buffer);
+  upi_engine_get_stats (engine, &stats);
+  g_assert_cmpuint (stats.text_cache_misses, <, misses + 400);
+  g_assert_null (stream_peek_message (s, GST_MESSAGE_PROGRESS));
+  stream_free (s);
+}
+
+/* The element stops between two batches of a list that a frame waits for. */
+static gpointer
+push_one_frame (gpointer data)
+{
+  return GINT_TO_POINTER (stream_push (data, 0));
+}
+
+static void
+test_stopped_while_waiting (void)
+{
+  g_autoptr (UpiEngine) engine = test_engine ("detect-stop", 1);
+  g_autofree gchar *labels = long_list (2000);
+  g_autofree gchar *description = g_strdup_printf (
+      "upiencoder model=tiny device=cpu threads=1 policy=block model-instance-id=detect-stop ! upidetect labels=\"%s\" " ALL, labels);
+  Stream *s = stream_new (description, FALSE);
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
+
+  stream_format (s, "RGB", 64, 64);
+  GThread *thread = g_thread_new ("frame", push_one_frame, s);
+  g_free (stream_message (s, GST_MESSAGE_PROGRESS)); /* it waits */
+  gst_element_set_state (s->element, GST_STATE_NULL);
+  g_thread_join (thread);
+  upi_engine_get_stats (engine, &stats);
+  g_assert_cmpuint (stats.text_cache_misses, <, 2000);
+  g_assert_cmpuint (stats.queue_length, ==, 0);
+  stream_free (s);
+}
+
 /* ---- what users get wrong -------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -609,6 +728,9 @@ main (int argc, char **argv)
   g_test_add_func ("/detect/labels-change-while-playing", test_labels_change_while_playing);
   g_test_add_func ("/detect/labels-changed-100-times", test_labels_changed_100_times);
   g_test_add_func ("/detect/labels-file", test_labels_file);
+  g_test_add_func ("/detect/progress", test_progress);
+  g_test_add_func ("/detect/long-list-beside-frames", test_long_list_beside_frames);
+  g_test_add_func ("/detect/stopped-while-waiting", test_stopped_while_waiting);
   g_test_add_func ("/detect/bad-lists", test_bad_lists);
   g_test_add_func ("/detect/bad-list-at-start", test_bad_list_at_start);
   g_test_add_func ("/detect/line-ends", test_line_ends);

@@ -35,7 +35,7 @@ step_prepare (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scrat
   UpiCpuState *s = g_new0 (UpiCpuState, 1);
 
   /* A frame on several threads is our own team's: the library would bring OpenMP's. */
-  if (!upi_cpu_prepare (s, kernels_of[backend->isa], backend->library && plan->threads == 1, shape, error)) {
+  if (!upi_cpu_prepare (s, kernels_of[backend->isa], backend->library && plan->threads == 1, plan->program->of_many_shapes, shape, error)) {
     upi_cpu_state_free (s);
     return FALSE;
   }

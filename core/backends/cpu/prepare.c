@@ -96,13 +96,18 @@ prepare_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s
 }
 
 static void
-prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library)
+prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library, gboolean shared)
 {
   const UpiTensor *w = &s->in[1];
   gint in = w->shape.dim[1], out = w->shape.dim[0];
 
   state->units = (gint) upi_shape_rows (&s->out.shape);
   state->grain = 24;
+  if (shared) {
+    state->packed = upi_cpu_packed_get (kernels, w->data, in, out);
+    state->weights = upi_cpu_packed_panels (state->packed);
+    return;
+  }
   if (library && state->units > 1) {
     /* The same as a 1×1 convolution of a map of one row; the library wants contiguous rows. */
     UpiTensor x = s->in[0], y = s->out, weight = *w, residual = s->residual;
@@ -182,7 +187,7 @@ attention_scratch (const UpiCpuKernels *kernels, const UpiStep *s)
 }
 
 gboolean
-upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean library, const UpiStep *s, GError **error)
+upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean library, gboolean shared, const UpiStep *s, GError **error)
 {
   const UpiOp *op = s->op;
   gint items = s->out.shape.dim[0], width = upi_shape_width (&s->in[0].shape);
@@ -195,7 +200,7 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
     prepare_conv (state, kernels, s, library);
     break;
   case UPI_OP_LINEAR:
-    prepare_linear (state, kernels, s, library);
+    prepare_linear (state, kernels, s, library, shared);
     break;
   case UPI_OP_MATMUL:
     state->units = s->out.shape.rank == 3 ? items : 1;
@@ -257,7 +262,10 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
 void
 upi_cpu_state_free (UpiCpuState *state)
 {
-  g_aligned_free (state->weights);
+  if (state->packed != NULL)
+    upi_cpu_packed_unref (state->packed);
+  else
+    g_aligned_free (state->weights);
   g_aligned_free (state->bias);
   g_aligned_free (state->zero);
   g_free (state->offsets);

@@ -46,20 +46,22 @@ extern const UpiCpuKernels upi_cpu_kernels_avx2;
 extern const UpiCpuKernels upi_cpu_kernels_avx512;
 
 typedef struct _UpiDnn UpiDnn;
+typedef struct _UpiCpuPacked UpiCpuPacked;
 
 /* What the plan keeps of an operation (UpiStep.state); what an operation does not use is NULL. */
 typedef struct {
   UpiCpuKernel kernel;
-  gint units;         /* of the kernel's work, all of it */
-  gint grain;         /* a thread's share is a multiple of it */
-  gboolean shared;    /* run by all threads of the frame */
-  gsize scratch;      /* bytes a thread */
-  gfloat *weights;    /* conv, linear: panels, one group after another; depthwise: [kh·kw][C]; resize: weight of the second line
+  gint units;           /* of the kernel's work, all of it */
+  gint grain;           /* a thread's share is a multiple of it */
+  gboolean shared;      /* run by all threads of the frame */
+  gsize scratch;        /* bytes a thread */
+  gfloat *weights;      /* conv, linear: panels, one group after another; depthwise: [kh·kw][C]; resize: weight of the second line
                          [OH + OW]; sine: angle per unit of the coordinate [features / 2] */
-  gsize group_floats; /* panels of one group */
-  gfloat *bias;       /* depthwise: [C], zeros without one */
-  gfloat *zero;       /* conv: C / groups zeros; depthwise: C */
-  gint32 *offsets;    /* conv that gathers: [OH·OW][kh·kw]; resize: source lines, first [OH + OW] and second [OH + OW] */
+  UpiCpuPacked *packed; /* linear: whose the weights are, if other plans use them too */
+  gsize group_floats;   /* panels of one group */
+  gfloat *bias;         /* depthwise: [C], zeros without one */
+  gfloat *zero;         /* conv: C / groups zeros; depthwise: C */
+  gint32 *offsets;      /* conv that gathers: [OH·OW][kh·kw]; resize: source lines, first [OH + OW] and second [OH + OW] */
   gint kernel_height, kernel_width;
   UpiDnn *dnn; /* the library runs it, and the kernel does not */
 } UpiCpuState;
