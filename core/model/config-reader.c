@@ -62,8 +62,8 @@ upi_reader_int (UpiReader *r, const gchar *key, gint least, gint most)
   return (gint) upi_reader_node_int (r, key, member (r, key), least, most);
 }
 
-gfloat
-upi_reader_node_float (UpiReader *r, const gchar *key, JsonNode *node, gdouble least, gdouble most)
+static gdouble
+node_double (UpiReader *r, const gchar *key, JsonNode *node, gdouble least, gdouble most)
 {
   g_autofree gchar *found = NULL;
 
@@ -73,7 +73,7 @@ upi_reader_node_float (UpiReader *r, const gchar *key, JsonNode *node, gdouble l
       && (json_node_get_value_type (node) == G_TYPE_INT64 || json_node_get_value_type (node) == G_TYPE_DOUBLE)) {
     gdouble value = json_node_get_double (node);
     if (value >= least && value <= most)
-      return (gfloat) value;
+      return value;
   }
   found = upi_reader_spell (node);
   upi_reader_fail (r, key, "is %s, expected a number from %g to %g", found, least, most);
@@ -81,9 +81,21 @@ upi_reader_node_float (UpiReader *r, const gchar *key, JsonNode *node, gdouble l
 }
 
 gfloat
+upi_reader_node_float (UpiReader *r, const gchar *key, JsonNode *node, gdouble least, gdouble most)
+{
+  return (gfloat) node_double (r, key, node, least, most);
+}
+
+gfloat
 upi_reader_float (UpiReader *r, const gchar *key, gdouble least, gdouble most)
 {
   return upi_reader_node_float (r, key, member (r, key), least, most);
+}
+
+gdouble
+upi_reader_double (UpiReader *r, const gchar *key, gdouble least, gdouble most)
+{
+  return node_double (r, key, member (r, key), least, most);
 }
 
 gboolean
@@ -161,6 +173,27 @@ upi_reader_array (UpiReader *r, const gchar *key, guint least, guint most)
   return upi_reader_node_array (r, key, member (r, key), least, most);
 }
 
+gchar **
+upi_reader_strings (UpiReader *r, const gchar *key, guint least, guint most)
+{
+  JsonArray *array = upi_reader_array (r, key, least, most);
+  g_autoptr (GPtrArray) strings = g_ptr_array_new_with_free_func (g_free);
+
+  if (!array)
+    return NULL;
+  for (guint i = 0; i < json_array_get_length (array); i++) {
+    JsonNode *node = json_array_get_element (array, i);
+    if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING || *json_node_get_string (node) == '\0') {
+      g_autofree gchar *found = upi_reader_spell (node);
+      upi_reader_fail (r, key, "holds %s, expected strings that are not empty", found);
+      return NULL;
+    }
+    g_ptr_array_add (strings, g_strdup (json_node_get_string (node)));
+  }
+  g_ptr_array_add (strings, NULL);
+  return (gchar **) g_ptr_array_free (g_steal_pointer (&strings), FALSE);
+}
+
 /* Members that the format does not know are errors: a misspelt key must not silently mean its default. */
 void
 upi_reader_check_keys (UpiReader *r, const gchar *const *known)
@@ -180,11 +213,9 @@ upi_reader_check_keys (UpiReader *r, const gchar *const *known)
   }
 }
 
-/* The object at key; path is what its own members are called by. known NULL: any members. */
 UpiReader
-upi_reader_object (UpiReader *r, const gchar *key, const gchar *path, const gchar *const *known)
+upi_reader_node_object (UpiReader *r, const gchar *key, JsonNode *node, const gchar *path, const gchar *const *known)
 {
-  JsonNode *node = member (r, key);
   UpiReader child = { r->file, path, NULL, r->error };
 
   if (node && !JSON_NODE_HOLDS_OBJECT (node)) {
@@ -196,6 +227,13 @@ upi_reader_object (UpiReader *r, const gchar *key, const gchar *path, const gcha
       upi_reader_check_keys (&child, known);
   }
   return child;
+}
+
+/* The object at key; path is what its own members are called by. known NULL: any members. */
+UpiReader
+upi_reader_object (UpiReader *r, const gchar *key, const gchar *path, const gchar *const *known)
+{
+  return upi_reader_node_object (r, key, member (r, key), path, known);
 }
 
 void

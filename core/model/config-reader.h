@@ -25,6 +25,7 @@ gchar *upi_reader_spell (JsonNode *node);
 
 gint upi_reader_int (UpiReader *r, const gchar *key, gint least, gint most);
 gfloat upi_reader_float (UpiReader *r, const gchar *key, gdouble least, gdouble most);
+gdouble upi_reader_double (UpiReader *r, const gchar *key, gdouble least, gdouble most);
 gboolean upi_reader_boolean (UpiReader *r, const gchar *key);
 /* Not empty. */
 const gchar *upi_reader_string (UpiReader *r, const gchar *key);
@@ -35,8 +36,11 @@ JsonArray *upi_reader_array (UpiReader *r, const gchar *key, guint least, guint 
 /* The object at key; path is what its own members are called by. known NULL: any members. */
 UpiReader upi_reader_object (UpiReader *r, const gchar *key, const gchar *path, const gchar *const *known);
 
+/* The strings of an array, none of them empty: (transfer full), NULL after an error. */
+gchar **upi_reader_strings (UpiReader *r, const gchar *key, guint least, guint most);
 /* The same of a node that is at hand; key is what errors call it. */
 gint64 upi_reader_node_int (UpiReader *r, const gchar *key, JsonNode *node, gint64 least, gint64 most);
+UpiReader upi_reader_node_object (UpiReader *r, const gchar *key, JsonNode *node, const gchar *path, const gchar *const *known);
 gfloat upi_reader_node_float (UpiReader *r, const gchar *key, JsonNode *node, gdouble least, gdouble most);
 JsonArray *upi_reader_node_array (UpiReader *r, const gchar *key, JsonNode *node, guint least, guint most);
 

@@ -1,6 +1,7 @@
 /* config.json → UpiConfig: sizes and ranges of every member; what nobody asks for is unknown. */
 #include "core/model/config.h"
 
+#include "core/model/config-grounding.h"
 #include "core/model/config-reader.h"
 #include "core/model/json-border.h"
 #include "core/upi.h"
@@ -182,8 +183,7 @@ read_text (UpiReader *root, UpiConfig *c)
   c->text.lower_case = upi_reader_boolean (&r, "lower_case");
   /* [CLS], the caption, and [SEP] each have a position */
   c->caption.max_tokens = upi_reader_int (&caption, "max_tokens", 1, MAX (upi_config_text_positions (c) - 2, 1));
-  if (has_new (&caption, c, "grounding"))
-    upi_reader_object (&caption, "grounding", "caption.grounding.", NULL);
+  has_new (&caption, c, "grounding"); /* read when the labels are known */
 }
 
 static void
@@ -276,20 +276,7 @@ read_tasks (UpiReader *root, UpiConfig *c)
 static void
 read_labels (UpiReader *root, UpiConfig *c)
 {
-  JsonArray *array = upi_reader_array (root, "labels", 0, 1 << 20);
-  g_autoptr (GPtrArray) labels = g_ptr_array_new_with_free_func (g_free);
-
-  for (guint i = 0; array && i < json_array_get_length (array); i++) {
-    JsonNode *node = json_array_get_element (array, i);
-    if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING || *json_node_get_string (node) == '\0') {
-      g_autofree gchar *found = upi_reader_spell (node);
-      upi_reader_fail (root, "labels", "holds %s, expected strings that are not empty", found);
-      return;
-    }
-    g_ptr_array_add (labels, g_strdup (json_node_get_string (node)));
-  }
-  g_ptr_array_add (labels, NULL);
-  c->labels = (gchar **) g_ptr_array_free (g_steal_pointer (&labels), FALSE);
+  c->labels = upi_reader_strings (root, "labels", 0, 1 << 20);
 }
 
 /* ---- the file -------------------------------------------------------------------------------------------------------------------- */
@@ -321,6 +308,7 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   read_calibration (&root, c);
   read_labels (&root, c);
   read_evidence (&root, c);
+  c->caption.grounding = upi_config_read_grounding (&root, c);
   c->threshold = upi_reader_float (&root, "threshold", 0, 1);
   if (cause) {
     g_propagate_error (error, cause);
@@ -357,6 +345,7 @@ upi_config_free (UpiConfig *c)
   for (guint i = 0; i < UPI_EVIDENCE_MAPS; i++)
     g_free (c->evidence.anchors[i]);
   g_strfreev (c->labels);
+  upi_grounding_table_free (c->caption.grounding);
   g_free (c);
 }
 

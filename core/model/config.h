@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "core/text/grounding.h"
 #include "core/text/tokenizer.h"
 
 #include <glib.h>
@@ -95,8 +96,9 @@ typedef struct {
     gboolean lower_case;
   } text;
   struct {
-    gint max_tokens;
-  } caption; /* tokens of a caption without [CLS] and [SEP] */
+    gint max_tokens;              /* of a caption, without [CLS] and [SEP] */
+    UpiGroundingTable *grounding; /* config-grounding.c; NULL: captions answer to no regions */
+  } caption;
   struct {
     struct {
       gfloat temperature, bias, foreground_weight;

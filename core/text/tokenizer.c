@@ -307,3 +307,14 @@ upi_tokenizer_token (const UpiTokenizer *tokenizer, gint32 id)
 {
   return id >= 0 && (guint) id < tokenizer->tokens->len ? tokenizer->tokens->pdata[id] : NULL;
 }
+
+/* The space of byte-level BPE is written as U+0120. */
+gboolean
+upi_tokenizer_continues (const UpiTokenizer *tokenizer, gint32 id)
+{
+  const gchar *token = upi_tokenizer_token (tokenizer, id);
+
+  if (!token || upi_tokenizer_is_special (tokenizer, id))
+    return FALSE;
+  return tokenizer->kind == UPI_TOKENIZER_WORDPIECE ? g_str_has_prefix (token, "##") : !g_str_has_prefix (token, "\304\240");
+}

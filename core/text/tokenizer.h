@@ -20,8 +20,10 @@ GArray *upi_tokenizer_encode (const UpiTokenizer *tokenizer, const gchar *text, 
 /* Ids → text: special tokens dropped, pieces joined as the published decoder does (with clean-up of spaces before punctuation). */
 gchar *upi_tokenizer_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids);
 guint upi_tokenizer_size (const UpiTokenizer *tokenizer);
-gint32 upi_tokenizer_start_id (const UpiTokenizer *tokenizer);               /* [CLS], <s> */
-gint32 upi_tokenizer_end_id (const UpiTokenizer *tokenizer);                 /* [SEP], </s> */
+gint32 upi_tokenizer_start_id (const UpiTokenizer *tokenizer); /* [CLS], <s> */
+gint32 upi_tokenizer_end_id (const UpiTokenizer *tokenizer);   /* [SEP], </s> */
+/* Whether a token goes on with the word of the one before it ("##ing"; with BPE: no space in front). */
+gboolean upi_tokenizer_continues (const UpiTokenizer *tokenizer, gint32 id);
 const gchar *upi_tokenizer_token (const UpiTokenizer *tokenizer, gint32 id); /* NULL if out of range */
 
 G_END_DECLS

@@ -149,6 +149,10 @@ typedef struct {
   gboolean second;               /* replaced in SECOND */
 } Wrong;
 
+#define WITH_GROUNDING(what) "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": { " what " }"
+#define NO_ENTRIES "\"determiners\": [], \"groups\": {}, \"entries\": []"
+#define ENTRY(what) "\"determiners\": [], \"groups\": { \"pet\": [\"cat\"] }, \"entries\": [{ " what " }]"
+
 static const Wrong wrong[] = {
   { "version-3", "\"format_version\": 1", "\"format_version\": 3", { "format_version is 3", "from 1 to 2" } },
   { "version-0", "\"format_version\": 1", "\"format_version\": 0", { "format_version is 0", "from 1 to 2" } },
@@ -177,6 +181,31 @@ static const Wrong wrong[] = {
   { "global-backbone-with-sizes", "{ \"kind\": \"efficientnet_lite0\" } }", "{ \"kind\": \"efficientnet_lite0\", \"size\": 2 } }",
       { "global.backbone.size", "unknown", "kind" }, TRUE },
   { "grounding-a-number", "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": 1", { "caption.grounding is 1", "object" }, TRUE },
+  { "grounding-empty", WITH_GROUNDING (""), { "caption.grounding.determiners is missing" }, TRUE },
+  { "grounding-unknown", WITH_GROUNDING (NO_ENTRIES ", \"entry\": 1"), { "caption.grounding.entry is unknown", "entries" }, TRUE },
+  { "grounding-of-no-label", WITH_GROUNDING (ENTRY ("\"needs\": [\"horse\"], \"words\": [\"x\"]")),
+      { "caption.grounding.entries[0].needs names \"horse\"", "labels nor of the groups" }, TRUE },
+  { "grounding-without-words", WITH_GROUNDING (ENTRY ("\"needs\": [\"pet\"]")), { "caption.grounding.entries[0].words is missing" }, TRUE },
+  { "grounding-of-no-words", WITH_GROUNDING (ENTRY ("\"needs\": [], \"words\": []")),
+      { "caption.grounding.entries[0].words has 0 entries" }, TRUE },
+  { "grounding-of-numbers", WITH_GROUNDING (ENTRY ("\"needs\": [], \"words\": [1]")),
+      { "caption.grounding.entries[0].words holds 1", "strings" }, TRUE },
+  { "grounding-misspelt", WITH_GROUNDING (ENTRY ("\"needs\": [], \"words\": [\"x\"], \"after\": true")),
+      { "caption.grounding.entries[0].after is unknown", "after_determiner" }, TRUE },
+  { "grounding-after-one", WITH_GROUNDING (ENTRY ("\"needs\": [], \"words\": [\"x\"], \"after_determiner\": 1")),
+      { "caption.grounding.entries[0].after_determiner is 1", "true or false" }, TRUE },
+  { "grounding-entry-a-string", WITH_GROUNDING ("\"determiners\": [], \"groups\": {}, \"entries\": [\"x\"]"),
+      { "caption.grounding.entries[0] is \"x\"", "object" }, TRUE },
+  { "grounding-group-of-no-label", WITH_GROUNDING ("\"determiners\": [], \"groups\": { \"pet\": [\"cow\"] }, \"entries\": []"),
+      { "caption.grounding.groups.pet names \"cow\"" }, TRUE },
+  { "grounding-group-a-string", WITH_GROUNDING ("\"determiners\": [], \"groups\": { \"pet\": \"cat\" }, \"entries\": []"),
+      { "caption.grounding.groups.pet is \"cat\"", "array" }, TRUE },
+  { "grounding-of-no-candidates", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"candidates\": 0 }"),
+      { "caption.grounding.ranking.candidates is 0", "from 1 to 32" }, TRUE },
+  { "grounding-blunt", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"sharpness\": 0 }"), { "caption.grounding.ranking.sharpness is 0" },
+      TRUE },
+  { "grounding-ranking-unknown", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"sharp\": 1 }"),
+      { "caption.grounding.ranking.sharp is unknown", "sharpness" }, TRUE },
   { "calibration-of-images-alone", ", \"regions\": { \"scale\": 0.5, \"offset\": 1 }", "", { "calibration.regions is missing" }, TRUE },
   { "calibration-unknown", "\"offset\": -2", "\"offset\": -2, \"bias\": 1", { "calibration.image.bias", "unknown", "scale, offset" },
       TRUE },
