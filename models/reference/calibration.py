@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Independent sentences: whether one is true of an image or a region, without others to compare it with (NETWORK.md, "calibration")."""
+"""Independent sentences: whether one is true of an image or a region, without others to compare it with (NETWORK.md,
+"calibration")."""
 
 from __future__ import annotations
 

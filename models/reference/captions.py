@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Grounded captions: several candidates decoded as one batch, ranked by likelihood, retrieval and what the regions show (NETWORK.md)."""
+"""Grounded captions: several candidates decoded as one batch, ranked by likelihood, retrieval and what the regions show
+(NETWORK.md)."""
 
 from __future__ import annotations
 
@@ -129,7 +130,8 @@ def label_scores(model: UniPerceiver, seen: Regions, decoded: Tensor, labels: Te
 
 
 def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:
-    """The object words of a caption with the best region for each need; scores [N, C]. Of equal scores the lower class, then region, wins."""
+    """The object words of a caption with the best region for each need; scores [N, C]. Of equal scores the lower class, then
+    region, wins."""
     best, region = scores.max(0)
     out = []
     for m in grounding.mentions(ids):
@@ -150,7 +152,9 @@ def support(found: list[Word], floor: float) -> float:
 
 
 @torch.no_grad()
-def rank(model: UniPerceiver, grounding: Grounding, spe: Tensor, scores: Tensor, captions: list[Caption], ranking: Ranking) -> list[Caption]:
+def rank(
+    model: UniPerceiver, grounding: Grounding, spe: Tensor, scores: Tensor, captions: list[Caption], ranking: Ranking
+) -> list[Caption]:
     """Distinct captions, best first: those whose `<SPE>` was computed, then the others."""
     tokenizer = grounding.tokenizer
     distinct: list[Caption] = []

@@ -12,12 +12,13 @@ Image (uint8 RGB, W × H, formula in integers): with c = 0, 1, 2
     v = (v + ((x·7919 + y·104729 + c·1299709) mod 31)) mod 256               noise
 all divisions of the sizes rounding down.
 
-{"format": 1, "model": name, "images": [{"width", "height", "parts": [part...], "caption_ids": [...], "caption": text, "grounded": [candidate...]}],
+{"format": 1, "model": name, "images": [{"width", "height", "parts": [part...], "caption_ids": [...], "caption": text,
+                                         "grounded": [candidate...]}],
  "texts": [{"text", "ids", "parts": [...]}], "labels": [...]}
 part: {"name", "shape", "norm": L2 over all, "stride", "values": [float32...]}; values are elements 0, stride, 2·stride ... of the
 row-major tensor, stride = max(1, ceil(elements / 256)). Index tensors have "integer": true.
-candidate, best first, where the config has `caption.grounding`: {"ids", "text", "likelihood", "support", "cosine" (null: not encoded), "score",
- "words": [{"start", "end" (tokens), "regions": [{"query", "label", "score"}...]}]}.
+candidate, best first, where the config has `caption.grounding`: {"ids", "text", "likelihood", "support", "cosine" (null: not
+ encoded), "score", "words": [{"start", "end" (tokens), "regions": [{"query", "label", "score"}...]}]}.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which words of a caption need a class in the picture: the table `caption.grounding` of config.json, read token by token (NETWORK.md,
-"grounded captions")."""
+"""Which words of a caption need a class in the picture: the table `caption.grounding` of config.json, read token by token
+(NETWORK.md, "grounded captions")."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Grounding:
                     group = table["groups"].get(name, [name])
                     missing = [g for g in group if g not in labels]
                     if missing:
-                        raise ValueError(f"caption.grounding needs {name}: {missing[0]} is neither one of the labels nor of the groups")
+                        which = f"{missing[0]} is neither one of the labels nor of the groups"
+                        raise ValueError(f"caption.grounding needs {name}: {which}")
                     index[name] = len(self.names)
                     self.names.append(name)
                     self.needs.append(tuple(labels.index(g) for g in group))
@@ -66,7 +67,8 @@ class Grounding:
             rows.sort(key=lambda e: -len(e.tokens))
 
     def mentions(self, ids: list[int]) -> list[Mention]:
-        """From left to right, the longest entry at each place; entries begin and end with words. Those without a need are left out."""
+        """From left to right, the longest entry at each place; entries begin and end with words. Those without a need are
+        left out."""
         out: list[Mention] = []
         i = 0
         while i < len(ids):

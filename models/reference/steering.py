@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the regions show, told to the decoder before a word is said (NETWORK.md, "grounded captions"): the table of words as a trie of tokens."""
+"""What the regions show, told to the decoder before a word is said (NETWORK.md, "grounded captions"): the table of words as
+a trie of tokens."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ State = tuple[Node, bool]  # the longest beginning that a text ends with, and wh
 class Steering:
     """Adds a word's support to the logit of the token that completes it; a longer entry that hides it gives it back.
 
-    Other words that begin like an entry keep what it received: given back, it would make any token likely that goes on with the word of an
-    absent thing ("snowboard ##barrow"). Those that captions say are in the table, without needs.
+    Other words that begin like an entry keep what it received: given back, it would make any token likely that goes on with
+    the word of an absent thing ("snowboard ##barrow"). Those that captions say are in the table, without needs.
     """
 
     def __init__(self, grounding: Grounding, token_ids: list[int]) -> None:

@@ -98,13 +98,13 @@ class Truth(unittest.TestCase):
         self.assertAlmostEqual(float(got.z[0]), 2**0.5, places=5)
 
     def test_claims_about_regions(self) -> None:
-        boxes = np.array([[0, 0, 10, 10], [50, 50, 60, 60], [0, 0, 10, 11.0]])
-        seen = [Seen(torch.zeros(2), torch.randn(3, 2), boxes)]
+        boxes = np.array([[0, 0, 10, 10], [50, 50, 60, 60], [0, 0, 10, 11.0], [0, 0, 10, 25], [0, 0, 10, 40]])
+        seen = [Seen(torch.zeros(2), torch.randn(5, 2), boxes)]
         rows = [record([0, 1], {0, 1}, [[0, 0, 10, 10], [50, 50, 60, 60]], [POSITIVE, CROWD])]
         got = calibrate.region_claims(seen, rows, Spread(2), torch.randn(3, 2), 3)
-        # class 0: the first and third region are of it; class 1: the second is left out
-        self.assertEqual(got.labels.tolist(), [0, 0, 0, 1, 1])
-        self.assertEqual(got.truth.tolist(), [True, False, True, False, False])
+        # class 0: the first and third region are of it, the fourth is left out (IoU 0.4); class 1: the second is left out
+        self.assertEqual(got.labels.tolist(), [0] * 4 + [1] * 4)
+        self.assertEqual(got.truth.tolist(), [True, False, True, False] + [False] * 4)
 
     def test_without_regions_there_are_no_claims(self) -> None:
         seen = [Seen(torch.zeros(2), torch.zeros(0, 2), np.zeros((0, 4)))]

@@ -3,11 +3,12 @@
 
     python -m models.training.calibrate --model models/nano --data DIR [--frames DIR] [--write] [--out FILE.json]
 
-Mean and covariance come from a random sample of train (`--images`, seen as the plugin sees images), of unit image `<SPE>`s and of the unit
-vectors of regions that score at least the model's threshold for some class. Scale and offset are fitted by logistic loss on dev, on PROMPTS
-for every class that an image annotates wholly, and reported on val; a region is of a class when it overlaps an object of it by IoU 0.5.
-`--write` puts the tensors into model.safetensors and the numbers into config.json. `--frames` holds a folder of images for each clip of
-clips.json (models/training/README.md says how to make them): false alarms are counted there.
+Mean and covariance come from a random sample of train (`--images`, seen as the plugin sees images), of unit image `<SPE>`s
+and of the unit vectors of regions that score at least the model's threshold for some class. Scale and offset are fitted by
+logistic loss on dev, on PROMPTS for every class that an image annotates wholly, and reported on val. A region is of a class
+when it overlaps an object of it by an IoU of SAME, and left out where by NEAR.
+`--write` puts the tensors into model.safetensors and the numbers into config.json. `--frames` holds a folder of images for
+each clip of clips.json (models/training/README.md says how to make them): false alarms are counted there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from .vocabulary import pad
 
 PROMPTS = ("a photo of a {}", "there is a {} in the picture", "a {}")
 ALARM = 0.8  # the probability from which a sentence counts as said to be true
+SAME, NEAR = 0.5, 0.3
 FOLDS = 4  # of classes: each is left out of a fit once
 CLIPS = Path(__file__).with_name("clips.json")
 
@@ -100,7 +102,8 @@ def look_all(directory: Path, paths: list[Path], workers: int) -> list[Seen]:
 
 @torch.no_grad()
 def sentences(model: UniPerceiver, tokenizer: WordPiece, texts: list[str]) -> Tensor:
-    return torch.cat([model.encode_text(*pad([tokenizer.encode(t) for t in texts[i : i + 64]])) for i in range(0, len(texts), 64)])
+    rows = [tokenizer.encode(t) for t in texts]
+    return torch.cat([model.encode_text(*pad(rows[i : i + 64])) for i in range(0, len(rows), 64)])
 
 
 # ---- fitting
@@ -116,8 +119,8 @@ def spread(vectors: Tensor) -> Spread:
 
 
 def fit(z: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Scale > 0 and offset of least logistic loss: Newton's method, damped, on a convex problem of two unknowns; the scale is held at 1e-3
-    where the truth falls with z."""
+    """Scale > 0 and offset of least logistic loss: Newton's method, damped, on a convex problem of two unknowns; the scale
+    is held at 1e-3 where the truth falls with z."""
     x, y = np.asarray(z, np.float64), np.asarray(truth, np.float64)
     w = np.array([1.0, 0.0])
 
@@ -146,7 +149,8 @@ def fit(z: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
 
 
 def image_claims(seen: list[Seen], rows: list[Record], spread: Spread, texts: Tensor, classes: int) -> Claims:
-    """Every prompt of every class that an image annotates wholly; texts [classes · prompts, D]. "Difficult" objects and crowds make it true."""
+    """Every prompt of every class that an image annotates wholly; texts [classes · prompts, D]. "Difficult" objects and
+    crowds make it true."""
     z = spread.standardised(torch.stack([s.spe for s in seen]), texts).numpy().reshape(len(seen), classes, -1)
     out: list[tuple[np.ndarray, bool, int]] = []
     for i, r in enumerate(rows):
@@ -156,16 +160,17 @@ def image_claims(seen: list[Seen], rows: list[Record], spread: Spread, texts: Te
 
 
 def region_claims(seen: list[Seen], rows: list[Record], spread: Spread, texts: Tensor, classes: int) -> Claims:
-    """The same of every region; left out where it overlaps only what an image marks as "difficult" or as a crowd."""
+    """The same of every region; left out where it overlaps an object too little, or only what an image marks as "difficult"
+    or as a crowd."""
     out: list[tuple[np.ndarray, bool, int]] = []
     for s, r in zip(seen, rows):
         if not len(s.boxes) or not r.exhaustive:
             continue
         z = spread.standardised(s.regions, texts).numpy().reshape(len(s.boxes), classes, -1)
-        overlap = iou_matrix(s.boxes, r.boxes) >= 0.5 if len(r.boxes) else np.zeros((len(s.boxes), 0), bool)
+        overlap = iou_matrix(s.boxes, r.boxes) if len(r.boxes) else np.zeros((len(s.boxes), 0))
         for c in sorted(r.exhaustive):
-            sure = overlap[:, (r.labels == c) & (r.kinds == POSITIVE)].any(1)
-            unsure = overlap[:, (r.labels == c) & (r.kinds != POSITIVE)].any(1) & ~sure
+            sure = (overlap[:, (r.labels == c) & (r.kinds == POSITIVE)] >= SAME).any(1)
+            unsure = (overlap[:, r.labels == c] >= NEAR).any(1) & ~sure
             out += [(z[k, c], bool(sure[k]), c) for k in np.flatnonzero(~unsure)]
     return joined(out, len(texts) // classes)
 
@@ -235,7 +240,8 @@ def frames_of(folder: Path, clip: str) -> list[Path]:
 
 
 def false_alarms(
-    model: UniPerceiver, tokenizer: WordPiece, image: Spread, numbers: tuple[float, float], directory: Path, frames: Path, workers: int
+    model: UniPerceiver, tokenizer: WordPiece, image: Spread, numbers: tuple[float, float], directory: Path, frames: Path,
+    workers: int,
 ) -> dict[str, Any]:
     """For each clip: the share of frames and untrue sentences above ALARM, and which sentences that were."""
     out: dict[str, Any] = {}
@@ -255,7 +261,8 @@ def false_alarms(
 
 
 def write(directory: Path, calibration: Calibration, numbers: dict[str, tuple[float, float]]) -> None:
-    """Tensors into model.safetensors, numbers into config.json; both files are written whole beside the old ones, then take their places."""
+    """Tensors into model.safetensors, numbers into config.json; both files are written whole beside the old ones, then take
+    their places."""
     from safetensors.torch import load_file, save_file
 
     from .export import half, to_json

@@ -5,9 +5,9 @@
 
 FILE is what upi-annotate's `--captions` or evaluate's `--said` writes: a JSON list of `{"image_id", "caption"}`.
 
-A mention is an object word's need (a class, or a group of which one is enough: `caption.grounding`). It counts only where its truth is
-known: a class is there when it is annotated (also as "difficult" or as a crowd) or when a reference caption of the image names it; it is
-absent when the image annotates every instance of it and has none.
+A mention is an object word's need (a class, or a group of which one is enough: `caption.grounding`). It counts only where
+its truth is known: a class is there when it is annotated (also as "difficult" or as a crowd) or when a reference caption of
+the image names it; it is absent when the image annotates every instance of it and has none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ RESAMPLES = 2000
 
 
 def shown(record: Record, grounding: Grounding) -> set[int]:
-    """Classes that an image shows, by its annotations and its captions. Of a group that a caption names each might be the one."""
+    """Classes that an image shows, by its annotations and its captions. Of a group that a caption names each might be the
+    one."""
     named = {n for c in record.captions for m in grounding.mentions_of(c) for n in m.needs}
     return set(record.labels.tolist()) | {c for n in named for c in grounding.needs[n]}
 
@@ -126,8 +127,8 @@ def main() -> None:
     parser.add_argument("--part", default="val", choices=("val", "dev"))
     o = parser.parse_args()
     grounding = load_grounding(o.model)
-    if len(categories(o.data)[0]) != len(Config.load(o.model).labels):
-        raise SystemExit(f"{o.model} has {len(Config.load(o.model).labels)} labels, {o.data} {len(categories(o.data)[0])} categories")
+    if categories(o.data)[0] != Config.load(o.model).labels:
+        raise SystemExit(f"the labels of {o.model} are not the categories of {o.data}")
     of = {r.id: r for r in records(o.data, o.part)}
     said = [(of[x["image_id"]], x["caption"]) for x in json.loads(o.captions.read_text(encoding="utf-8"))]
     print(json.dumps(truth(said, grounding), indent=1, ensure_ascii=False))

@@ -3,8 +3,8 @@
 
     python -m models.training.clips --model models/nano --frames DIR [--greedy] [--out FILE.json]
 
-DIR holds a folder of images for each clip of clips.json, every tenth frame (models/training/README.md says how to make them). `shown` of
-clips.json lists what each clip shows, `doubtful` what could be argued about, which is neither right nor wrong.
+DIR holds a folder of images for each clip of clips.json, every tenth frame (models/training/README.md says how to make
+them). `shown` of clips.json lists what each clip shows, `doubtful` what could be argued about, which is neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -63,12 +63,14 @@ def judged(said: list[Said], known: dict[str, Any], labels: list[str], grounding
     main = labels.index(known["main"])
     wrong = [s for s in said if any(not allowed & set(grounding.needs[n]) for n in s.needs)]
     seen = [s for s in said if s.main >= SEEN]
+    how = variety([s.caption for s in said], grounding)
+    del how["silence"]  # an empty road has nothing to name
     named = [s for s in seen if any(main in grounding.needs[n] for n in s.needs)]
     return {
         "names what is not there": 100 * len(wrong) / len(said),
         f"frames with {known['main']} at {SEEN}": len(seen),
         "of them name it": 100 * len(named) / len(seen) if seen else None,
-        **variety([s.caption for s in said], grounding),
+        **how,
     }
 
 

@@ -1,8 +1,10 @@
 """Figures of a model directory: box and mask AP, captions, retrieval, classification, on val, dev, or any file of the same format.
 
-python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--greedy] [--out FILE.json] [--said CAPTIONS.json]
+    python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--greedy] [--out FILE.json]
+                                       [--said CAPTIONS.json]
 
-Captions are grounded (models/reference/captions.py), or greedy, of every image that has captions or annotates some class wholly (chair.py).
+Captions are grounded (models/reference/captions.py), or greedy, of every image that has captions or annotates some class
+wholly (chair.py).
 """
 
 from __future__ import annotations

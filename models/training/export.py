@@ -77,7 +77,8 @@ def write(model: UniPerceiver, raw: dict[str, Any], vocab: Path, out: Path) -> N
 
 
 def carry_calibration(model: UniPerceiver, directory: Path) -> None:
-    """The tensors of independent sentences as `directory` has them: training knows nothing of them, and `calibrate` must follow."""
+    """The tensors of independent sentences as `directory` has them: training knows nothing of them, and `calibrate` must
+    follow."""
     if not hasattr(model, "calibration"):
         return
     from safetensors.torch import load_file
