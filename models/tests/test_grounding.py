@@ -179,7 +179,7 @@ class Steered(unittest.TestCase):
         for text in (
             "a skateboarder is riding a skateboard down a bus stop", "the baseball player with a teddy bear and a teddy",
             "a hot dog, two dogs; doggedly catcher's hand and catcher's mitt", "a bear cub eats the oranges, an orange giraffe",
-            "people train a train on train tracks near a polar bear", "a couple of couples on a skate board", "frisbees, giraffes",
+            "people train a train on train tracks near a brown bear", "a couple of couples on a skate board", "frisbees, giraffes",
         ):  # fmt: skip
             self.assertNotEqual(self.due(self.ids(text)), 0, text)
             self.assertAlmostEqual(self.received(self.ids(text)), self.due(self.ids(text)), places=9, msg=text)
