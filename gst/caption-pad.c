@@ -7,6 +7,8 @@
  */
 #include "gst/caption-pad.h"
 
+#include "gst/pad-task.h"
+
 /* More items than that: downstream does not take them now. */
 #define JOIN_GAPS_FROM 64
 /* Captions of a pad that nobody drains for so long are lost, oldest first. */
@@ -219,6 +221,18 @@ set_flushing (GstUpiCaptionPad *pad, gboolean flushing)
   g_mutex_unlock (&pad->lock);
 }
 
+/* Without a thread the next frame returns the error that is told here. */
+static gboolean
+start_task (GstUpiCaptionPad *pad)
+{
+  if (gst_upi_pad_start_task (GST_PAD (pad), push_one, pad))
+    return TRUE;
+  g_mutex_lock (&pad->lock);
+  pad->flow = GST_FLOW_ERROR;
+  g_mutex_unlock (&pad->lock);
+  return FALSE;
+}
+
 void
 gst_upi_caption_pad_flush (GstUpiCaptionPad *pad, GstEvent *event)
 {
@@ -231,7 +245,7 @@ gst_upi_caption_pad_flush (GstUpiCaptionPad *pad, GstEvent *event)
     if (start)
       gst_pad_pause_task (GST_PAD (pad));
     else
-      gst_pad_start_task (GST_PAD (pad), push_one, pad, NULL);
+      start_task (pad);
   }
   g_mutex_unlock (&pad->task_lock);
 }
@@ -279,7 +293,7 @@ activate_mode (GstPad *gst_pad, GstObject *parent, GstPadMode mode, gboolean act
     clear_items (pad);
     g_mutex_unlock (&pad->lock);
   }
-  gboolean ok = active ? gst_pad_start_task (gst_pad, push_one, pad, NULL) : gst_pad_stop_task (gst_pad);
+  gboolean ok = active ? start_task (pad) : gst_pad_stop_task (gst_pad);
   g_mutex_unlock (&pad->task_lock);
   return ok;
 }

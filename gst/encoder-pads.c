@@ -1,6 +1,7 @@
 /* encoder-pads.c: upiencoder's pads. The sink pad's thread requests encodings and queues frames, the source pad's task sends them on in the
  * same order; events and serialised queries keep their place between them. What queries are answered with is in encoder-queries.c. */
 #include "gst/encoder-private.h"
+#include "gst/pad-task.h"
 
 #include "gst/engine-error.h"
 
@@ -199,15 +200,18 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
 
 static void task_loop (gpointer user_data);
 
-static void
+static gboolean
 start_task (GstUpiEncoder *self)
 {
+  gboolean started = TRUE;
+
   g_mutex_lock (&self->task_lock);
   if (self->task_allowed) {
     gst_upi_frames_set_flushing (self->frames, FALSE);
-    gst_pad_start_task (self->srcpad, task_loop, self, NULL);
+    started = gst_upi_pad_start_task (self->srcpad, task_loop, self);
   }
   g_mutex_unlock (&self->task_lock);
+  return started;
 }
 
 /* Upstream is done and will not see what a chain function returns: the failure must reach the bus from here. An element that returns
@@ -237,7 +241,8 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
     GST_OBJECT_LOCK (self);
     self->qos_earliest = GST_CLOCK_TIME_NONE;
     GST_OBJECT_UNLOCK (self);
-    start_task (self);
+    if (!start_task (self))
+      gst_upi_frames_set_result (self->frames, GST_FLOW_ERROR);
     return GST_FLOW_OK;
   case GST_EVENT_CAPS: {
     GstCaps *caps;
@@ -396,8 +401,7 @@ src_activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean act
   g_mutex_unlock (&self->task_lock);
   if (active) {
     gst_upi_frames_clear (self->frames);
-    start_task (self);
-    return TRUE;
+    return start_task (self);
   }
   gst_upi_frames_set_flushing (self->frames, TRUE);
   return gst_pad_stop_task (pad);

@@ -159,8 +159,8 @@ add_roi_metas (GstUpiDetect *self, GstBuffer *buffer, const GstUpiObject *object
   }
 }
 
-static void
-attach (GstUpiDetect *self, GstBuffer *buffer, GstUpiMeta *meta, UpiLabels *labels, gboolean roi_meta)
+static gboolean
+attach (GstUpiDetect *self, GstBuffer *buffer, GstUpiMeta *meta, UpiLabels *labels, gboolean roi_meta, GError **error)
 {
   const UpiDetections *found = self->last_detections;
   GstUpiContent *content = gst_upi_meta_get_content (meta);
@@ -168,7 +168,12 @@ attach (GstUpiDetect *self, GstBuffer *buffer, GstUpiMeta *meta, UpiLabels *labe
 
   gst_upi_content_get_objects (content, &before);
   if (self->last_in != content) {
-    g_autofree GstUpiObject *objects = g_new (GstUpiObject, found->n_objects + 1);
+    g_autofree GstUpiObject *objects = g_try_malloc (((gsize) found->n_objects + 1) * sizeof (GstUpiObject));
+    if (objects == NULL) {
+      g_set_error (
+          error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u objects of a frame: use a smaller max-objects", found->n_objects);
+      return FALSE;
+    }
     for (guint i = 0; i < found->n_objects; i++) {
       const UpiObject *o = &found->objects[i];
       objects[i] = (GstUpiObject){ .label = upi_labels_name (labels, o->label),
@@ -190,6 +195,7 @@ attach (GstUpiDetect *self, GstBuffer *buffer, GstUpiMeta *meta, UpiLabels *labe
   const GstUpiObject *all = gst_upi_content_get_objects (self->last_out, &n);
   if (roi_meta && n > before)
     add_roi_metas (self, buffer, all + before, n - before);
+  return TRUE;
 }
 
 /* Behind policy "latest" a failure costs results, never the stream. */
@@ -290,9 +296,7 @@ gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
     g_clear_error (&error);
   }
   GstFlowReturn ret = GST_FLOW_OK;
-  if (detect (self, encoding, labels, &options, serial, &error))
-    attach (self, buffer, meta, labels, roi_meta);
-  else
+  if (!detect (self, encoding, labels, &options, serial, &error) || !attach (self, buffer, meta, labels, roi_meta, &error))
     ret = fail (self, error, wait);
   let_go (self, meta);
   return ret;

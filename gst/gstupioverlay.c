@@ -69,7 +69,7 @@ struct _GstUpiOverlay {
   gboolean ask; /* whether downstream really draws what is attached */
   gboolean warned;
   GstUpiPainter *painter;
-  GByteArray *scratch; /* pixels of one item */
+  GstUpiScratch scratch; /* pixels of one item */
 };
 
 G_DEFINE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST_TYPE_BASE_TRANSFORM)
@@ -262,6 +262,17 @@ gst_upi_overlay_prepare_output_buffer (GstBaseTransform *trans, GstBuffer *input
   return GST_FLOW_OK;
 }
 
+static void
+warn_of_memory (GstUpiOverlay *self)
+{
+  if (!self->warned)
+    GST_ELEMENT_WARNING (self, RESOURCE, NO_SPACE_LEFT,
+        ("No memory to draw all that was found on a frame of %dx%d; frames pass with what could be drawn.",
+            GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info)),
+        (NULL));
+  self->warned = TRUE;
+}
+
 /* FALSE: the frame could not be mapped. */
 static gboolean
 draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, const GstUpiOverlayStyle *style)
@@ -273,7 +284,8 @@ draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *c
   if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE))
     return FALSE;
   g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, !gst_upi_blend_knows (format));
-  gst_upi_items_paint (items, &frame, self->scratch);
+  if (!gst_upi_items_paint (items, &frame, &self->scratch))
+    warn_of_memory (self);
   gst_video_frame_unmap (&frame);
   return TRUE;
 }
@@ -289,9 +301,14 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   GstUpiOverlayStyle style = take_style (self);
   if (gst_upi_painter_has_work (meta->content, &style)) {
     gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
+    if ((style.draw_labels || style.draw_caption) && !gst_upi_painter_has_fonts (self->painter)) {
+      warn_of_memory (self);
+      style.draw_labels = style.draw_caption = FALSE;
+    }
     if (self->attach) {
       g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, meta->content, &style, width, height, TRUE);
-      gst_upi_items_attach (items, buffer, width, height);
+      if (!gst_upi_items_attach (items, buffer, width, height))
+        warn_of_memory (self);
     } else if (!draw_into_pixels (self, buffer, meta->content, &style) && !self->warned) {
       self->warned = TRUE;
       GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("A frame could not be drawn on; it passes as it is."),
@@ -317,7 +334,6 @@ gst_upi_overlay_start (GstBaseTransform *trans)
   self->downstream_refuses = FALSE;
   GST_OBJECT_UNLOCK (self);
   self->painter = gst_upi_painter_new ();
-  self->scratch = g_byte_array_new ();
   return TRUE;
 }
 
@@ -327,7 +343,8 @@ gst_upi_overlay_stop (GstBaseTransform *trans)
   GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
 
   g_clear_pointer (&self->painter, gst_upi_painter_free);
-  g_clear_pointer (&self->scratch, g_byte_array_unref);
+  g_clear_pointer (&self->scratch.data, g_free);
+  self->scratch.size = 0;
   return TRUE;
 }
 

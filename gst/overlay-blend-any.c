@@ -91,7 +91,7 @@ blend_row_16 (guint16 *dest, const guint32 *argb, gint n, const Pixels *p)
 MEAN_CHROMA (mean_chroma_8, guint8)
 MEAN_CHROMA (mean_chroma_16, guint16)
 
-void
+gboolean
 gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y)
 {
   const GstVideoFormatInfo *format = frame->info.finfo, *unpacked = gst_video_format_get_info (format->unpack_format);
@@ -104,7 +104,7 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
   gdouble matrix[3][4];
 
   if (x1 <= x0 || y1 <= y0)
-    return;
+    return TRUE;
   if (GST_VIDEO_FORMAT_INFO_HAS_ALPHA (format))
     pixels.alpha_bits = GST_VIDEO_FORMAT_INFO_DEPTH (format, GST_VIDEO_COMP_A);
   if (GST_VIDEO_INFO_IS_YUV (&frame->info)) {
@@ -120,7 +120,9 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
   }
 
   gsize pixel_bytes = wide ? 8 : 4, line_bytes = (gsize) frame_width * pixel_bytes;
-  g_autofree guint8 *lines = g_malloc (line_bytes * (gsize) group + 64 * pixel_bytes); /* room for formats that unpack whole tiles */
+  g_autofree guint8 *lines = g_try_malloc (line_bytes * (gsize) group + 64 * pixel_bytes); /* room for formats that unpack whole tiles */
+  if (lines == NULL)
+    return FALSE;
   for (gint top = y0 / group * group; top < y1; top += group) {
     gint rows = MIN (group, frame_height - top), n = x1 - x0;
     gboolean empty = TRUE;
@@ -150,4 +152,5 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
       format->pack_func (format, flags, lines + (gsize) i * line_bytes, (gint) line_bytes, frame->data, frame->info.stride,
           frame->info.chroma_site, top + i, frame_width);
   }
+  return TRUE;
 }

@@ -14,6 +14,6 @@ G_BEGIN_DECLS
  *
  * Of formats with alpha the frame's own alpha becomes a + alpha · (1 − a), its colours stay straight (not premultiplied).
  */
-void gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y);
+gboolean gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y);
 
 G_END_DECLS

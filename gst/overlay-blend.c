@@ -227,7 +227,7 @@ mean_alpha (guint8 *restrict mean, gint by, guint w_sub, guint h_sub, const guin
   }
 }
 
-void
+gboolean
 gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint stride, gint width, gint height, gint x, gint y)
 {
   const GstVideoFormatInfo *format = frame->info.finfo;
@@ -235,13 +235,15 @@ gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint
   gint x0 = MAX (x, 0), y0 = MAX (y, 0), x1 = MIN (x + width, frame_width), y1 = MIN (y + height, frame_height);
   Row rows[3];
 
-  g_return_if_fail (gst_upi_blend_knows (GST_VIDEO_FRAME_FORMAT (frame)));
+  g_return_val_if_fail (gst_upi_blend_knows (GST_VIDEO_FRAME_FORMAT (frame)), FALSE);
   if (x1 <= x0 || y1 <= y0)
-    return;
+    return TRUE;
   alpha += (gsize) (y0 - y) * stride + (x0 - x);
   matrix_for (&frame->info, rows);
   GstVideoRectangle area = { x0, y0, x1 - x0, y1 - y0 };
-  g_autofree guint8 *mean = g_malloc ((gsize) area.w + 1);
+  g_autofree guint8 *mean = g_try_malloc ((gsize) area.w + 1);
+  if (mean == NULL)
+    return FALSE;
 
   for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++) {
     guint8 *data = GST_VIDEO_FRAME_COMP_DATA (frame, c);
@@ -258,4 +260,5 @@ gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint
       tint_row (data + (gsize) row * data_stride + (gsize) first_x * step, step, line, last_x - first_x + 1, colour);
     }
   }
+  return TRUE;
 }

@@ -39,6 +39,12 @@ gst_upi_painter_free (GstUpiPainter *painter)
 }
 
 gboolean
+gst_upi_painter_has_fonts (GstUpiPainter *painter)
+{
+  return gst_upi_text_cache_has_fonts (painter->texts);
+}
+
+gboolean
 gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle *style)
 {
   guint n_objects, n_captions;

@@ -46,6 +46,9 @@ GstUpiPainter *gst_upi_painter_new (void);
 void gst_upi_painter_free (GstUpiPainter *painter);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiPainter, gst_upi_painter_free)
 
+/* Whether words can be drawn; FALSE where memory is too short for fonts. */
+gboolean gst_upi_painter_has_fonts (GstUpiPainter *painter);
+
 /* Whether a frame with this content would be changed at all. */
 gboolean gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle *style);
 

@@ -13,14 +13,18 @@
 #endif
 
 static GstVideoOverlayComposition *
-compose (const GArray *items, gint width, gint height)
+compose (const GArray *items, gint width, gint height, gboolean *complete)
 {
   GstVideoOverlayComposition *composition = gst_video_overlay_composition_new (NULL);
 
   for (guint i = 0; i < items->len; i++) {
     const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
     gsize size = (gsize) item->area.w * item->area.h * 4;
-    guint8 *pixels = g_malloc (size);
+    guint8 *pixels = g_try_malloc (size);
+    if (pixels == NULL) {
+      *complete = FALSE;
+      continue;
+    }
     gst_upi_painter_render (item, pixels, item->area.w * 4, width, height);
 
     GstBuffer *buffer = gst_buffer_new_wrapped (pixels, size);
@@ -34,10 +38,11 @@ compose (const GArray *items, gint width, gint height)
   return composition;
 }
 
-void
+gboolean
 gst_upi_items_attach (const GArray *items, GstBuffer *buffer, gint width, gint height)
 {
-  GstVideoOverlayComposition *ours = compose (items, width, height);
+  gboolean complete = TRUE;
+  GstVideoOverlayComposition *ours = compose (items, width, height, &complete);
   GstVideoOverlayCompositionMeta *meta = gst_buffer_get_video_overlay_composition_meta (buffer);
 
   if (meta == NULL) {
@@ -50,6 +55,7 @@ gst_upi_items_attach (const GArray *items, GstBuffer *buffer, gint width, gint h
     meta->overlay = both;
   }
   gst_video_overlay_composition_unref (ours);
+  return complete;
 }
 
 /* FALSE: Cairo does not take rows at such addresses. */
@@ -75,33 +81,50 @@ draw_into_rgb24 (GstVideoFrame *frame, const GArray *items)
   return ok;
 }
 
-static void
-blend_items (GstVideoFrame *frame, const GArray *items, GByteArray *scratch)
+static gboolean
+reserve (GstUpiScratch *scratch, gsize size)
 {
+  if (scratch->size < size) {
+    g_free (scratch->data);
+    scratch->data = g_try_malloc (size);
+    scratch->size = scratch->data != NULL ? size : 0;
+  }
+  return scratch->data != NULL;
+}
+
+static gboolean
+blend_items (GstVideoFrame *frame, const GArray *items, GstUpiScratch *scratch)
+{
+  gboolean complete = TRUE;
   gboolean knows = gst_upi_blend_knows (GST_VIDEO_FRAME_FORMAT (frame));
   gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
 
   for (guint i = 0; i < items->len; i++) {
     const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
     gint stride = item->area.w * 4;
-    if (scratch->len < (gsize) stride * item->area.h)
-      g_byte_array_set_size (scratch, (guint) stride * item->area.h);
+    if (!reserve (scratch, MAX ((gsize) stride * item->area.h, 1))) {
+      complete = FALSE;
+      continue;
+    }
     if (knows && gst_upi_painter_is_tint (item)) {
       gst_upi_painter_render_tint (item, scratch->data, item->area.w, width, height);
-      gst_upi_blend_tint (frame, item->rgb, scratch->data, item->area.w, item->area.w, item->area.h, item->area.x, item->area.y);
+      complete &=
+          gst_upi_blend_tint (frame, item->rgb, scratch->data, item->area.w, item->area.w, item->area.h, item->area.x, item->area.y);
       continue;
     }
     gst_upi_painter_render (item, scratch->data, stride, width, height);
     if (knows)
       gst_upi_blend (frame, scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
     else
-      gst_upi_blend_any (frame, scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
+      complete &= gst_upi_blend_any (frame, scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
   }
+  return complete;
 }
 
-void
-gst_upi_items_paint (const GArray *items, GstVideoFrame *frame, GByteArray *scratch)
+gboolean
+gst_upi_items_paint (const GArray *items, GstVideoFrame *frame, GstUpiScratch *scratch)
 {
-  if (GST_VIDEO_FRAME_FORMAT (frame) != CAIRO_RGB24_FORMAT || !draw_into_rgb24 (frame, items))
-    blend_items (frame, items, scratch);
+  if (GST_VIDEO_FRAME_FORMAT (frame) == CAIRO_RGB24_FORMAT && draw_into_rgb24 (frame, items))
+    return TRUE;
+  return blend_items (frame, items, scratch);
 }

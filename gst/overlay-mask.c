@@ -41,11 +41,13 @@ gst_upi_mask_to_pixels (const UpiMask *mask, GstVideoRectangle area, gint width,
 {
   guint8 edge[256];
   gint columns = (gint) mask->columns;
-  g_autofree Tap *across = g_new (Tap, MAX (area.w, 1));
-  g_autofree Tap *down = g_new (Tap, MAX (area.h, 1));
-  g_autofree guint16 *line = g_new (guint16, MAX (columns, 1)); /* one row of the grid at the output row's height, 8.8 */
+  g_autofree Tap *across = g_try_malloc ((gsize) MAX (area.w, 1) * sizeof (Tap));
+  g_autofree Tap *down = g_try_malloc ((gsize) MAX (area.h, 1) * sizeof (Tap));
+  g_autofree guint16 *line =
+      g_try_malloc ((gsize) MAX (columns, 1) * sizeof (guint16)); /* one row of the grid at the output row's height, 8.8 */
 
-  if (columns == 0 || mask->rows == 0 || !(mask->width > 0) || !(mask->height > 0)) {
+  /* Without memory there is no tint. */
+  if (across == NULL || down == NULL || line == NULL || columns == 0 || mask->rows == 0 || !(mask->width > 0) || !(mask->height > 0)) {
     for (gint y = 0; y < area.h; y++)
       memset (alpha + (gsize) y * stride, 0, area.w);
     return;

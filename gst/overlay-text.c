@@ -1,6 +1,8 @@
 /* overlay-text.c: words on a plate; see overlay-text.h. Pango shapes any script; without it Cairo's own text draws what its font has. */
 #include "gst/overlay-text.h"
 
+#include "gst/room.h"
+
 #include <math.h>
 #include <string.h>
 #ifdef HAVE_PANGOCAIRO
@@ -12,8 +14,12 @@
 /* Longer text could not be read at any size; shaping time grows with it. */
 #define MAX_CHARACTERS 400
 
+/* What fonts take when they are loaded, with the threads that do it. */
+#define FONTS_ROOM ((gsize) 96 << 20)
+
 struct _GstUpiTextCache {
   GHashTable *plates; /* gchar * (text and style) → cairo_surface_t * */
+  gboolean has_fonts;
 #ifdef HAVE_PANGOCAIRO
   PangoFontMap *fonts; /* own: Pango's default font map belongs to a thread, streaming threads come and go */
   PangoContext *context;
@@ -174,6 +180,13 @@ render (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style
 }
 
 #endif
+
+gboolean
+gst_upi_text_cache_has_fonts (GstUpiTextCache *cache)
+{
+  cache->has_fonts = cache->has_fonts || gst_upi_has_room (FONTS_ROOM);
+  return cache->has_fonts;
+}
 
 cairo_surface_t *
 gst_upi_text_cache_plate (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style)

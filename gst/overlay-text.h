@@ -30,6 +30,9 @@ GstUpiTextCache *gst_upi_text_cache_new (void);
 void gst_upi_text_cache_free (GstUpiTextCache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiTextCache, gst_upi_text_cache_free)
 
+/* Whether the fonts are loaded, or there is memory to load them: the libraries that do crash where it is short. */
+gboolean gst_upi_text_cache_has_fonts (GstUpiTextCache *cache);
+
 /**
  * gst_upi_text_cache_plate: @text on a plate of the given style. One thread at a time per cache.
  * @text: any bytes; what is not UTF-8 is shown as U+FFFD

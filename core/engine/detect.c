@@ -1,6 +1,7 @@
 /* Scoring an encoding against labels, in the caller's thread: detection and segmentation (regions), classification and retrieval (<SPE>).
  * Arithmetic: models/reference/NETWORK.md, "task heads". */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <math.h>
 #include <string.h>
@@ -115,12 +116,15 @@ score_region (const UpiEncoding *encoding, const UpiLabels *labels, guint region
 }
 
 static GArray *
-collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOptions *options)
+collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOptions *options, GError **error)
 {
   const gfloat *boxes = upi_encoding_part (encoding, UPI_PART_BOXES);
-  GArray *objects = g_array_new (FALSE, TRUE, sizeof (UpiObject));
-  g_autofree gfloat *scores = g_new (gfloat, labels->n);
+  g_autofree gfloat *scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error);
+  GArray *objects;
 
+  if (!scores)
+    return NULL;
+  objects = g_array_new (FALSE, TRUE, sizeof (UpiObject));
   for (guint region = 0; region < encoding->layout->n_regions; region++) {
     guint best = 0;
 
@@ -158,14 +162,19 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
         (gdouble) options->threshold, (gdouble) options->iou_threshold);
     return NULL;
   }
-  objects = collect (encoding, labels, options);
+  objects = collect (encoding, labels, options, error);
+  if (!objects)
+    return NULL;
   g_array_sort (objects, compare_objects);
   kept = suppress ((UpiObject *) objects->data, objects->len, options->iou_threshold, options->max_objects);
 
   detections = g_new0 (UpiDetections, 1);
   detections->ref_count = 1;
   detections->labels = upi_labels_ref (labels);
-  detections->objects = g_memdup2 (objects->data, kept * sizeof (UpiObject));
+  detections->objects = UPI_MEMORY_NEW (UpiObject, kept, "objects", error);
+  if (!detections->objects)
+    return NULL;
+  memcpy (detections->objects, objects->data, kept * sizeof (UpiObject));
   detections->n_objects = kept;
   for (guint i = 0; i < kept && options->masks; i++) {
     UpiObject *object = &detections->objects[i];

@@ -139,7 +139,8 @@ typedef struct {
   GError *error;
 } UpiTexts;
 
-UpiTexts *upi_texts_new (void);
+/* Of a list, and of the model's own labels where the list is compared with them and nobody has encoded them yet. NULL and UPI_ERROR_MEMORY */
+UpiTexts *upi_texts_new (UpiEngine *engine, const UpiLabels *labels, GError **error);
 void upi_texts_free (UpiTexts *texts);
 /* FALSE: there is more to prepare. */
 gboolean upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels);

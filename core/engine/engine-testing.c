@@ -4,6 +4,7 @@
 #include "core/engine/engine-testing.h"
 
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 void
 upi_engine_hold (UpiEngine *engine)
@@ -76,4 +77,27 @@ upi_engine_kept_plans (UpiEngine *engine)
   n = engine->plans.plans->len;
   g_mutex_unlock (&engine->plans.lock);
   return n;
+}
+
+/* The tests are linked with this in place of upi_memory_allocate() (tests/meson.build). */
+gpointer __real_upi_memory_allocate (gsize bytes);
+gpointer __wrap_upi_memory_allocate (gsize bytes);
+
+static gint allocations_until_failure; /* atomic */
+
+gpointer
+__wrap_upi_memory_allocate (gsize bytes)
+{
+  if (g_atomic_int_get (&allocations_until_failure) > 0 && g_atomic_int_dec_and_test (&allocations_until_failure))
+    return NULL;
+  return __real_upi_memory_allocate (bytes);
+}
+
+guint
+upi_testing_fail_allocation (guint n)
+{
+  gint left = g_atomic_int_get (&allocations_until_failure);
+
+  g_atomic_int_set (&allocations_until_failure, (gint) n);
+  return (guint) MAX (left, 0);
 }

@@ -11,6 +11,8 @@ UPI_API void upi_engine_release (UpiEngine *engine);
 /* The n-th inference from now on (1: the next) fails with UPI_ERROR_FAILED, once; 0: none. A frame is one inference, as is each batch of the
  * strings of a label list that are not cached and each token of a caption. */
 UPI_API void upi_engine_fail_inference (UpiEngine *engine, guint n);
+/* The n-th large allocation from now on (1: the next; core/memory.h) finds no memory, once; 0: none. Returns what was left to count: 0 once one failed. */
+UPI_API guint upi_testing_fail_allocation (guint n);
 /* Strings in the text cache, image plans in memory. */
 UPI_API guint upi_engine_cached_texts (UpiEngine *engine);
 UPI_API guint upi_engine_kept_plans (UpiEngine *engine);

@@ -2,6 +2,8 @@
 /* Filter tables: Pillow's precompute_coeffs with its bilinear filter, whose support grows with the reduction; see filters.h. */
 #include "core/engine/filters.h"
 
+#include "core/memory.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +29,13 @@ filter_init (UpiKeptFilter *f, guint n_in, gdouble extent, guint n_out, GError *
 {
   gdouble scale = extent / n_out, stretch = MAX (scale, 1.0), support = stretch;
   guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u;
-  gsize bytes = (gsize) n_out * taps * sizeof (gfloat);
 
   f->n_in = n_in;
   f->extent = extent;
-  f->weights = calloc (1, bytes);
-  if (f->weights == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory to convert a frame: %" G_GSIZE_FORMAT " bytes", bytes);
+  f->weights = UPI_MEMORY_NEW0 (gfloat, (gsize) n_out * taps, "the filter of a frame", error);
+  if (f->weights == NULL || (f->start = UPI_MEMORY_NEW (gint, n_out, "the filter of a frame", error)) == NULL
+      || (f->count = UPI_MEMORY_NEW (guint, n_out, "the filter of a frame", error)) == NULL)
     return FALSE;
-  }
-  f->start = g_new (gint, n_out);
-  f->count = g_new (guint, n_out);
   for (guint x = 0; x < n_out; x++) {
     gdouble center = (x + 0.5) * scale, sum = 0;
     gint first = MAX ((gint) (center - support + 0.5), 0), last = MIN ((gint) (center + support + 0.5), (gint) n_in);

@@ -1,6 +1,7 @@
 /* Labels: any words as one embedding each (paper 4.2). Workers tokenise the strings and run the text side for what the cache does not hold, a
  * batch at a time (text-batches.c), so that a long list leaves room for frames in between. */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #define MAX_LABEL_BYTES 16384
 
 static UpiLabels *
-labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *thresholds)
+labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *thresholds, GError **error)
 {
   UpiLabels *labels = g_new0 (UpiLabels, 1);
 
@@ -18,10 +19,17 @@ labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *threshol
   labels->n = g_strv_length ((gchar **) names);
   labels->width = engine->info.width;
   labels->names = g_strdupv ((gchar **) names);
-  labels->thresholds = g_new (gfloat, labels->n);
+  labels->thresholds = UPI_MEMORY_NEW (gfloat, labels->n, "a list of labels", error);
+  labels->embeddings =
+      labels->thresholds ? UPI_MEMORY_NEW0 (gfloat, (gsize) labels->n * labels->width, "the embeddings of labels", error) : NULL;
+  if (labels->embeddings && engine->config->has_evidence)
+    labels->shares = UPI_MEMORY_NEW0 (UpiShare, labels->n, "the evidence of labels", error);
+  if (!labels->embeddings || (engine->config->has_evidence && !labels->shares)) {
+    upi_labels_unref (labels);
+    return NULL;
+  }
   for (guint i = 0; i < labels->n; i++)
     labels->thresholds[i] = thresholds ? thresholds[i] : NAN;
-  labels->embeddings = g_new0 (gfloat, (gsize) labels->n * labels->width);
   return labels;
 }
 
@@ -134,12 +142,20 @@ upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *l
     UpiTicketFunc done, gpointer user_data, GError **error)
 {
   UpiTicket *ticket;
+  UpiLabels *pending;
+  UpiTexts *texts;
 
   if (!check_labels (labels, thresholds, error))
     return NULL;
+  pending = labels_new (engine, labels, thresholds, error);
+  texts = pending ? upi_texts_new (engine, pending, error) : NULL;
+  if (!texts) {
+    g_clear_pointer (&pending, upi_labels_unref);
+    return NULL;
+  }
   ticket = upi_ticket_new (UPI_TICKET_LABELS, engine->queue, done, user_data);
-  ticket->pending = labels_new (engine, labels, thresholds);
-  ticket->texts = upi_texts_new ();
+  ticket->pending = pending;
+  ticket->texts = texts;
   ticket->progress = progress;
   upi_queue_push (engine->queue, ticket);
   return ticket;
@@ -151,7 +167,6 @@ share_evidence (UpiLabels *labels, const UpiConfig *config, const gfloat *own, g
 {
   gfloat near = config->evidence.near;
 
-  labels->shares = g_new0 (UpiShare, labels->n);
   for (guint i = 0; i < labels->n; i++) {
     gfloat best = -INFINITY;
 

@@ -1,12 +1,13 @@
 /* Instance masks: σ(e · F_maskᵀ) (Mask DINO) for one kept region, inside its box only, as 8-bit probabilities. */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <math.h>
 
 UpiMask *
 upi_mask_new (guint columns, guint rows)
 {
-  UpiMask *mask = g_try_malloc0 (sizeof (UpiMask) + (gsize) columns * rows);
+  UpiMask *mask = upi_memory_new0 (1, sizeof (UpiMask) + (gsize) columns * rows, "a mask", NULL);
 
   if (!mask)
     return NULL;

@@ -1,5 +1,6 @@
 /* Large blocks of memory: aligned for vector kernels, and an error instead of an abort when there is none. */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <stdlib.h>
 
@@ -25,14 +26,5 @@ upi_kept_free (const UpiBackend *backend, void *memory)
 void *
 upi_block_new (gsize bytes, const gchar *purpose, GError **error)
 {
-  void *block = NULL;
-
-  if (posix_memalign (&block, 64, MAX (bytes, 64)) != 0) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
-        "no memory for %s: %" G_GSIZE_FORMAT " bytes; use a smaller input size, fewer threads or"
-        " a smaller batch",
-        purpose, bytes);
-    return NULL;
-  }
-  return block;
+  return upi_memory_new (1, bytes, purpose, error);
 }

@@ -7,6 +7,7 @@
 #include "core/engine/filters.h"
 #include "core/engine/image.h"
 #include "core/engine/kernels/scale.h"
+#include "core/memory.h"
 #include "core/processor.h"
 
 #include <stdlib.h>
@@ -72,21 +73,14 @@ upi_scaler_free (UpiScaler *scaler)
 }
 
 static gboolean
-no_memory (gsize bytes, GError **error)
-{
-  g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory to convert a frame: %" G_GSIZE_FORMAT " bytes", bytes);
-  return FALSE;
-}
-
-static gboolean
 grow (Row *row, gsize wanted, GError **error)
 {
   if (row->data != NULL && row->n >= wanted)
     return TRUE;
   free (row->data);
-  row->data = calloc (wanted, sizeof (gfloat));
+  row->data = UPI_MEMORY_NEW0 (gfloat, wanted, "rows of a frame", error);
   row->n = row->data != NULL ? wanted : 0;
-  return row->data != NULL ? TRUE : no_memory (wanted * sizeof (gfloat), error);
+  return row->data != NULL;
 }
 
 /* ---- what is to be done ---------------------------------------------------------------------------------------------------------- */
@@ -295,10 +289,10 @@ read_scaled (UpiScaler *scaler, const UpiImage *image, guint width, guint height
 
   if (scaler->rgb_bytes < bytes) {
     g_free (scaler->rgb);
-    scaler->rgb = g_try_malloc (bytes);
+    scaler->rgb = upi_memory_new (1, bytes, "a converted frame", error);
     scaler->rgb_bytes = scaler->rgb != NULL ? bytes : 0;
     if (scaler->rgb == NULL)
-      return no_memory (bytes, error);
+      return FALSE;
   }
   if (!image->read (image->user_data, scaler->rgb, width, height, (gsize) width * 3, &cause)) {
     upi_image_read_failed (error, cause);

@@ -4,6 +4,7 @@
  *
  * Prepared by one worker, a part of the list at a time; run by all workers that have nothing better to do, a batch each. */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <string.h>
 
@@ -33,8 +34,26 @@ upi_texts_free (UpiTexts *texts)
   g_free (texts);
 }
 
+static gboolean
+collect_names (UpiEngine *engine, UpiTexts *texts, const UpiLabels *labels, GError **error)
+{
+  gboolean own = engine->config->has_evidence && g_atomic_pointer_get (&engine->own_labels) == NULL;
+  guint n_own = own ? g_strv_length (engine->config->labels) : 0;
+
+  texts->n = labels->n + n_own;
+  if (!(texts->names = UPI_MEMORY_NEW (const gchar *, texts->n, "a list of labels", error))
+      || !(texts->starts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error))
+      || !(texts->counts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error))
+      || !(texts->same_as = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error))
+      || (own && !(texts->own = UPI_MEMORY_NEW0 (gfloat, (gsize) n_own * labels->width, "the model's own labels", error))))
+    return FALSE;
+  for (guint i = 0; i < texts->n; i++)
+    texts->names[i] = i < labels->n ? labels->names[i] : engine->config->labels[i - labels->n];
+  return TRUE;
+}
+
 UpiTexts *
-upi_texts_new (void)
+upi_texts_new (UpiEngine *engine, const UpiLabels *labels, GError **error)
 {
   UpiTexts *texts = g_new0 (UpiTexts, 1);
 
@@ -42,25 +61,9 @@ upi_texts_new (void)
   texts->seen = g_hash_table_new (g_str_hash, g_str_equal);
   texts->order = g_array_new (FALSE, FALSE, sizeof (guint));
   texts->batches = g_array_new (FALSE, FALSE, sizeof (UpiTextBatch));
+  if (!collect_names (engine, texts, labels, error))
+    g_clear_pointer (&texts, upi_texts_free);
   return texts;
-}
-
-/* The list, and the model's own labels where a list is compared with them and nobody has encoded them yet. */
-static void
-collect_names (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels)
-{
-  gboolean own = engine->config->has_evidence && g_atomic_pointer_get (&engine->own_labels) == NULL;
-  guint n_own = own ? g_strv_length (engine->config->labels) : 0;
-
-  texts->n = labels->n + n_own;
-  texts->names = g_new (const gchar *, texts->n);
-  texts->starts = g_new (guint, texts->n);
-  texts->counts = g_new (guint, texts->n);
-  texts->same_as = g_new (guint, texts->n);
-  if (own)
-    texts->own = g_new0 (gfloat, (gsize) n_own * labels->width);
-  for (guint i = 0; i < texts->n; i++)
-    texts->names[i] = i < labels->n ? labels->names[i] : engine->config->labels[i - labels->n];
 }
 
 static gfloat *
@@ -140,8 +143,6 @@ upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels)
 {
   guint positions = upi_config_text_positions (engine->config);
 
-  if (texts->names == NULL)
-    collect_names (engine, texts, labels);
   for (guint turn = 0; texts->prepared < texts->n; turn++, texts->prepared++) {
     guint i = texts->prepared;
     gpointer same;
@@ -180,9 +181,11 @@ upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextBatch *bat
   if (!context)
     return FALSE;
   const guint *order = (const guint *) (gconstpointer) texts->order->data + batch->first;
-  g_autofree gint32 *ids = g_new0 (gint32, (gsize) batch->n * batch->tokens);
-  g_autofree gint32 *lengths = g_new (gint32, batch->n);
-  g_autofree gfloat *embeddings = g_new (gfloat, (gsize) batch->n * labels->width);
+  g_autofree gint32 *ids = UPI_MEMORY_NEW0 (gint32, (gsize) batch->n * batch->tokens, "a batch of texts", error);
+  g_autofree gint32 *lengths = ids ? UPI_MEMORY_NEW (gint32, batch->n, "a batch of texts", error) : NULL;
+  g_autofree gfloat *embeddings = lengths ? UPI_MEMORY_NEW (gfloat, (gsize) batch->n * labels->width, "a batch of texts", error) : NULL;
+  if (!embeddings)
+    return FALSE;
   for (guint i = 0; i < batch->n; i++) {
     guint text = order[i];
     lengths[i] = (gint32) texts->counts[text];

@@ -1,5 +1,6 @@
 /* The text cache: embeddings by string, bounded; the least recently used one makes room. */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <string.h>
 
@@ -62,7 +63,11 @@ upi_text_cache_put (UpiTextCache *cache, const gchar *text, const gfloat *embedd
       entry = g_queue_pop_tail_link (&cache->recent)->data;
       g_hash_table_remove (cache->entries, entry->text);
     }
-    entry = g_malloc0 (sizeof (Entry) + cache->width * sizeof (gfloat));
+    entry = upi_memory_new0 (1, sizeof (Entry) + cache->width * sizeof (gfloat), "a text's embedding", NULL);
+    if (entry == NULL) { /* it is encoded anew when it is asked for again */
+      g_mutex_unlock (&cache->lock);
+      return;
+    }
     entry->text = g_strdup (text);
     entry->link.data = entry;
     memcpy (entry->embedding, embedding, cache->width * sizeof (gfloat));

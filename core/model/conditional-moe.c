@@ -3,6 +3,7 @@
  * The gate sees a token's attribute row, never its content; an expert is a linear map. So for each of the closed table of attributes the
  * gated sum of experts is one dense matrix, made here when a model is opened: running, a Conditional MoE costs what a linear layer costs.
  */
+#include "core/memory.h"
 #include "core/model/parts.h"
 
 #include <math.h>
@@ -69,14 +70,16 @@ upi_conditional_moe_fold (UpiWeights *weights, const UpiConfig *c, const gchar *
   in = shape.dim[2];
   for (gint a = 0; a < UPI_N_ATTRIBUTES; a++) {
     g_autofree gfloat *gates = g_new (gfloat, experts);
-    gfloat *dense = g_new (gfloat, (gsize) out * in);
-    gfloat *dense_bias = g_new (gfloat, out);
+    g_autofree gfloat *dense = UPI_MEMORY_NEW (gfloat, (gsize) out * in, "folded experts", error);
+    g_autofree gfloat *dense_bias = dense ? UPI_MEMORY_NEW (gfloat, out, "folded experts", error) : NULL;
 
+    if (!dense_bias)
+      return FALSE;
     upi_moe_gates (gate, experts, c->decoder.top_k, c->decoder.attributes[a], c->decoder.n_attributes, gates);
     upi_moe_sum (w, gates, experts, (gsize) out * in, dense);
     upi_moe_sum (bias, gates, experts, out, dense_bias);
-    upi_weights_put (weights, dense, UPI_SHAPE2 (out, in), "%s.%s.weight", name, upi_attribute_names[a]);
-    upi_weights_put (weights, dense_bias, UPI_SHAPE1 (out), "%s.%s.bias", name, upi_attribute_names[a]);
+    upi_weights_put (weights, g_steal_pointer (&dense), UPI_SHAPE2 (out, in), "%s.%s.weight", name, upi_attribute_names[a]);
+    upi_weights_put (weights, g_steal_pointer (&dense_bias), UPI_SHAPE1 (out), "%s.%s.bias", name, upi_attribute_names[a]);
   }
   return TRUE;
 }

@@ -9,6 +9,7 @@
  * r speaks for the model's own labels; core/engine/labels.c shares it out among other words. Of each query r goes to the general decoder as a
  * fourth term of equation 2 (proposals.c).
  */
+#include "core/memory.h"
 #include "core/model/parts.h"
 
 #include "core/upi.h"
@@ -139,8 +140,8 @@ upi_evidence (UpiBuild *b, const UpiValue maps[4], UpiValue boxes)
     logits[i] = upi_reshape (p, x, UPI_SHAPE3 (b->batch, s[i].dim[1] * s[i].dim[2] * c->evidence.n_anchors[i], classes));
     total += s[i].dim[1] * s[i].dim[2] * c->evidence.n_anchors[i];
   }
-  anchors = end = g_new (gfloat, (gsize) total * 4);
-  for (gint i = 0; i < MAPS; i++)
+  anchors = end = UPI_MEMORY_NEW (gfloat, (gsize) total * 4, "anchors of class evidence", NULL); /* NULL is the program's error */
+  for (gint i = 0; anchors != NULL && i < MAPS; i++)
     end = anchors_of (b, i, s[i].dim[1], s[i].dim[2], end);
   return upi_anchor_max (p, boxes, upi_concat (p, logits, MAPS, 1), upi_program_constant (p, anchors, UPI_SHAPE3 (1, total, 4)),
       c->evidence.ratio, *(const gfloat *) upi_weights_get (b->weights, "evidence.least")->data); /* [B,N,K] */

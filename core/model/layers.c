@@ -1,4 +1,5 @@
 /* Layers by the names of their tensors. */
+#include "core/memory.h"
 #include "core/model/layers.h"
 
 #include <string.h>
@@ -100,9 +101,9 @@ upi_weight_tiled (UpiBuild *b, const gchar *name)
   const UpiWeight *w = upi_weights_get (b->weights, name);
   gint width = w->shape.dim[w->shape.rank - 1];
   gsize count = upi_shape_count (&w->shape);
-  gfloat *rows = g_new (gfloat, b->batch * count);
+  gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) b->batch * count, "queries of a batch", NULL);
 
-  for (gint i = 0; i < b->batch; i++)
+  for (gint i = 0; rows != NULL && i < b->batch; i++)
     memcpy (rows + i * count, w->data, count * sizeof (gfloat));
   return upi_program_constant (b->program, rows, UPI_SHAPE3 (b->batch, (gint) count / width, width));
 }

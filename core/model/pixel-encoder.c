@@ -1,5 +1,6 @@
 /* Pixel encoder: multi-scale deformable self-attention over all levels (`full`), or with queries at strides ≥ 16 alone and stride 8 made
  * top-down afterwards (`lite`: Lite DETR, 2303.07335). */
+#include "core/memory.h"
 #include "core/model/parts.h"
 
 #include <string.h>
@@ -48,16 +49,18 @@ positions (UpiBuild *b, const UpiLevels *levels, gint first)
 {
   gint d = b->config->d, tokens = levels->tokens - levels->level[first].start;
   const gfloat *embed = upi_weights_get (b->weights, "level_embed")->data; /* [L,d] */
-  gfloat *rows = g_new (gfloat, (gsize) tokens * d);
+  g_autofree gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) tokens * d, "positions", NULL);
   gfloat *out = rows;
 
-  for (gint l = first; l < levels->n; l++) {
+  for (gint l = first; rows != NULL && l < levels->n; l++) {
     g_autofree gfloat *sine = upi_sine_pixels (levels->level[l].height, levels->level[l].width, d);
-    for (gint t = 0; t < levels->level[l].tokens; t++, out += d)
+    if (sine == NULL)
+      g_clear_pointer (&rows, g_free);
+    for (gint t = 0; rows != NULL && t < levels->level[l].tokens; t++, out += d)
       for (gint k = 0; k < d; k++)
         out[k] = sine[t * d + k] + embed[l * d + k];
   }
-  return upi_program_constant (b->program, rows, UPI_SHAPE2 (tokens, d));
+  return upi_program_constant (b->program, g_steal_pointer (&rows), UPI_SHAPE2 (tokens, d));
 }
 
 /* Post-norm layer of Deformable DETR: x [B,T',d], values [B,T,d] → [B,T',d] */

@@ -1,4 +1,5 @@
 /* Geometry that is known before any image: levels, sine positions of pixels (DETR), pixel centres, anchors. */
+#include "core/memory.h"
 #include "core/model/parts.h"
 
 #include <math.h>
@@ -41,10 +42,10 @@ sine (gdouble angle, gint features, gfloat *out)
 gfloat *
 upi_sine_pixels (gint height, gint width, gint channels)
 {
-  gfloat *rows = g_new (gfloat, (gsize) height * width * channels);
+  gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) height * width * channels, "positions", NULL);
   gfloat *out = rows;
 
-  for (gint i = 0; i < height; i++) {
+  for (gint i = 0; rows != NULL && i < height; i++) {
     for (gint j = 0; j < width; j++, out += channels) {
       sine ((i + 0.5) / height * 2 * G_PI, channels / 2, out); /* y first */
       sine ((j + 0.5) / width * 2 * G_PI, channels / 2, out + channels / 2);
@@ -56,10 +57,10 @@ upi_sine_pixels (gint height, gint width, gint channels)
 gfloat *
 upi_pixel_centres (const UpiLevels *levels, gint first)
 {
-  gfloat *rows = g_new (gfloat, (gsize) (levels->tokens - levels->level[first].start) * 2);
+  gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) (levels->tokens - levels->level[first].start) * 2, "pixel centres", NULL);
   gfloat *out = rows;
 
-  for (gint l = first; l < levels->n; l++) {
+  for (gint l = first; rows != NULL && l < levels->n; l++) {
     for (gint i = 0; i < levels->level[l].height; i++) {
       for (gint j = 0; j < levels->level[l].width; j++) {
         *out++ = (j + 0.5f) / levels->level[l].width;
@@ -73,10 +74,10 @@ upi_pixel_centres (const UpiLevels *levels, gint first)
 gfloat *
 upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells)
 {
-  gfloat *rows = g_new (gfloat, (gsize) levels->tokens * 4);
+  gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) levels->tokens * 4, "anchors", NULL);
   gfloat *out = rows;
 
-  for (gint l = 0; l < levels->n; l++) {
+  for (gint l = 0; rows != NULL && l < levels->n; l++) {
     gint h = levels->level[l].height, w = levels->level[l].width;
     gfloat scale = 0.05f * (1 << l); /* DINO */
     for (gint i = 0; i < h; i++) {

@@ -1,4 +1,5 @@
 /* The safetensors container, read as untrusted bytes and written for tests. */
+#include "core/memory.h"
 #include "core/model/safetensors.h"
 
 #include "core/model/half.h"
@@ -280,9 +281,9 @@ upi_safetensor_read (const UpiSafetensor *t, GError **error)
     refuse (error, t->file, "tensor %s: is %s, expected floating point", t->name, upi_tensor_type_names[t->type]);
     return NULL;
   }
-  values = g_try_malloc (MAX (t->count, 1) * sizeof (gfloat));
+  values = UPI_MEMORY_NEW (gfloat, t->count, t->name, error);
   if (!values) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "%s: tensor %s: no memory for %" G_GSIZE_FORMAT " floats", t->file, t->name, t->count);
+    g_prefix_error (error, "%s: tensor ", t->file);
     return NULL;
   }
   if (t->type == UPI_TENSOR_F16)
@@ -314,7 +315,9 @@ upi_safetensor_read_i32 (const UpiSafetensor *t, GError **error)
     refuse (error, t->file, "tensor %s: is %s, expected integers", t->name, upi_tensor_type_names[t->type]);
     return NULL;
   }
-  values = g_new (gint32, MAX (t->count, 1));
+  values = UPI_MEMORY_NEW (gint32, t->count, t->name, error);
+  if (!values)
+    return NULL;
   for (gsize i = 0; i < t->count; i++) {
     if (t->type == UPI_TENSOR_I32) {
       memcpy (values + i, t->data + 4 * i, 4);

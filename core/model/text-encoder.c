@@ -1,4 +1,5 @@
 /* Text encoder (4.2): BERT and RoBERTa, post-norm, exact GELU, with Hugging Face's tensor names. RoBERTa's first position is row 2. */
+#include "core/memory.h"
 #include "core/model/parts.h"
 
 #define LAYER "text.encoder.layer.%d."
@@ -35,7 +36,9 @@ upi_text_encoder_fold (UpiWeights *weights, const UpiConfig *c, GError **error)
 
   if (!type)
     return FALSE;
-  positions = g_new (gfloat, (gsize) rows * width);
+  positions = UPI_MEMORY_NEW (gfloat, (gsize) rows * width, "positions of text", error);
+  if (!positions)
+    return FALSE;
   for (gint t = 0; t < rows; t++)
     for (gint k = 0; k < width; k++)
       positions[t * width + k] = table[(t + skipped) * width + k] + type[k];

@@ -173,11 +173,18 @@ upi_program_weight_i32 (UpiProgram *p, const gchar *name, const gint32 *data, Up
 
 /**
  * upi_program_constant:
- * @data: (transfer full): freed with g_free() when the program is
+ * @data: (transfer full) (nullable): freed with g_free() when the program is; NULL: there was no memory for it, which is the program's error
  */
 UpiValue
 upi_program_constant (UpiProgram *p, gfloat *data, UpiShape shape)
 {
+  if (data == NULL) {
+    if (p->error == NULL)
+      p->error = g_error_new (UPI_ERROR, UPI_ERROR_MEMORY,
+          "%s, %s: no memory for a constant of %" G_GSIZE_FORMAT " floats; use a smaller input size", p->name, p->part,
+          upi_shape_count (&shape));
+    return upi_program_no_result (p);
+  }
   g_ptr_array_add (p->owned, data);
   return append_constant (p, NULL, UPI_F32, data, &shape);
 }

@@ -3,6 +3,7 @@
 
 #include "core/program/steps.h"
 
+#include "core/memory.h"
 #include "core/program/passes.h"
 
 #include <stdlib.h>
@@ -35,7 +36,11 @@ upi_steps_prepare (const UpiBackend *backend, const UpiStepFuncs *funcs, UpiProg
   plan->base.program = program;
   plan->base.threads = threads;
   plan->funcs = funcs;
-  plan->states = g_new0 (gpointer, program->ops->len);
+  plan->states = UPI_MEMORY_NEW0 (gpointer, program->ops->len, "a plan", error);
+  if (plan->states == NULL) {
+    upi_steps_plan_free (&plan->base);
+    return NULL;
+  }
   for (guint i = 0; i < program->ops->len; i++) {
     UpiStep step = { NULL };
     gsize scratch_bytes = 0;
@@ -55,26 +60,13 @@ upi_steps_plan_free (UpiPlan *base)
 {
   UpiStepsPlan *plan = (UpiStepsPlan *) base;
 
-  for (guint i = 0; i < base->program->ops->len; i++) {
+  for (guint i = 0; plan->states != NULL && i < base->program->ops->len; i++) {
     if (plan->states[i] != NULL)
       plan->funcs->state_free (upi_program_op (base->program, i), plan->states[i]);
   }
   g_free (plan->states);
   upi_program_free (base->program);
   g_free (plan);
-}
-
-static gboolean
-allocate (guint8 **memory, gsize bytes, const gchar *what, GError **error)
-{
-  void *data = NULL;
-
-  if (bytes > 0 && posix_memalign (&data, UPI_ALIGNMENT, bytes) != 0) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "%" G_GSIZE_FORMAT " bytes for the %s of an inference are not to be had", bytes, what);
-    return FALSE;
-  }
-  *memory = data;
-  return TRUE;
 }
 
 UpiContext *
@@ -85,10 +77,10 @@ upi_steps_context_new (UpiPlan *base, GError **error)
   UpiStepsContext *context = g_new0 (UpiStepsContext, 1);
 
   context->base.plan = base;
-  context->steps = g_new0 (UpiStep, p->ops->len);
-  context->bound = g_new0 (void *, p->values->len);
-  if (!allocate (&context->arena, p->arena_bytes, "values", error)
-      || !allocate (&context->scratch, plan->scratch_bytes, "scratchpad", error)) {
+  context->steps = UPI_MEMORY_NEW0 (UpiStep, p->ops->len, "a plan's steps", error);
+  if (context->steps == NULL || (context->bound = UPI_MEMORY_NEW0 (void *, p->values->len, "a plan's inputs and outputs", error)) == NULL
+      || (context->arena = upi_memory_new (1, p->arena_bytes, "the values of an inference", error)) == NULL
+      || (context->scratch = upi_memory_new (1, plan->scratch_bytes, "the scratchpad of an inference", error)) == NULL) {
     upi_steps_context_free (&context->base);
     return NULL;
   }
@@ -113,7 +105,7 @@ upi_steps_context_free (UpiContext *base)
   UpiStepsContext *context = (UpiStepsContext *) base;
   const UpiStepsPlan *plan = (UpiStepsPlan *) base->plan;
 
-  for (guint i = 0; i < base->plan->program->ops->len; i++) {
+  for (guint i = 0; context->steps != NULL && i < base->plan->program->ops->len; i++) {
     if (context->steps[i].local != NULL)
       plan->funcs->local_free (context->steps[i].op, context->steps[i].local);
   }

@@ -93,7 +93,6 @@ test_batches (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_auto (GStrv) names = list_of (700);
-  UpiTexts *texts = upi_texts_new ();
   g_autofree UpiLabels *labels = g_new0 (UpiLabels, 1);
   g_autofree guint *seen = g_new0 (guint, 700);
   guint tokens = 0, rows = 0, turns = 1, full = 0;
@@ -102,6 +101,8 @@ test_batches (void)
   labels->names = names;
   labels->width = engine->info.width;
   g_autofree gfloat *embeddings = labels->embeddings = g_new0 (gfloat, (gsize) 700 * labels->width);
+  UpiTexts *texts = upi_texts_new (engine, labels, NULL);
+  g_assert_nonnull (texts);
   while (!upi_texts_prepare (engine, texts, labels))
     turns++;
   g_assert_cmpuint (turns, ==, 2); /* frames have their turn between */

@@ -108,8 +108,11 @@ cpu_context_new (UpiPlan *plan, GError **error)
 {
   UpiContext *context = upi_steps_context_new (plan, error);
 
-  if (context && plan->threads > 1)
-    context->extra = upi_team_new (plan->threads);
+  if (context && plan->threads > 1) {
+    context->extra = upi_team_new (plan->threads, error);
+    if (!context->extra)
+      g_clear_pointer (&context, upi_steps_context_free);
+  }
   return context;
 }
 

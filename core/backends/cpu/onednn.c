@@ -1,12 +1,16 @@
 /* oneDNN 2.6 to 3.x: see onednn.h. The differences of the two C APIs are the five functions at the top. */
 #include "core/backends/cpu/onednn.h"
+#include "core/memory.h"
 #include "core/upi.h"
 
 #ifdef UPI_HAVE_ONEDNN
 
+#include "core/backends/cpu/onednn-guard.h"
+
 #include <dlfcn.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t Desc;
@@ -132,7 +136,7 @@ append_post_ops (dnnl_post_ops_t ops, ConstDesc residual, UpiAct act)
 
 /* The library's packed copy of w [O,C,kh,kw]. */
 static gboolean
-pack_weights (UpiDnn *dnn, Desc plain, const gfloat *w)
+pack_weights (UpiDnn *dnn, Desc plain, const gfloat *w, GError **error)
 {
   ConstDesc wanted = dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_weights_md, 0);
   dnnl_memory_t from = NULL;
@@ -141,8 +145,8 @@ pack_weights (UpiDnn *dnn, Desc plain, const gfloat *w)
   dnnl_stream_t stream = NULL;
   gboolean ok;
 
-  dnn->packed = g_aligned_alloc (dnnl_memory_desc_get_size (wanted), 1, UPI_ALIGNMENT);
-  ok = dnnl_memory_create (&from, plain, dnn->engine, (void *) w) == dnnl_success
+  dnn->packed = upi_memory_new (1, dnnl_memory_desc_get_size (wanted), "packed weights", error);
+  ok = dnn->packed && dnnl_memory_create (&from, plain, dnn->engine, (void *) w) == dnnl_success
       && dnnl_memory_create (&dnn->weights, wanted, dnn->engine, dnn->packed) == dnnl_success
       && dnnl_reorder_primitive_desc_create (&desc, plain, dnn->engine, wanted, dnn->engine, NULL) == dnnl_success
       && dnnl_primitive_create (&reorder, desc) == dnnl_success
@@ -160,7 +164,7 @@ pack_weights (UpiDnn *dnn, Desc plain, const gfloat *w)
 }
 
 static gboolean
-conv_init (UpiDnn *dnn, const UpiDnnConv *spec)
+conv_init (UpiDnn *dnn, const UpiDnnConv *spec, GError **error)
 {
   const UpiShape *x = &spec->x->shape, *w = &spec->w->shape, *y = &spec->y->shape;
   const dnnl_dims_t xs = { x->dim[0], x->dim[3], x->dim[1], x->dim[2] }, ws = { w->dim[0], w->dim[1], w->dim[2], w->dim[3] };
@@ -182,10 +186,12 @@ conv_init (UpiDnn *dnn, const UpiDnnConv *spec)
       && conv_desc_new (&dnn->desc, dnn->engine, xd, wd, bd, yd, stride, before, after, attr) == dnnl_success
       && dnnl_primitive_desc_query (dnn->desc, dnnl_query_impl_info_str, 0, &dnn->implementation) == dnnl_success
       && strstr (dnn->implementation, "ref") == NULL && dnnl_primitive_create (&dnn->primitive, dnn->desc) == dnnl_success
-      && pack_weights (dnn, plain, spec->w->data);
+      && pack_weights (dnn, plain, spec->w->data, error);
   if (ok && bd) {
-    dnn->bias_data = g_memdup2 (spec->bias, sizeof (gfloat) * (gsize) y->dim[3]);
-    ok = dnnl_memory_create (&dnn->bias, bd, dnn->engine, dnn->bias_data) == dnnl_success;
+    dnn->bias_data = UPI_MEMORY_NEW (gfloat, (gsize) y->dim[3], "a bias", error);
+    if (dnn->bias_data)
+      memcpy (dnn->bias_data, spec->bias, sizeof (gfloat) * (gsize) y->dim[3]);
+    ok = dnn->bias_data && dnnl_memory_create (&dnn->bias, bd, dnn->engine, dnn->bias_data) == dnnl_success;
   }
   if (ok)
     dnn->scratch = dnnl_memory_desc_get_size (dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_scratchpad_md, 0));
@@ -199,23 +205,69 @@ conv_init (UpiDnn *dnn, const UpiDnnConv *spec)
   return ok;
 }
 
-UpiDnn *
-upi_dnn_conv_new (const UpiDnnConv *spec)
-{
-  UpiDnn *dnn;
-  gint before;
-  gboolean ok;
+/* The library writes its kernels into memory that it does not check: it is asked only while there is this much to spare, one thread at a time. */
+#define ROOM ((gsize) 32 << 20)
 
+static gboolean
+has_room (GError **error)
+{
+  void *room = mmap (NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (room != MAP_FAILED) {
+    munmap (room, ROOM);
+    return TRUE;
+  }
+  g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
+      "no memory for oneDNN's kernels: %" G_GSIZE_FORMAT " bytes must be free to make one; use a smaller input size or fewer threads",
+      ROOM);
+  return FALSE;
+}
+
+typedef struct {
+  UpiDnn *dnn;
+  const UpiDnnConv *spec;
+  GError **error;
+} ConvCall;
+
+static gint
+conv_call (void *data)
+{
+  ConvCall *call = data;
+
+  return conv_init (call->dnn, call->spec, call->error);
+}
+
+gboolean
+upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  ConvCall call = { NULL, spec, &cause };
+
+  *result = NULL;
   if (!upi_tensor_is_contiguous (spec->x) || !upi_tensor_is_contiguous (spec->y)
       || (spec->residual && !upi_tensor_is_contiguous (spec->residual)))
-    return NULL;
-  dnn = g_new0 (UpiDnn, 1);
-  before = set_threads (1);
-  ok = conv_init (dnn, spec);
-  set_threads (before);
-  if (!ok)
-    g_clear_pointer (&dnn, upi_dnn_free);
-  return dnn;
+    return TRUE;
+  upi_memory_hold ();
+  gint made = -1;
+  if (has_room (&cause)) {
+    gint before = set_threads (1);
+
+    call.dnn = g_new0 (UpiDnn, 1);
+    made = upi_dnn_guard (conv_call, &call);
+    set_threads (before);
+    if (made < 0)
+      g_set_error_literal (&cause, UPI_ERROR, UPI_ERROR_MEMORY, "oneDNN ran out of memory when it made a convolution; use fewer threads");
+  }
+  upi_memory_unhold ();
+  if (made > 0)
+    *result = call.dnn;
+  else
+    upi_dnn_free (call.dnn);
+  if (!*result && cause) {
+    g_propagate_error (error, g_steal_pointer (&cause));
+    return FALSE;
+  }
+  return TRUE; /* without one where the library has nothing for it */
 }
 
 void
@@ -228,7 +280,7 @@ upi_dnn_free (UpiDnn *dnn)
   dnnl_primitive_destroy (dnn->primitive);
   dnnl_primitive_desc_destroy (dnn->desc);
   dnnl_engine_destroy (dnn->engine);
-  g_aligned_free (dnn->packed);
+  g_free (dnn->packed);
   g_free (dnn->bias_data);
   g_free (dnn);
 }
@@ -245,23 +297,39 @@ upi_dnn_implementation (const UpiDnn *dnn)
   return dnn->implementation;
 }
 
+typedef struct {
+  const UpiDnn *dnn;
+  UpiDnnLocal *local;
+} LocalCall;
+
+/* The memory objects that are bound at each run. */
+static gint
+local_call (void *data)
+{
+  const UpiDnn *dnn = ((LocalCall *) data)->dnn;
+  UpiDnnLocal *local = ((LocalCall *) data)->local;
+  ConstDesc y = dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_dst_md, 0);
+
+  return dnnl_stream_create (&local->stream, dnn->engine, dnnl_stream_default_flags) == dnnl_success
+      && dnnl_memory_create (&local->x, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_src_md, 0), dnn->engine, DNNL_MEMORY_NONE)
+      == dnnl_success
+      && dnnl_memory_create (&local->y, y, dnn->engine, DNNL_MEMORY_NONE) == dnnl_success
+      && dnnl_memory_create (
+             &local->scratch, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_scratchpad_md, 0), dnn->engine, DNNL_MEMORY_NONE)
+      == dnnl_success
+      && (!dnn->residual || dnnl_memory_create (&local->residual, y, dnn->engine, DNNL_MEMORY_NONE) == dnnl_success);
+}
+
 UpiDnnLocal *
 upi_dnn_local_new (const UpiDnn *dnn, GError **error)
 {
   UpiDnnLocal *local = g_new0 (UpiDnnLocal, 1);
-  ConstDesc y = dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_dst_md, 0);
+  LocalCall call = { dnn, local };
 
   local->dnn = dnn;
-  if (dnnl_stream_create (&local->stream, dnn->engine, dnnl_stream_default_flags) != dnnl_success
-      || dnnl_memory_create (&local->x, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_src_md, 0), dnn->engine, DNNL_MEMORY_NONE)
-          != dnnl_success
-      || dnnl_memory_create (&local->y, y, dnn->engine, DNNL_MEMORY_NONE) != dnnl_success
-      || dnnl_memory_create (
-             &local->scratch, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_scratchpad_md, 0), dnn->engine, DNNL_MEMORY_NONE)
-          != dnnl_success
-      || (dnn->residual && dnnl_memory_create (&local->residual, y, dnn->engine, DNNL_MEMORY_NONE) != dnnl_success)) {
+  if (upi_dnn_guard (local_call, &call) <= 0) {
     upi_dnn_local_free (local);
-    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_MEMORY, "oneDNN could not make the memory objects of a convolution");
+    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for oneDNN's objects of a convolution; use fewer threads");
     return NULL;
   }
   local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_SRC, local->x };
@@ -288,18 +356,37 @@ upi_dnn_local_free (UpiDnnLocal *local)
   g_free (local);
 }
 
+typedef struct {
+  UpiDnnLocal *local;
+  const void *x, *residual;
+  void *y, *scratch;
+} RunCall;
+
+static gint
+run_call (void *data)
+{
+  const RunCall *call = data;
+  UpiDnnLocal *local = call->local;
+
+  return dnnl_memory_set_data_handle (local->x, (void *) call->x) == dnnl_success
+      && dnnl_memory_set_data_handle (local->y, call->y) == dnnl_success
+      && dnnl_memory_set_data_handle (local->scratch, call->scratch) == dnnl_success
+      && (!local->residual || dnnl_memory_set_data_handle (local->residual, (void *) call->residual) == dnnl_success)
+      && dnnl_primitive_execute (local->dnn->primitive, local->stream, local->n_args, local->args) == dnnl_success
+      && dnnl_stream_wait (local->stream) == dnnl_success;
+}
+
 gboolean
 upi_dnn_run (UpiDnnLocal *local, const void *x, void *y, const void *residual, void *scratch, GError **error)
 {
-  gboolean ok = dnnl_memory_set_data_handle (local->x, (void *) x) == dnnl_success
-      && dnnl_memory_set_data_handle (local->y, y) == dnnl_success && dnnl_memory_set_data_handle (local->scratch, scratch) == dnnl_success
-      && (!local->residual || dnnl_memory_set_data_handle (local->residual, (void *) residual) == dnnl_success)
-      && dnnl_primitive_execute (local->dnn->primitive, local->stream, local->n_args, local->args) == dnnl_success
-      && dnnl_stream_wait (local->stream) == dnnl_success;
+  RunCall call = { local, x, residual, y, scratch };
+  gint done = upi_dnn_guard (run_call, &call);
 
-  if (!ok)
+  if (done < 0)
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "oneDNN (%s) ran out of memory in a convolution", local->dnn->implementation);
+  else if (done == 0)
     g_set_error (error, UPI_ERROR, UPI_ERROR_FAILED, "oneDNN (%s) could not run a convolution", local->dnn->implementation);
-  return ok;
+  return done > 0;
 }
 
 gint
@@ -332,10 +419,11 @@ upi_dnn_available (void)
   return FALSE;
 }
 
-UpiDnn *
-upi_dnn_conv_new (const UpiDnnConv *spec)
+gboolean
+upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error)
 {
-  return NULL;
+  *result = NULL;
+  return TRUE;
 }
 
 void

@@ -1,6 +1,6 @@
 /* oneDNN 2.6 to 3.x: convolution (a linear layer is a 1×1 convolution) with bias, residual and activation, NHWC, weights packed once.
  *
- * Built without oneDNN, upi_dnn_conv_new() returns NULL and the backend's own kernels do all. oneDNN runs on OpenMP: everything here asks
+ * Built without oneDNN, upi_dnn_conv_new() gives none and the backend's own kernels do all. oneDNN runs on OpenMP: everything here asks
  * for one thread, so that no team is ever made; threads of a frame are the backend's own.
  */
 #pragma once
@@ -19,8 +19,9 @@ typedef struct {
 } UpiDnnConv;
 
 gboolean upi_dnn_available (void);
-/* NULL where the library has nothing better than its reference implementation, or does not take these strides. */
-UpiDnn *upi_dnn_conv_new (const UpiDnnConv *spec);
+/* A result of NULL where the library has nothing better than its reference implementation, or does not take these strides. FALSE and an error where
+ * there is no memory. */
+gboolean upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error);
 void upi_dnn_free (UpiDnn *dnn);
 gsize upi_dnn_scratch (const UpiDnn *dnn);
 const gchar *upi_dnn_implementation (const UpiDnn *dnn);

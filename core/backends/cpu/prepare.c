@@ -1,25 +1,29 @@
 /* What is slow, once: weights packed for the instruction set, tables of offsets and interpolation, the choice of kernel or library. */
 #include "core/backends/cpu/prepare.h"
 #include "core/backends/cpu/onednn.h"
+#include "core/memory.h"
 #include "core/upi.h"
 
 #include <math.h>
 
 static gfloat *
-aligned_floats (gsize count)
+aligned_floats (gsize count, GError **error)
 {
-  return g_aligned_alloc0 (MAX (count, 1), sizeof (gfloat), UPI_ALIGNMENT);
+  return UPI_MEMORY_NEW0 (gfloat, count, "packed weights", error);
 }
 
 /* w [O, C/groups, kh, kw] → for each group panels of B (tap · C/groups + c, o). */
-static void
-pack_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const gfloat *w, gint out, gint channels, gint taps, gint groups)
+static gboolean
+pack_conv (
+    UpiCpuState *state, const UpiCpuKernels *kernels, const gfloat *w, gint out, gint channels, gint taps, gint groups, GError **error)
 {
   gint n = out / groups, k = channels * taps;
-  g_autofree gfloat *rows = g_new (gfloat, (gsize) n * (gsize) k);
+  g_autofree gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) n * (gsize) k, "weights to pack", error);
 
   state->group_floats = kernels->gemm_packed (k, n);
-  state->weights = aligned_floats (state->group_floats * (gsize) groups);
+  state->weights = rows ? aligned_floats (state->group_floats * (gsize) groups, error) : NULL;
+  if (!state->weights)
+    return FALSE;
   for (gint g = 0; g < groups; g++) {
     for (gint o = 0; o < n; o++)
       for (gint c = 0; c < channels; c++)
@@ -27,15 +31,19 @@ pack_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const gfloat *w, gi
           rows[(gsize) o * k + tap * channels + c] = w[((gsize) (g * n + o) * channels + c) * taps + tap];
     kernels->gemm_pack (state->weights + (gsize) g * state->group_floats, rows, 1, k, k, n);
   }
+  return TRUE;
 }
 
 /* Where each tap of each output pixel lies in the input of one item; -1 in the padding. */
-static void
-conv_offsets (UpiCpuState *state, const UpiTensor *x, const UpiTensor *y, const UpiConv *conv)
+static gboolean
+conv_offsets (UpiCpuState *state, const UpiTensor *x, const UpiTensor *y, const UpiConv *conv, GError **error)
 {
   gint stride = MAX (conv->stride, 1), height = x->shape.dim[1], width = x->shape.dim[2];
-  gint32 *at = g_new (gint32, (gsize) y->shape.dim[1] * y->shape.dim[2] * state->kernel_height * state->kernel_width);
+  gint32 *at = UPI_MEMORY_NEW (
+      gint32, (gsize) y->shape.dim[1] * y->shape.dim[2] * state->kernel_height * state->kernel_width, "a convolution's offsets", error);
 
+  if (!at)
+    return FALSE;
   state->offsets = at;
   for (gint oy = 0; oy < y->shape.dim[1]; oy++)
     for (gint ox = 0; ox < y->shape.dim[2]; ox++)
@@ -45,29 +53,32 @@ conv_offsets (UpiCpuState *state, const UpiTensor *x, const UpiTensor *y, const 
 
           *at++ = iy < 0 || iy >= height || ix < 0 || ix >= width ? -1 : iy * x->stride[1] + ix * x->stride[2];
         }
+  return TRUE;
 }
 
 /* w [C, 1, kh, kw] → [kh·kw][C]. */
-static void
-prepare_depthwise (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s)
+static gboolean
+prepare_depthwise (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, GError **error)
 {
   gint channels = s->out.shape.dim[3], taps = state->kernel_height * state->kernel_width;
   const gfloat *w = s->in[1].data, *bias = s->in[2].data;
 
   state->kernel = kernels->depthwise;
   state->units = s->out.shape.dim[0] * s->out.shape.dim[1];
-  state->weights = aligned_floats ((gsize) taps * channels);
-  state->bias = aligned_floats ((gsize) channels);
-  state->zero = aligned_floats ((gsize) channels);
+  state->weights = aligned_floats ((gsize) taps * channels, error);
+  if (!state->weights || !(state->bias = aligned_floats ((gsize) channels, error))
+      || !(state->zero = aligned_floats ((gsize) channels, error)))
+    return FALSE;
   for (gint c = 0; c < channels; c++) {
     state->bias[c] = bias ? bias[c] : 0;
     for (gint tap = 0; tap < taps; tap++)
       state->weights[tap * channels + c] = w[c * taps + tap];
   }
+  return TRUE;
 }
 
-static void
-prepare_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library)
+static gboolean
+prepare_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library, GError **error)
 {
   const UpiConv *conv = &s->op->u.conv;
   const UpiTensor *x = &s->in[0], *w = &s->in[1], *y = &s->out;
@@ -76,27 +87,29 @@ prepare_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s
   state->kernel_height = w->shape.dim[2];
   state->kernel_width = w->shape.dim[3];
   if (groups == channels && groups == out && groups > 1) {
-    prepare_depthwise (state, kernels, s);
-    return;
+    return prepare_depthwise (state, kernels, s, error);
   }
   state->units = y->shape.dim[0] * y->shape.dim[1] * y->shape.dim[2];
   state->grain = 24;
   if (library && groups == 1) {
     UpiDnnConv spec = { x, w, s->in[2].data, y, s->residual.data || s->op->residual != UPI_NO_VALUE ? &s->residual : NULL, conv };
 
-    state->dnn = upi_dnn_conv_new (&spec);
+    if (!upi_dnn_conv_new (&spec, &state->dnn, error))
+      return FALSE;
     if (state->dnn)
-      return;
+      return TRUE;
   }
-  if (state->kernel_height * state->kernel_width > 1 || conv->stride > 1 || conv->pad_top || conv->pad_left || conv->pad_bottom
-      || conv->pad_right || x->stride[1] != x->shape.dim[2] * x->stride[2])
-    conv_offsets (state, x, y, conv);
-  state->zero = aligned_floats ((gsize) channels / groups);
-  pack_conv (state, kernels, w->data, out, channels / groups, state->kernel_height * state->kernel_width, groups);
+  if ((state->kernel_height * state->kernel_width > 1 || conv->stride > 1 || conv->pad_top || conv->pad_left || conv->pad_bottom
+          || conv->pad_right || x->stride[1] != x->shape.dim[2] * x->stride[2])
+      && !conv_offsets (state, x, y, conv, error))
+    return FALSE;
+  state->zero = aligned_floats ((gsize) channels / groups, error);
+  return state->zero
+      && pack_conv (state, kernels, w->data, out, channels / groups, state->kernel_height * state->kernel_width, groups, error);
 }
 
-static void
-prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library, gboolean shared)
+static gboolean
+prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library, gboolean shared, GError **error)
 {
   const UpiTensor *w = &s->in[1];
   gint in = w->shape.dim[1], out = w->shape.dim[0];
@@ -104,9 +117,10 @@ prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
   state->units = (gint) upi_shape_rows (&s->out.shape);
   state->grain = 24;
   if (shared) {
-    state->packed = upi_cpu_packed_get (kernels, w->data, in, out);
-    state->weights = upi_cpu_packed_panels (state->packed);
-    return;
+    state->packed = upi_cpu_packed_get (kernels, w->data, in, out, error);
+    if (state->packed)
+      state->weights = upi_cpu_packed_panels (state->packed);
+    return state->packed != NULL;
   }
   if (library && state->units > 1) {
     /* The same as a 1×1 convolution of a map of one row; the library wants contiguous rows. */
@@ -124,13 +138,16 @@ prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
       upi_shape_strides (&y.shape, y.stride);
       residual.shape = y.shape;
       upi_shape_strides (&residual.shape, residual.stride);
-      state->dnn = upi_dnn_conv_new (&spec);
+      if (!upi_dnn_conv_new (&spec, &state->dnn, error))
+        return FALSE;
       if (state->dnn)
-        return;
+        return TRUE;
     }
   }
-  state->weights = aligned_floats (kernels->gemm_packed (in, out));
-  kernels->gemm_pack (state->weights, w->data, 1, in, in, out);
+  state->weights = aligned_floats (kernels->gemm_packed (in, out), error);
+  if (state->weights)
+    kernels->gemm_pack (state->weights, w->data, 1, in, in, out);
+  return state->weights != NULL;
 }
 
 /* Bilinear, half-pixel centres, edges clamped: for each output line the two source lines and the weight of the second. */
@@ -147,28 +164,31 @@ resize_lines (gint in, gint out, gint stride, gint32 *first, gint32 *second, gfl
   }
 }
 
-static void
-prepare_resize (UpiCpuState *state, const UpiStep *s)
+static gboolean
+prepare_resize (UpiCpuState *state, const UpiStep *s, GError **error)
 {
   gint height = s->out.shape.dim[1], width = s->out.shape.dim[2], lines = height + width;
 
   state->units = s->out.shape.dim[0] * height;
-  state->weights = aligned_floats ((gsize) lines);
-  state->offsets = g_new (gint32, 2 * lines);
+  state->weights = aligned_floats ((gsize) lines, error);
+  if (!state->weights || !(state->offsets = UPI_MEMORY_NEW (gint32, 2 * (gsize) lines, "a resize's lines", error)))
+    return FALSE;
   resize_lines (s->in[0].shape.dim[1], height, s->in[0].stride[1], state->offsets, state->offsets + lines, state->weights);
   resize_lines (
       s->in[0].shape.dim[2], width, s->in[0].stride[2], state->offsets + height, state->offsets + lines + height, state->weights + height);
+  return TRUE;
 }
 
-static void
-prepare_sine (UpiCpuState *state, const UpiStep *s)
+static gboolean
+prepare_sine (UpiCpuState *state, const UpiStep *s, GError **error)
 {
   gint features = s->op->u.sine.features, pairs = (features + 1) / 2;
 
   state->units = (gint) upi_shape_rows (&s->out.shape);
-  state->weights = aligned_floats ((gsize) pairs);
-  for (gint p = 0; p < pairs; p++)
+  state->weights = aligned_floats ((gsize) pairs, error);
+  for (gint p = 0; p < pairs && state->weights; p++)
     state->weights[p] = (gfloat) (2 * G_PI / pow (10000.0, 2.0 * p / features));
+  return state->weights != NULL;
 }
 
 static gsize
@@ -197,10 +217,12 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
   state->units = (gint) upi_shape_rows (&s->out.shape);
   switch (op->kind) {
   case UPI_OP_CONV2D:
-    prepare_conv (state, kernels, s, library);
+    if (!prepare_conv (state, kernels, s, library, error))
+      return FALSE;
     break;
   case UPI_OP_LINEAR:
-    prepare_linear (state, kernels, s, library, shared);
+    if (!prepare_linear (state, kernels, s, library, shared, error))
+      return FALSE;
     break;
   case UPI_OP_MATMUL:
     state->units = s->out.shape.rank == 3 ? items : 1;
@@ -227,7 +249,8 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
     state->scratch = (gsize) width * (2 * sizeof (gdouble) + 4 * sizeof (gfloat));
     break;
   case UPI_OP_RESIZE:
-    prepare_resize (state, s);
+    if (!prepare_resize (state, s, error))
+      return FALSE;
     break;
   case UPI_OP_MAX_POOL:
   case UPI_OP_ADAPTIVE_AVG_POOL:
@@ -249,7 +272,8 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
     state->scratch = ((gsize) s->in[1].shape.dim[1] + 15) / 16 * 16 * 6 * sizeof (gfloat);
     break;
   case UPI_OP_SINE_POSITION:
-    prepare_sine (state, s);
+    if (!prepare_sine (state, s, error))
+      return FALSE;
     break;
   default:
     break;
@@ -265,9 +289,9 @@ upi_cpu_state_free (UpiCpuState *state)
   if (state->packed != NULL)
     upi_cpu_packed_unref (state->packed);
   else
-    g_aligned_free (state->weights);
-  g_aligned_free (state->bias);
-  g_aligned_free (state->zero);
+    g_free (state->weights);
+  g_free (state->bias);
+  g_free (state->zero);
   g_free (state->offsets);
   upi_dnn_free (state->dnn);
   g_free (state);

@@ -14,7 +14,7 @@ void upi_cpu_state_free (UpiCpuState *state);
 /* ---- weights.c ---- */
 
 /* w [out, in] → panels of the product; the source stays as it is as long as somebody holds them. */
-UpiCpuPacked *upi_cpu_packed_get (const UpiCpuKernels *kernels, const gfloat *source, gint in, gint out);
+UpiCpuPacked *upi_cpu_packed_get (const UpiCpuKernels *kernels, const gfloat *source, gint in, gint out, GError **error);
 gfloat *upi_cpu_packed_panels (const UpiCpuPacked *packed);
 void upi_cpu_packed_unref (UpiCpuPacked *packed);
 /* Weights that are packed now. */

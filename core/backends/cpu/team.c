@@ -1,6 +1,7 @@
 /* A team: helpers that wait for the next job spinning for some microseconds, as jobs of one frame follow closely, and then asleep, so that
  * an idle team costs nothing beside decoders and encoders. */
 #include "core/backends/cpu/team.h"
+#include "core/upi.h"
 
 #define SPINS 4000
 
@@ -86,9 +87,10 @@ start (UpiTeam *team)
 }
 
 UpiTeam *
-upi_team_new (guint threads)
+upi_team_new (guint threads, GError **error)
 {
   UpiTeam *team = g_new0 (UpiTeam, 1);
+  g_autoptr (GError) cause = NULL;
 
   team->threads = threads;
   team->helpers = g_new0 (Helper, threads - 1);
@@ -96,7 +98,14 @@ upi_team_new (guint threads)
   g_cond_init (&team->wake);
   for (guint i = 0; i + 1 < threads; i++) {
     team->helpers[i] = (Helper){ team, i + 1, NULL };
-    team->helpers[i].thread = g_thread_new ("upi-frame", helper_main, &team->helpers[i]);
+    team->helpers[i].thread = g_thread_try_new ("upi-frame", helper_main, &team->helpers[i], &cause);
+    if (team->helpers[i].thread == NULL) {
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "thread %u of %u of a frame could not be made: %s; use fewer threads-per-frame",
+          i + 2, threads, cause->message);
+      team->threads = i + 1;
+      upi_team_free (team);
+      return NULL;
+    }
   }
   return team;
 }

@@ -10,7 +10,8 @@ typedef struct _UpiTeam UpiTeam;
 /* Units [begin, end) of a job, on thread 0 .. threads-1 (0 is the caller's). */
 typedef void (*UpiTeamFunc) (gpointer job, gint begin, gint end, guint thread);
 
-UpiTeam *upi_team_new (guint threads);
+/* NULL and an error where a thread cannot be made. */
+UpiTeam *upi_team_new (guint threads, GError **error);
 void upi_team_free (UpiTeam *team);
 /* Splits units among the threads, a multiple of grain each time, and returns when all are done. */
 void upi_team_run (UpiTeam *team, UpiTeamFunc func, gpointer job, gint units, gint grain);

@@ -2,6 +2,7 @@
 /* weights.c: packed weights of linear layers that many plans share: a model's text side has a plan for every length of text. Packed once for
  * an instruction set, however many plans use the same memory, and gone with the last of them. */
 #include "core/backends/cpu/prepare.h"
+#include "core/memory.h"
 
 struct _UpiCpuPacked {
   const UpiCpuKernels *kernels; /* the key, with the next three */
@@ -34,7 +35,7 @@ packed_equal (gconstpointer a, gconstpointer b)
 }
 
 UpiCpuPacked *
-upi_cpu_packed_get (const UpiCpuKernels *kernels, const gfloat *source, gint in, gint out)
+upi_cpu_packed_get (const UpiCpuKernels *kernels, const gfloat *source, gint in, gint out, GError **error)
 {
   const UpiCpuPacked key = { .kernels = kernels, .source = source, .in = in, .out = out };
 
@@ -43,12 +44,18 @@ upi_cpu_packed_get (const UpiCpuKernels *kernels, const gfloat *source, gint in,
     table.packed = g_hash_table_new (packed_hash, packed_equal);
   UpiCpuPacked *p = g_hash_table_lookup (table.packed, &key);
   if (p == NULL) {
-    p = g_memdup2 (&key, sizeof key);
-    p->panels = g_aligned_alloc0 (MAX (kernels->gemm_packed (in, out), 1), sizeof (gfloat), UPI_ALIGNMENT);
-    kernels->gemm_pack (p->panels, source, 1, in, in, out);
-    g_hash_table_add (table.packed, p);
+    gfloat *panels = UPI_MEMORY_NEW0 (gfloat, kernels->gemm_packed (in, out), "packed weights", error);
+    if (panels != NULL) {
+      p = g_memdup2 (&key, sizeof key);
+      p->panels = panels;
+      kernels->gemm_pack (p->panels, source, 1, in, in, out);
+      g_hash_table_add (table.packed, p);
+    }
   }
-  p->ref_count++;
+  if (p != NULL)
+    p->ref_count++;
+  else if (g_hash_table_size (table.packed) == 0)
+    g_clear_pointer (&table.packed, g_hash_table_unref);
   g_mutex_unlock (&table.lock);
   return p;
 }
@@ -72,7 +79,7 @@ upi_cpu_packed_unref (UpiCpuPacked *packed)
   g_mutex_unlock (&table.lock);
   if (!last)
     return;
-  g_aligned_free (packed->panels);
+  g_free (packed->panels);
   g_free (packed);
 }
 

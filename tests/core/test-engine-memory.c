@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every allocation whose size depends on the model, the frame, the batch or the list fails once, from the start of an engine to its end: each is an error
+ * that names what it was for, nothing leaks, and what comes after it works. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "engine-fixture.h"
+
+static gboolean
+encode (UpiEngine *engine, UpiEncoding *encodings[2], GError **error)
+{
+  FixtureCalls calls[2] = { 0 };
+  g_autoptr (UpiTicket) first = fixture_encode (engine, 1, 64, 64, &calls[0]), second = fixture_encode (engine, 2, 64, 64, &calls[1]);
+  gboolean ok = upi_ticket_wait (first, error);
+
+  ok = upi_ticket_wait (second, ok ? error : NULL) && ok;
+  encodings[0] = upi_ticket_get_encoding (first);
+  encodings[1] = upi_ticket_get_encoding (second);
+  return ok;
+}
+
+static gboolean
+look (UpiEngine *engine, UpiEncoding *encoding, GError **error)
+{
+  static const gchar *const words[] = { "cat", "red car", NULL };
+  const UpiDetectOptions options = { .size = sizeof options, .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE };
+  const UpiCaptionOptions beam = { .size = sizeof beam, .max_tokens = 2, .beam_size = 2, .length_penalty = 1 };
+  g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (engine, words, NULL, NULL, NULL, error);
+  if (ticket == NULL || !upi_ticket_wait (ticket, error))
+    return FALSE;
+  g_autoptr (UpiLabels) labels = upi_ticket_get_labels (ticket);
+  g_autoptr (UpiDetections) found = upi_engine_detect (engine, encoding, labels, &options, error);
+  if (found == NULL)
+    return FALSE;
+  g_autoptr (UpiTicket) caption = upi_engine_caption (engine, encoding, &beam, NULL, NULL, NULL, error);
+  return caption != NULL && upi_ticket_wait (caption, error);
+}
+
+/* Start, run, stop. */
+static gboolean
+live (const gchar *device, guint threads_per_frame, GError **error)
+{
+  const UpiEngineOptions options = { .size = sizeof options,
+    .model = fixture_model (),
+    .device = device,
+    .threads = threads_per_frame,
+    .threads_per_frame = threads_per_frame,
+    .batch_size = 2,
+    .batch_timeout_us = 1000000 };
+  UpiEncoding *encodings[2] = { NULL };
+  UpiEngine *engine = upi_engine_open (&options, NULL, error);
+  gboolean ok = engine != NULL && encode (engine, encodings, error) && look (engine, encodings[0], error);
+
+  for (guint i = 0; i < 2; i++)
+    g_clear_pointer (&encodings[i], upi_encoding_unref);
+  g_clear_pointer (&engine, upi_engine_unref);
+  return ok;
+}
+
+static void
+fail_each (const gchar *device, guint threads_per_frame, guint step)
+{
+  guint failures = 0, n = 1;
+
+  for (;; n += step) {
+    g_autoptr (GError) error = NULL;
+
+    upi_testing_fail_allocation (n);
+    gboolean ok = live (device, threads_per_frame, &error);
+    if (upi_testing_fail_allocation (0) > 0) { /* there were fewer */
+      g_assert_no_error (error);
+      break;
+    }
+    if (ok) /* a warning's worth: it could do without */
+      continue;
+    g_assert_error (error, UPI_ERROR, UPI_ERROR_MEMORY);
+    if (strstr (error->message, "memory") == NULL || strlen (error->message) < 20)
+      g_error ("allocation %u: %s", n, error->message);
+    failures++;
+  }
+  g_test_message ("%u of %u allocations ended a run", failures, n - 1);
+  g_assert_cmpuint (failures, >, 30);
+}
+
+static void
+test_cpu (void)
+{
+  fail_each ("cpu", 1, 1);
+}
+
+static void
+test_team (void)
+{
+  fail_each ("cpu", 2, 9);
+}
+
+static void
+test_ref (void)
+{
+  fail_each ("ref", 1, 2);
+}
+
+static void
+test_sizes (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree gpointer nothing = upi_memory_new0 (0, 8, "nothing", &error);
+
+  g_assert_nonnull (nothing);
+  g_assert_null (upi_memory_new (G_MAXSIZE / 2, 8, "the largest list", &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_MEMORY);
+  g_assert_nonnull (strstr (error->message, "the largest list"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/memory/sizes", test_sizes);
+  g_test_add_func ("/engine/memory/cpu", test_cpu);
+  g_test_add_func ("/engine/memory/team", test_team);
+  g_test_add_func ("/engine/memory/ref", test_ref);
+  gint status = g_test_run ();
+  fixture_clear ();
+  return status;
+}
