@@ -1,4 +1,5 @@
 /* test-detect.c: upidetect behind an encoder of the tiny model: objects, labels that change while playing, and what users get wrong. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -410,7 +411,7 @@ test_bad_list_at_start (void)
     const gchar *bytes; /* of a labels file; NULL: @path is one, or @labels */
     gssize size;
     const gchar *path, *labels, *named;
-  } cases[] = { { NULL, 0, "/nowhere/labels.txt", NULL, "/nowhere/labels.txt" }, { NULL, 0, "/", NULL, "directory" },
+  } cases[] = { { NULL, 0, "/nowhere/labels.txt", NULL, "/nowhere/labels.txt" }, { NULL, 0, "/", NULL, g_strerror (EISDIR) },
     { NULL, 0, "/dev/zero", NULL, "16 MiB" }, { NULL, 0, "", NULL, "Labels file \"\"" }, { "", 0, NULL, NULL, "0 labels" },
     { "\r\r", -1, NULL, NULL, "0 labels" }, { "cat\rdog\t1.5", -1, NULL, NULL, "Line 2" }, { "cat\r\n\xff", -1, NULL, NULL, "Line 2" },
     { "c\0t", 3, NULL, NULL, "UTF-8" },
