@@ -135,9 +135,9 @@ test_frame_on_device (void)
   g_autoptr (UpiEngine) engine = open_in (device.context (0, 0), "cuda", &freed);
   g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
   const UpiBackend *backend = engine->backend;
-  guint8 pixels[48 * 32 * 4];
+  guint8 pixels[96 * 64 * 4]; /* more than the tables of the three components' filters */
   UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 48, .height = 32, .planes = { pixels }, .strides = { 48 * 4 }
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 96, .height = 64, .planes = { pixels }, .strides = { 96 * 4 }
   };
   UpiProgram *p = upi_program_new ("upload");
   g_autoptr (UpiEncoding) expected = NULL;
