@@ -68,24 +68,6 @@ outlives_flush (GstEvent *event)
   return GST_EVENT_IS_STICKY (event) && GST_EVENT_TYPE (event) != GST_EVENT_SEGMENT && GST_EVENT_TYPE (event) != GST_EVENT_EOS;
 }
 
-/* Keeps a sticky event: of a kind the newest alone, as a pad does. */
-static void
-keep_sticky (GQueue *items, QueueItem *item)
-{
-  for (GList *l = items->head; l != NULL; l = l->next) {
-    QueueItem *older = l->data;
-    if (GST_EVENT_TYPE (older->event) != GST_EVENT_TYPE (item->event)
-        || (GST_EVENT_TYPE (item->event) == GST_EVENT_CUSTOM_DOWNSTREAM_STICKY
-            && gst_structure_get_name_id (gst_event_get_structure (older->event))
-                != gst_structure_get_name_id (gst_event_get_structure (item->event))))
-      continue;
-    queue_item_free (older);
-    g_queue_delete_link (items, l);
-    break;
-  }
-  g_queue_push_tail (items, item);
-}
-
 void
 gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
 {
@@ -104,10 +86,7 @@ gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
       frames->n_buffers--;
     if (item->query != NULL)
       item->query->done = TRUE;
-    if (item->event != NULL && outlives_flush (item->event))
-      keep_sticky (&sticky, item);
-    else
-      g_queue_push_tail (&items, item);
+    g_queue_push_tail (item->event != NULL && outlives_flush (item->event) ? &sticky : &items, item);
   }
   frames->items = sticky;
   for (GstUpiSlot *slot; (slot = g_queue_pop_head (&frames->slots)) != NULL;) {
@@ -126,17 +105,21 @@ gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
   g_queue_clear_full (&slots, (GDestroyNotify) gst_upi_slot_unref);
 }
 
-void
-gst_upi_frames_clear (GstUpiFrames *frames)
+GList *
+gst_upi_frames_take_sticky (GstUpiFrames *frames)
 {
   GQueue items = G_QUEUE_INIT;
+  GList *sticky = NULL;
 
   g_mutex_lock (&frames->lock);
-  g_assert (frames->flushing);
-  items = frames->items; /* sticky events alone */
-  g_queue_init (&frames->items);
+  if (frames->flushing) {
+    items = frames->items; /* sticky events alone */
+    g_queue_init (&frames->items);
+  }
   g_mutex_unlock (&frames->lock);
-  g_queue_clear_full (&items, (GDestroyNotify) queue_item_free);
+  for (QueueItem *item; (item = g_queue_pop_head (&items)) != NULL; queue_item_free (item))
+    sticky = g_list_prepend (sticky, g_steal_pointer (&item->event));
+  return g_list_reverse (sticky);
 }
 
 void

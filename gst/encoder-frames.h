@@ -36,11 +36,11 @@ void gst_upi_frames_unref (GstUpiFrames *frames);
 void gst_upi_frames_detach (GstUpiFrames *frames);
 
 /* TRUE: everyone who waits returns GST_FLOW_FLUSHING, all tickets are cancelled and the queue is emptied but for sticky events that a flush
- * must not lose; of events that come meanwhile it takes these alone. FALSE: results may flow again. The sticky events leave then, in order,
- * behind the one that the task may have had in its hands: none is overtaken by an older one. */
+ * must not lose; of events that come meanwhile it takes these alone. FALSE: results may flow again. */
 void gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing);
-/* Forgets those too: another stream begins. Flushing. */
-void gst_upi_frames_clear (GstUpiFrames *frames);
+/* Flushing, and the task paused: nothing that it may have had in its hands comes after them. Those sticky events, in order. (transfer full)
+ * (element-type GstEvent) */
+GList *gst_upi_frames_take_sticky (GstUpiFrames *frames);
 /* Blocks until no worker reads a frame of this queue any more (at most until running conversions end). */
 void gst_upi_frames_wait_released (GstUpiFrames *frames);
 

@@ -200,6 +200,17 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
 
 static void task_loop (gpointer user_data);
 
+/* After a flush, as GstQueue does it: sticky events that had not left are on the pad before anything of what follows. */
+static void
+store_sticky_events (GstUpiEncoder *self)
+{
+  GList *events = gst_upi_frames_take_sticky (self->frames);
+
+  for (GList *l = events; l != NULL; l = l->next)
+    gst_pad_store_sticky_event (self->srcpad, l->data);
+  g_list_free_full (events, (GDestroyNotify) gst_event_unref);
+}
+
 static gboolean
 start_task (GstUpiEncoder *self)
 {
@@ -207,6 +218,7 @@ start_task (GstUpiEncoder *self)
 
   g_mutex_lock (&self->task_lock);
   if (self->task_allowed) {
+    store_sticky_events (self);
     gst_upi_frames_set_flushing (self->frames, FALSE);
     started = gst_upi_pad_start_task (self->srcpad, task_loop, self);
   }
@@ -400,7 +412,7 @@ src_activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean act
   self->task_allowed = active;
   g_mutex_unlock (&self->task_lock);
   if (active) {
-    gst_upi_frames_clear (self->frames);
+    g_list_free_full (gst_upi_frames_take_sticky (self->frames), (GDestroyNotify) gst_event_unref); /* of a stream before */
     return start_task (self);
   }
   gst_upi_frames_set_flushing (self->frames, TRUE);
