@@ -85,6 +85,7 @@ typedef struct {
  * @labels: (array zero-terminated=1): the model's own class list
  * @threshold: the model card's detection threshold
  * @width: width of embeddings (D)
+ * @caption_candidates: how many candidates grounded captions have unless they are asked for others; 0: the model has no grounded captions
  */
 typedef struct {
   const gchar *model_name;
@@ -101,6 +102,7 @@ typedef struct {
   guint width;
   guint max_regions;
   guint max_caption_tokens;
+  guint caption_candidates;
 } UpiEngineInfo;
 
 /**
@@ -374,6 +376,7 @@ UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfl
 
 #define UPI_MAX_BEAM_SIZE 16
 #define UPI_MAX_LENGTH_PENALTY 10
+#define UPI_MAX_CANDIDATES 32
 
 typedef struct {
   gsize size;            /* sizeof (UpiCaptionOptions) */
@@ -381,12 +384,62 @@ typedef struct {
   guint beam_size;       /* 0, 1 = greedy; up to UPI_MAX_BEAM_SIZE */
   gfloat length_penalty; /* score / length^penalty; 0 to UPI_MAX_LENGTH_PENALTY; used when beam_size > 1 */
   guint reserved;
+  gboolean grounded; /* answers to the regions, where the model can (UpiEngineInfo.caption_candidates); then without a beam */
+  guint candidates;  /* of a grounded caption, up to UPI_MAX_CANDIDATES; 0: as many as the model's config says */
 } UpiCaptionOptions;
 
-/* The text so far (a partial caption), from a worker, no lock held. */
+/**
+ * UpiCaptionWord: a word, or several ("hot dog"), that speaks of what regions can show.
+ * @first, @bytes: where it lies in the text
+ * @objects: (array length=n_objects): for each thing that the word needs (a skateboarder: a person and a skateboard) the region that shows it
+ *   best, however well: @label is an index into UpiEngineInfo.labels, @mask is NULL
+ * Its size is fixed for ever.
+ */
+typedef struct {
+  guint first, bytes;
+  guint n_objects;
+  UpiObject *objects;
+  gpointer reserved[4];
+} UpiCaptionWord;
+
+/**
+ * UpiCaptionText: one text that a frame may be described with. What is not computed is NaN.
+ * @likelihood: mean of ln P over its tokens
+ * @support: what the regions take from it, at most 0: the sum over what its words need
+ * @cosine: with the frame's <SPE>
+ * @score: what it is ranked by
+ * Its size is fixed for ever.
+ */
+typedef struct {
+  gchar *text;
+  gdouble likelihood, support, cosine, score;
+  guint n_words;
+  UpiCaptionWord *words; /* from left to right */
+  gpointer reserved[4];
+} UpiCaptionText;
+
+/**
+ * UpiCaption: immutable.
+ * @grounded: FALSE: it was not asked for, or the model cannot; then there is one text, without words
+ * @texts: (array length=n_texts): distinct, at least one, the caption first, then other candidates from better to worse
+ */
+typedef struct {
+  gint ref_count; /* private */
+  gboolean grounded;
+  guint n_texts;
+  UpiCaptionText *texts;
+} UpiCaption;
+UPI_API UpiCaption *upi_caption_ref (UpiCaption *caption);
+UPI_API void upi_caption_unref (UpiCaption *caption);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiCaption, upi_caption_unref)
+/* The result of a caption's ticket that is done, NULL if it failed or is of another kind. (transfer full) (nullable) */
+UPI_API UpiCaption *upi_ticket_get_caption (UpiTicket *ticket);
+
+/* The text so far (a partial caption; of grounded ones the first candidate's, another one may win), from a worker, no lock held. */
 typedef void (*UpiPartialFunc) (const gchar *text, gpointer user_data);
 
-/* Queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time). The result is upi_ticket_get_text().
+/* Queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time). The result is
+ * upi_ticket_get_text(), with all that is known of it upi_ticket_get_caption().
  * @options: (nullable): NULL: all defaults; @partial, @done: (nullable), both get @user_data */
 UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options, UpiPartialFunc partial,
     UpiTicketFunc done, gpointer user_data, GError **error);

@@ -51,16 +51,15 @@ hypothesis_init (const Search *s, Hypothesis *h, guint index)
   h->ids = g_array_new (FALSE, FALSE, sizeof (gint32));
 }
 
-/* Kept values are bound item by item where the backend has memory of its own, else like all others. */
-static void
-bind_kept (const Search *s, UpiValue value, void *memory)
+void
+upi_caption_bind_kept (UpiWorker *worker, UpiContext *context, UpiValue value, guint item, void *memory)
 {
-  const UpiBackendMemory *own = s->worker->engine->backend->memory;
+  const UpiBackendMemory *own = worker->engine->backend->memory;
 
   if (own)
-    own->bind_item (s->context, value, 0, memory);
+    own->bind_item (context, value, item, memory);
   else
-    upi_context_bind (s->context, value, memory);
+    upi_context_bind (context, value, memory);
 }
 
 /* The scores after the hypothesis' last token, as log-probabilities where a beam compares them. */
@@ -78,7 +77,7 @@ step (Search *s, Hypothesis *h, gboolean normalise, GError **error)
   upi_context_bind (s->context, s->output, s->scores);
   /* Bound anew, it would be read anew: a greedy caption's text stays where the last step left it. */
   for (guint i = 0; i < 2 * s->layers && s->bound != h; i++)
-    bind_kept (s, s->text[i], h->cache + i * s->cache_bytes);
+    upi_caption_bind_kept (s->worker, s->context, s->text[i], 0, h->cache + i * s->cache_bytes);
   s->bound = h;
   if (!upi_worker_infer (s->worker, s->context, error))
     return FALSE;
@@ -94,14 +93,14 @@ step (Search *s, Hypothesis *h, gboolean normalise, GError **error)
   return TRUE;
 }
 
-static gboolean
-may_go_on (Search *s, GError **error)
+gboolean
+upi_caption_may_go_on (UpiTicket *ticket, GError **error)
 {
-  if (upi_queue_is_closed (s->ticket->queue)) {
-    g_propagate_error (error, upi_queue_closing_error (s->ticket->queue, "the engine closed while the caption was generated"));
+  if (upi_queue_is_closed (ticket->queue)) {
+    g_propagate_error (error, upi_queue_closing_error (ticket->queue, "the engine closed while the caption was generated"));
     return FALSE;
   }
-  if (upi_ticket_is_cancelled (s->ticket)) {
+  if (upi_ticket_is_cancelled (ticket)) {
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while the caption was generated");
     return FALSE;
   }
@@ -131,7 +130,7 @@ greedy (Search *s, Hypothesis *h, GError **error)
   while (h->ids->len < s->max_tokens) {
     guint best = 0;
 
-    if (!may_go_on (s, error) || !step (s, h, FALSE, error))
+    if (!upi_caption_may_go_on (s->ticket, error) || !step (s, h, FALSE, error))
       return FALSE;
     for (guint i = 1; i < s->n_candidates; i++)
       if (s->scores[i] > s->scores[best])
@@ -206,7 +205,7 @@ beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
     guint n = 0, kept = 0;
 
     for (guint b = 0; b < living && ok; b++) {
-      ok = may_go_on (s, error) && step (s, &sets[current][b], TRUE, error);
+      ok = upi_caption_may_go_on (s->ticket, error) && step (s, &sets[current][b], TRUE, error);
       for (guint i = 0; i < s->n_candidates && ok; i++)
         insert_extension (best, &n, 2 * size, (Extension){ sets[current][b].score + s->scores[i], b, i });
     }
@@ -271,7 +270,7 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
   s->start_id = upi_tokenizer_start_id (engine->tokenizer);
   s->end_id = upi_tokenizer_end_id (engine->tokenizer);
   g_assert (2 * s->layers <= G_N_ELEMENTS (s->text));
-  s->context = upi_worker_context (worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, s->capacity, 0 }, error);
+  s->context = upi_worker_context (worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, s->capacity, 1 }, error);
   if (!s->context)
     return FALSE;
   plan = s->context->plan;
@@ -283,15 +282,16 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
     g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
 
     s->text[i] = upi_plan_find (plan, text);
-    bind_kept (s, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
+    upi_caption_bind_kept (worker, s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0,
+        upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
   }
   s->caches = upi_worker_text_cache (worker, n_hypotheses * 2 * s->layers * s->cache_bytes, error);
   s->scores = s->caches ? upi_block_new (s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
   return s->scores != NULL;
 }
 
-gboolean
-upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
+static gboolean
+run_search (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
   guint size = CLAMP (ticket->caption.beam_size, 1, UPI_MAX_BEAM_SIZE);
   Hypothesis result = { 0 };
@@ -305,11 +305,22 @@ upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
     result.ids = g_array_new (FALSE, FALSE, sizeof (gint32));
     ok = beam (&s, size, ticket->caption.length_penalty, result.ids, error);
   }
-  if (ok)
-    ticket->text = text_of (&s, &result);
+  if (ok) {
+    ticket->said = upi_caption_new (1);
+    ticket->said->texts[0].text = text_of (&s, &result);
+  }
   hypothesis_clear (&result);
   free (s.scores);
   return ok;
+}
+
+gboolean
+upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
+{
+  if (!ticket->caption.grounded || !worker->engine->grounding)
+    return run_search (worker, ticket, error);
+  ticket->said = upi_caption_grounded (worker, ticket, error);
+  return ticket->said != NULL;
 }
 
 UpiTicket *
@@ -330,6 +341,18 @@ upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOp
   if (options.beam_size > 1 && !(options.length_penalty >= 0 && options.length_penalty <= 10)) {
     g_set_error (
         error, UPI_ERROR, UPI_ERROR_ARGUMENT, "length penalty %g is out of range, expected 0 to 10", (gdouble) options.length_penalty);
+    return NULL;
+  }
+  if (options.grounded && options.beam_size > 1) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "a beam of %u for a grounded caption, which has candidates in place of a beam: ask for one of "
+        "the two",
+        options.beam_size);
+    return NULL;
+  }
+  if (options.candidates > UPI_MAX_CANDIDATES) {
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%u candidates are too many, expected 0 to %d", options.candidates, UPI_MAX_CANDIDATES);
     return NULL;
   }
   ticket = upi_ticket_new (UPI_TICKET_CAPTION, engine->queue, done, user_data);

@@ -83,8 +83,8 @@ suppress (UpiObject *objects, guint n, gfloat iou_threshold, guint max)
   return kept;
 }
 
-static void
-set_box (UpiObject *object, const gfloat *box)
+void
+upi_object_place (UpiObject *object, const gfloat *box)
 {
   gfloat left = CLAMP (box[0] - box[2] / 2, 0, 1), right = CLAMP (box[0] + box[2] / 2, 0, 1);
   gfloat top = CLAMP (box[1] - box[3] / 2, 0, 1), bottom = CLAMP (box[1] + box[3] / 2, 0, 1);
@@ -96,10 +96,9 @@ set_box (UpiObject *object, const gfloat *box)
 }
 
 /* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ(cos/τ + b + the label's share of what speaks for a class). */
-static void
-score_region (const UpiEncoding *encoding, const UpiLabels *labels, guint region, gfloat *scores)
+void
+upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores)
 {
-  const UpiConfig *config = encoding->engine->config;
   gfloat w = config->tasks.detection.foreground_weight;
   gfloat foreground = powf (sigmoid (upi_encoding_part (encoding, UPI_PART_FOREGROUND)[region]), w);
   const gfloat *embedding = upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) region * labels->width;
@@ -128,7 +127,7 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
   for (guint region = 0; region < encoding->layout->n_regions; region++) {
     guint best = 0;
 
-    score_region (encoding, labels, region, scores);
+    upi_region_scores (encoding, encoding->engine->config, labels, region, scores);
     for (guint i = 1; i < labels->n; i++)
       if (scores[i] > scores[best])
         best = i;
@@ -138,7 +137,7 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
 
       if (!(scores[i] >= threshold))
         continue;
-      set_box (&object, boxes + 4 * region);
+      upi_object_place (&object, boxes + 4 * region);
       g_array_append_val (objects, object);
     }
   }

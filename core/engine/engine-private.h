@@ -9,6 +9,7 @@
 #include "core/engine/preprocess.h"
 #include "core/model/model.h"
 #include "core/program/backend.h"
+#include "core/text/steering.h"
 #include "core/text/tokenizer.h"
 #include "core/upi.h"
 
@@ -191,7 +192,7 @@ struct _UpiTicket {
   /* what came of it */
   UpiEncoding *encoding; /* its memory is held, the engine is not */
   UpiLabels *labels;
-  gchar *text;
+  UpiCaption *said;
   guint64 convert_us, infer_us;
 };
 
@@ -293,7 +294,7 @@ typedef enum { UPI_PLAN_IMAGE, UPI_PLAN_TEXT, UPI_PLAN_CAPTION, UPI_N_PLAN_KINDS
 
 typedef struct {
   UpiPlanKind kind;
-  guint a, b, c; /* IMAGE: batch, width, height; TEXT: batch, tokens; CAPTION: image tokens, capacity */
+  guint a, b, c; /* IMAGE: batch, width, height; TEXT: batch, tokens; CAPTION: image tokens, capacity, batch */
 } UpiPlanKey;
 
 /* A plan and who uses it: the table, and each worker's context. */
@@ -382,11 +383,25 @@ guint upi_text_cache_length (UpiTextCache *cache);
 
 /* Works on a list for a while: one batch of it, or a part of the preparations. (transfer full) of the ticket */
 void upi_labels_run (UpiWorker *worker, UpiTicket *ticket);
-/* Generates the caption into ticket->text. */
+/* The model's own labels, encoded by the first caption that answers to regions, (transfer none); NULL and @error. */
+const UpiLabels *upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error);
+/* Generates the caption into ticket->said. */
 gboolean upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
+/* FALSE and @error: the ticket was cancelled, or the engine closed. */
+gboolean upi_caption_may_go_on (UpiTicket *ticket, GError **error);
+/* Kept values are bound item by item where the backend has memory of its own, else like all others. */
+void upi_caption_bind_kept (UpiWorker *worker, UpiContext *context, UpiValue value, guint item, void *memory);
+/* The caption of a model whose config has the table of words (grounded.c). (transfer full): NULL and @error */
+UpiCaption *upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error);
+/* Of so many texts, of which nothing is known. */
+UpiCaption *upi_caption_new (guint n_texts);
 
 /* ---- scoring (detect.c, mask.c) --------------------------------------------------------------------------------------------------- */
 
+/* Detection scores of one region for all labels. */
+void upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);
+/* The box (cx, cy, w, h) of a region, cut at the frame. */
+void upi_object_place (UpiObject *object, const gfloat *box);
 gfloat upi_dot (const gfloat *a, const gfloat *b, guint n);
 UpiMask *upi_mask_cut (UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error);
 gboolean upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error);
@@ -418,7 +433,10 @@ struct _UpiEngine {
   UpiPlans plans;
   UpiEncodingPool *pool;
   UpiTextCache cache;
-  gfloat *own_labels;  /* [n, width] atomic, set once: embeddings of the model's own labels, where it has class evidence */
+  gfloat *own_labels;      /* [n, width] atomic, set once: embeddings of the model's own labels, where it has class evidence */
+  UpiLabels *known;        /* atomic, set once: the model's own labels, where captions answer to regions */
+  UpiGrounding *grounding; /* NULL: they do not */
+  UpiSteering *steering;
   GPtrArray *workers;  /* UpiWorker */
   gsize context_bytes; /* atomic: arenas of all contexts */
   UpiInferFunc infer;  /* atomic: upi_worker_run(); tests put one that fails in its place */

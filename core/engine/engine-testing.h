@@ -9,7 +9,8 @@ G_BEGIN_DECLS
 UPI_API void upi_engine_hold (UpiEngine *engine);
 UPI_API void upi_engine_release (UpiEngine *engine);
 /* The n-th inference from now on (1: the next) fails with UPI_ERROR_FAILED, once; 0: none. A frame is one inference, as is each batch of the
- * strings of a label list that are not cached and each token of a caption. */
+ * strings of a label list that are not cached each token of a caption, or of all its candidates, and the texts
+ * that are ranked. */
 UPI_API void upi_engine_fail_inference (UpiEngine *engine, guint n);
 /* The n-th large allocation from now on (1: the next; core/memory.h) finds no memory, once; 0: none. Returns what was left to count: 0 once one failed. */
 UPI_API guint upi_testing_fail_allocation (guint n);

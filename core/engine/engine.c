@@ -48,8 +48,11 @@ engine_free (UpiEngine *engine)
     upi_pool_unref (engine->pool);
     upi_text_cache_clear (&engine->cache);
     g_free (engine->own_labels);
+    g_clear_pointer (&engine->known, upi_labels_unref);
     upi_queue_unref (engine->queue);
   }
+  upi_steering_free (engine->steering);
+  upi_grounding_free (engine->grounding);
   g_clear_pointer (&engine->tokenizer, upi_tokenizer_free);
   g_clear_pointer (&engine->model, upi_model_unref);
   g_free (engine->key);
@@ -114,6 +117,21 @@ check_vocabulary (UpiEngine *engine, GError **error)
   return TRUE;
 }
 
+/* The table of words, where the model has one. */
+static gboolean
+open_grounding (UpiEngine *engine, GError **error)
+{
+  g_autofree gchar *file = g_build_filename (engine->path, "config.json", NULL);
+
+  if (!engine->config->caption.grounding)
+    return TRUE;
+  engine->grounding = upi_grounding_new (engine->config->caption.grounding, engine->tokenizer, file, error);
+  if (engine->grounding)
+    engine->steering =
+        upi_steering_new (engine->grounding, upi_model_caption_token_ids (engine->model), upi_model_vocabulary_size (engine->model));
+  return engine->grounding != NULL;
+}
+
 static gboolean
 start_workers (UpiEngine *engine, guint n, GError **error)
 {
@@ -165,7 +183,7 @@ engine_new (const Request *request, GError **error)
   engine->config = config = upi_model_config (engine->model);
   engine->name = g_strdup (config->name);
   engine->tokenizer = upi_tokenizer_open (path, config->text.tokenizer, config->text.lower_case, error);
-  if (!engine->tokenizer || !check_vocabulary (engine, error))
+  if (!engine->tokenizer || !check_vocabulary (engine, error) || !open_grounding (engine, error))
     goto fail;
 
   info->model_name = engine->name;
@@ -182,6 +200,7 @@ engine_new (const Request *request, GError **error)
   info->width = config->decoder.width;
   info->max_regions = config->query.count;
   info->max_caption_tokens = config->caption.max_tokens;
+  info->caption_candidates = config->caption.grounding ? config->caption.grounding->ranking.candidates : 0;
 
   engine->batch_timeout_us = options->batch_timeout_us;
   engine->infer = upi_worker_run;

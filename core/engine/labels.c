@@ -182,6 +182,39 @@ share_evidence (UpiLabels *labels, const UpiConfig *config, const gfloat *own, g
   }
 }
 
+const UpiLabels *
+upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error)
+{
+  UpiEngine *engine = worker->engine;
+  UpiLabels *labels = g_atomic_pointer_get (&engine->known);
+  UpiTexts *texts;
+  gboolean ok = TRUE;
+
+  if (labels)
+    return labels;
+  labels = labels_new (engine, (const gchar *const *) engine->config->labels, NULL, error);
+  texts = labels ? upi_texts_new (engine, labels, error) : NULL;
+  if (!texts) {
+    g_clear_pointer (&labels, upi_labels_unref);
+    return NULL;
+  }
+  while (!upi_texts_prepare (engine, texts, labels))
+    ;
+  for (guint i = 0; ok && i < texts->batches->len; i++)
+    ok = upi_caption_may_go_on (ticket, error)
+        && upi_texts_run (worker, texts, &g_array_index (texts->batches, UpiTextBatch, i), labels, error);
+  if (ok) {
+    upi_texts_copy_same (texts, labels);
+    if (engine->config->has_evidence)
+      share_evidence (labels, engine->config, labels->embeddings, labels->n);
+    if (g_atomic_pointer_compare_and_exchange (&engine->known, NULL, labels))
+      labels = NULL; /* the engine's now; else another worker was first */
+  }
+  upi_texts_free (texts);
+  g_clear_pointer (&labels, upi_labels_unref);
+  return ok ? g_atomic_pointer_get (&engine->known) : NULL;
+}
+
 /* Ends a ticket whose last part this was. */
 static void
 finish_list (UpiWorker *worker, UpiTicket *ticket, GError *error)

@@ -3,7 +3,7 @@
 #include "core/engine/engine-private.h"
 
 /* Kept at a time; of image plans, the costly ones, for three input sizes of all the batches that are run, and never fewer than this. */
-static const guint max_kept[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 4 };
+static const guint max_kept[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 8 };
 
 void
 upi_plans_init (UpiPlans *plans, guint batch_size)
@@ -80,7 +80,7 @@ build (UpiEngine *engine, const UpiPlanKey *key, GError **error)
     program = upi_model_texts_program (engine->model, key->a, key->b, error);
     break;
   case UPI_PLAN_CAPTION:
-    program = upi_model_caption_program (engine->model, key->a, key->b, error);
+    program = upi_model_captions_program (engine->model, key->c, key->a, key->b, error);
     break;
   case UPI_N_PLAN_KINDS:
     g_assert_not_reached ();

@@ -29,7 +29,7 @@ ticket_free (UpiTicket *ticket)
   g_clear_pointer (&ticket->encoding, upi_encoding_drop);
   g_clear_pointer (&ticket->labels, upi_labels_unref);
   g_clear_error (&ticket->error);
-  g_free (ticket->text);
+  g_clear_pointer (&ticket->said, upi_caption_unref);
   g_clear_pointer (&ticket->stream, upi_stream_drop);
   g_clear_pointer (&ticket->texts, upi_texts_free);
   upi_queue_unref (ticket->queue);
@@ -157,7 +157,13 @@ upi_ticket_get_labels (UpiTicket *ticket)
 gchar *
 upi_ticket_get_text (UpiTicket *ticket)
 {
-  return upi_ticket_is_done (ticket) ? g_strdup (ticket->text) : NULL;
+  return upi_ticket_is_done (ticket) && ticket->said ? g_strdup (ticket->said->texts[0].text) : NULL;
+}
+
+UpiCaption *
+upi_ticket_get_caption (UpiTicket *ticket)
+{
+  return upi_ticket_is_done (ticket) && ticket->said ? upi_caption_ref (ticket->said) : NULL;
 }
 
 void

@@ -4,6 +4,8 @@
  * (models/reference/NETWORK.md, "grounded captions"). Phrases become tokens later, with the model's tokenizer. */
 #include "core/model/config-grounding.h"
 
+#include "core/upi.h"
+
 #include <string.h>
 
 #define MOST_ROWS 65536 /* entries, groups, words of one entry */
@@ -49,8 +51,8 @@ read_ranking (Parse *p)
     return;
   r = upi_reader_object (
       &p->reader, "ranking", PATH "ranking.", UPI_KEYS ("candidates", "sharpness", "encoded", "retrieval", "regions", "floor", "steering"));
-  read_count (&r, "candidates", &ranking->candidates, 1, UPI_MOST_CANDIDATES);
-  read_count (&r, "encoded", &ranking->encoded, 0, UPI_MOST_CANDIDATES);
+  read_count (&r, "candidates", &ranking->candidates, 1, UPI_MAX_CANDIDATES);
+  read_count (&r, "encoded", &ranking->encoded, 0, UPI_MAX_CANDIDATES);
   read_double (&r, "sharpness", &ranking->sharpness, 1e-2, 1e2);
   read_double (&r, "retrieval", &ranking->retrieval, 0, 1e4);
   read_double (&r, "regions", &ranking->regions, 0, 1e4);

@@ -46,6 +46,8 @@ UpiProgram *upi_model_text_program (UpiModel *model, guint tokens, GError **erro
  * (= position + 1), "keys.{i}", "values.{i}" [1,image_tokens,D] (the image cache), "text_keys.{i}", "text_values.{i}" [1,capacity,D]
  * (changed in place). Output "scores" [1,1,V]: cosine / temperature. */
 UpiProgram *upi_model_caption_program (UpiModel *model, guint image_tokens, guint capacity, GError **error);
+/* The same for a batch of captions of one image: its cache is [1,image_tokens,D] for all, everything else has a row or item for each. */
+UpiProgram *upi_model_captions_program (UpiModel *model, guint batch, guint image_tokens, guint capacity, GError **error);
 
 /* The binding table: every tensor that a config asks for. For the loader, and for tests that make small random models. */
 typedef struct {

@@ -180,6 +180,12 @@ upi_model_texts_program (UpiModel *model, guint batch, guint tokens, GError **er
 UpiProgram *
 upi_model_caption_program (UpiModel *model, guint image_tokens, guint capacity, GError **error)
 {
+  return upi_model_captions_program (model, 1, image_tokens, capacity, error);
+}
+
+UpiProgram *
+upi_model_captions_program (UpiModel *model, guint batch, guint image_tokens, guint capacity, GError **error)
+{
   const UpiConfig *c = model->config;
   gint layers = c->decoder.layers, width = c->decoder.width;
   UpiBuild build, *b = &build;
@@ -188,6 +194,7 @@ upi_model_caption_program (UpiModel *model, guint image_tokens, guint capacity, 
   UpiCaptionCache cache = { rows, rows + layers, rows + 2 * layers, rows + 3 * layers, 0, 0 };
   UpiValue id, x;
 
+  g_assert (batch >= 1);
   if (image_tokens < 1 || image_tokens > G_MAXINT16 || capacity < 1 || capacity > (guint) upi_config_text_positions (c)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
         "a caption of %u tokens on %u image tokens is impossible: the model has %d positions", capacity, image_tokens,
@@ -195,18 +202,18 @@ upi_model_caption_program (UpiModel *model, guint image_tokens, guint capacity, 
     return NULL;
   }
   p = upi_program_new ("caption");
-  build = (UpiBuild){ p, c, model->weights, 1, 0, 0 };
-  id = upi_program_input (p, "id", UPI_I32, UPI_SHAPE2 (1, 1));
-  cache.position = upi_program_input (p, "position", UPI_I32, UPI_SHAPE1 (1));
-  cache.length = upi_program_input (p, "text_length", UPI_I32, UPI_SHAPE1 (1));
+  build = (UpiBuild){ p, c, model->weights, (gint) batch, 0, 0 };
+  id = upi_program_input (p, "id", UPI_I32, UPI_SHAPE2 ((gint) batch, 1));
+  cache.position = upi_program_input (p, "position", UPI_I32, UPI_SHAPE1 ((gint) batch));
+  cache.length = upi_program_input (p, "text_length", UPI_I32, UPI_SHAPE1 ((gint) batch));
   for (gint i = 0; i < layers; i++) {
     cache.image_keys[i] = cache_input (p, UPI_SHAPE3 (1, (gint) image_tokens, width), "keys.%d", i);
     cache.image_values[i] = cache_input (p, UPI_SHAPE3 (1, (gint) image_tokens, width), "values.%d", i);
-    cache.text_keys[i] = cache_input (p, UPI_SHAPE3 (1, (gint) capacity, width), "text_keys.%d", i);
-    cache.text_values[i] = cache_input (p, UPI_SHAPE3 (1, (gint) capacity, width), "text_values.%d", i);
+    cache.text_keys[i] = cache_input (p, UPI_SHAPE3 ((gint) batch, (gint) capacity, width), "text_keys.%d", i);
+    cache.text_values[i] = cache_input (p, UPI_SHAPE3 ((gint) batch, (gint) capacity, width), "text_values.%d", i);
   }
-  x = upi_caption_token (b, id, upi_reshape (p, cache.position, UPI_SHAPE2 (1, 1))); /* [1,1,D] */
-  x = upi_decode_caption (b, x, &cache);                                             /* [1,1,D] */
-  output (p, upi_caption_scores (b, x), "scores");                                   /* [1,1,V] */
+  x = upi_caption_token (b, id, upi_reshape (p, cache.position, UPI_SHAPE2 ((gint) batch, 1))); /* [B,1,D] */
+  x = upi_decode_caption (b, x, &cache);                                                        /* [B,1,D] */
+  output (p, upi_caption_scores (b, x), "scores");                                              /* [B,1,V] */
   return finish (p, error);
 }

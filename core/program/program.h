@@ -208,6 +208,7 @@ UpiValue upi_concat (UpiProgram *p, const UpiValue *parts, guint n_parts, guint 
 UpiValue upi_conv2d (UpiProgram *p, UpiValue x, UpiValue weight, UpiValue bias /* optional */, const UpiConv *conv);
 UpiValue upi_linear (UpiProgram *p, UpiValue x, UpiValue weight, UpiValue bias /* optional */, UpiAct act);
 UpiValue upi_matmul (UpiProgram *p, UpiValue a, UpiValue b, const UpiMatmul *matmul);
+/* k, v [N or 1,T,C]: those of one item serve all. */
 UpiValue upi_attention (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */, const UpiAttention *attention);
 /* Two key ranges: (k, v) whole or lengths, then (k2, v2) of lengths2 rows. */
 UpiValue upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */, UpiValue k2, UpiValue v2,

@@ -160,7 +160,7 @@ check_matmul (Check *c)
 static gboolean
 check_attention (Check *c)
 {
-  gint heads = c->op->u.attention.heads, batch, width;
+  gint heads = c->op->u.attention.heads, batch, shared, width;
   gboolean second = c->op->n_inputs == 7;
 
   if (!needs (c, 0, "q", UPI_F32, 3, 3) || !needs (c, 1, "k", UPI_F32, 3, 3))
@@ -169,8 +169,9 @@ check_attention (Check *c)
   width = c->in[0]->dim[2];
   if (heads < 1 || width % heads != 0)
     return fail (c, "%d heads do not divide the width %d", heads, width);
-  if (!needs_shape (c, 1, "k", UPI_F32, UPI_SHAPE3 (batch, 0, width))
-      || !needs_shape (c, 2, "v", UPI_F32, UPI_SHAPE3 (batch, c->in[1]->dim[1], width)))
+  shared = c->in[1]->dim[0] == 1 ? 1 : batch; /* one item's keys may serve all */
+  if (!needs_shape (c, 1, "k", UPI_F32, UPI_SHAPE3 (shared, 0, width))
+      || !needs_shape (c, 2, "v", UPI_F32, UPI_SHAPE3 (shared, c->in[1]->dim[1], width)))
     return FALSE;
   if (c->in[3] != NULL && !needs_shape (c, 3, "lengths", UPI_I32, UPI_SHAPE1 (batch)))
     return FALSE;

@@ -38,7 +38,6 @@ typedef struct {
   {                                                                                                                                        \
     .candidates = 8, .encoded = 3, .sharpness = 0.6, .retrieval = 15, .regions = 2, .floor = 0.5, .steering = 2                            \
   }
-#define UPI_MOST_CANDIDATES 32
 
 /* As the config has it. */
 typedef struct {

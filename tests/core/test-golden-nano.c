@@ -3,6 +3,7 @@
  *
  * tests/golden/nano.json and nano-detections.json come from models/reference/golden.py and golden_detections.py; they belong to the weights.
  */
+#include "core/engine/engine-private.h"
 #include "core/model/model-private.h"
 #include "core/text/tokenizer.h"
 #include "tests/core/golden-run.h"
@@ -340,6 +341,115 @@ test_caption (gconstpointer data)
   check_samples (p->json, "caption_cosines", GOLDEN_ROWS, cosines, (gsize) (ids->len + 1) * vocabulary, 1, backends[p->backend].tolerance);
 }
 
+/* ---- grounded captions ----------------------------------------------------------------------------------------------------------- */
+
+/* The generated picture, as golden.py says it, in bytes of the network's size: the engine converts without scaling. */
+static UpiEncoding *
+encode_picture (UpiEngine *engine, const Picture *p)
+{
+  gsize count = (gsize) p->width * p->height * 3;
+  g_autofree gfloat *normalised = g_new (gfloat, count);
+  g_autofree guint8 *pixels = g_new (guint8, count);
+  const UpiConfig *config = upi_model_config (model);
+  UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = (guint) p->width,
+    .height = (guint) p->height,
+    .planes = { pixels },
+    .strides = { 3 * p->width } };
+  GError *error = NULL;
+  g_autoptr (UpiTicket) ticket = NULL;
+
+  draw (normalised, p->width, p->height);
+  for (gsize i = 0; i < count; i++)
+    pixels[i] = (guint8) lrintf ((normalised[i] * config->input.std[i % 3] + config->input.mean[i % 3]) * 255);
+  ticket = upi_engine_encode (engine, &image, (guint) p->width, (guint) p->height, 0, NULL, NULL, &error);
+  g_assert_no_error (error);
+  upi_ticket_wait (ticket, &error);
+  g_assert_no_error (error);
+  return upi_ticket_get_encoding (ticket);
+}
+
+/* The reference's queries are in another order where scores nearly tie: regions are compared by their scores. */
+static void
+check_words (const UpiCaptionText *text, JsonObject *expected)
+{
+  JsonArray *words = json_object_get_array_member (expected, "words"), *ids = json_object_get_array_member (expected, "ids");
+  g_autofree gint32 *tokens = g_new (gint32, json_array_get_length (ids));
+
+  for (guint i = 0; i < json_array_get_length (ids); i++)
+    tokens[i] = (gint32) json_array_get_int_element (ids, i);
+  g_assert_cmpuint (text->n_words, ==, json_array_get_length (words));
+  for (guint i = 0; i < text->n_words; i++) {
+    JsonObject *word = json_array_get_object_element (words, i);
+    gint start = (gint) json_object_get_int_member (word, "start"), end = (gint) json_object_get_int_member (word, "end");
+    JsonArray *regions = json_object_get_array_member (word, "regions");
+    g_autofree gchar *found = g_strndup (text->text + text->words[i].first, text->words[i].bytes);
+    g_autofree gchar *said = upi_tokenizer_decode (tokenizer, tokens + start, (guint) (end - start));
+
+    g_assert_cmpstr (found, ==, said);
+    g_assert_cmpuint (text->words[i].n_objects, ==, json_array_get_length (regions));
+    for (guint k = 0; k < text->words[i].n_objects; k++) {
+      JsonObject *region = json_array_get_object_element (regions, k);
+      const UpiObject *object = &text->words[i].objects[k];
+
+      g_assert_cmpint (object->label, ==, json_object_get_int_member (region, "label"));
+      g_assert_cmpfloat_with_epsilon (object->score, json_object_get_double_member (region, "score"), 1e-3);
+      g_assert_cmpuint (object->region, <, (guint) upi_model_config (model)->query.count);
+    }
+  }
+}
+
+static void
+check_number (gdouble found, JsonObject *expected, const gchar *name, gdouble tolerance)
+{
+  if (json_object_get_null_member (expected, name))
+    g_assert_true (isnan (found));
+  else
+    g_assert_cmpfloat_with_epsilon (found, json_object_get_double_member (expected, name), tolerance);
+}
+
+/* All candidates, word for word and in their order. */
+static void
+test_grounded (gconstpointer data)
+{
+  const Picture *p = data;
+  JsonArray *expected = json_object_get_array_member (p->json, "grounded");
+  UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = g_getenv ("UPI_TEST_NANO"), .device = backends[p->backend].name, .threads = 1
+  };
+  const UpiCaptionOptions grounded = { .size = sizeof (UpiCaptionOptions), .grounded = TRUE };
+  GError *error = NULL;
+  g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
+  g_autoptr (UpiEncoding) encoding = NULL;
+  g_autoptr (UpiTicket) ticket = NULL;
+  g_autoptr (UpiCaption) caption = NULL;
+  g_autofree gchar *best = NULL;
+
+  g_assert_no_error (error);
+  encoding = encode_picture (engine, p);
+  ticket = upi_engine_caption (engine, encoding, &grounded, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  upi_ticket_wait (ticket, &error);
+  g_assert_no_error (error);
+  caption = upi_ticket_get_caption (ticket);
+  g_assert_true (caption->grounded);
+  for (guint i = 0; i < MIN (caption->n_texts, json_array_get_length (expected)); i++) {
+    JsonObject *candidate = json_array_get_object_element (expected, i);
+    const UpiCaptionText *text = &caption->texts[i];
+
+    g_assert_cmpstr (text->text, ==, json_object_get_string_member (candidate, "text"));
+    check_number (text->likelihood, candidate, "likelihood", 1e-3);
+    check_number (text->support, candidate, "support", 5e-3);
+    check_number (text->cosine, candidate, "cosine", 1e-4);
+    check_number (text->score, candidate, "score", 1e-2);
+    check_words (text, candidate);
+  }
+  g_assert_cmpuint (caption->n_texts, ==, json_array_get_length (expected));
+  best = upi_ticket_get_text (ticket);
+  g_assert_cmpstr (best, ==, caption->texts[0].text);
+}
+
 /* ---- set-up ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -395,6 +505,10 @@ add_tests (GPtrArray *pictures)
       p->width = (gint) json_object_get_int_member (p->json, "width");
       p->height = (gint) json_object_get_int_member (p->json, "height");
       g_ptr_array_add (pictures, p);
+      if (!g_str_equal (backends[k].name, "ref") && upi_model_config (model)->caption.grounding) { /* ref: half a minute for the labels */
+        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/grounded", backends[k].name, p->width, p->height);
+        g_test_add_data_func (path, p, test_grounded);
+      }
       for (guint t = 0; t < G_N_ELEMENTS (tests); t++) {
         g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/%s", backends[k].name, p->width, p->height, tests[t].name);
         g_test_add_data_func (path, p, tests[t].func);

@@ -173,6 +173,7 @@ typedef struct {
   gint lengths2;
   gboolean causal;
   gfloat scale;
+  gboolean shared; /* the first keys and values are one item's */
 } Attention;
 
 static const Attention attention_cases[] = {
@@ -187,6 +188,9 @@ static const Attention attention_cases[] = {
   { FALSE, 3, 3, 7, 5, 36, 3, 0, 0, TRUE, 2 },
   { FALSE, 3, 3, 7, 5, 36, 3, 2, 0, FALSE, 2 },
   { FALSE, 1, 33, 129, 0, 128, 4, -1, 0, FALSE, 10 }, /* sharp */
+  { FALSE, 3, 5, 11, 0, 48, 3, -1, 0, FALSE, 1, TRUE },
+  { FALSE, 8, 1, 20, 7, 64, 4, -1, 0, FALSE, 1, TRUE },
+  { FALSE, 3, 6, 7, 5, 36, 3, 0, 0, FALSE, 1, TRUE },
   { TRUE, 1, 100, 100, 0, 96, 8, -1, 0, FALSE, 1 },
   { TRUE, 1, 220, 220, 0, 256, 8, -1, 0, FALSE, 1 },
   { TRUE, 1, 1, 220, 32, 256, 8, -1, 32, TRUE, 1 },
@@ -198,11 +202,11 @@ build_attention (Parity *parity, const void *data)
   const Attention *c = data;
   UpiProgram *p = parity_program (parity);
   UpiAttention attention = { .heads = c->heads, .causal = c->causal };
-  UpiShape kv = UPI_SHAPE3 (c->n, c->keys, c->width), kv2 = UPI_SHAPE3 (c->n, c->keys2, c->width);
+  UpiShape kv = UPI_SHAPE3 (c->shared ? 1 : c->n, c->keys, c->width), kv2 = UPI_SHAPE3 (c->n, c->keys2, c->width);
   UpiValue q, k, v, k2, v2, lengths = UPI_NO_VALUE, lengths2;
 
-  parity_name (parity, "n%d q%d k%d+%d d%d h%d%s%s scale %g", c->n, c->queries, c->keys, c->keys2, c->width, c->heads,
-      c->lengths >= 0 ? " lengths" : "", c->causal ? " causal" : "", (gdouble) c->scale);
+  parity_name (parity, "n%d q%d k%d+%d d%d h%d%s%s%s scale %g", c->n, c->queries, c->keys, c->keys2, c->width, c->heads,
+      c->lengths >= 0 ? " lengths" : "", c->causal ? " causal" : "", c->shared ? " shared" : "", (gdouble) c->scale);
   q = parity_input (parity, UPI_SHAPE3 (c->n, c->queries, c->width), PARITY_FILL_NORMAL, c->scale);
   k = parity_input (parity, kv, PARITY_FILL_NORMAL, 1);
   v = parity_input (parity, kv, PARITY_FILL_NORMAL, 1);

@@ -138,8 +138,8 @@ launch_attention (const Step *s)
   const UpiTensor *in = s->in;
   gboolean two = s->op->n_inputs == 7;
   UpiCudaAttention a = { .q = upi_cuda_view (&in[0]),
-    .k = upi_cuda_view (&in[1]),
-    .v = upi_cuda_view (&in[2]),
+    .k = item_view (&in[1]),
+    .v = item_view (&in[2]),
     .out = upi_cuda_view (&s->out),
     .heads = s->op->u.attention.heads,
     .causal = s->op->u.attention.causal };

@@ -17,6 +17,13 @@ range_length (const UpiTensor *lengths, const UpiTensor *k, gint n)
   return length;
 }
 
+/* Keys and values of one item serve all. */
+static const gfloat *
+key_token (const UpiTensor *t, gint n, gint row)
+{
+  return upi_ref_token (t, t->shape.dim[0] > 1 ? n : 0, row);
+}
+
 /* One query row and head: softmax over the keys of both ranges, sum of their values. */
 static void
 attend (const gfloat *q, const Range *ranges, guint n_ranges, gint n, gint first, gint width, gdouble *weights, gfloat *out)
@@ -26,7 +33,7 @@ attend (const gfloat *q, const Range *ranges, guint n_ranges, gint n, gint first
 
   for (guint r = 0; r < n_ranges; r++) {
     for (gint j = 0; j < ranges[r].visible; j++) {
-      const gfloat *k = upi_ref_token (ranges[r].k, n, j) + first;
+      const gfloat *k = key_token (ranges[r].k, n, j) + first;
       gdouble dot = 0;
 
       for (gint c = 0; c < width; c++)
@@ -44,7 +51,7 @@ attend (const gfloat *q, const Range *ranges, guint n_ranges, gint n, gint first
     count = 0;
     for (guint r = 0; r < n_ranges; r++) {
       for (gint j = 0; j < ranges[r].visible; j++)
-        mixed += weights[count++] * (gdouble) (upi_ref_token (ranges[r].v, n, j) + first)[c];
+        mixed += weights[count++] * (gdouble) (key_token (ranges[r].v, n, j) + first)[c];
     }
     out[c] = count > 0 ? (gfloat) (mixed / sum) : 0.f; /* a row that sees no key gives zeros */
   }

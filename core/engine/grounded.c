@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * grounded.c: captions that answer to the regions: what the image shows steers the candidates, and ranks them together with their likelihood
+ * and their nearness to the image (models/reference/NETWORK.md, "grounded captions"). */
+#include "core/engine/candidates.h"
+#include "core/engine/engine-private.h"
+#include "core/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TEXT_STEP 4 /* tokens: lengths of text that share a plan */
+
+/* The best region of each of the model's own labels. */
+typedef struct {
+  gfloat score;
+  guint region;
+} Seen;
+
+typedef struct {
+  UpiWorker *worker;
+  UpiTicket *ticket;
+  const UpiGroundingTable *table;
+  Seen *seen;       /* [C] */
+  gdouble *support; /* [needs] L */
+  guint *label_of;  /* [needs] the label of the best score */
+} Ground;
+
+/* One text to rank. */
+typedef struct {
+  const GArray *ids;
+  GArray *mentions; /* UpiMention */
+  UpiCaptionText of;
+} Ranked;
+
+/* ---- what is seen ---------------------------------------------------------------------------------------------------------------- */
+
+/* Of equal scores the first region's. */
+static void
+look (Ground *g, const UpiLabels *labels)
+{
+  g_autofree gfloat *scores = g_new (gfloat, labels->n);
+
+  for (guint i = 0; i < labels->n; i++)
+    g->seen[i].score = -1;
+  for (guint region = 0; region < g->ticket->source->layout->n_regions; region++) {
+    upi_region_scores (g->ticket->source, g->worker->engine->config, labels, region, scores);
+    for (guint i = 0; i < labels->n; i++)
+      if (scores[i] > g->seen[i].score)
+        g->seen[i] = (Seen){ scores[i], region };
+  }
+  for (guint n = 0; n < g->table->needs->len; n++) {
+    const UpiNeed *need = &g_array_index (g->table->needs, UpiNeed, n);
+    guint best = need->labels[0];
+
+    for (guint i = 1; i < need->n_labels; i++) {
+      guint label = need->labels[i];
+
+      if (g->seen[label].score > g->seen[best].score || (g->seen[label].score == g->seen[best].score && label < best))
+        best = label;
+    }
+    g->label_of[n] = best;
+    g->support[n] = upi_grounding_support (g->seen[best].score, g->table->ranking.floor);
+  }
+}
+
+/* ---- ranking --------------------------------------------------------------------------------------------------------------------- */
+
+/* Σ of L over what the words need, each once. */
+static gdouble
+support_of (const Ground *g, const GArray *mentions)
+{
+  g_autofree gboolean *counted = g_new0 (gboolean, MAX (g->table->needs->len, 1));
+  gdouble sum = 0;
+
+  for (guint i = 0; i < mentions->len; i++) {
+    const UpiPhrase *phrase = g_array_index (mentions, UpiMention, i).phrase;
+
+    for (guint k = 0; k < phrase->n_needs; k++) {
+      guint need = phrase->needs[k];
+
+      if (!counted[need])
+        sum += g->support[need];
+      counted[need] = TRUE;
+    }
+  }
+  return sum;
+}
+
+static gboolean
+is_new (const GArray *ranked, const GArray *ids)
+{
+  for (guint i = 0; i < ranked->len; i++) {
+    const GArray *other = g_array_index (ranked, Ranked, i).ids;
+
+    if (other->len == ids->len && (ids->len == 0 || memcmp (other->data, ids->data, ids->len * sizeof (gint32)) == 0))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static void
+clear_ranked (gpointer data)
+{
+  g_clear_pointer (&((Ranked *) data)->mentions, g_array_unref);
+}
+
+/* Of equals the earlier one first. */
+static void
+sort (Ranked *ranked, guint n)
+{
+  for (guint i = 1; i < n; i++) {
+    Ranked moved = ranked[i];
+    guint to = i;
+
+    for (; to > 0 && moved.of.score > ranked[to - 1].of.score; to--)
+      ranked[to] = ranked[to - 1];
+    ranked[to] = moved;
+  }
+}
+
+/* <SPE> of the texts [n, D], normalised, as one batch. */
+static gfloat *
+encode_texts (const Ground *g, const Ranked *ranked, guint n, GError **error)
+{
+  UpiEngine *engine = g->worker->engine;
+  guint width = engine->info.width, longest = 0, batch = MAX (g->table->ranking.encoded, n), tokens;
+  g_autofree gfloat *embeddings = UPI_MEMORY_NEW (gfloat, (gsize) batch * width, "texts of candidates", error);
+  g_autofree gint32 *lengths = g_new (gint32, batch);
+  g_autofree gint32 *ids = NULL;
+  UpiContext *context;
+
+  if (!embeddings)
+    return NULL;
+  for (guint i = 0; i < n; i++)
+    longest = MAX (longest, ranked[i].ids->len + 2);
+  tokens = MIN ((longest + TEXT_STEP - 1) / TEXT_STEP * TEXT_STEP, (guint) upi_config_text_positions (engine->config));
+  ids = g_new0 (gint32, (gsize) batch * tokens);
+  for (guint i = 0; i < batch; i++) { /* what is missing of a full batch is the last text again */
+    const GArray *text = ranked[MIN (i, n - 1)].ids;
+    gint32 *row = ids + (gsize) i * tokens;
+
+    lengths[i] = (gint32) text->len + 2;
+    row[0] = upi_tokenizer_start_id (engine->tokenizer);
+    if (text->len)
+      memcpy (row + 1, text->data, text->len * sizeof (gint32));
+    row[text->len + 1] = upi_tokenizer_end_id (engine->tokenizer);
+  }
+  context = upi_worker_context (g->worker, (UpiPlanKey){ UPI_PLAN_TEXT, batch, tokens, 0 }, error);
+  if (!context)
+    return NULL;
+  upi_context_bind (context, upi_plan_find (context->plan, "ids"), ids);
+  upi_context_bind (context, upi_plan_find (context->plan, "length"), lengths);
+  upi_context_bind (context, upi_plan_find (context->plan, "embedding"), embeddings);
+  return upi_worker_infer (g->worker, context, error) ? g_steal_pointer (&embeddings) : NULL;
+}
+
+/* By likelihood and support, then the first few with what retrieval says of them. */
+static gboolean
+rank (const Ground *g, GArray *ranked, GError **error)
+{
+  const UpiRanking *ranking = &g->table->ranking;
+  Ranked *rows = (Ranked *) (gpointer) ranked->data;
+  const gfloat *spe = upi_encoding_part (g->ticket->source, UPI_PART_SPE);
+  guint n = MIN (ranking->encoded, ranked->len), width = g->worker->engine->info.width;
+  g_autofree gfloat *embeddings = NULL;
+
+  sort (rows, ranked->len);
+  if (ranking->retrieval == 0 || n < 2)
+    return TRUE;
+  if (!upi_caption_may_go_on (g->ticket, error))
+    return FALSE;
+  embeddings = encode_texts (g, rows, n, error);
+  if (!embeddings)
+    return FALSE;
+  for (guint i = 0; i < n; i++) {
+    rows[i].of.cosine = upi_dot (spe, embeddings + (gsize) i * width, width);
+    rows[i].of.score += ranking->retrieval * rows[i].of.cosine;
+  }
+  sort (rows, n);
+  return TRUE;
+}
+
+/* ---- the result ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+add_objects (const Ground *g, const UpiPhrase *phrase, UpiCaptionWord *word)
+{
+  word->n_objects = phrase->n_needs;
+  word->objects = g_new0 (UpiObject, phrase->n_needs);
+  for (guint k = 0; k < phrase->n_needs; k++) {
+    guint label = g->label_of[phrase->needs[k]];
+    UpiObject *object = &word->objects[k];
+
+    object->label = label;
+    object->score = g->seen[label].score;
+    object->region = g->seen[label].region;
+    upi_object_place (object, upi_encoding_part (g->ticket->source, UPI_PART_BOXES) + 4 * (gsize) object->region);
+  }
+}
+
+static void
+finish_text (const Ground *g, const Ranked *ranked, UpiCaptionText *text)
+{
+  const UpiEngine *engine = g->worker->engine;
+  const gint32 *ids = (const gint32 *) (gconstpointer) ranked->ids->data;
+
+  *text = ranked->of;
+  text->text = upi_tokenizer_decode (engine->tokenizer, ids, ranked->ids->len);
+  text->words = g_new0 (UpiCaptionWord, ranked->mentions->len);
+  for (guint i = 0; i < ranked->mentions->len; i++) {
+    const UpiMention *mention = &g_array_index (ranked->mentions, UpiMention, i);
+    UpiCaptionWord *word = &text->words[text->n_words];
+
+    if (!upi_grounding_place (engine->grounding, ids, mention, text->text, &word->first, &word->bytes))
+      continue;
+    add_objects (g, mention->phrase, word);
+    text->n_words++;
+  }
+}
+
+static UpiCaption *
+speak (Ground *g, GError **error)
+{
+  const UpiRanking *ranking = &g->table->ranking;
+  UpiEngine *engine = g->worker->engine;
+  guint n = g->ticket->caption.candidates ? g->ticket->caption.candidates : ranking->candidates;
+  g_autofree gdouble *needs = g_new (gdouble, MAX (g->table->needs->len, 1)), *shown = NULL;
+  g_autoptr (GArray) candidates = NULL, ranked = g_array_new (FALSE, TRUE, sizeof (Ranked));
+  UpiCaption *caption;
+
+  g_array_set_clear_func (ranked, clear_ranked);
+  for (guint i = 0; i < g->table->needs->len; i++)
+    needs[i] = ranking->steering * g->support[i];
+  shown = ranking->steering != 0 ? upi_steering_show (engine->steering, needs) : NULL;
+  candidates = upi_candidates_decode (g->worker, g->ticket, n, shown, error);
+  if (!candidates)
+    return NULL;
+  for (guint k = 0; k < n; k++) {
+    const UpiCandidate *candidate = &g_array_index (candidates, UpiCandidate, k);
+    Ranked row = { .ids = candidate->ids, .of = { .likelihood = candidate->likelihood, .cosine = NAN } };
+
+    if (!is_new (ranked, candidate->ids))
+      continue;
+    row.mentions = upi_grounding_mentions (engine->grounding, (const gint32 *) (gconstpointer) candidate->ids->data, candidate->ids->len);
+    row.of.support = support_of (g, row.mentions);
+    row.of.score = row.of.likelihood + ranking->regions * row.of.support;
+    g_array_append_val (ranked, row);
+  }
+  if (!rank (g, ranked, error))
+    return NULL;
+  caption = upi_caption_new (ranked->len);
+  caption->grounded = TRUE;
+  for (guint i = 0; i < ranked->len; i++)
+    finish_text (g, &g_array_index (ranked, Ranked, i), &caption->texts[i]);
+  return caption;
+}
+
+UpiCaption *
+upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error)
+{
+  const UpiLabels *labels = upi_labels_own (worker, ticket, error);
+  const UpiGroundingTable *table = worker->engine->config->caption.grounding;
+  g_autofree Seen *seen = labels ? g_new (Seen, MAX (labels->n, 1)) : NULL;
+  g_autofree gdouble *support = g_new (gdouble, MAX (table->needs->len, 1));
+  g_autofree guint *label_of = g_new (guint, MAX (table->needs->len, 1));
+  Ground ground = { worker, ticket, table, seen, support, label_of };
+
+  if (!labels)
+    return NULL;
+  look (&ground, labels);
+  return speak (&ground, error);
+}
