@@ -173,7 +173,8 @@ gst_upi_caption_pad_queue (GstUpiCaptionPad *pad, GstMiniObject *item)
   } else if (!gst_pad_is_linked (GST_PAD (pad))) {
     queue_for_later (pad, item);
   } else {
-    if (g_queue_get_length (&pad->items) >= MAX_ITEMS)
+    /* Events are few, and make no caption go: nobody would be told of one that went for an EOS. */
+    if (g_queue_get_length (&pad->items) >= MAX_ITEMS && (GST_IS_BUFFER (item) || GST_EVENT_TYPE (item) == GST_EVENT_GAP))
       drop_oldest (pad);
     g_queue_push_tail (&pad->items, item);
     g_cond_broadcast (&pad->cond);

@@ -70,6 +70,7 @@ class Options:
     sizes: tuple[float, float]
     balanced: bool
     frozen: int
+    backbone_rate: float
     start: Path | None
     fresh_decoder: bool
     decoder: Path | None
@@ -117,7 +118,7 @@ class Run:
                 install(self.trainee.imagenet.backbone, options.cache.parent)
         if options.stage != "joint":
             keep_half(self.trainee, options.stage in STORED)
-        self.optimizer = BalancedAdamW(groups(self.trainee), balanced=options.balanced)
+        self.optimizer = BalancedAdamW(groups(self.trainee, options.backbone_rate), balanced=options.balanced)
         self.average = Average(self.trainee, options.average)
         seed = options.seed * 1000 + rank()
         if options.stage in STORED:
@@ -330,13 +331,13 @@ def keep_half(trainee: Trainee, decoder: bool) -> None:
             p.requires_grad_(False)
 
 
-def groups(trainee: Trainee) -> list[Group]:
-    """The backbone at a quarter of the rate, class evidence at a tenth; matrices decay, but those of the evidence, vectors do not."""
-    out = {(scale, decay): Group([], scale, decay) for scale in (0.1, 0.25, 1.0) for decay in (0.0, 0.05)}
+def groups(trainee: Trainee, backbone: float) -> list[Group]:
+    """The backbone at its share of the rate, class evidence at a tenth; matrices decay, but those of the evidence, vectors do not."""
+    out = {(scale, decay): Group([], scale, decay) for scale in (0.1, backbone, 1.0) for decay in (0.0, 0.05)}
     for name, p in trainee.named_parameters():
         if p.requires_grad:
             evidence = name.startswith("model.evidence.")
-            scale = 0.25 if name.startswith("model.backbone.") else 0.1 if evidence else 1.0
+            scale = backbone if name.startswith("model.backbone.") else 0.1 if evidence else 1.0
             out[scale, 0.05 if p.dim() > 1 and not evidence else 0.0].parameters.append(p)
     return [g for g in out.values() if g.parameters]
 
@@ -369,6 +370,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=float, nargs=2, default=(0.6, 0.85), help="progress of the middle and full sizes")
     parser.add_argument("--plain", dest="balanced", action="store_false", help="AdamW without gradient normalization")
     parser.add_argument("--frozen", type=int, default=6, help="backbone blocks that stay fixed, with the stem; 99: the whole backbone")
+    parser.add_argument("--backbone-rate", type=float, default=0.25, help="the backbone's share of --lr")
     parser.add_argument("--start", type=Path, help="exported model (directory) or checkpoint whose weights the run starts from")
     parser.add_argument("--fresh-decoder", action="store_true", help="take only the region part from --start")
     parser.add_argument(

@@ -215,7 +215,7 @@ test_ranking (void)
     };
     g_autoptr (UpiDetections) detections = upi_engine_detect (engine, encoding, labels, &all, NULL);
     g_autoptr (UpiCaption) said = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
-    g_autofree gfloat *spe = g_new (gfloat, upi_engine_info (engine)->width), *embedding = g_new (gfloat, upi_engine_info (engine)->width);
+    g_autofree gfloat *spe = g_new (gfloat, upi_engine_info (engine)->width);
 
     g_assert_true (upi_engine_embed (engine, encoding, spe, NULL));
     for (guint i = 0; i < said->n_texts; i++) {

@@ -100,7 +100,9 @@ test_batches (void)
   labels->n = 700;
   labels->names = names;
   labels->width = engine->info.width;
-  g_autofree gfloat *embeddings = labels->embeddings = g_new0 (gfloat, (gsize) 700 * labels->width);
+  g_autofree gfloat *embeddings = g_new0 (gfloat, (gsize) 700 * labels->width);
+
+  labels->embeddings = embeddings;
   UpiTexts *texts = upi_texts_new (engine, labels, NULL);
   g_assert_nonnull (texts);
   while (!upi_texts_prepare (engine, texts, labels))

@@ -42,9 +42,10 @@ test_alone (gconstpointer latest)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 8, AN_HOUR, NULL);
   g_autoptr (UpiStream) stream = upi_stream_new (engine);
-  g_autoptr (UpiStream) silent = upi_stream_new (engine); /* has never sent anything */
+  g_autoptr (UpiStream) silent = upi_stream_new (engine);
   UpiTicket *tickets[5];
 
+  g_assert_nonnull (silent); /* has never sent anything */
   finish (encode (stream, GPOINTER_TO_INT (latest)));
   upi_engine_hold (engine);
   for (guint i = 0; i < G_N_ELEMENTS (tickets); i++)
