@@ -178,6 +178,20 @@ typedef struct {
   guint width_shift, height_shift;
 } UpiComponent;
 
+/**
+ * UpiOrientation: how a picture is turned to be upright; the values of GStreamer's GstVideoOrientationMethod.
+ */
+typedef enum {
+  UPI_ORIENTATION_IDENTITY,
+  UPI_ORIENTATION_90R, /* clockwise */
+  UPI_ORIENTATION_180,
+  UPI_ORIENTATION_90L,
+  UPI_ORIENTATION_HORIZ, /* left and right change places */
+  UPI_ORIENTATION_VERT,
+  UPI_ORIENTATION_UL_LR, /* mirrored along the diagonal from upper left to lower right */
+  UPI_ORIENTATION_UR_LL
+} UpiOrientation;
+
 /* Fills @rgb (@width × @height, 3 bytes a pixel, @stride bytes a row). From a worker thread. */
 typedef gboolean (*UpiImageRead) (gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error);
 
@@ -199,6 +213,7 @@ typedef gboolean (*UpiImagePrepare) (UpiImage *image, GError **error);
  *   such a picture becomes one of 8 bits
  * @shift: unused bits below them
  * @prepare: (nullable): called once, before the pixels are read
+ * @orientation: the network sees the picture turned like this; boxes and masks lie on the image as it is
  */
 struct _UpiImage {
   gsize size;
@@ -216,6 +231,7 @@ struct _UpiImage {
   UpiComponent components[3];
   guint depth, shift;
   UpiImagePrepare prepare;
+  UpiOrientation orientation;
 };
 
 /**

@@ -35,12 +35,15 @@ gst_upi_encoder_reset_stream (GstUpiEncoder *self)
   gst_upi_stream_time_reset (&self->time);
   self->until_next = 0;
   self->plain_layout = FALSE;
-  self->decided_serial = 0;
+  self->decided_serial = self->turned_serial = 0;
+  self->tags = (GstUpiOrientationTags){ 0 };
+  self->told_turner = FALSE;
+  self->turned = UPI_ORIENTATION_IDENTITY;
   GST_OBJECT_LOCK (self);
   self->qos_earliest = GST_CLOCK_TIME_NONE;
   self->latency = 0;
   self->warned_input = self->warned_failed = FALSE;
-  self->policy_serial = 1;
+  self->policy_serial = self->orientation_serial = 1;
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -77,6 +80,48 @@ decide_policy (GstUpiEncoder *self, GstUpiPolicy policy)
     set_latency (self, 0);
 }
 
+/* The network's input: as it is set, or by the display aspect of the turned picture. */
+static void
+choose_size (GstUpiEncoder *self)
+{
+  GST_OBJECT_LOCK (self);
+  self->width = self->fixed_width;
+  self->height = self->fixed_height;
+  UpiEngine *engine = self->engine != NULL ? upi_engine_ref (self->engine) : NULL;
+  GST_OBJECT_UNLOCK (self);
+  if (engine != NULL && self->width == 0) {
+    gboolean transposed = self->turned == UPI_ORIENTATION_90R || self->turned == UPI_ORIENTATION_90L
+        || self->turned == UPI_ORIENTATION_UL_LR || self->turned == UPI_ORIENTATION_UR_LL;
+    guint64 width = (guint64) GST_VIDEO_INFO_WIDTH (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_N (&self->info), 1);
+    guint64 height = (guint64) GST_VIDEO_INFO_HEIGHT (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_D (&self->info), 1);
+    while (MAX (width, height) > 1 << 20) { /* only the ratio counts */
+      width = MAX (width / 2, 1);
+      height = MAX (height / 2, 1);
+    }
+    upi_engine_nearest_size (
+        engine, (guint) (transposed ? height : width), (guint) (transposed ? width : height), &self->width, &self->height);
+  }
+  g_clear_pointer (&engine, upi_engine_unref);
+}
+
+/* After tags, caps and the property have changed. Who stands upstream is known once frames come. */
+static void
+decide_orientation (GstUpiEncoder *self, GstUpiOrientation setting)
+{
+  g_autofree gchar *turner = NULL;
+
+  self->turned = gst_upi_orientation_decide (setting, &self->tags, self->sinkpad, &turner);
+  choose_size (self);
+  if (turner != NULL && !self->told_turner)
+    GST_ELEMENT_INFO (self, STREAM, FORMAT,
+        ("The image-orientation tag is ignored, since \"%s\" upstream has turned the picture by it: set orientation to turn it all the "
+         "same.",
+            turner),
+        ("orientation=auto"));
+  self->told_turner = turner != NULL;
+  GST_INFO_OBJECT (self, "orientation %d, the network sees %u×%u", self->turned, self->width, self->height);
+}
+
 static gboolean
 is_late (const GstUpiFrameTime *frame, GstClockTime earliest)
 {
@@ -96,6 +141,7 @@ request_encoding (GstUpiEncoder *self, UpiStream *stream, GstBuffer *buffer, GEr
     gst_upi_stats_count (self->stats, GST_UPI_COUNT_FAILED);
     return NULL;
   }
+  image.orientation = self->turned;
   return gst_upi_frames_request (self->frames, stream, &image, self->width, self->height, GST_BUFFER_PTS (buffer), self->latest);
 }
 
@@ -120,13 +166,18 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   GST_OBJECT_LOCK (self);
   guint interval = self->interval;
   GstUpiPolicy policy = self->policy;
-  guint serial = self->policy_serial;
+  guint serial = self->policy_serial, orientation_serial = self->orientation_serial;
+  GstUpiOrientation orientation = self->orientation;
   GstClockTime earliest = self->qos_earliest;
   UpiStream *stream = self->stream;
   GST_OBJECT_UNLOCK (self);
   if (self->decided_serial != serial) {
     decide_policy (self, policy);
     self->decided_serial = serial;
+  }
+  if (self->turned_serial != orientation_serial) {
+    decide_orientation (self, orientation);
+    self->turned_serial = orientation_serial;
   }
 
   GstFlowReturn ret = gst_upi_frames_wait_room (self->frames, gst_upi_encoder_frame_limit (self));
@@ -178,24 +229,12 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
   self->cuda_caps = gst_upi_cuda_caps_are_cuda (caps);
 
   GST_OBJECT_LOCK (self);
-  self->width = self->fixed_width;
-  self->height = self->fixed_height;
-  UpiEngine *engine = self->engine != NULL ? upi_engine_ref (self->engine) : NULL;
+  gboolean has_engine = self->engine != NULL;
   GST_OBJECT_UNLOCK (self);
-  if (engine == NULL)
-    return FALSE;
-  if (self->width == 0) {
-    guint64 width = (guint64) GST_VIDEO_INFO_WIDTH (&info) * (guint64) MAX (GST_VIDEO_INFO_PAR_N (&info), 1);
-    guint64 height = (guint64) GST_VIDEO_INFO_HEIGHT (&info) * (guint64) MAX (GST_VIDEO_INFO_PAR_D (&info), 1);
-    while (MAX (width, height) > 1 << 20) { /* only the ratio counts */
-      width = MAX (width / 2, 1);
-      height = MAX (height / 2, 1);
-    }
-    upi_engine_nearest_size (engine, (guint) width, (guint) height, &self->width, &self->height);
-  }
+  choose_size (self);
+  self->turned_serial = 0; /* with the caps upstream may have changed */
   GST_INFO_OBJECT (self, "%" GST_PTR_FORMAT " is read at %u×%u", caps, self->width, self->height);
-  upi_engine_unref (engine);
-  return TRUE;
+  return has_engine;
 }
 
 static void task_loop (gpointer user_data);
@@ -273,6 +312,8 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   }
   if (gst_upi_stream_time_take_event (&self->time, event))
     begin_generation (self);
+  if (gst_upi_orientation_tags_take_event (&self->tags, event))
+    self->turned_serial = 0;
   if (GST_EVENT_IS_SERIALIZED (event))
     return gst_upi_frames_push_event (self->frames, event);
   return gst_pad_push_event (self->srcpad, event) ? GST_FLOW_OK : GST_FLOW_ERROR;

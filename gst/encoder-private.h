@@ -8,6 +8,7 @@
 #include "gst/encoder-cuda.h"
 #include "gst/encoder-frames.h"
 #include "gst/encoder-image.h"
+#include "gst/encoder-orientation.h"
 #include "gst/encoder-stats.h"
 #include "gst/encoding-life.h"
 #include "gst/stream-time.h"
@@ -35,7 +36,9 @@ struct _GstUpiEncoder {
   guint threads, threads_per_frame, batch_size, interval, max_in_flight;
   guint64 batch_timeout;
   GstUpiPolicy policy;
-  guint policy_serial; /* counts changes of the policy: it is decided anew at the next frame */
+  GstUpiOrientation orientation;
+  guint orientation_serial; /* counts its changes, like the next one */
+  guint policy_serial;      /* counts changes of the policy: it is decided anew at the next frame */
 
   /* From READY→PAUSED to PAUSED→READY; object lock. */
   gboolean opened; /* set before the engine is opened: settings are fixed from then on */
@@ -52,6 +55,10 @@ struct _GstUpiEncoder {
   GstUpiReader *reader; /* NULL before caps */
   GstVideoInfo info;
   guint width, height; /* the network's input */
+  GstUpiOrientationTags tags;
+  UpiOrientation turned; /* how the network sees the picture */
+  guint turned_serial;   /* of the orientation that this was decided by; 0: it is to be decided anew */
+  gboolean told_turner;  /* that the tag is ignored */
   GstUpiStreamTime time;
   guint until_next; /* frames until the next one is encoded */
   gboolean latest;

@@ -19,6 +19,10 @@
  * gst-launch-1.0 v4l2src ! videoconvert ! upiencoder ! upidetect ! upioverlay ! videoconvert ! autovideosink
  * ]|
  *
+ * A phone's clip that was filmed upright is stored on its side, with an image-orientation tag: the network sees it turned, the frames leave as
+ * they came, and what was found lies on them. Whoever wants to see upright frames turns them before: `videoflip video-direction=auto ! upiencoder`;
+ * the tag is ignored then.
+ *
  * Elements of equal `model`, `device` and `model-instance-id` share one copy of the weights and one set of workers, in any number of
  * pipelines of a process.
  *
@@ -52,6 +56,7 @@ enum {
   PROP_THREADS,
   PROP_THREADS_PER_FRAME,
   PROP_INPUT_SIZE,
+  PROP_ORIENTATION,
   PROP_MAX_IN_FLIGHT,
   PROP_STATS,
   PROP_DEVICE_IN_USE,
@@ -325,6 +330,10 @@ gst_upi_encoder_set_property (GObject *object, guint id, const GValue *value, GP
     self->policy = g_value_get_enum (value);
     self->policy_serial++;
     break;
+  case PROP_ORIENTATION:
+    self->orientation = g_value_get_enum (value);
+    self->orientation_serial++;
+    break;
   case PROP_MAX_IN_FLIGHT:
     self->max_in_flight = g_value_get_uint (value);
     break;
@@ -382,6 +391,9 @@ gst_upi_encoder_get_property (GObject *object, guint id, GValue *value, GParamSp
     break;
   case PROP_POLICY:
     g_value_set_enum (value, self->policy);
+    break;
+  case PROP_ORIENTATION:
+    g_value_set_enum (value, self->orientation);
     break;
   case PROP_MAX_IN_FLIGHT:
     g_value_set_uint (value, self->max_in_flight);
@@ -462,6 +474,14 @@ install_properties (GObjectClass *object_class)
           "Size at which the network sees a frame: auto (of the ordinary ones it was trained for, the one nearest to the frame's display "
           "aspect) or any of them as WxH, pixels; a larger one finds smaller objects (default: auto)",
           "auto", fixed));
+  g_object_class_install_property (object_class, PROP_ORIENTATION,
+      g_param_spec_enum ("orientation", "Orientation",
+          "How the picture is turned before the network sees it; frames leave as they are, with boxes and masks that lie on them: auto "
+          "(the "
+          "image-orientation tag, unless a videoflip with automatic direction stands upstream), none, or a direction as of videoflip "
+          "(default: "
+          "auto)",
+          GST_TYPE_UPI_ORIENTATION, GST_UPI_ORIENTATION_AUTO, live));
   g_object_class_install_property (object_class, PROP_MAX_IN_FLIGHT,
       g_param_spec_uint ("max-in-flight", "Maximum in flight",
           "Frames that may be inside the element, frames (default: 0 = workers × batch-size + 2)", 0, 1024, 0, live));
@@ -490,6 +510,7 @@ gst_upi_encoder_class_init (GstUpiEncoderClass *klass)
   element_class->set_context = gst_upi_encoder_set_context;
   install_properties (object_class);
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_POLICY, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_UPI_ORIENTATION, 0);
   g_autoptr (GstCaps) caps = gst_upi_cuda_add_caps (gst_caps_from_string (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
   gst_element_class_add_pad_template (element_class, gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
   gst_element_class_add_pad_template (element_class, gst_pad_template_new ("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps));

@@ -142,6 +142,15 @@ describe_analysis (const Options *options)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
+/* Frames that a phone stored on their side are turned, so that words and boxes on them are upright. */
+static const gchar *
+upright (void)
+{
+  g_autoptr (GstElementFactory) videoflip = gst_element_factory_find ("videoflip");
+
+  return videoflip != NULL ? "! videoflip video-direction=auto " : "";
+}
+
 static gchar *
 describe_file (const Options *options, const gchar *uri)
 {
@@ -153,11 +162,11 @@ describe_file (const Options *options, const gchar *uri)
 
   return g_strdup_printf (
       "uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\" ! queue name=decoded max-size-buffers=8 "
-      "! videoconvert name=to-raw ! %s text-time=running ! upijson name=json location=%s ! upioverlay name=overlay ! queue name=encode "
+      "! videoconvert name=to-raw %s! %s text-time=running ! upijson name=json location=%s ! upioverlay name=overlay ! queue name=encode "
       "max-size-buffers=8 "
       "! videoconvert ! %s ! matroskamux name=mux ! filesink location=%s   caption.text ! tee name=text ! queue ! webvttenc "
       "! filesink location=%s   text. ! queue ! mux.",
-      uri, analysis, json,
+      uri, upright (), analysis, json,
       x264 ? "x264enc speed-preset=veryfast pass=qual quantizer=23 ! h264parse" : "vp8enc deadline=1 cpu-used=8 end-usage=cq cq-level=20",
       video, captions);
 }
@@ -170,9 +179,9 @@ describe_live (const Options *options, const gchar *uri)
       ? g_strdup_printf ("v4l2src name=source device=\"%s\" ! decodebin", options->camera)
       : g_strdup_printf ("uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\"", uri);
 
-  return g_strdup_printf (
-      "%s ! queue name=decoded max-size-buffers=2 ! videoconvert name=to-raw ! %s ! upioverlay name=overlay ! videoconvert ! autovideosink",
-      source, analysis);
+  return g_strdup_printf ("%s ! queue name=decoded max-size-buffers=2 ! videoconvert name=to-raw %s! %s ! upioverlay name=overlay ! "
+                          "videoconvert ! autovideosink",
+      source, upright (), analysis);
 }
 
 /* Frames and objects of the file that upijson wrote. */

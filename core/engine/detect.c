@@ -1,6 +1,7 @@
 /* Scoring an encoding against labels, in the caller's thread: detection and segmentation (regions), classification and retrieval (<SPE>).
  * Arithmetic: models/reference/NETWORK.md, "task heads". */
 #include "core/engine/engine-private.h"
+#include "core/engine/orientation.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -144,6 +145,17 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
   return objects;
 }
 
+gboolean
+upi_object_turn_back (UpiObject *object, UpiOrientation orientation, GError **error)
+{
+  gboolean has_mask = object->mask != NULL;
+
+  upi_orientation_turn_back (orientation, &object->x, &object->y, &object->width, &object->height);
+  if (has_mask)
+    object->mask = upi_orientation_turn_mask_back (orientation, object->mask, error);
+  return !has_mask || object->mask != NULL;
+}
+
 UpiDetections *
 upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *asked, GError **error)
 {
@@ -182,6 +194,9 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
     if (!object->mask)
       return NULL;
   }
+  for (guint i = 0; i < kept; i++)
+    if (!upi_object_turn_back (&detections->objects[i], encoding->orientation, error))
+      return NULL;
   return g_steal_pointer (&detections);
 }
 

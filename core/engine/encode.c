@@ -1,6 +1,7 @@
 /* The border where a frame's description is checked before it is queued. */
 #include "core/engine/engine-private.h"
 #include "core/engine/image.h"
+#include "core/engine/orientation.h"
 
 static gboolean
 check_size (guint width, guint height, GError **error)
@@ -21,10 +22,13 @@ upi_encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint 
   UpiImage image;
   gboolean is_known = upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
 
-  if (width == 0 && height == 0)
-    upi_engine_nearest_size (engine, image.width, image.height, &width, &height);
-  if (!is_known || !upi_image_check (&image, engine->info.device, engine->backend->memory != NULL, error)
-      || !check_size (width, height, error)) {
+  is_known = is_known && upi_image_check (&image, engine->info.device, engine->backend->memory != NULL, error);
+  if (is_known && width == 0 && height == 0) {
+    gboolean transposed = upi_orientation_is_transposed (image.orientation);
+
+    upi_engine_nearest_size (engine, transposed ? image.height : image.width, transposed ? image.width : image.height, &width, &height);
+  }
+  if (!is_known || !check_size (width, height, error)) {
     if (image.release)
       image.release (image.user_data);
     return NULL;

@@ -266,6 +266,7 @@ struct _UpiEncoding {
   gboolean is_fetched;
   guint64 pts;
   guint source_width, source_height;
+  UpiOrientation orientation; /* of the network's input, from the source */
 };
 
 /* owner: (transfer none) (nullable) */
@@ -402,6 +403,8 @@ UpiCaption *upi_caption_new (guint n_texts);
 void upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);
 /* The box (cx, cy, w, h) of a region, cut at the frame. */
 void upi_object_place (UpiObject *object, const gfloat *box);
+/* The box and the mask, if it has one, that the network found in the turned picture lie on the frame as it is. */
+gboolean upi_object_turn_back (UpiObject *object, UpiOrientation orientation, GError **error);
 gfloat upi_dot (const gfloat *a, const gfloat *b, guint n);
 UpiMask *upi_mask_cut (UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error);
 gboolean upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error);

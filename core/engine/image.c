@@ -146,6 +146,10 @@ upi_image_check (const UpiImage *image, const gchar *device, gboolean device_mem
         error, UPI_ERROR, UPI_ERROR_ARGUMENT, "an engine on %s cannot read an image of format %d in a GPU's memory", device, image->format);
     return FALSE;
   }
+  if ((guint) image->orientation > UPI_ORIENTATION_UR_LL) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "orientation %d is not known", image->orientation);
+    return FALSE;
+  }
   if (!(image->kr >= 0 && image->kb >= 0 && image->kr + image->kb < 1)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the YUV matrix has kr %g and kb %g, expected 0 or more and less than 1 together",
         (gdouble) image->kr, (gdouble) image->kb);

@@ -6,6 +6,7 @@
 
 #include "core/engine/filters.h"
 #include "core/engine/image.h"
+#include "core/engine/orientation.h"
 #include "core/engine/kernels/scale.h"
 #include "core/memory.h"
 #include "core/processor.h"
@@ -27,6 +28,7 @@ struct _UpiScaler {
   Row sums[3];              /* vertical sums of a plane's row */
   Row picked;               /* of them, one component's */
   Row scaled[3];            /* the components at the network's width */
+  Row turned;               /* pixels of a row that lies otherwise in the input */
   guint8 *rgb;              /* UPI_PIXELS_READ */
   gsize rgb_bytes;
 };
@@ -68,6 +70,7 @@ upi_scaler_free (UpiScaler *scaler)
     free (scaler->scaled[i].data);
   }
   free (scaler->picked.data);
+  free (scaler->turned.data);
   g_free (scaler->rgb);
   g_free (scaler);
 }
@@ -127,6 +130,7 @@ frame_plane (const UpiPixels *pixels, const UpiFrame *frame, guint c)
   return frame->n_planes;
 }
 
+/* width × height: of the picture as it is. */
 static gboolean
 describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3], UpiFrame *frame,
     GError **error)
@@ -145,6 +149,7 @@ describe (UpiScaler *scaler, const UpiImage *image, guint width, guint height, c
     frame->bias[i] = scaler->bias[i] = -mean[i] / std[i];
   }
   matrix_of (image, &pixels, frame->matrix);
+  upi_orientation_steps (image->orientation, width, height, &frame->origin, &frame->step_x, &frame->step_y);
   for (guint c = 0; c < pixels.n_components; c++) {
     const UpiComponent *component = &pixels.components[c];
     guint n = upi_component_samples (image->width, component->width_shift), i = frame_plane (&pixels, frame, c);
@@ -258,7 +263,25 @@ reserve_rows (UpiScaler *scaler, const UpiFrame *frame, GError **error)
   for (guint c = 0; c < 3; c++)
     if (!grow (&scaler->scaled[c], frame->components[0].across->n_out, error))
       return FALSE;
-  return TRUE;
+  return grow (&scaler->turned, 3 * (gsize) frame->components[0].across->n_out, error);
+}
+
+/* Where row y of the picture is to be made: in the input, or apart if its pixels do not lie beside each other there. */
+static gfloat *
+row_at (UpiScaler *scaler, const UpiFrame *frame, gfloat *out, guint y)
+{
+  return frame->step_x == 1 ? out + 3 * (frame->origin + (gssize) y * frame->step_y) : scaler->turned.data;
+}
+
+static void
+put_row (const gfloat *row, const UpiFrame *frame, gfloat *out, guint y, guint width)
+{
+  gfloat *to = out + 3 * (frame->origin + (gssize) y * frame->step_y);
+
+  if (frame->step_x == 1)
+    return;
+  for (guint x = 0; x < width; x++, row += 3, to += 3 * frame->step_x)
+    memcpy (to, row, 3 * sizeof (gfloat));
 }
 
 static gboolean
@@ -269,13 +292,16 @@ convert (UpiScaler *scaler, const UpiFrame *frame, gfloat *out, GError **error)
 
   if (!reserve_rows (scaler, frame, error))
     return FALSE;
-  for (guint y = 0; y < height; y++, out += (gsize) 3 * width) {
+  for (guint y = 0; y < height; y++) {
+    gfloat *row = row_at (scaler, frame, out, y);
+
     for (guint i = 0; i < frame->n_planes; i++)
       vertical (scaler, frame, i, y);
     if (packed)
-      convert_packed (scaler, frame, out);
+      convert_packed (scaler, frame, row);
     else
-      convert_components (scaler, frame, out);
+      convert_components (scaler, frame, row);
+    put_row (row, frame, out, y, width);
   }
   return TRUE;
 }
@@ -305,18 +331,25 @@ gboolean
 upi_scaler_describe (UpiScaler *scaler, UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
     UpiFrame *frame, GError **error)
 {
+  gboolean transposed = upi_orientation_is_transposed (image->orientation);
+  guint across = transposed ? height : width, down = transposed ? width : height; /* of the picture as it is */
   UpiImage scaled = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = width, .height = height, .strides = { 3 * (gssize) width }
+    .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = across,
+    .height = down,
+    .strides = { 3 * (gssize) across },
+    .orientation = image->orientation,
   };
 
   if (!upi_image_prepare (image, error))
     return FALSE;
   if (image->format != UPI_PIXELS_READ)
-    return describe (scaler, image, width, height, mean, std, frame, error);
-  if (!read_scaled (scaler, image, width, height, error))
+    return describe (scaler, image, across, down, mean, std, frame, error);
+  if (!read_scaled (scaler, image, across, down, error))
     return FALSE;
   scaled.planes[0] = scaler->rgb;
-  return describe (scaler, &scaled, width, height, mean, std, frame, error); /* filters of one tap */
+  return describe (scaler, &scaled, across, down, mean, std, frame, error); /* filters of one tap */
 }
 
 gboolean
@@ -327,7 +360,7 @@ upi_scaler_convert (
 
   if (!upi_scaler_describe (scaler, image, width, height, mean, std, &frame, error))
     return FALSE;
-  if (image->format != UPI_PIXELS_READ)
+  if (image->format != UPI_PIXELS_READ || image->orientation != UPI_ORIENTATION_IDENTITY)
     return convert (scaler, &frame, out, error);
   scaler->kernels->normalise (scaler->rgb, scaler->scale, scaler->bias, out, width * height);
   return TRUE;

@@ -14,7 +14,7 @@ UpiScaler *upi_scaler_new (void);
 void upi_scaler_free (UpiScaler *scaler);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiScaler, upi_scaler_free)
 
-/* out: [height, width, 3] RGB, (x/255 - mean) / std. The image was checked by upi_engine_encode(); one that makes its pixels late does it here,
+/* out: [height, width, 3] RGB, (x/255 - mean) / std, of the picture turned by its orientation. The image was checked by upi_engine_encode(); one that makes its pixels late does it here,
  * once. UPI_ERROR_INPUT where that failed, or where it is read by its own function and that failed; UPI_ERROR_MEMORY. */
 gboolean upi_scaler_convert (
     UpiScaler *scaler, UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3], gfloat *out, GError **error);

@@ -163,6 +163,7 @@ encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError 
   if (!encoding)
     return NULL;
   encoding->pts = ticket->pts;
+  encoding->orientation = ticket->image.orientation;
   encoding->source_width = ticket->image.width;
   encoding->source_height = ticket->image.height;
   return encoding;

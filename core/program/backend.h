@@ -48,7 +48,8 @@ typedef struct {
   } components[3];
   gfloat matrix[3][4]; /* [R,G,B] ← [component or 1] */
   gfloat scale[3], bias[3];
-  gboolean on_device; /* the planes are in the device's memory, and stay as they are until the next run has ended */
+  gssize origin, step_x, step_y; /* pixel (x, y) of the scaled picture is number origin + x·step_x + y·step_y of the input */
+  gboolean on_device;            /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;
 
 /* Values that stay where the backend computes (upi_program_keep): their memory is the backend's, float32, no business of the host. For

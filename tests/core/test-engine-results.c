@@ -27,6 +27,90 @@ expected_score (const UpiEncoding *encoding, const UpiLabels *labels, guint regi
   return pow (1 / (1 + exp (-p)), 0.75) * pow (1 / (1 + exp (-foreground)), 0.25);
 }
 
+static UpiDetections *
+detect_turned (
+    UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint w, guint h, UpiOrientation orientation, guint in_w, guint in_h)
+{
+  const UpiDetectOptions options = { .size = sizeof (UpiDetectOptions), .iou_threshold = 0.5f, .max_objects = 100, .masks = TRUE };
+  const UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = w,
+    .height = h,
+    .planes = { pixels },
+    .strides = { 3 * w },
+    .orientation = orientation };
+  UpiTicket *ticket = upi_engine_encode (engine, &image, in_w, in_h, 0, NULL, NULL, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_take_encoding (ticket);
+  UpiDetections *found = upi_engine_detect (engine, encoding, labels, &options, NULL);
+  guint source_w, source_h;
+
+  g_assert_nonnull (found);
+  g_assert_cmpuint (found->n_objects, >, 3);
+  upi_encoding_source_size (encoding, &source_w, &source_h);
+  g_assert_cmpuint (source_w, ==, w);
+  g_assert_cmpuint (source_h, ==, h);
+  return found;
+}
+
+/* The network sees the turned picture, boxes and masks lie on the picture as it is: what is found in a picture turned beforehand, turned back. */
+static void
+test_orientations (void)
+{
+  const guint w = 48, h = 32;
+  guint8 pixels[48 * 32 * 3], turned[48 * 32 * 3];
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,person");
+
+  for (guint i = 0; i < sizeof pixels; i++)
+    pixels[i] = (i * 5 + i / 144 * 21) % 251;
+  for (guint o = UPI_ORIENTATION_IDENTITY; o <= UPI_ORIENTATION_UR_LL; o++) {
+    gboolean transposed = o == UPI_ORIENTATION_90R || o == UPI_ORIENTATION_90L || o >= UPI_ORIENTATION_UL_LR;
+    guint across = transposed ? h : w, in_w = transposed ? 64 : 96, in_h = transposed ? 96 : 64;
+
+    for (guint y = 0; y < h; y++)
+      for (guint x = 0; x < w; x++) {
+        const guint places[][2] = { { x, y }, { h - 1 - y, x }, { w - 1 - x, h - 1 - y }, { y, w - 1 - x }, { w - 1 - x, y },
+          { x, h - 1 - y }, { y, x }, { h - 1 - y, w - 1 - x } };
+        memcpy (turned + 3 * (places[o][1] * across + places[o][0]), pixels + 3 * (y * w + x), 3);
+      }
+    g_autoptr (UpiDetections) found = detect_turned (engine, labels, pixels, w, h, o, in_w, in_h);
+    g_autoptr (UpiDetections) upright =
+        detect_turned (engine, labels, turned, across, transposed ? w : h, UPI_ORIENTATION_IDENTITY, in_w, in_h);
+    g_assert_cmpuint (found->n_objects, ==, upright->n_objects);
+    for (guint i = 0; i < found->n_objects; i++) {
+      const UpiObject *f = &found->objects[i], *u = &upright->objects[i];
+      gfloat l = u->x, t = u->y, r = 1 - u->x - u->width, b = 1 - u->y - u->height;
+      const gfloat corners[][2] = { { l, t }, { t, r }, { r, b }, { b, l }, { r, t }, { l, b }, { t, l }, { b, r } };
+      UpiMask *mask = f->mask, *other = u->mask;
+
+      g_assert_cmpfloat_with_epsilon (f->score, u->score, 1e-4);
+      g_assert_cmpfloat_with_epsilon (f->x, corners[o][0], 1e-4);
+      g_assert_cmpfloat_with_epsilon (f->y, corners[o][1], 1e-4);
+      g_assert_cmpfloat_with_epsilon (f->width, transposed ? u->height : u->width, 1e-4);
+      g_assert_cmpfloat_with_epsilon (f->height, transposed ? u->width : u->height, 1e-4);
+      g_assert_cmpuint (mask->columns, ==, transposed ? other->rows : other->columns);
+      g_assert_cmpuint (mask->rows, ==, transposed ? other->columns : other->rows);
+      g_assert_true (mask->x >= 0 && mask->x <= f->x + 1e-4f && mask->x + mask->width >= f->x + f->width - 1e-4f);
+      g_assert_true (mask->y >= 0 && mask->y <= f->y + 1e-4f && mask->y + mask->height >= f->y + f->height - 1e-4f);
+      for (guint y = 0; y < mask->rows; y++)
+        for (guint x = 0; x < mask->columns; x++) {
+          guint mw = mask->columns, mh = mask->rows;
+          const guint places[][2] = { { x, y }, { mh - 1 - y, x }, { mw - 1 - x, mh - 1 - y }, { y, mw - 1 - x }, { mw - 1 - x, y },
+            { x, mh - 1 - y }, { y, x }, { mh - 1 - y, mw - 1 - x } };
+          gint off = mask->data[y * mw + x] - other->data[places[o][1] * other->columns + places[o][0]];
+
+          g_assert_cmpint (ABS (off), <=, 1);
+        }
+    }
+  }
+  /* "0 × 0" is the size nearest to the turned picture's aspect. */
+  g_autoptr (UpiDetections) automatic = detect_turned (engine, labels, pixels, w, h, UPI_ORIENTATION_90R, 0, 0);
+  g_autoptr (UpiDetections) fixed = detect_turned (engine, labels, pixels, w, h, UPI_ORIENTATION_90R, 64, 96);
+  g_assert_cmpuint (automatic->n_objects, ==, fixed->n_objects);
+  for (guint i = 0; i < fixed->n_objects; i++)
+    g_assert_cmpfloat (automatic->objects[i].score, ==, fixed->objects[i].score);
+}
+
 static void
 test_all_pairs (void)
 {
@@ -477,6 +561,7 @@ main (int argc, char *argv[])
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/all-pairs", test_all_pairs);
+  g_test_add_func ("/engine/orientations", test_orientations);
   g_test_add_func ("/engine/evidence", test_evidence);
   g_test_add_func ("/engine/one-class-a-region", test_one_class_a_region);
   g_test_add_func ("/engine/suppression", test_suppression);

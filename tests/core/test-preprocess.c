@@ -531,6 +531,70 @@ test_prepare_fails (void)
   g_assert_nonnull (strstr (nothing->message, "no data"));
 }
 
+/* Where a pixel of a w × h picture is once it is turned; by the words of UpiOrientation. */
+static void
+turned_place (UpiOrientation orientation, guint w, guint h, guint x, guint y, guint *to_x, guint *to_y)
+{
+  const guint places[][2] = { { x, y }, { h - 1 - y, x }, { w - 1 - x, h - 1 - y }, { y, w - 1 - x }, { w - 1 - x, y }, { x, h - 1 - y },
+    { y, x }, { h - 1 - y, w - 1 - x } };
+
+  *to_x = places[orientation][0];
+  *to_y = places[orientation][1];
+}
+
+/* A picture that is turned on its way gives what the turned picture gives: packed, in planes, and read by its own function. */
+static void
+test_orientations (void)
+{
+  const guint w = 38, h = 22, n = w * h;
+  g_autofree guint8 *rgb = numbers (3 * n, 6), *turned = g_malloc (3 * n), *planes = g_malloc (3 * n);
+
+  for (guint o = UPI_ORIENTATION_IDENTITY; o <= UPI_ORIENTATION_UR_LL; o++) {
+    gboolean transposed = o == UPI_ORIENTATION_90R || o == UPI_ORIENTATION_90L || o >= UPI_ORIENTATION_UL_LR;
+    guint across = transposed ? h : w, down = transposed ? w : h;
+    UpiImage as_is = { .format = UPI_PIXELS_RGB, .width = w, .height = h, .planes = { rgb }, .strides = { 3 * w }, .orientation = o };
+    UpiImage upright = { .format = UPI_PIXELS_RGB, .width = across, .height = down, .planes = { turned }, .strides = { 3 * across } };
+    UpiImage planar = {
+      .format = UPI_PIXELS_RGB_COMPONENTS, .width = w, .height = h, .full_range = TRUE, .n_components = 3, .orientation = o
+    };
+    UpiImage read = { .format = UPI_PIXELS_READ, .width = w, .height = h, .read = read_gradient, .orientation = o };
+
+    for (guint y = 0; y < h; y++)
+      for (guint x = 0; x < w; x++) {
+        guint to_x, to_y;
+
+        turned_place (o, w, h, x, y, &to_x, &to_y);
+        for (guint c = 0; c < 3; c++) {
+          turned[3 * (to_y * across + to_x) + c] = rgb[3 * (y * w + x) + c];
+          planes[c * n + y * w + x] = rgb[3 * (y * w + x) + c];
+        }
+      }
+    for (guint c = 0; c < 3; c++) {
+      planar.planes[c] = planes + c * n;
+      planar.strides[c] = w;
+      planar.components[c] = (UpiComponent){ c, 0, 1, 0, 0 };
+    }
+    for (guint k = 0; k < G_N_ELEMENTS (isas); k++) {
+      g_autofree gfloat *expected = convert (isas[k], &upright, 64, 32);
+      g_autofree gfloat *out = convert (isas[k], &as_is, 64, 32), *out_planar = convert (isas[k], &planar, 64, 32);
+
+      if (expected == NULL)
+        continue;
+      assert_equal (out, expected, 64 * 32 * 3, 1e-3f, "turned");
+      assert_equal (out_planar, expected, 64 * 32 * 3, 1e-3f, "turned planes");
+    }
+    g_autofree gfloat *out = convert (NULL, &read, 64, 32);
+    guint read_w = transposed ? 32 : 64, read_h = transposed ? 64 : 32;
+    for (guint y = 0; y < read_h; y++)
+      for (guint x = 0; x < read_w; x++) {
+        guint to_x, to_y;
+
+        turned_place (o, read_w, read_h, x, y, &to_x, &to_y);
+        g_assert_cmpfloat_with_epsilon (out[3 * (to_y * 64 + to_x)], (guint8) (x + 2 * y), 1e-3);
+      }
+  }
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -541,6 +605,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/preprocess/components", test_components);
   g_test_add_func ("/preprocess/rgb-and-grey-components", test_rgb_and_grey_components);
   g_test_add_func ("/preprocess/prepare-fails", test_prepare_fails);
+  g_test_add_func ("/preprocess/orientations", test_orientations);
   g_test_add_func ("/preprocess/matrices", test_matrices);
   g_test_add_func ("/preprocess/normalisation", test_normalisation);
   g_test_add_func ("/preprocess/read-by-callback", test_read);

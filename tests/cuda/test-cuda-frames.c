@@ -202,6 +202,7 @@ test_formats (gconstpointer data)
         Picture picture;
 
         picture_init (&picture, format, size[0], size[1], padding * 6, s * 20 + format);
+        picture.image.orientation = (s * 3 + format + (guint) (padding + 1)) % (UPI_ORIENTATION_UR_LL + 1);
         picture.image.kr = matrices[(s + (guint) (padding + 1)) % 3][0];
         picture.image.kb = matrices[(s + (guint) (padding + 1)) % 3][1];
         picture.image.full_range |= format <= LAYOUT_WORDS && (s + format) % 2;

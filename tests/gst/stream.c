@@ -161,6 +161,8 @@ message_text (GstMessage *message)
     gst_message_parse_error (message, &error, NULL);
   else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING)
     gst_message_parse_warning (message, &error, NULL);
+  else if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_INFO)
+    gst_message_parse_info (message, &error, NULL);
   gchar *text = g_strdup (error != NULL ? error->message : GST_MESSAGE_TYPE_NAME (message));
   gst_message_unref (message);
   return text;

@@ -5,44 +5,10 @@
 #include <gmodule.h>
 
 #include "tests/cuda/fake-gst-cuda.h"
+#include "tests/gst/embedding.h"
 #include "tests/gst/stream.h"
 
 #define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=4"
-#define MAX_WIDTH 64 /* of the tiny model's embeddings: 32 */
-
-/* The <SPE> embedding of the frame, of length 1: what the network makes of the whole picture. */
-static void
-embedding_of (GstBuffer *buffer, gfloat *embedding)
-{
-  g_autoptr (GError) error = NULL;
-  UpiEncoding *encoding = gst_upi_content_get_encoding (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)));
-  g_assert_nonnull (encoding);
-  UpiEngine *engine = upi_encoding_engine (encoding);
-  g_assert_cmpuint (upi_engine_info (engine)->width, <=, MAX_WIDTH);
-  g_assert_true (upi_engine_embed (engine, encoding, embedding, &error));
-  g_assert_no_error (error);
-}
-
-static gdouble
-distance (const gfloat *a, const gfloat *b)
-{
-  gdouble sum = 0;
-  for (guint i = 0; i < MAX_WIDTH; i++)
-    sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sqrt (sum);
-}
-
-/* Sends @buffer (transfer full) and takes the embedding it leaves with. */
-static void
-encode (Stream *s, GstBuffer *buffer, gfloat *embedding)
-{
-  memset (embedding, 0, MAX_WIDTH * sizeof *embedding);
-  g_assert_cmpint (gst_harness_push (s->harness, buffer), ==, GST_FLOW_OK);
-  GstBuffer *out = stream_pull (s);
-  g_assert_cmpint (frame_inferred (out), ==, frame_number (out));
-  embedding_of (out, embedding);
-  gst_buffer_unref (out);
-}
 
 /* @from's frame as @to, by GStreamer's own element; @to becomes what it made. */
 static GstBuffer *
@@ -80,7 +46,7 @@ check_all_formats (Stream *s, gint width, gint height, const gchar *mode, const 
   g_autofree gchar *source =
       g_strdup_printf ("video/x-raw,format=AYUV64,width=%d,height=%d,framerate=25/1,interlace-mode=%s", width, height, mode);
   g_autoptr (GstBuffer) frame = frame_new ("AYUV64", width, height, 3);
-  gfloat expected[MAX_WIDTH], got[MAX_WIDTH];
+  gfloat expected[EMBEDDING_WIDTH], got[EMBEDDING_WIDTH];
 
   if (strcmp (mode, "progressive") != 0)
     GST_BUFFER_FLAG_SET (frame, GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF);
@@ -100,10 +66,10 @@ check_all_formats (Stream *s, gint width, gint height, const gchar *mode, const 
     g_autoptr (GstBuffer) as_nv12 = converted (buffer, said, "video/x-raw,format=NV12", &nv12);
 
     stream_caps (s, nv12);
-    encode (s, gst_buffer_ref (as_nv12), expected);
+    embedding_encode (s, gst_buffer_ref (as_nv12), expected);
     stream_caps (s, said);
-    encode (s, gst_buffer_ref (buffer), got);
-    gdouble off = distance (expected, got);
+    embedding_encode (s, gst_buffer_ref (buffer), got);
+    gdouble off = embedding_distance (expected, got);
     g_test_message ("%s %s%s: %.6f", format, mode, colours, off);
     /* Of 10 and 12 bits videoconvert rounds one sample in a hundred up. */
     gdouble most = finfo->depth[0] == 10 || finfo->depth[0] == 12 ? 2e-3 : 0;
@@ -115,12 +81,12 @@ static void
 test_raw_formats (void)
 {
   Stream *s = stream_new (ENCODER, FALSE);
-  gfloat one[MAX_WIDTH], other[MAX_WIDTH];
+  gfloat one[EMBEDDING_WIDTH], other[EMBEDDING_WIDTH];
 
   stream_format (s, "RGB", 128, 96);
-  encode (s, frame_new ("RGB", 128, 96, 3), one);
-  encode (s, frame_new ("RGB", 128, 96, 5), other);
-  g_assert_cmpfloat (distance (one, other), >, 0.02); /* what the next test measures is small beside it */
+  embedding_encode (s, frame_new ("RGB", 128, 96, 3), one);
+  embedding_encode (s, frame_new ("RGB", 128, 96, 5), other);
+  g_assert_cmpfloat (embedding_distance (one, other), >, 0.02); /* what the next test measures is small beside it */
   check_all_formats (s, 64, 48, "progressive", "");
   check_all_formats (s, 67, 45, "progressive", "");
   stream_free (s);
@@ -150,7 +116,7 @@ test_sizes (void)
   } cases[] = { { "I420", 16, 16 }, { "NV12", 17, 33 }, { "UYVY", 17, 33 }, { "RGB", 33, 17 }, { "I420", 17, 33 }, { "Y444", 1, 1 },
     { "I420", 1, 1 }, { "NV12", 3, 500 }, { "BGRx", 4096, 2160 }, { "I420", 4096, 2160 }, { "NV12", 7680, 4320 }, { "GRAY8", 7680, 4320 } };
   Stream *s = stream_new (ENCODER, FALSE);
-  gfloat embedding[MAX_WIDTH];
+  gfloat embedding[EMBEDDING_WIDTH];
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     stream_format (s, cases[i].format, cases[i].width, cases[i].height);
@@ -159,7 +125,7 @@ test_sizes (void)
     GstBuffer *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
     gst_buffer_memset (buffer, 0, 100, GST_VIDEO_INFO_SIZE (&info));
     GST_BUFFER_PTS (buffer) = i * 40 * GST_MSECOND;
-    encode (s, buffer, embedding);
+    embedding_encode (s, buffer, embedding);
     g_assert_true (isfinite (embedding[0]));
   }
   stream_free (s);
@@ -211,17 +177,17 @@ test_strides_and_offsets (void)
   static const gchar *formats[] = { "RGB", "BGR", "RGBx", "BGRA", "I420", "YV12", "NV12", "NV21", "UYVY", "Y444", "GRAY8", "P010_10LE",
     "ARGB", "I420_10LE", "A420", "NV12_4L4", "NV12_32L32", "NV12_64Z32", "NV12_8L128" };
   Stream *s = stream_new (ENCODER, FALSE);
-  gfloat plain[MAX_WIDTH], scattered[MAX_WIDTH];
+  gfloat plain[EMBEDDING_WIDTH], scattered[EMBEDDING_WIDTH];
 
   for (guint i = 0; i < G_N_ELEMENTS (formats); i++) {
     gint width = strcmp (formats[i], "UYVY") == 0 ? 68 : 67; /* gst_video_frame_copy () forgets half of the last pair of an odd row */
     GstBuffer *buffer = frame_new (formats[i], width, 45, i);
     GstBuffer *other = scatter (buffer, formats[i], width, 45);
     stream_format (s, formats[i], width, 45);
-    encode (s, buffer, plain);
-    encode (s, other, scattered);
-    g_test_message ("%s: %.5f", formats[i], distance (plain, scattered));
-    g_assert_cmpfloat (distance (plain, scattered), ==, 0);
+    embedding_encode (s, buffer, plain);
+    embedding_encode (s, other, scattered);
+    g_test_message ("%s: %.5f", formats[i], embedding_distance (plain, scattered));
+    g_assert_cmpfloat (embedding_distance (plain, scattered), ==, 0);
   }
   stream_free (s);
 }
@@ -233,7 +199,7 @@ test_planes_in_memories (void)
   Stream *s = stream_new (ENCODER, FALSE);
   GstVideoInfo info;
   GstMapInfo map;
-  gfloat plain[MAX_WIDTH], split[MAX_WIDTH];
+  gfloat plain[EMBEDDING_WIDTH], split[EMBEDDING_WIDTH];
   GstBuffer *buffer = frame_new ("I420", 64, 48, 4), *parts = gst_buffer_new ();
 
   gst_video_info_set_format (&info, GST_VIDEO_FORMAT_I420, 64, 48);
@@ -248,9 +214,9 @@ test_planes_in_memories (void)
   GST_BUFFER_PTS (parts) = GST_BUFFER_PTS (buffer);
   gst_buffer_add_video_meta_full (parts, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 48, 3, info.offset, info.stride);
   stream_format (s, "I420", 64, 48);
-  encode (s, buffer, plain);
-  encode (s, parts, split);
-  g_assert_cmpfloat (distance (plain, split), ==, 0);
+  embedding_encode (s, buffer, plain);
+  embedding_encode (s, parts, split);
+  g_assert_cmpfloat (embedding_distance (plain, split), ==, 0);
   stream_free (s);
 }
 
@@ -260,17 +226,17 @@ test_interlaced (void)
 {
   static const gchar *modes[] = { "interleaved", "mixed", "fields" };
   Stream *s = stream_new (ENCODER, FALSE);
-  gfloat progressive[MAX_WIDTH], interlaced[MAX_WIDTH];
+  gfloat progressive[EMBEDDING_WIDTH], interlaced[EMBEDDING_WIDTH];
 
   stream_format (s, "I420", 96, 64);
-  encode (s, frame_new ("I420", 96, 64, 3), progressive);
+  embedding_encode (s, frame_new ("I420", 96, 64, 3), progressive);
   for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
     g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=I420,width=96,height=64,framerate=25/1,interlace-mode=%s", modes[i]);
     GstBuffer *buffer = frame_new ("I420", 96, 64, 3);
     GST_BUFFER_FLAG_SET (buffer, GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF);
     stream_caps (s, caps);
-    encode (s, buffer, interlaced);
-    g_assert_cmpfloat (distance (progressive, interlaced), ==, 0);
+    embedding_encode (s, buffer, interlaced);
+    g_assert_cmpfloat (embedding_distance (progressive, interlaced), ==, 0);
     if (i < 2) /* only decoders make fields apart */
       check_all_formats (s, 32, 24, modes[i], "");
   }
@@ -283,14 +249,14 @@ test_colorimetry (void)
 {
   static const gchar *colorimetries[] = { "bt709", "bt601", "1:3:5:1", "bt2020" };
   Stream *s = stream_new (ENCODER, FALSE);
-  gfloat embeddings[G_N_ELEMENTS (colorimetries)][MAX_WIDTH];
+  gfloat embeddings[G_N_ELEMENTS (colorimetries)][EMBEDDING_WIDTH];
 
   for (guint i = 0; i < G_N_ELEMENTS (colorimetries); i++) {
     g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=I420,width=64,height=64,framerate=25/1,colorimetry=%s", colorimetries[i]);
     stream_caps (s, caps);
-    encode (s, frame_new ("I420", 64, 64, 3), embeddings[i]);
+    embedding_encode (s, frame_new ("I420", 64, 64, 3), embeddings[i]);
     for (guint j = 0; j < i; j++)
-      g_assert_cmpfloat (distance (embeddings[i], embeddings[j]), >, 0);
+      g_assert_cmpfloat (embedding_distance (embeddings[i], embeddings[j]), >, 0);
   }
   stream_free (s);
 }
@@ -418,7 +384,7 @@ test_input_size (void)
   } cases[] = { { "width=160,height=96", "96x64", "auto" }, { "width=96,height=160", "64x96", "auto" },
     { "width=96,height=96", "64x64", "auto" }, { "width=96,height=96,pixel-aspect-ratio=3/2", "96x64", "auto" },
     { "width=160,height=96", "64x64", "64x64" } };
-  gfloat embedding[MAX_WIDTH], expected[MAX_WIDTH];
+  gfloat embedding[EMBEDDING_WIDTH], expected[EMBEDDING_WIDTH];
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autofree gchar *description = g_strdup_printf (ENCODER " input-size=%s", cases[i].setting);
@@ -432,9 +398,9 @@ test_input_size (void)
     Stream *chosen = stream_new (description, FALSE), *fixed = stream_new (other, FALSE);
     stream_caps (chosen, caps);
     stream_caps (fixed, caps);
-    encode (chosen, frame_new ("RGB", width, height, 3), embedding);
-    encode (fixed, frame_new ("RGB", width, height, 3), expected);
-    g_assert_cmpfloat (distance (embedding, expected), ==, 0);
+    embedding_encode (chosen, frame_new ("RGB", width, height, 3), embedding);
+    embedding_encode (fixed, frame_new ("RGB", width, height, 3), expected);
+    g_assert_cmpfloat (embedding_distance (embedding, expected), ==, 0);
     stream_free (chosen);
     stream_free (fixed);
   }
@@ -452,18 +418,18 @@ test_cuda_memory (void)
   g_autoptr (GstCaps) unread = gst_caps_from_string ("video/x-raw(memory:CUDAMemory),format=UYVY,width=128,height=96,framerate=25/1");
   gboolean built_in = gst_caps_can_intersect (template_caps, cuda);
   g_autoptr (GstPad) sinkpad = gst_element_get_static_pad (encoder, "sink");
-  gfloat host[MAX_WIDTH], mapped[MAX_WIDTH];
+  gfloat host[EMBEDDING_WIDTH], mapped[EMBEDDING_WIDTH];
 
   gst_caps_unref (template_caps);
   g_assert_false (gst_pad_query_accept_caps (sinkpad, unread));
   g_assert_cmpint (gst_pad_query_accept_caps (sinkpad, cuda), ==, built_in);
   if (built_in) {
     stream_format (s, "NV12", 128, 96);
-    encode (s, frame_new ("NV12", 128, 96, 3), host);
+    embedding_encode (s, frame_new ("NV12", 128, 96, 3), host);
     g_free (stream_take_record (s));
     stream_caps (s, "video/x-raw(memory:CUDAMemory),format=NV12,width=128,height=96,framerate=25/1");
-    encode (s, frame_new ("NV12", 128, 96, 3), mapped);
-    g_assert_cmpfloat (distance (host, mapped), <, 1e-6);
+    embedding_encode (s, frame_new ("NV12", 128, 96, 3), mapped);
+    g_assert_cmpfloat (embedding_distance (host, mapped), <, 1e-6);
     g_autoptr (GstPad) srcpad = gst_element_get_static_pad (encoder, "src");
     g_autoptr (GstCaps) out = gst_pad_get_current_caps (srcpad);
     g_assert_true (gst_caps_is_equal (out, cuda));
@@ -493,7 +459,7 @@ static void
 test_cuda_context_later (void)
 {
   FakeGstCuda *fake = fake_cuda ();
-  gfloat before[MAX_WIDTH], got[MAX_WIDTH];
+  gfloat before[EMBEDDING_WIDTH], got[EMBEDDING_WIDTH];
 
   if (fake == NULL) {
     g_test_skip ("built without the stand-in of libgstcuda");
@@ -502,15 +468,15 @@ test_cuda_context_later (void)
   Stream *s = stream_new ("upiencoder name=e model=tiny device=cuda threads=1 policy=block max-in-flight=4", FALSE);
   g_assert_cmpint (fake->prepared, ==, 1);
   stream_format (s, "NV12", 128, 96);
-  encode (s, frame_new ("NV12", 128, 96, 3), before);
+  embedding_encode (s, frame_new ("NV12", 128, 96, 3), before);
   g_assert_cmpint (fake->prepared, ==, 1);
 
   stream_caps (s, "video/x-raw(memory:CUDAMemory),format=NV12,width=128,height=96,framerate=25/1");
-  encode (s, frame_new ("NV12", 128, 96, 3), got);
+  embedding_encode (s, frame_new ("NV12", 128, 96, 3), got);
   g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
   g_assert_nonnull (strstr (warning, "goes through the host's memory: the pipeline has no context"));
   g_assert_cmpint (fake->asked, ==, 0);
-  g_assert_cmpfloat (distance (before, got), <, 1e-6);
+  g_assert_cmpfloat (embedding_distance (before, got), <, 1e-6);
 
   fake->has_context = TRUE;
   stream_format (s, "NV12", 128, 96);                                                               /* nothing to follow */
@@ -524,8 +490,8 @@ test_cuda_context_later (void)
     GstBuffer *out = stream_pull (s);
     memset (got, 0, sizeof got);
     g_assert_cmpint (frame_inferred (out), ==, i == 0 ? 5 : 3);
-    embedding_of (out, got);
-    g_assert_true (i == 0 ? distance (before, got) > 0.02 : distance (before, got) < 1e-6);
+    frame_embedding (out, got);
+    g_assert_true (i == 0 ? embedding_distance (before, got) > 0.02 : embedding_distance (before, got) < 1e-6);
     gst_buffer_unref (out);
   }
   g_assert_cmpint (fake->prepared, ==, 3);

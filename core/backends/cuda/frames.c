@@ -119,8 +119,11 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   slot = take_slot (context, item, bytes, error);
   if (slot == NULL)
     return FALSE;
-  f.height = input.shape.dim[1];
-  f.width = input.shape.dim[2];
+  f.height = (gint) frame->planes[0].down->n_out;
+  f.width = (gint) frame->components[0].across->n_out;
+  f.origin = frame->origin;
+  f.step_x = frame->step_x;
+  f.step_y = frame->step_y;
   offset = tables_bytes (frame);
   for (guint i = 0; i < frame->n_planes; i++) {
     planes[i] = frame->on_device ? frame->planes[i].data : slot->device + offset;

@@ -101,10 +101,10 @@ cudaError_t upi_cuda_conv (UpiCudaType type, cudaStream_t stream, const UpiCudaC
 cudaError_t upi_cuda_depthwise (UpiCudaType type, cudaStream_t stream, const UpiCudaConv *conv, const void *x, const void *weight,
     const void *bias, const void *residual, void *y);
 
-/* preprocess.cu: components in planes, where the device reads them → one item [height, width, 3] of the input. A table of words: starts [n_out],
+/* preprocess.cu: components in planes, where the device reads them → one item [H, W, 3] of the input, in which it may lie turned. A table of words: starts [n_out],
  * counts [n_out], weights [n_out, taps]; across and down are the tables' offsets in words. */
 typedef struct {
-  int n_components, width, height; /* of the input */
+  int n_components, width, height; /* of the scaled picture */
   int sample_bytes, sample_shift;
   struct {
     long stride;
@@ -113,6 +113,7 @@ typedef struct {
     int shared; /* the kernel's own, as is tile */
   } component[3];
   float matrix[3][4], scale[3], bias[3];
+  long origin, step_x, step_y; /* pixel (x, y) is number origin + x·step_x + y·step_y of the input */
   int tile;
 } UpiCudaFrame;
 /* first0, …: each component's first sample; host_tables: the same as tables, for the host */

@@ -77,7 +77,7 @@ preprocess_kernel (
   for (int c = 0; c < 3; c++) {
     float value = in[0] * f.matrix[c][0] + in[1] * f.matrix[c][1] + in[2] * f.matrix[c][2] + f.matrix[c][3];
 
-    upi_store (out + ((long) y * f.width + x) * 3 + c, fminf (fmaxf (value, 0.0f), 255.0f) * f.scale[c] + f.bias[c]);
+    upi_store (out + (f.origin + x * f.step_x + y * f.step_y) * 3 + c, fminf (fmaxf (value, 0.0f), 255.0f) * f.scale[c] + f.bias[c]);
   }
 }
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* encoder-orientation.c: which way up the picture is; see encoder-orientation.h. */
+#include "gst/encoder-orientation.h"
+
+/* Pads on the way upstream: more are a loop. */
+#define MAX_PADS 256
+
+GType
+gst_upi_orientation_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { GST_UPI_ORIENTATION_AUTO, "by the image-orientation tag, unless a videoflip with automatic direction stands upstream", "auto" },
+    { GST_UPI_ORIENTATION_NONE, "as the frame is", "none" },
+    { GST_UPI_ORIENTATION_IDENTITY, "as the frame is", "identity" },
+    { GST_UPI_ORIENTATION_90R, "clockwise by 90 degrees", "90r" },
+    { GST_UPI_ORIENTATION_180, "by 180 degrees", "180" },
+    { GST_UPI_ORIENTATION_90L, "counter-clockwise by 90 degrees", "90l" },
+    { GST_UPI_ORIENTATION_HORIZ, "left and right change places", "horiz" },
+    { GST_UPI_ORIENTATION_VERT, "top and bottom change places", "vert" },
+    { GST_UPI_ORIENTATION_UL_LR, "mirrored along the diagonal from upper left to lower right", "ul-lr" },
+    { GST_UPI_ORIENTATION_UR_LL, "mirrored along the diagonal from upper right to lower left", "ur-ll" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiOrientation", values));
+  return type;
+}
+
+gboolean
+gst_upi_orientation_tags_take_event (GstUpiOrientationTags *tags, GstEvent *event)
+{
+  GstVideoOrientationMethod method;
+  GstTagList *list;
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
+    const gchar *stream_id;
+    gst_event_parse_stream_start (event, &stream_id);
+    guint hash = g_str_hash (stream_id);
+    gboolean changed = hash != tags->stream_id;
+    if (changed) /* nobody sends the tags of the same stream again */
+      *tags = (GstUpiOrientationTags){ .stream_id = hash };
+    return changed;
+  }
+  if (GST_EVENT_TYPE (event) != GST_EVENT_TAG)
+    return FALSE;
+  gst_event_parse_tag (event, &list);
+  if (!gst_video_orientation_from_tag (list, &method) || method > GST_VIDEO_ORIENTATION_UR_LL)
+    return FALSE; /* other tags leave it as it is */
+  if (gst_tag_list_get_scope (list) == GST_TAG_SCOPE_STREAM) {
+    tags->has_stream = TRUE;
+    tags->stream = (UpiOrientation) method;
+  } else {
+    tags->has_global = TRUE;
+    tags->global = (UpiOrientation) method;
+  }
+  return TRUE;
+}
+
+/* The name of @pad's element if it turns the picture by the tag: videoflip and its like. (transfer full) (nullable) */
+static gchar *
+turner_of (GstPad *pad)
+{
+  g_autoptr (GstElement) element = gst_pad_get_parent_element (pad);
+  GstVideoOrientationMethod method = GST_VIDEO_ORIENTATION_IDENTITY;
+
+  if (element == NULL || !GST_IS_VIDEO_DIRECTION (element))
+    return NULL;
+  g_object_get (element, "video-direction", &method, NULL);
+  return method == GST_VIDEO_ORIENTATION_AUTO ? gst_element_get_name (element) : NULL;
+}
+
+/* Goes from a sink pad up through peers and the pads behind them, bins included. */
+static gchar *
+find_turner (GstPad *sinkpad, guint *pads_left)
+{
+  g_autoptr (GstPad) peer = gst_pad_get_peer (sinkpad);
+
+  if (peer == NULL || *pads_left == 0)
+    return NULL;
+  (*pads_left)--;
+  gchar *found = turner_of (peer);
+  if (found != NULL)
+    return found;
+  GstIterator *links = gst_pad_iterate_internal_links (peer);
+  GValue item = G_VALUE_INIT;
+  for (gboolean more = links != NULL; more && found == NULL;) {
+    switch (gst_iterator_next (links, &item)) {
+    case GST_ITERATOR_OK:
+      found = find_turner (g_value_get_object (&item), pads_left);
+      g_value_reset (&item);
+      break;
+    case GST_ITERATOR_RESYNC:
+      gst_iterator_resync (links);
+      break;
+    default:
+      more = FALSE;
+      break;
+    }
+  }
+  if (G_IS_VALUE (&item))
+    g_value_unset (&item);
+  g_clear_pointer (&links, gst_iterator_free);
+  return found;
+}
+
+UpiOrientation
+gst_upi_orientation_decide (GstUpiOrientation setting, const GstUpiOrientationTags *tags, GstPad *sinkpad, gchar **turner)
+{
+  UpiOrientation by_tag = tags->has_stream ? tags->stream : tags->has_global ? tags->global : UPI_ORIENTATION_IDENTITY;
+  guint pads_left = MAX_PADS;
+
+  *turner = NULL;
+  if (setting == GST_UPI_ORIENTATION_NONE)
+    return UPI_ORIENTATION_IDENTITY;
+  if (setting != GST_UPI_ORIENTATION_AUTO)
+    return (UpiOrientation) (setting - GST_UPI_ORIENTATION_IDENTITY);
+  if (by_tag != UPI_ORIENTATION_IDENTITY)
+    *turner = find_turner (sinkpad, &pads_left);
+  return *turner != NULL ? UPI_ORIENTATION_IDENTITY : by_tag;
+}
