@@ -58,6 +58,9 @@ check_all_formats (Stream *s, gint width, gint height, const gchar *mode, const 
 
     if (finfo->pack_func == NULL) /* nobody can make such a picture, only decoders do */
       continue;
+    /* GStreamer 1.26 reads them wrongly beyond whole tiles: two runs of videoconvert on one such frame differ in pixels that are seen. */
+    if (width % 16 != 0 && g_str_has_prefix (format, "MT2110"))
+      continue;
     /* The colours are what the caps say: it is some picture, whatever they make of it. */
     g_autofree gchar *wanted =
         g_strdup_printf ("video/x-raw,format=%s,width=%d,height=%d,framerate=25/1,interlace-mode=%s", format, width, height, mode);
