@@ -86,6 +86,7 @@ typedef struct {
  * @threshold: the model card's detection threshold
  * @width: width of embeddings (D)
  * @caption_candidates: how many candidates grounded captions have unless they are asked for others; 0: the model has no grounded captions
+ * @independent_scores: whether it can say of each sentence alone how probably it is true (UPI_SCORES_INDEPENDENT, upi_engine_classify_regions())
  */
 typedef struct {
   const gchar *model_name;
@@ -103,6 +104,7 @@ typedef struct {
   guint max_regions;
   guint max_caption_tokens;
   guint caption_candidates;
+  gboolean independent_scores;
 } UpiEngineInfo;
 
 /**
@@ -382,8 +384,44 @@ UPI_API UpiDetections *upi_detections_ref (UpiDetections *detections);
 UPI_API void upi_detections_unref (UpiDetections *detections);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiDetections, upi_detections_unref)
 
+/* ---- classification -------------------------------------------------------------------------------------------------------------- */
+
 /* Probability of each label for the whole frame (softmax), @probabilities has upi_labels_count() entries. */
 UPI_API gboolean upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, gfloat *probabilities, GError **error);
+
+/**
+ * UpiScores: what the probability of a label among others says.
+ * @UPI_SCORES_SOFTMAX: one of the labels is true, and they add up to 1
+ * @UPI_SCORES_INDEPENDENT: each label is true or not, whatever the others are: what a threshold can be held against. Only models that were
+ *   calibrated (UpiEngineInfo.independent_scores) have them
+ */
+typedef enum { UPI_SCORES_SOFTMAX, UPI_SCORES_INDEPENDENT } UpiScores;
+
+typedef struct {
+  gsize size; /* sizeof (UpiClassifyOptions) */
+  UpiScores scores;
+  guint reserved;
+} UpiClassifyOptions;
+
+/**
+ * upi_engine_classify_with_options: upi_engine_classify() with a choice of scores.
+ * @options: (nullable): NULL: softmax
+ * @probabilities: (out caller-allocates): upi_labels_count() entries
+ * Returns: FALSE and @error: UPI_ERROR_ARGUMENT if the model was not calibrated and independent scores are asked for
+ */
+UPI_API gboolean upi_engine_classify_with_options (
+    UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiClassifyOptions *options, gfloat *probabilities, GError **error);
+/**
+ * upi_engine_classify_regions: how probably each label is true of single regions, independent of the other labels (UPI_SCORES_INDEPENDENT).
+ * @regions: (array length=n_regions): which, as UpiObject.region and UpiCaptionWord.objects name them
+ * @probabilities: (out caller-allocates): upi_labels_count() entries for each region, one region after the other
+ * Returns: FALSE and @error: UPI_ERROR_ARGUMENT if the model was not calibrated, or there is no such region
+ */
+UPI_API gboolean upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const guint *regions,
+    guint n_regions, gfloat *probabilities, GError **error);
+
+/* ---- retrieval ------------------------------------------------------------------------------------------------------------------- */
+
 /* The frame's L2-normalised <SPE> embedding (retrieval), UpiEngineInfo.width floats; texts: the labels' rows. */
 UPI_API gboolean upi_engine_embed (UpiEngine *engine, UpiEncoding *encoding, gfloat *embedding, GError **error);
 UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfloat *embedding, guint width);

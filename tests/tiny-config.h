@@ -1,7 +1,8 @@
 /* Configs of small networks that tests write with upi_model_write_random(): every part is there, a run takes milliseconds.
  *
  * UPI_TINY_CONFIG has nano's kinds; its vocab.txt (written with it) holds the special tokens, letters and a few words such as "cat".
- * UPI_TINY_MOBILENET_CONFIG differs in what nano's second generation differs in: format 2, MobileNetV2, global.backbone, class evidence.
+ * UPI_TINY_MOBILENET_CONFIG differs in what nano's second generation differs in: format 2, MobileNetV2, global.backbone, class evidence;
+ * UPI_TINY_CALIBRATION is a further member for it.
  * UPI_TINY_BASE_CONFIG has the paper's kinds: ResNet-50 (its 23 M weights make it the slower one), full pixel encoder of four levels,
  * learned content, a decoder of post-norm layers, RoBERTa.
  */
@@ -37,6 +38,8 @@
   ", \"evidence\": { \"channels\": [12, 16, 8], \"rank\": [8, 10, 6], \"extra\": [16, 24], \"pixels\": 100, \"ratio\": 0.6, \"near\": "    \
   "0.5,"                                                                                                                                   \
   "  \"anchors\": [[[0.1, 1], [0.2, 2]], [[0.35, 1], [0.35, 0.5], [0.4, 1]], [[0.5, 1]]] }"
+#define UPI_TINY_CALIBRATION                                                                                                               \
+  ", \"calibration\": { \"image\": { \"scale\": 1.5, \"offset\": -2 }, \"regions\": { \"scale\": 0.5, \"offset\": 1 } }"
 
 #define UPI_TINY_BASE_CONFIG                                                                                                               \
   "{ \"format_version\": 1, \"name\": \"tiny-base\","                                                                                      \

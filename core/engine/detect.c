@@ -1,4 +1,4 @@
-/* Scoring an encoding against labels, in the caller's thread: detection and segmentation (regions), classification and retrieval (<SPE>).
+/* Scoring an encoding's regions against labels, in the caller's thread: detection and segmentation.
  * Arithmetic: models/reference/NETWORK.md, "task heads". */
 #include "core/engine/engine-private.h"
 #include "core/engine/orientation.h"
@@ -217,35 +217,4 @@ upi_detections_unref (UpiDetections *detections)
   g_free (detections->objects);
   upi_labels_unref (detections->labels);
   g_free (detections);
-}
-
-gboolean
-upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, gfloat *probabilities, GError **error)
-{
-  const gfloat *spe;
-  gfloat max = -INFINITY;
-  gdouble sum = 0;
-
-  if (!upi_engine_owns (engine, encoding, labels, error))
-    return FALSE;
-  spe = upi_encoding_part (encoding, UPI_PART_SPE);
-  for (guint i = 0; i < labels->n; i++) {
-    probabilities[i] =
-        upi_dot (spe, labels->embeddings + (gsize) i * labels->width, labels->width) / engine->config->tasks.classification.temperature;
-    max = MAX (max, probabilities[i]);
-  }
-  for (guint i = 0; i < labels->n; i++)
-    sum += probabilities[i] = expf (probabilities[i] - max);
-  for (guint i = 0; i < labels->n; i++)
-    probabilities[i] /= sum;
-  return TRUE;
-}
-
-gboolean
-upi_engine_embed (UpiEngine *engine, UpiEncoding *encoding, gfloat *embedding, GError **error)
-{
-  if (!upi_engine_owns (engine, encoding, NULL, error))
-    return FALSE;
-  memcpy (embedding, upi_encoding_part (encoding, UPI_PART_SPE), engine->info.width * sizeof (gfloat));
-  return TRUE;
 }

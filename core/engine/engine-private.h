@@ -149,7 +149,7 @@ gboolean upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextB
 /* No more of them than one run takes. */
 gboolean upi_texts_are_few (const UpiTexts *texts);
 /* The end: equal labels have equal embeddings. */
-void upi_texts_copy_same (const UpiTexts *texts, UpiLabels *labels);
+void upi_texts_copy_same (UpiEngine *engine, const UpiTexts *texts, UpiLabels *labels);
 /* The tokens of the plan for a text of so many, and the texts of a full batch of it. */
 guint upi_text_plan_tokens (guint tokens, guint positions);
 guint upi_text_plan_batch (guint tokens);
@@ -364,9 +364,10 @@ struct _UpiLabels {
   gchar *model_path; /* embeddings of one model mean nothing to another */
   guint n, width;
   gchar **names;
-  gfloat *thresholds; /* NaN: the caller's */
-  gfloat *embeddings; /* [n, width], L2-normalised */
-  UpiShare *shares;   /* [n] of class evidence; NULL where the model has none */
+  gfloat *thresholds;     /* NaN: the caller's */
+  gfloat *embeddings;     /* [n, width], L2-normalised */
+  UpiShare *shares;       /* [n] of class evidence; NULL where the model has none */
+  UpiStanding *standings; /* [n, UPI_N_SPREADS], known as soon as the embedding is; NULL where the model is not calibrated */
 };
 
 typedef struct {
@@ -384,6 +385,8 @@ guint upi_text_cache_length (UpiTextCache *cache);
 
 /* Works on a list for a while: one batch of it, or a part of the preparations. (transfer full) of the ticket */
 void upi_labels_run (UpiWorker *worker, UpiTicket *ticket);
+/* After each embedding came: what follows from it alone. */
+void upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index);
 /* The model's own labels, encoded by the first caption that answers to regions, (transfer none); NULL and @error. */
 const UpiLabels *upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error);
 /* Generates the caption into ticket->said. */
@@ -397,7 +400,7 @@ UpiCaption *upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError *
 /* Of so many texts, of which nothing is known. */
 UpiCaption *upi_caption_new (guint n_texts);
 
-/* ---- scoring (detect.c, mask.c) --------------------------------------------------------------------------------------------------- */
+/* ---- scoring (detect.c, classify.c, mask.c) --------------------------------------------------------------------------------------------------- */
 
 /* Detection scores of one region for all labels. */
 void upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);

@@ -201,6 +201,7 @@ engine_new (const Request *request, GError **error)
   info->max_regions = config->query.count;
   info->max_caption_tokens = config->caption.max_tokens;
   info->caption_candidates = config->caption.grounding ? config->caption.grounding->ranking.candidates : 0;
+  info->independent_scores = config->has_calibration;
 
   engine->batch_timeout_us = options->batch_timeout_us;
   engine->infer = upi_worker_run;

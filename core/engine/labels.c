@@ -24,7 +24,9 @@ labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *threshol
       labels->thresholds ? UPI_MEMORY_NEW0 (gfloat, (gsize) labels->n * labels->width, "the embeddings of labels", error) : NULL;
   if (labels->embeddings && engine->config->has_evidence)
     labels->shares = UPI_MEMORY_NEW0 (UpiShare, labels->n, "the evidence of labels", error);
-  if (!labels->embeddings || (engine->config->has_evidence && !labels->shares)) {
+  if (labels->embeddings && engine->config->has_calibration)
+    labels->standings = UPI_MEMORY_NEW0 (UpiStanding, (gsize) labels->n * UPI_N_SPREADS, "the calibration of labels", error);
+  if (!labels->embeddings || (engine->config->has_evidence && !labels->shares) || (engine->config->has_calibration && !labels->standings)) {
     upi_labels_unref (labels);
     return NULL;
   }
@@ -50,6 +52,7 @@ upi_labels_unref (UpiLabels *labels)
   g_free (labels->thresholds);
   g_free (labels->embeddings);
   g_free (labels->shares);
+  g_free (labels->standings);
   g_free (labels);
 }
 
@@ -161,6 +164,14 @@ upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *l
   return ticket;
 }
 
+void
+upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index)
+{
+  for (guint k = 0; labels->standings && k < UPI_N_SPREADS; k++)
+    labels->standings[(gsize) index * UPI_N_SPREADS + k] =
+        upi_model_standing (engine->model, k, labels->embeddings + (gsize) index * labels->width);
+}
+
 /* All of its own evidence, a part of the nearest own label's that falls to nothing at a cosine of `near`: labels stay any words. */
 static void
 share_evidence (UpiLabels *labels, const UpiConfig *config, const gfloat *own, guint n_own)
@@ -204,7 +215,7 @@ upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error)
     ok = upi_caption_may_go_on (ticket, error)
         && upi_texts_run (worker, texts, &g_array_index (texts->batches, UpiTextBatch, i), labels, error);
   if (ok) {
-    upi_texts_copy_same (texts, labels);
+    upi_texts_copy_same (engine, texts, labels);
     if (engine->config->has_evidence)
       share_evidence (labels, engine->config, labels->embeddings, labels->n);
     if (g_atomic_pointer_compare_and_exchange (&engine->known, NULL, labels))
@@ -227,7 +238,7 @@ finish_list (UpiWorker *worker, UpiTicket *ticket, GError *error)
   if (!error && (!texts->is_prepared || texts->n_taken < texts->batches->len))
     error = upi_queue_closing_error (ticket->queue, "the engine closed while the list was encoded");
   if (!error) {
-    upi_texts_copy_same (texts, ticket->pending);
+    upi_texts_copy_same (engine, texts, ticket->pending);
     if (texts->own && g_atomic_pointer_compare_and_exchange (&engine->own_labels, NULL, texts->own))
       texts->own = NULL;
     if (engine->config->has_evidence)

@@ -72,6 +72,13 @@ embedding_of (const UpiTexts *texts, UpiLabels *labels, guint i)
   return i < labels->n ? labels->embeddings + (gsize) i * labels->width : texts->own + (gsize) (i - labels->n) * labels->width;
 }
 
+static void
+complete (UpiEngine *engine, UpiLabels *labels, guint i)
+{
+  if (i < labels->n)
+    upi_labels_complete (engine, labels, i);
+}
+
 /* ---- forming batches ------------------------------------------------------------------------------------------------------------- */
 
 guint
@@ -155,6 +162,7 @@ upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels)
       texts->same_as[i] = GPOINTER_TO_UINT (same);
       g_atomic_pointer_add (&engine->queue->counters.text_hits, 1);
     } else if (upi_text_cache_get (&engine->cache, texts->names[i], embedding_of (texts, labels, i))) {
+      complete (engine, labels, i);
       g_atomic_pointer_add (&engine->queue->counters.text_hits, 1);
     } else {
       g_autoptr (GArray) tokens = upi_tokenizer_encode (engine->tokenizer, texts->names[i], positions);
@@ -200,6 +208,7 @@ upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextBatch *bat
   for (guint i = 0; i < batch->n; i++) {
     const gfloat *embedding = embeddings + (gsize) i * labels->width;
     memcpy (embedding_of (texts, labels, order[i]), embedding, labels->width * sizeof (gfloat));
+    complete (engine, labels, order[i]);
     upi_text_cache_put (&engine->cache, texts->names[order[i]], embedding);
     g_atomic_pointer_add (&engine->queue->counters.text_misses, 1);
   }
@@ -219,9 +228,12 @@ upi_texts_are_few (const UpiTexts *texts)
 }
 
 void
-upi_texts_copy_same (const UpiTexts *texts, UpiLabels *labels)
+upi_texts_copy_same (UpiEngine *engine, const UpiTexts *texts, UpiLabels *labels)
 {
-  for (guint i = 0; i < texts->n; i++)
-    if (texts->same_as[i] != i)
-      memcpy (embedding_of (texts, labels, i), embedding_of (texts, labels, texts->same_as[i]), labels->width * sizeof (gfloat));
+  for (guint i = 0; i < texts->n; i++) {
+    if (texts->same_as[i] == i)
+      continue;
+    memcpy (embedding_of (texts, labels, i), embedding_of (texts, labels, texts->same_as[i]), labels->width * sizeof (gfloat));
+    complete (engine, labels, i);
+  }
 }

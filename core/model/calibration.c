@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Statistics of the training set's unit embeddings, for scores of sentences that stand alone: of images and of regions a mean ē (not
- * normalised) and a covariance C, so that z = (x·y − ē·y) / √(yᵀ C y) is comparable between sentences y.
+ * normalised) and a covariance C, so that z = (x·y − ē·y) / √(yᵀ C y) is comparable between sentences y, and p = sigmoid (scale · z + offset) (models/reference/calibration.py). ē·y and σ(y) belong to the sentence.
  */
-#include "core/model/parts.h"
-
+#include "core/model/model-private.h"
 #include "core/upi.h"
 
-static const gchar *const parts[] = { "image", "regions" };
+#include <math.h>
+
+#define LEAST_VARIANCE 1e-12 /* as in the reference */
+
+static const gchar *const parts[UPI_N_SPREADS] = { "image", "regions" };
 
 void
 upi_calibration_tensors (GArray *specs, const UpiConfig *c)
@@ -34,4 +37,47 @@ upi_calibration_check (const UpiWeights *weights, const UpiConfig *c, const gcha
     }
   }
   return TRUE;
+}
+
+static const gfloat *
+numbers (const UpiModel *model, UpiSpread spread, const gchar *of)
+{
+  g_autofree gchar *name = g_strdup_printf ("calibration.%s.%s", parts[spread], of);
+
+  return upi_weights_get (model->weights, name)->data;
+}
+
+/* Columns that are summed at a time. */
+#define COLUMNS 64
+
+UpiStanding
+upi_model_standing (const UpiModel *model, UpiSpread spread, const gfloat *sentence)
+{
+  gint width = model->config->decoder.width;
+  const gfloat *mean = numbers (model, spread, "mean"), *covariance = numbers (model, spread, "covariance"); /* [D], [D,D] */
+  gdouble along = 0, variance = 0;
+
+  for (gint k = 0; k < width; k++)
+    along += (gdouble) mean[k] * sentence[k];
+  for (gint first = 0; first < width; first += COLUMNS) {
+    gfloat sums[COLUMNS] = { 0 }; /* of yᵀ C */
+    gint columns = MIN (COLUMNS, width - first);
+
+    for (gint row = 0; row < width; row++)
+      for (gint k = 0; k < columns; k++)
+        sums[k] += sentence[row] * covariance[(gsize) row * width + first + k];
+    for (gint k = 0; k < columns; k++)
+      variance += (gdouble) sums[k] * sentence[first + k];
+  }
+  return (UpiStanding){ (gfloat) along, (gfloat) sqrt (MAX (variance, LEAST_VARIANCE)) };
+}
+
+gfloat
+upi_model_probability (const UpiModel *model, UpiSpread spread, UpiStanding standing, gfloat cosine)
+{
+  const UpiConfig *c = model->config;
+  const UpiCalibration *of = spread == UPI_SPREAD_IMAGE ? &c->calibration.image : &c->calibration.regions;
+  gfloat z = (cosine - standing.mean) / standing.deviation;
+
+  return 1 / (1 + expf (-(of->scale * z + of->offset)));
 }

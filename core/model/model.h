@@ -49,6 +49,19 @@ UpiProgram *upi_model_caption_program (UpiModel *model, guint image_tokens, guin
 /* The same for a batch of captions of one image: its cache is [1,image_tokens,D] for all, everything else has a row or item for each. */
 UpiProgram *upi_model_captions_program (UpiModel *model, guint batch, guint image_tokens, guint capacity, GError **error);
 
+/* Independent sentences, where the config has_calibration: of images, or of regions. */
+typedef enum { UPI_SPREAD_IMAGE, UPI_SPREAD_REGIONS, UPI_N_SPREADS } UpiSpread;
+
+/* What is a sentence's own, whatever it is said of: ē·y and σ(y). */
+typedef struct {
+  gfloat mean, deviation;
+} UpiStanding;
+
+/* sentence: [D], of length 1 */
+UpiStanding upi_model_standing (const UpiModel *model, UpiSpread spread, const gfloat *sentence);
+/* That it is true of an image or a region with which it has this cosine. */
+gfloat upi_model_probability (const UpiModel *model, UpiSpread spread, UpiStanding standing, gfloat cosine);
+
 /* The binding table: every tensor that a config asks for. For the loader, and for tests that make small random models. */
 typedef struct {
   gchar *name;

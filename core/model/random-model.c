@@ -91,9 +91,17 @@ random_tensor (const UpiTensorSpec *spec, guint32 seed)
   range_of (spec, &centre, &reach);
   for (gsize i = 0; i < count; i++)
     values[i] = centre + reach * next_uniform (&state);
-  if (g_str_has_suffix (spec->name, ".covariance")) /* that of independent numbers of about 1/√D */
-    for (gsize i = 0, width = (gsize) spec->shape.dim[0]; i < count; i++)
-      values[i] = i % (width + 1) == 0 ? (1 + 0.5f * (values[i] / reach)) / (gfloat) width : 0;
+  if (g_str_has_suffix (spec->name, ".covariance")) { /* that of numbers of about 1/√D that depend on each other a little */
+    gsize width = (gsize) spec->shape.dim[0];
+    for (gsize i = 0; i < count; i++) {
+      gsize row = i / width, column = i % width;
+      gfloat value = values[i] / reach / (gfloat) width;
+      if (row == column)
+        values[i] = 1 / (gfloat) width + 0.5f * value;
+      else
+        values[i] = row < column ? 0.35f * value / sqrtf ((gfloat) width) : values[column * width + row];
+    }
+  }
   return values;
 }
 

@@ -19,6 +19,8 @@ part: {"name", "shape", "norm": L2 over all, "stride", "values": [float32...]}; 
 row-major tensor, stride = max(1, ceil(elements / 256)). Index tensors have "integer": true.
 candidate, best first, where the config has `caption.grounding`: {"ids", "text", "likelihood", "support", "cosine" (null: not
  encoded), "score", "words": [{"start", "end" (tokens), "regions": [{"query", "label", "score"}...]}]}.
+Of a calibrated model an image also has "independent": {"image": [p...], "regions": [[p...]...]}: how probably each of TEXTS is true
+of the image, and of its REGIONS likeliest regions, the best first.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .calibration import probability
 from .captions import Caption, Ranking, Speaker, label_scores, label_vectors
 from .grounding import Grounding
 from .model import UniPerceiver, load
@@ -43,6 +46,7 @@ from .tokenizer import WordPiece
 SIZES = ((384, 224), (320, 256))
 TEXTS = ("person", "car", "traffic light", "a man riding a red bicycle", "potted plant", "Crêpe-eating tourist!")
 SAMPLES = 256
+REGIONS = 10
 
 
 def picture(width: int, height: int) -> np.ndarray:
@@ -147,6 +151,16 @@ def grounded(model: UniPerceiver, tokenizer: WordPiece, width: int, height: int)
     return [candidate(c, tokenizer) for c in speaker(spe[0], scores, cache)]
 
 
+def independent(model: UniPerceiver, parts: dict[str, Tensor], texts: Tensor) -> dict[str, Any]:
+    def of(name: str, x: Tensor) -> Tensor:
+        numbers = model.config.raw["calibration"][name]
+        return probability(getattr(model.calibration, name).standardised(x, texts), numbers["scale"], numbers["offset"])
+
+    regions = of("regions", parts["decoded"][-len(parts["index"]) :]).sort(0, descending=True)[0][:REGIONS].T
+    image = of("image", parts["image_spe"][None])[0]
+    return {"image": [float(f"{p:.7g}") for p in image], "regions": [[float(f"{p:.7g}") for p in row] for row in regions]}
+
+
 @torch.no_grad()
 def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """→ the JSON and all tensors whole, named `WxH/part` or `text I/part`."""
@@ -182,6 +196,8 @@ def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], d
                 "grounded": grounded(model, tokenizer, width, height),
             }
         )
+        if "calibration" in model.config.raw:
+            images[-1]["independent"] = independent(model, parts, classes)
     return {"format": 1, "model": model.config.name, "images": images, "texts": texts}, whole
 
 

@@ -5,6 +5,8 @@
 
 Names are golden.py's, behind no prefix: maps [C, H, W], tokens [T, C], the batch axis dropped; of the region decoder the last layer alone.
 Texts are made-up token ids; `caption_ids` is what the caption's cosines were asked with (teacher forcing).
+Of a calibrated network also `sentences` [S, D], SENTENCES made-up ones, and how probably each is true of the image,
+`independent_image` [1, S], and of its regions, `independent_regions` [N, S].
 """
 
 from __future__ import annotations
@@ -16,10 +18,22 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .calibration import probability
 from .golden import image_parts
 from .model import UniPerceiver, load
 
 UNUSED = ("pooled_masks", "detection_logits")
+SENTENCES = 5
+
+
+def independent(model: UniPerceiver, image: Tensor, regions: Tensor) -> dict[str, Tensor]:
+    ids = (torch.arange(6) * 37 + torch.arange(SENTENCES)[:, None] * 11 + 2) % model.config.text.vocabulary
+    out = {"sentences": model.encode_text(ids, torch.full((SENTENCES,), ids.shape[1]))}
+    for name, x in (("image", image), ("regions", regions)):
+        of = model.config.raw["calibration"][name]
+        z = getattr(model.calibration, name).standardised(x, out["sentences"])
+        out[f"independent_{name}"] = probability(z, of["scale"], of["offset"])
+    return out
 
 
 @torch.no_grad()
@@ -38,6 +52,8 @@ def parts(model: UniPerceiver, width: int, height: int) -> dict[str, Tensor]:
     caption = (torch.arange(5) * 29 + 2) % vocabulary
     out["text_ids"], out["text_encoder"], out["text_spe"] = ids.int(), features[0], spe[0]
     out["caption_ids"], out["caption_cosines"] = caption.int(), model.causal(caption[None], cache)[0]
+    if "calibration" in config.raw:
+        out.update(independent(model, out["image_spe"][None], out["decoded"][-config.query.count :]))
     return {k: v for k, v in out.items() if k not in UNUSED}
 
 

@@ -52,9 +52,7 @@ test_base (void)
 }
 
 /* All that format 2 brings. */
-#define SECOND                                                                                                                             \
-  UPI_TINY_MOBILENET_CONFIG_WITH (", \"calibration\": { \"image\": { \"scale\": 1.5, \"offset\": -2 },"                                    \
-                                  " \"regions\": { \"scale\": 0.5, \"offset\": 1 } }")
+#define SECOND UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION)
 
 static void
 test_second (void)

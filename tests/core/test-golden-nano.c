@@ -450,6 +450,71 @@ test_grounded (gconstpointer data)
   g_assert_cmpstr (best, ==, caption->texts[0].text);
 }
 
+/* ---- independent sentences ------------------------------------------------------------------------------------------------------- */
+
+static gint
+compare_falling (gconstpointer a, gconstpointer b)
+{
+  const gfloat *x = a, *y = b;
+
+  return (*x < *y) - (*x > *y);
+}
+
+/* The golden file's texts against the whole picture and its regions, through the engine. */
+static void
+test_independent (gconstpointer data)
+{
+  const Picture *p = data;
+  JsonObject *expected = json_object_get_object_member (p->json, "independent");
+  JsonArray *image, *regions, *texts = json_object_get_array_member (golden, "texts");
+  const UpiClassifyOptions alone = { .size = sizeof (UpiClassifyOptions), .scores = UPI_SCORES_INDEPENDENT };
+  UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = g_getenv ("UPI_TEST_NANO"), .device = backends[p->backend].name, .threads = 1
+  };
+  guint n = json_array_get_length (texts), n_regions = (guint) upi_model_config (model)->query.count;
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autofree guint *every = g_new (guint, n_regions);
+  g_autofree gfloat *found = g_new (gfloat, (gsize) n * n_regions), *of_text = g_new (gfloat, n_regions);
+  g_autoptr (UpiEncoding) encoding = NULL;
+  g_autoptr (UpiTicket) ticket = NULL;
+  g_autoptr (UpiLabels) sentences = NULL;
+  GError *error = NULL;
+  g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (expected); /* golden.py of today */
+  image = json_object_get_array_member (expected, "image");
+  regions = json_object_get_array_member (expected, "regions");
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (names, (gpointer) json_object_get_string_member (json_array_get_object_element (texts, i), "text"));
+  g_ptr_array_add (names, NULL);
+  ticket = upi_engine_encode_labels (engine, (const gchar *const *) names->pdata, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  upi_ticket_wait (ticket, &error);
+  g_assert_no_error (error);
+  sentences = upi_ticket_get_labels (ticket);
+  encoding = encode_picture (engine, p);
+
+  upi_engine_classify_with_options (engine, encoding, sentences, &alone, found, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (json_array_get_length (image), ==, n);
+  for (guint i = 0; i < n; i++)
+    g_assert_cmpfloat_with_epsilon (found[i], json_array_get_double_element (image, i), 1e-3);
+
+  for (guint r = 0; r < n_regions; r++)
+    every[r] = r;
+  upi_engine_classify_regions (engine, encoding, sentences, every, n_regions, found, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < n; i++) {
+    JsonArray *best = json_array_get_array_element (regions, i);
+    for (guint r = 0; r < n_regions; r++)
+      of_text[r] = found[r * n + i];
+    qsort (of_text, n_regions, sizeof *of_text, compare_falling);
+    for (guint r = 0; r < json_array_get_length (best); r++)
+      g_assert_cmpfloat_with_epsilon (of_text[r], json_array_get_double_element (best, r), 1e-3);
+  }
+}
+
 /* ---- set-up ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -508,6 +573,10 @@ add_tests (GPtrArray *pictures)
       if (!g_str_equal (backends[k].name, "ref") && upi_model_config (model)->caption.grounding) { /* ref: half a minute for the labels */
         g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/grounded", backends[k].name, p->width, p->height);
         g_test_add_data_func (path, p, test_grounded);
+      }
+      if (!g_str_equal (backends[k].name, "ref") && upi_model_config (model)->has_calibration) {
+        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/independent", backends[k].name, p->width, p->height);
+        g_test_add_data_func (path, p, test_independent);
       }
       for (guint t = 0; t < G_N_ELEMENTS (tests); t++) {
         g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/%s", backends[k].name, p->width, p->height, tests[t].name);

@@ -9,6 +9,7 @@
 #include "tests/tiny-config.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 #define SEED 20221120
@@ -26,7 +27,7 @@ typedef struct {
 static Network networks[] = {
   { "tiny", UPI_TINY_CONFIG, 64, 64 },
   { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
-  { "tiny-mobilenet", UPI_TINY_MOBILENET_CONFIG, 96, 32, .second = TRUE },
+  { "tiny-mobilenet", UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION), 96, 32, .second = TRUE },
   /* what neither has: a lite pixel encoder of two layers and four levels, distinct queries, mask features as wide as d, experts that all
    * count */
   { "tiny-lite", UPI_TINY_CONFIG, 96, 64,
@@ -474,6 +475,67 @@ test_caption (gconstpointer data)
   part_clear (&part);
 }
 
+/* ---- independent sentences ------------------------------------------------------------------------------------------------------- */
+
+/* (transfer full) rows of the tensor as vectors of length 1 */
+static gfloat *
+unit_rows (const Network *n, const gchar *name, gsize width, gsize *rows)
+{
+  const UpiSafetensor *t = upi_safetensors_find (n->golden, name);
+  gfloat *x;
+
+  g_assert_nonnull (t);
+  x = upi_safetensor_read (t, NULL);
+  *rows = t->count / width;
+  for (gsize i = 0; i < *rows; i++) {
+    gdouble norm = 0;
+    for (gsize k = 0; k < width; k++)
+      norm += (gdouble) x[i * width + k] * x[i * width + k];
+    for (gsize k = 0; k < width; k++)
+      x[i * width + k] /= (gfloat) sqrt (norm);
+  }
+  return x;
+}
+
+/* The last of the rows, as many as the reference's probabilities [rows, sentences] are for. */
+static void
+check_independent (const Network *n, UpiSpread spread, const gchar *things, const gchar *name)
+{
+  gsize width = (gsize) n->model->config->decoder.width, n_things, n_sentences;
+  g_autofree gfloat *x = unit_rows (n, things, width, &n_things);
+  g_autofree gfloat *sentences = unit_rows (n, "sentences", width, &n_sentences);
+  const UpiSafetensor *t = upi_safetensors_find (n->golden, name);
+  g_autofree gfloat *expected = NULL;
+  gsize rows;
+
+  g_assert_nonnull (t);
+  expected = upi_safetensor_read (t, NULL);
+  rows = t->count / n_sentences;
+  g_assert_cmpuint (rows, >, 0);
+  g_assert_cmpuint (rows, <=, n_things);
+  for (gsize s = 0; s < n_sentences; s++) {
+    const gfloat *sentence = sentences + s * width;
+    UpiStanding standing = upi_model_standing (n->model, spread, sentence);
+    for (gsize i = 0; i < rows; i++) {
+      gdouble cosine = 0;
+      for (gsize k = 0; k < width; k++)
+        cosine += (gdouble) x[(n_things - rows + i) * width + k] * sentence[k];
+      g_assert_cmpfloat_with_epsilon (
+          upi_model_probability (n->model, spread, standing, (gfloat) cosine), expected[i * n_sentences + s], 1e-5);
+    }
+  }
+}
+
+static void
+test_independent (gconstpointer data)
+{
+  Network *n = (Network *) data;
+
+  open_network (n);
+  check_independent (n, UPI_SPREAD_IMAGE, "image_spe", "independent_image");
+  check_independent (n, UPI_SPREAD_REGIONS, "decoded", "independent_regions");
+}
+
 static int
 write_network (const gchar *name, const gchar *directory)
 {
@@ -515,6 +577,11 @@ main (int argc, char **argv)
         g_test_add_data_func (path, c, caption ? test_caption : test_part);
       }
     }
+  }
+  for (guint n = 0; n < G_N_ELEMENTS (networks); n++) {
+    g_autofree gchar *path = g_strdup_printf ("/golden/%s/independent", networks[n].name);
+    if (networks[n].second)
+      g_test_add_data_func (path, &networks[n], test_independent);
   }
   golden_skip_missing ("/golden");
   status = g_test_run ();

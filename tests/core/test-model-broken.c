@@ -56,9 +56,7 @@ test_all_at_once (void)
 }
 
 /* Of what the second generation has more: one missing, two misshapen, and one that only the other place of a backbone has. */
-#define SECOND                                                                                                                             \
-  UPI_TINY_MOBILENET_CONFIG_WITH (                                                                                                         \
-      ", \"calibration\": { \"image\": { \"scale\": 1, \"offset\": 0 }, \"regions\": { \"scale\": 1, \"offset\": 0 } }")
+#define SECOND UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION)
 
 static gboolean
 break_second (TinyTensor *t, gpointer user_data)

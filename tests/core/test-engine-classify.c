@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Sentences that stand alone: how probably each is true of a frame or of its regions, whatever else is in the list. Numbers follow NETWORK.md,
+ * "calibration", from the model's own tensors; test-golden holds them to the reference's. */
+#include "engine-fixture.h"
+
+#include "core/engine/engine-private.h"
+#include "core/model/model-private.h"
+
+#include <math.h>
+#include <string.h>
+
+#define WIDTH 48 /* D */
+
+static const UpiClassifyOptions independent = { .size = sizeof (UpiClassifyOptions), .scores = UPI_SCORES_INDEPENDENT };
+
+static gchar *model_path;
+
+/* The small model with the tensors and numbers of a calibration. */
+static UpiEngine *
+calibrated_engine (const gchar *id)
+{
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .device = "cpu", .instance_id = id, .threads = 2 };
+  GError *error = NULL;
+  UpiEngine *engine;
+
+  if (!model_path)
+    model_path = fixture_write_model ("\"format_version\": 1,",
+        "\"format_version\": 2, \"calibration\": {"
+        " \"image\": { \"scale\": 1.5, \"offset\": -0.5 },"
+        " \"regions\": { \"scale\": 0.7, \"offset\": 0.25 } },");
+  options.model = model_path;
+  engine = upi_engine_open (&options, NULL, &error);
+  g_assert_no_error (error);
+  return engine;
+}
+
+static gdouble
+expected (UpiEngine *engine, const gchar *of, const gfloat *x, const gfloat *y, gdouble scale, gdouble offset)
+{
+  g_autofree gchar *mean_name = g_strdup_printf ("calibration.%s.mean", of);
+  g_autofree gchar *covariance_name = g_strdup_printf ("calibration.%s.covariance", of);
+  const gfloat *mean = upi_weights_get (engine->model->weights, mean_name)->data;
+  const gfloat *covariance = upi_weights_get (engine->model->weights, covariance_name)->data;
+  gdouble above = 0, variance = 0;
+
+  for (guint i = 0; i < WIDTH; i++) {
+    above += ((gdouble) x[i] - mean[i]) * y[i];
+    for (guint k = 0; k < WIDTH; k++)
+      variance += (gdouble) y[i] * covariance[i * WIDTH + k] * y[k];
+  }
+  return 1 / (1 + exp (-(scale * above / sqrt (variance) + offset)));
+}
+
+static void
+test_whole_frame (void)
+{
+  g_autoptr (UpiEngine) engine = calibrated_engine (NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,a red car in the street,person");
+  g_autoptr (UpiLabels) alone = fixture_labels (engine, "a red car in the street");
+  gfloat probabilities[3], image[WIDTH], text[WIDTH], one;
+  GError *error = NULL;
+
+  g_assert_true (upi_engine_info (engine)->independent_scores);
+  g_assert_true (upi_engine_embed (engine, encoding, image, NULL));
+  upi_engine_classify_with_options (engine, encoding, labels, &independent, probabilities, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < 3; i++) {
+    g_assert_true (upi_labels_embedding (labels, i, text, WIDTH));
+    g_assert_cmpfloat_with_epsilon (probabilities[i], expected (engine, "image", image, text, 1.5, -0.5), 1e-5);
+  }
+  upi_engine_classify_with_options (engine, encoding, alone, &independent, &one, &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat (one, ==, probabilities[1]);
+}
+
+static void
+test_regions (void)
+{
+  g_autoptr (UpiEngine) engine = calibrated_engine (NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,a red car");
+  const guint regions[] = { 9, 0, 4 }, beyond[] = { 0, 10 };
+  gfloat probabilities[3][2], untouched[] = { 7, 7 };
+  g_autoptr (GError) error = NULL;
+
+  upi_engine_classify_regions (engine, encoding, labels, regions, 3, &probabilities[0][0], &error);
+  g_assert_no_error (error);
+  for (guint r = 0; r < 3; r++)
+    for (guint i = 0; i < 2; i++)
+      g_assert_cmpfloat_with_epsilon (probabilities[r][i],
+          expected (engine, "regions", upi_encoding_part (encoding, UPI_PART_REGIONS) + regions[r] * WIDTH, labels->embeddings + i * WIDTH,
+              0.7, 0.25),
+          1e-5);
+  g_assert_true (upi_engine_classify_regions (engine, encoding, labels, NULL, 0, NULL, &error));
+  g_assert_false (upi_engine_classify_regions (engine, encoding, labels, beyond, 2, untouched, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "region 10 was asked for, the encoding has 0 to 9"));
+  g_assert_cmpfloat (untouched[0], ==, 7);
+}
+
+/* What belongs to a sentence is there with it, however it came: encoded in a batch with others, twice in a list, from the cache. */
+static void
+test_every_way (void)
+{
+  g_autoptr (UpiEngine) engine = calibrated_engine ("every-way");
+  g_autoptr (GString) list = g_string_new ("cat,dog,cat");
+  g_autoptr (UpiLabels) several = NULL, again = NULL;
+
+  for (guint i = 0; i < 100; i++) /* more than a batch, of several lengths */
+    g_string_append_printf (list, ",%c %c%s", 'a' + (gchar) (i % 26), 'a' + (gchar) (i / 26), i % 3 ? "" : " in the street");
+  several = fixture_labels (engine, list->str);
+  again = fixture_labels (engine, "dog,cat");
+  for (guint i = 0; i < several->n; i++)
+    for (guint k = 0; k < UPI_N_SPREADS; k++) {
+      UpiStanding standing = upi_model_standing (engine->model, k, several->embeddings + i * WIDTH);
+
+      g_assert_cmpmem (&several->standings[i * UPI_N_SPREADS + k], sizeof standing, &standing, sizeof standing);
+    }
+  g_assert_cmpmem (
+      again->standings, sizeof (UpiStanding) * UPI_N_SPREADS, several->standings + UPI_N_SPREADS, sizeof (UpiStanding) * UPI_N_SPREADS);
+  g_assert_cmpmem (
+      again->standings + UPI_N_SPREADS, sizeof (UpiStanding) * UPI_N_SPREADS, several->standings, sizeof (UpiStanding) * UPI_N_SPREADS);
+}
+
+static void
+test_options (void)
+{
+  g_autoptr (UpiEngine) engine = calibrated_engine (NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog");
+  const UpiClassifyOptions softmax = { .size = sizeof (UpiClassifyOptions) };
+  const UpiClassifyOptions unknown = { .size = sizeof (UpiClassifyOptions), .scores = (UpiScores) 2 }, sizeless = { 0 };
+  gfloat plain[2], chosen[2];
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (upi_engine_classify (engine, encoding, labels, plain, NULL));
+  g_assert_cmpfloat_with_epsilon (plain[0] + plain[1], 1, 1e-5);
+  g_assert_true (upi_engine_classify_with_options (engine, encoding, labels, &softmax, chosen, NULL));
+  g_assert_cmpmem (chosen, sizeof chosen, plain, sizeof plain);
+  g_assert_true (upi_engine_classify_with_options (engine, encoding, labels, NULL, chosen, NULL));
+  g_assert_cmpmem (chosen, sizeof chosen, plain, sizeof plain);
+
+  g_assert_false (upi_engine_classify_with_options (engine, encoding, labels, &unknown, chosen, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "UpiClassifyOptions.scores is 2, expected UPI_SCORES_SOFTMAX or UPI_SCORES_INDEPENDENT"));
+  g_clear_error (&error);
+  g_assert_false (upi_engine_classify_with_options (engine, encoding, labels, &sizeless, chosen, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "sizeof (UpiClassifyOptions)"));
+}
+
+/* Only a model that was calibrated has them: the error says which was not, and what to do. */
+static void
+test_not_calibrated (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog");
+  const guint region = 0;
+  gfloat probabilities[2];
+  g_autoptr (GError) frame = NULL, regions = NULL;
+
+  g_assert_false (upi_engine_info (engine)->independent_scores);
+  g_assert_false (upi_engine_classify_with_options (engine, encoding, labels, &independent, probabilities, &frame));
+  g_assert_false (upi_engine_classify_regions (engine, encoding, labels, &region, 1, probabilities, &regions));
+  g_assert_error (frame, UPI_ERROR, UPI_ERROR_ARGUMENT);
+  g_assert_error (regions, UPI_ERROR, UPI_ERROR_ARGUMENT);
+  g_assert_cmpstr (frame->message, ==, regions->message);
+  g_assert_nonnull (strstr (frame->message, fixture_model ()));
+  g_assert_nonnull (strstr (frame->message, "no \"calibration\""));
+  g_assert_nonnull (strstr (frame->message, "softmax"));
+}
+
+/* Labels of another model have nothing to say here. */
+static void
+test_other_model (void)
+{
+  g_autoptr (UpiEngine) engine = calibrated_engine (NULL), other = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (other, "cat");
+  const guint region = 0;
+  gfloat probability;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (upi_engine_classify_with_options (engine, encoding, labels, &independent, &probability, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);
+  g_clear_error (&error);
+  g_assert_false (upi_engine_classify_regions (engine, encoding, labels, &region, 1, &probability, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);
+}
+
+int
+main (int argc, char *argv[])
+{
+  gint result;
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/classify/whole-frame", test_whole_frame);
+  g_test_add_func ("/engine/classify/regions", test_regions);
+  g_test_add_func ("/engine/classify/every-way", test_every_way);
+  g_test_add_func ("/engine/classify/options", test_options);
+  g_test_add_func ("/engine/classify/not-calibrated", test_not_calibrated);
+  g_test_add_func ("/engine/classify/other-model", test_other_model);
+  result = g_test_run ();
+  g_clear_pointer (&model_path, fixture_remove_model);
+  fixture_clear ();
+  return result;
+}
