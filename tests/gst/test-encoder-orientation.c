@@ -112,8 +112,26 @@ test_orientation (void)
   stream_free (plain);
 }
 
-/* On 1.22 videoflip turns the picture and lets the tag through: it is not turned twice, and a message says so; also through a queue and a bin. A
- * direction that was asked for is taken all the same. */
+/* Whether the tag that reaches the encoder still tells it to turn the picture. */
+static gboolean
+is_told_to_turn (GstElement *encoder)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (encoder, "sink");
+  g_autoptr (GstEvent) event = NULL;
+  gboolean turn = FALSE;
+
+  for (guint i = 0; !turn && (event = gst_pad_get_sticky_event (pad, GST_EVENT_TAG, i)) != NULL; i++, gst_clear_event (&event)) {
+    g_autofree gchar *orientation = NULL;
+    GstTagList *tags;
+
+    gst_event_parse_tag (event, &tags);
+    turn = gst_tag_list_get_string (tags, GST_TAG_IMAGE_ORIENTATION, &orientation) && !g_str_equal (orientation, "rotate-0");
+  }
+  return turn;
+}
+
+/* On 1.22 videoflip turns the picture and lets the tag through (on 1.26 it says that there is nothing left to turn): it is not turned twice, and a
+ * message says so; also through a queue and a bin. A direction that was asked for is taken all the same. */
 static void
 test_orientation_behind_videoflip (void)
 {
@@ -128,9 +146,10 @@ test_orientation_behind_videoflip (void)
   push_orientation (s, "rotate-90", GST_TAG_SCOPE_STREAM);
   embedding_encode (s, frame_new ("I420", 128, 80, 3), got);
   g_assert_cmpfloat (embedding_distance (expected, got), ==, 0);
-  g_autofree gchar *message = stream_message (s, GST_MESSAGE_INFO);
-  g_assert_nonnull (message);
-  g_assert_nonnull (strstr (message, "videoflip"));
+  if (is_told_to_turn (encoder)) {
+    g_autofree gchar *message = stream_message (s, GST_MESSAGE_INFO);
+    g_assert_nonnull (strstr (message, "videoflip"));
+  }
   push_orientation (s, "rotate-90", GST_TAG_SCOPE_STREAM); /* said once */
   embedding_encode (s, frame_new ("I420", 128, 80, 3), got);
   g_assert_cmpfloat (embedding_distance (expected, got), ==, 0);
