@@ -2,7 +2,6 @@
  * where it goes: messages, meta, text stream. A caption on its way is caption-request.c, when one is due caption-schedule.c. */
 #include "gst/caption-private.h"
 #include "gst/engine-error.h"
-#include "gst/gstupimeta.h"
 
 #define GST_CAT_DEFAULT gst_upi_caption_debug
 
@@ -11,15 +10,42 @@
 
 /* ---- messages -------------------------------------------------------------------------------------------------------------------- */
 
-/* @described_pts: of the frame that it describes */
-static void
-post_caption (GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
+/* @described_pts: of the frame that it describes. (transfer full) */
+static GstStructure *
+message_of (const GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
     GstClockTime described_pts, GstClockTime duration)
 {
-  GstStructure *structure = gst_structure_new (name, "text", G_TYPE_STRING, text, "stream", G_TYPE_UINT, self->time.stream, "stream-time",
-      G_TYPE_UINT64, frame->stream_time, "running-time", G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts",
-      G_TYPE_UINT64, pts, "described-pts", G_TYPE_UINT64, described_pts, NULL);
+  return gst_structure_new (name, "text", G_TYPE_STRING, text, "stream", G_TYPE_UINT, self->time.stream, "stream-time", G_TYPE_UINT64,
+      frame->stream_time, "running-time", G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts", G_TYPE_UINT64,
+      pts, "described-pts", G_TYPE_UINT64, described_pts, NULL);
+}
+
+static void
+post (GstUpiCaptionElement *self, GstStructure *structure)
+{
   gst_element_post_message (GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), structure));
+}
+
+/* The regions of its words as a list of structures. */
+static void
+set_regions (GstStructure *message, const GstUpiCaption *caption)
+{
+  GValue list = G_VALUE_INIT;
+
+  gst_value_list_init (&list, caption->n_regions);
+  for (guint i = 0; i < caption->n_regions; i++) {
+    const GstUpiCaptionRegion *region = &caption->regions[i];
+    g_autofree gchar *word = g_strndup (caption->text + region->first, region->bytes);
+    GValue value = G_VALUE_INIT;
+
+    g_value_init (&value, GST_TYPE_STRUCTURE);
+    g_value_take_boxed (&value,
+        gst_structure_new ("region", "word", G_TYPE_STRING, word, "first", G_TYPE_UINT, region->first, "bytes", G_TYPE_UINT, region->bytes,
+            "label", G_TYPE_STRING, region->label, "score", G_TYPE_FLOAT, region->score, "x", G_TYPE_FLOAT, region->x, "y", G_TYPE_FLOAT,
+            region->y, "width", G_TYPE_FLOAT, region->width, "height", G_TYPE_FLOAT, region->height, NULL));
+    gst_value_list_append_and_take_value (&list, &value);
+  }
+  gst_structure_take_value (message, "regions", &list);
 }
 
 /* One of the numbers of the property "stats". */
@@ -93,7 +119,7 @@ gst_upi_caption_forget (GstUpiCaptionElement *self)
 {
   gst_upi_caption_cancel (self, FALSE);
   gst_upi_caption_schedule_reset (&self->schedule);
-  g_clear_pointer (&self->shown.text, g_free);
+  g_clear_pointer (&self->shown, gst_upi_content_unref);
   g_clear_pointer (&self->seen, upi_encoding_unref);
   self->has_seen = FALSE;
 }
@@ -113,6 +139,28 @@ report_failure (GstUpiCaptionElement *self, const GError *error, gboolean never_
   return GST_FLOW_OK;
 }
 
+/* What to ask of the engine: a beam takes the place of candidates. */
+static UpiCaptionOptions
+options_for (GstUpiCaptionElement *self, UpiEncoding *encoding)
+{
+  GST_OBJECT_LOCK (self);
+  UpiCaptionOptions options = self->options;
+  GST_OBJECT_UNLOCK (self);
+
+  if (!options.grounded || options.beam_size <= 1)
+    return options;
+  options.grounded = FALSE;
+  if (options.candidates > 0 && !self->warned_beam && upi_engine_info (upi_encoding_engine (encoding))->caption_candidates > 0) {
+    self->warned_beam = TRUE;
+    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
+        ("beam-size=%u and candidates=%u are two ways to the same end: captions follow the beam and are not grounded. Set beam-size=1, or "
+         "grounded=false.",
+            options.beam_size, options.candidates),
+        (NULL));
+  }
+  return options;
+}
+
 /* Sends the frame's encoding on its way to become a caption. */
 static GstFlowReturn
 start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolean never_wait)
@@ -120,9 +168,7 @@ start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolea
   GstFlowReturn flow = GST_FLOW_OK;
   g_autoptr (GError) error = NULL;
 
-  GST_OBJECT_LOCK (self);
-  UpiCaptionOptions options = self->options;
-  GST_OBJECT_UNLOCK (self);
+  UpiCaptionOptions options = options_for (self, gst_upi_content_get_encoding (content));
 
   g_mutex_lock (&self->lock);
   gboolean flushing = self->flushing;
@@ -139,27 +185,26 @@ start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolea
 }
 
 /* Takes what the request on its way has for us, waiting for its end if @wait.
- * @text: (out): the caption, if it is complete */
+ * @said: (out) (transfer full) (nullable): the caption, if it is complete */
 static GstFlowReturn
-take_caption (GstUpiCaptionElement *self, GstClockTime pts, const GstUpiFrameTime *frame, GstClockTime duration, gboolean wait,
-    gchar **text, GstClockTime *described_pts)
+take_caption (
+    GstUpiCaptionElement *self, GstClockTime pts, const GstUpiFrameTime *frame, GstClockTime duration, gboolean wait, GstUpiContent **said)
 {
   g_autoptr (GError) error = NULL;
   gboolean ended;
 
-  *text = NULL;
+  *said = NULL;
   g_mutex_lock (&self->lock);
   g_autoptr (GstUpiCaptionRequest) request = self->request != NULL ? gst_upi_caption_request_ref (self->request) : NULL;
   g_mutex_unlock (&self->lock);
   if (request == NULL)
     return GST_FLOW_OK;
 
-  *described_pts = gst_upi_caption_request_get_pts (request);
   do {
     g_autofree gchar *partial = NULL;
     ended = gst_upi_caption_request_take (request, wait, &partial);
     if (partial != NULL)
-      post_caption (self, "upi-caption-partial", partial, pts, frame, *described_pts, duration);
+      post (self, message_of (self, "upi-caption-partial", partial, pts, frame, gst_upi_caption_request_get_pts (request), duration));
   } while (wait && !ended);
   if (!ended)
     return GST_FLOW_OK;
@@ -173,8 +218,8 @@ take_caption (GstUpiCaptionElement *self, GstClockTime pts, const GstUpiFrameTim
   if (cancelled)
     return flushing ? GST_FLOW_FLUSHING : GST_FLOW_OK;
 
-  *text = gst_upi_caption_request_finish (request, &error);
-  return *text != NULL ? GST_FLOW_OK : report_failure (self, error, !wait);
+  *said = gst_upi_caption_request_finish (request, &error);
+  return *said != NULL ? GST_FLOW_OK : report_failure (self, error, !wait);
 }
 
 /* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
@@ -201,19 +246,51 @@ note_seen (GstUpiCaptionElement *self, const GstUpiContent *content)
     self->seen = upi_encoding_ref (gst_upi_content_get_encoding (content));
 }
 
-/* Adds the caption that is shown to those the frame already has (of another upicaption). */
+static const gchar *
+text_of (const GstUpiContent *said)
+{
+  guint n;
+
+  return gst_upi_content_get_captions (said, &n)->text;
+}
+
+/* The caption of @said starts with this frame. */
+static void
+start_caption (GstUpiCaptionElement *self, GstUpiContent *said, GstClockTime pts, const GstUpiFrameTime *frame, GstClockTime duration)
+{
+  guint n;
+  GstUpiCaption caption = *gst_upi_content_get_captions (said, &n);
+
+  GST_LOG_OBJECT (self, "%" GST_TIME_FORMAT ": %s", GST_TIME_ARGS (frame->stream_time), caption.text);
+  gst_upi_caption_schedule_start (&self->schedule, frame->stream_time);
+  count (self, &self->n_captions, 1);
+  caption.duration = duration;
+  g_clear_pointer (&self->shown, gst_upi_content_unref);
+  self->shown = gst_upi_content_set_captions (said, &caption, 1);
+
+  GstStructure *message = message_of (self, "upi-caption", caption.text, pts, frame, caption.pts, duration);
+  gst_structure_set (message, "grounded", G_TYPE_BOOLEAN, (caption.flags & GST_UPI_CAPTION_GROUNDED) != 0, NULL);
+  set_regions (message, &caption);
+  post (self, message);
+}
+
+/* Adds the caption that is shown, unless it says nothing, to those the frame already has (of another upicaption). */
 static GstBuffer *
 attach_caption (GstUpiCaptionElement *self, GstBuffer *buffer)
 {
+  guint n;
+  const GstUpiCaption *shown = self->shown != NULL ? gst_upi_content_get_captions (self->shown, &n) : NULL;
+
+  if (shown == NULL || shown->text[0] == '\0')
+    return buffer;
   buffer = gst_buffer_make_writable (buffer);
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  guint n;
   const GstUpiCaption *others = gst_upi_content_get_captions (meta->content, &n);
   g_autofree GstUpiCaption *captions = g_new (GstUpiCaption, n + 1);
 
   for (guint i = 0; i < n; i++)
     captions[i] = others[i];
-  captions[n] = (GstUpiCaption){ .text = self->shown.text, .pts = self->shown.described_pts, .duration = self->shown.duration };
+  captions[n] = *shown;
   gst_upi_meta_set_captions (meta, captions, n + 1);
   return buffer;
 }
@@ -302,8 +379,8 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 
   const GstUpiContent *content = meta->content;
   gboolean never_wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) != 0;
-  GstClockTime duration = interval > 0 ? interval : frame.duration, described_pts = pts;
-  g_autofree gchar *text = NULL;
+  GstClockTime duration = interval > 0 ? interval : frame.duration;
+  g_autoptr (GstUpiContent) said = NULL;
   if (never_wait)
     set_latency (self, 0, FALSE);
   if (gst_upi_content_is_encoded (content) && gst_upi_content_get_encoding (content) == NULL)
@@ -312,17 +389,17 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     duration = UNKNOWN_DURATION;
 
   /* Under "latest" one asked for at an earlier frame may be complete by now; then this frame may ask for the next one. */
-  GstFlowReturn flow = take_caption (self, pts, &frame, duration, !never_wait, &text, &described_pts);
+  GstFlowReturn flow = take_caption (self, pts, &frame, duration, !never_wait, &said);
   g_mutex_lock (&self->lock);
   gboolean busy = self->request != NULL;
   g_mutex_unlock (&self->lock);
-  if (flow == GST_FLOW_OK && text == NULL && !busy && is_new (self, content)) {
+  if (flow == GST_FLOW_OK && said == NULL && !busy && is_new (self, content)) {
     note_seen (self, content);
     if (gst_upi_caption_schedule_is_due (&self->schedule, frame.stream_time, interval)) {
       gint64 asked = g_get_monotonic_time ();
       flow = start_request (self, content, never_wait);
       if (flow == GST_FLOW_OK && !never_wait)
-        flow = take_caption (self, pts, &frame, duration, TRUE, &text, &described_pts);
+        flow = take_caption (self, pts, &frame, duration, TRUE, &said);
       if (flow == GST_FLOW_OK && !never_wait)
         note_wait (self, (GstClockTime) (g_get_monotonic_time () - asked) * GST_USECOND);
     }
@@ -332,17 +409,10 @@ gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     return flow;
   }
 
-  if (text != NULL) {
-    GST_LOG_OBJECT (self, "%" GST_TIME_FORMAT ": %s", GST_TIME_ARGS (frame.stream_time), text);
-    gst_upi_caption_schedule_start (&self->schedule, frame.stream_time);
-    count (self, &self->n_captions, 1);
-    post_caption (self, "upi-caption", text, pts, &frame, described_pts, duration);
-    g_free (self->shown.text);
-    self->shown = (GstUpiCaptionShown){ g_strdup (text), described_pts, duration };
-  }
-  push_text (self, text, &frame, duration);
-  if (self->shown.text != NULL && self->shown.text[0] != '\0')
-    buffer = attach_caption (self, buffer);
+  if (said != NULL)
+    start_caption (self, said, pts, &frame, duration);
+  push_text (self, said != NULL ? text_of (said) : NULL, &frame, duration);
+  buffer = attach_caption (self, buffer);
   buffer = gst_upi_encoding_life_filter_buffer (&self->life, buffer);
   return combine_flows (self, gst_pad_push (self->srcpad, buffer));
 }

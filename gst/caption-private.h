@@ -8,6 +8,7 @@
 #include "gst/caption-schedule.h"
 #include "gst/caption-stream.h"
 #include "gst/encoding-life.h"
+#include "gst/gstupimeta.h"
 #include "gst/stream-time.h"
 
 G_BEGIN_DECLS
@@ -16,12 +17,6 @@ GST_DEBUG_CATEGORY_EXTERN (gst_upi_caption_debug);
 
 #define GST_TYPE_UPI_CAPTION (gst_upi_caption_get_type ())
 G_DECLARE_FINAL_TYPE (GstUpiCaptionElement, gst_upi_caption, GST, UPI_CAPTION, GstElement)
-
-/* The caption in the meta. */
-typedef struct {
-  gchar *text; /* NULL: none yet */
-  GstClockTime described_pts, duration;
-} GstUpiCaptionShown;
 
 struct _GstUpiCaptionElement {
   GstElement parent;
@@ -46,8 +41,8 @@ struct _GstUpiCaptionElement {
   /* streaming thread */
   GstUpiStreamTime time;
   GstUpiCaptionSchedule schedule;
-  GstUpiCaptionShown shown;
-  gboolean seen_meta, warned, warned_lost;
+  GstUpiContent *shown; /* of one caption, that in the meta; NULL: none yet */
+  gboolean seen_meta, warned, warned_lost, warned_beam;
   /* The encoding of the last frame: by the PTS that it was inferred from, or where that is NONE by itself. */
   gboolean has_seen;
   GstClockTime seen_pts;

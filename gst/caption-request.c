@@ -4,11 +4,12 @@
 struct _GstUpiCaptionRequest {
   UpiTicket *ticket;
   guint64 pts;
+  const gchar *const *labels; /* the engine's, read by its workers alone */
 
   GMutex lock;
   GCond cond;
   gchar *partial; /* not yet taken */
-  gchar *text;
+  GstUpiContent *said;
   GError *error;
   gboolean ended;
 };
@@ -20,7 +21,7 @@ request_clear (gpointer data)
 
   g_clear_pointer (&request->ticket, upi_ticket_unref);
   g_free (request->partial);
-  g_free (request->text);
+  g_clear_pointer (&request->said, gst_upi_content_unref);
   g_clear_error (&request->error);
   g_cond_clear (&request->cond);
   g_mutex_clear (&request->lock);
@@ -59,18 +60,55 @@ on_partial (const gchar *text, gpointer user_data)
   g_mutex_unlock (&request->lock);
 }
 
+/* One caption with the regions of its words. (transfer full) */
+static GstUpiContent *
+content_of (const UpiCaptionText *text, gboolean grounded, const gchar *const *labels, guint64 pts)
+{
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  g_autoptr (GArray) regions = g_array_new (FALSE, TRUE, sizeof (GstUpiCaptionRegion));
+
+  for (guint i = 0; i < text->n_words; i++) {
+    const UpiCaptionWord *word = &text->words[i];
+
+    for (guint k = 0; k < word->n_objects; k++) {
+      const UpiObject *object = &word->objects[k];
+      const GstUpiCaptionRegion region = { .first = word->first,
+        .bytes = word->bytes,
+        .label = labels[object->label],
+        .label_id = object->label,
+        .score = object->score,
+        .x = object->x,
+        .y = object->y,
+        .width = object->width,
+        .height = object->height,
+        .region = object->region };
+
+      g_array_append_val (regions, region);
+    }
+  }
+  const GstUpiCaption caption = { .text = text->text,
+    .pts = pts,
+    .duration = GST_CLOCK_TIME_NONE,
+    .flags = grounded ? GST_UPI_CAPTION_GROUNDED : GST_UPI_CAPTION_NONE,
+    .n_regions = regions->len,
+    .regions = (const GstUpiCaptionRegion *) (gconstpointer) regions->data };
+  return gst_upi_content_set_captions (empty, &caption, 1);
+}
+
 /* From a worker, or from upi_ticket_cancel(); once a ticket. */
 static void
 on_done (UpiTicket *ticket, gpointer user_data)
 {
   GstUpiCaptionRequest *request = user_data;
   g_autoptr (GError) error = NULL;
-  g_autofree gchar *text = upi_ticket_wait (ticket, &error) ? upi_ticket_get_text (ticket) : NULL;
+  g_autoptr (UpiCaption) caption = upi_ticket_wait (ticket, &error) ? upi_ticket_get_caption (ticket) : NULL;
+  g_autoptr (GstUpiContent) said =
+      caption != NULL ? content_of (&caption->texts[0], caption->grounded, request->labels, request->pts) : NULL;
 
   g_mutex_lock (&request->lock);
   if (!request->ended) { /* else cancelled before */
     request->ended = TRUE;
-    request->text = g_steal_pointer (&text);
+    request->said = g_steal_pointer (&said);
     request->error = g_steal_pointer (&error);
     g_cond_broadcast (&request->cond);
   }
@@ -85,9 +123,10 @@ gst_upi_caption_request_new (UpiEncoding *encoding, const UpiCaptionOptions *opt
 
   g_mutex_init (&request->lock);
   g_cond_init (&request->cond);
+  UpiEngine *engine = upi_encoding_engine (encoding);
   request->pts = pts;
-  request->ticket = upi_engine_caption (
-      upi_encoding_engine (encoding), encoding, options, on_partial, on_done, gst_upi_caption_request_ref (request), error);
+  request->labels = upi_engine_info (engine)->labels;
+  request->ticket = upi_engine_caption (engine, encoding, options, on_partial, on_done, gst_upi_caption_request_ref (request), error);
   if (request->ticket == NULL) {
     gst_upi_caption_request_unref (request); /* the one of on_done() */
     return NULL;
@@ -121,15 +160,15 @@ gst_upi_caption_request_take (GstUpiCaptionRequest *request, gboolean wait, gcha
   return ended;
 }
 
-gchar *
+GstUpiContent *
 gst_upi_caption_request_finish (GstUpiCaptionRequest *request, GError **error)
 {
   g_mutex_lock (&request->lock);
-  gchar *text = g_strdup (request->text);
-  if (text == NULL)
+  GstUpiContent *said = request->said != NULL ? gst_upi_content_ref (request->said) : NULL;
+  if (said == NULL)
     g_propagate_error (error,
         request->error != NULL ? g_error_copy (request->error)
                                : g_error_new_literal (UPI_ERROR, UPI_ERROR_FAILED, "the engine gave no text"));
   g_mutex_unlock (&request->lock);
-  return text;
+  return said;
 }

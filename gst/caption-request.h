@@ -1,7 +1,7 @@
 /* caption-request.h: one caption on its way from the engine: words as they come, then the sentence. */
 #pragma once
 
-#include "core/upi.h"
+#include "gst/gstupimeta.h"
 
 G_BEGIN_DECLS
 
@@ -28,7 +28,8 @@ void gst_upi_caption_request_cancel (GstUpiCaptionRequest *request);
  */
 gboolean gst_upi_caption_request_take (GstUpiCaptionRequest *request, gboolean wait, gchar **partial);
 
-/* After its end. Returns: (transfer full) (nullable): the caption, or NULL and @error */
-gchar *gst_upi_caption_request_finish (GstUpiCaptionRequest *request, GError **error);
+/* After its end. Returns: (transfer full) (nullable): a content of one caption, with the regions of its words and without a duration, or NULL
+ * and @error */
+GstUpiContent *gst_upi_caption_request_finish (GstUpiCaptionRequest *request, GError **error);
 
 G_END_DECLS

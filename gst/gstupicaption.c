@@ -11,6 +11,14 @@
  * hold `text` (string), `stream` (guint; counts streams from 1) and, all guint64 in nanoseconds, `stream-time` and `running-time` (where it
  * starts), `duration`, `pts` (of the frame that it starts with) and `described-pts` (of the frame that it describes).
  *
+ * Captions are grounded: several candidates are decoded as one batch, and the one is taken that is likely, fits the frame and names what its
+ * regions show. Each such word carries the region that shows it best, in the GstUpiMeta (#GstUpiCaptionRegion), in the lines of upijson, and in
+ * the message `upi-caption` as a list `regions` of structures with `word`, `first` and `bytes` (where it lies in the text), `label`, `score`,
+ * `x`, `y`, `width` and `height`; the message's `grounded` (gboolean) tells whether it was. upidetect is not needed for it, and its labels do
+ * not count: words are looked up in the model's own table. A model without one has the likeliest sentence as its caption, as
+ * #GstUpiCaption:grounded=false has; so has #GstUpiCaption:beam-size above 1, with a beam in place of candidates. Partial captions are those of
+ * the first candidate: another one may win.
+ *
  * A caption leaves before its frame, with a duration of #GstUpiCaption:interval; every frame that starts no caption is a GAP on the text
  * pad. In the GstUpiMeta a caption stays until the next one takes its place. Where upiencoder runs with policy `block`, frames wait for
  * their caption; with `latest` they never do, and the caption starts at the next frame that leaves after it is complete.
@@ -48,10 +56,22 @@ GST_DEBUG_CATEGORY (gst_upi_caption_debug);
 #define DEFAULT_MAX_TOKENS 0
 #define DEFAULT_BEAM_SIZE 1
 #define DEFAULT_LENGTH_PENALTY 1.0f
-
+#define DEFAULT_GROUNDED TRUE
+#define DEFAULT_CANDIDATES 0
 #define DEFAULT_TEXT_TIME GST_UPI_TEXT_TIME_STREAM
 
-enum { PROP_0, PROP_INTERVAL, PROP_MAX_TOKENS, PROP_BEAM_SIZE, PROP_LENGTH_PENALTY, PROP_TEXT_TIME, PROP_STATS, PROP_KEEP_ENCODING };
+enum {
+  PROP_0,
+  PROP_INTERVAL,
+  PROP_MAX_TOKENS,
+  PROP_BEAM_SIZE,
+  PROP_LENGTH_PENALTY,
+  PROP_GROUNDED,
+  PROP_CANDIDATES,
+  PROP_TEXT_TIME,
+  PROP_STATS,
+  PROP_KEEP_ENCODING
+};
 
 static gpointer gst_upi_caption_parent_class;
 static void gst_upi_caption_class_init (gpointer klass, gpointer data);
@@ -229,7 +249,7 @@ gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
     gst_upi_caption_forget (self);
     gst_upi_caption_accept (self);
     gst_upi_caption_reset_latency (self);
-    self->seen_meta = self->warned = self->warned_lost = FALSE;
+    self->seen_meta = self->warned = self->warned_lost = self->warned_beam = FALSE;
     self->n_captions = self->n_failed = self->n_lost = 0;
     gst_upi_encoding_life_start (&self->life);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
@@ -264,6 +284,14 @@ gst_upi_caption_set_property (GObject *object, guint id, const GValue *value, GP
   case PROP_LENGTH_PENALTY:
     self->options.length_penalty = g_value_get_float (value);
     break;
+  case PROP_GROUNDED:
+    self->options.grounded = g_value_get_boolean (value);
+    self->more_latency = FALSE;
+    break;
+  case PROP_CANDIDATES:
+    self->options.candidates = g_value_get_uint (value);
+    self->more_latency = FALSE;
+    break;
   case PROP_TEXT_TIME:
     self->text_time = g_value_get_enum (value);
     break;
@@ -294,6 +322,12 @@ gst_upi_caption_get_property (GObject *object, guint id, GValue *value, GParamSp
     break;
   case PROP_LENGTH_PENALTY:
     g_value_set_float (value, self->options.length_penalty);
+    break;
+  case PROP_GROUNDED:
+    g_value_set_boolean (value, self->options.grounded);
+    break;
+  case PROP_CANDIDATES:
+    g_value_set_uint (value, self->options.candidates);
     break;
   case PROP_TEXT_TIME:
     g_value_set_enum (value, self->text_time);
@@ -348,13 +382,23 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
           0, 65535, DEFAULT_MAX_TOKENS, flags));
   g_object_class_install_property (object_class, PROP_BEAM_SIZE,
       g_param_spec_uint ("beam-size", "Beam size",
-          "Sentences that are followed at the same time; 1 = greedy, the fastest; time grows with it (default: 1)", 1, UPI_MAX_BEAM_SIZE,
-          DEFAULT_BEAM_SIZE, flags));
+          "Sentences that are followed at the same time; time grows with it; with more than 1 captions are not grounded (default: 1)", 1,
+          UPI_MAX_BEAM_SIZE, DEFAULT_BEAM_SIZE, flags));
   g_object_class_install_property (object_class, PROP_LENGTH_PENALTY,
       g_param_spec_float ("length-penalty", "Length penalty",
           "With beam-size > 1, a sentence's score is divided by its length to this power: larger values prefer longer sentences "
           "(default: 1.0)",
           0, UPI_MAX_LENGTH_PENALTY, DEFAULT_LENGTH_PENALTY, flags));
+  g_object_class_install_property (object_class, PROP_GROUNDED,
+      g_param_spec_boolean ("grounded", "Grounded",
+          "Captions answer to the regions: of several candidates the one is taken whose words are seen in the frame, and its words carry "
+          "their "
+          "regions; false = the likeliest sentence, which is faster; a model without a table of words has only those (default: true)",
+          DEFAULT_GROUNDED, flags));
+  g_object_class_install_property (object_class, PROP_CANDIDATES,
+      g_param_spec_uint ("candidates", "Candidates",
+          "Sentences that a grounded caption is chosen from; time grows with it; 0 = as many as the model's config says (default: 0)", 0,
+          UPI_MAX_CANDIDATES, DEFAULT_CANDIDATES, flags));
   g_object_class_install_property (object_class, PROP_TEXT_TIME,
       g_param_spec_enum ("text-time", "Text time",
           "What the timestamps on the text pad count, which is what subtitle files print: stream (the place in the video) or running (the "
@@ -392,7 +436,12 @@ gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
   g_mutex_init (&self->lock);
   gst_upi_caption_stream_init (&self->text);
   self->interval = DEFAULT_INTERVAL;
-  self->options = (UpiCaptionOptions){ sizeof (UpiCaptionOptions), DEFAULT_MAX_TOKENS, DEFAULT_BEAM_SIZE, DEFAULT_LENGTH_PENALTY };
+  self->options = (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions),
+    .max_tokens = DEFAULT_MAX_TOKENS,
+    .beam_size = DEFAULT_BEAM_SIZE,
+    .length_penalty = DEFAULT_LENGTH_PENALTY,
+    .grounded = DEFAULT_GROUNDED,
+    .candidates = DEFAULT_CANDIDATES };
   gst_upi_stream_time_reset (&self->time);
   gst_upi_caption_forget (self);
 

@@ -10,7 +10,9 @@
  * {"frame":7,"stream":1,"stream_time":280000000,"running_time":280000000,"wall_clock":"2026-03-01T14:05:09.280000Z",
  *  "pts":280000000,"inference_pts":280000000,"width":1280,"height":720,
  *  "objects":[{"label":"person","score":0.91,"box":[0.1,0.2,0.05,0.3],"mask":{"box":[0.1,0.2,0.05,0.3],"columns":5,"rows":17}}],
- *  "caption":"a person walks past a red car"}
+ *  "caption":"a person walks past a red car",
+ *  "caption_words":[{"word":"person","first":2,"regions":[{"label":"person","score":0.91,"box":[0.1,0.2,0.05,0.3]}]},
+ *                   {"word":"car","first":26,"regions":[{"label":"car","score":0.84,"box":[0.6,0.5,0.3,0.2]}]}]}
  * ]|
  * (in one line). Times are nanoseconds or null: `stream_time` is the place in the video, `running_time` how long was played; `stream` counts
  * streams from 1, so that the items of a playlist (concat), each of whose stream times begins anew, are told apart. A frame without PTS has no
@@ -18,7 +20,9 @@
  * (rtspsrc add-reference-timestamp-meta=true), otherwise by the pipeline's clock; of a clip it is when the frame is due; null before the
  * pipeline plays. Deprecated: `pts` is the buffer's own timestamp, from which the place in the video is only found with the stream's
  * segment; it will go with the next version of this format. `inference_pts` is that of the frame that the objects were found in. Boxes are x, y,
- * width, height in 0..1 of the frame, caption is the newest one or null.
+ * width, height in 0..1 of the frame, caption is the newest one or null. `caption_words` are its words that regions answer for, each with
+ * where it begins in the caption (in characters) and, for each thing that it needs, the model's own label and the region that shows it best;
+ * empty where the caption is not grounded.
  *
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink

@@ -42,8 +42,10 @@ static void
 caption_list_clear (gpointer data)
 {
   CaptionList *list = data;
-  for (guint i = 0; i < list->n_items; i++)
+  for (guint i = 0; i < list->n_items; i++) {
     g_free ((gchar *) list->items[i].text);
+    g_free ((GstUpiCaptionRegion *) list->items[i].regions);
+  }
 }
 
 static void
@@ -129,6 +131,39 @@ gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects
   return result;
 }
 
+/* The regions and, behind them, their labels: one block. Whoever reads them may take their words out of a text of so many bytes. */
+static GstUpiCaptionRegion *
+copy_regions (const GstUpiCaptionRegion *regions, guint n, gsize text_bytes)
+{
+  gsize bytes = n * sizeof (GstUpiCaptionRegion);
+
+  for (guint i = 0; i < n; i++)
+    bytes += (regions[i].label != NULL ? strlen (regions[i].label) : 0) + 1;
+  GstUpiCaptionRegion *copy = g_malloc0 (bytes);
+  gchar *label = (gchar *) (copy + n);
+  for (guint i = 0; i < n; i++) {
+    copy[i] = regions[i];
+    copy[i].label = label;
+    copy[i].first = (guint) MIN (regions[i].first, text_bytes);
+    copy[i].bytes = (guint) MIN (regions[i].bytes, text_bytes - copy[i].first);
+    memset (copy[i].reserved, 0, sizeof copy[i].reserved);
+    label = g_stpcpy (label, regions[i].label != NULL ? regions[i].label : "") + 1;
+  }
+  return copy;
+}
+
+static void
+caption_set (GstUpiCaption *to, const GstUpiCaption *from)
+{
+  gboolean has_regions = from->regions != NULL && from->n_regions > 0;
+
+  *to = *from;
+  memset (to->reserved, 0, sizeof to->reserved);
+  to->n_regions = has_regions ? from->n_regions : 0;
+  to->text = g_strdup (from->text != NULL ? from->text : "");
+  to->regions = has_regions ? copy_regions (from->regions, from->n_regions, strlen (to->text)) : NULL;
+}
+
 GstUpiContent *
 gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *captions, guint n_captions)
 {
@@ -143,13 +178,8 @@ gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *capti
   if (n_captions > 0) {
     CaptionList *list = g_atomic_rc_box_alloc0 (sizeof (CaptionList) + (gsize) n_captions * sizeof (GstUpiCaption));
     list->n_items = n_captions;
-    for (guint i = 0; i < n_captions; i++) {
-      list->items[i] = captions[i];
-      list->items[i].n_regions = 0; /* of nobody who could lend them longer than this call */
-      list->items[i].regions = NULL;
-      memset (list->items[i].reserved, 0, sizeof list->items[i].reserved);
-      list->items[i].text = g_strdup (captions[i].text != NULL ? captions[i].text : "");
-    }
+    for (guint i = 0; i < n_captions; i++)
+      caption_set (&list->items[i], &captions[i]);
     result->captions = list;
   }
   return result;

@@ -62,17 +62,44 @@ typedef struct {
 } GstUpiObject;
 
 /**
- * GstUpiCaptionRegion: which of the frame's objects some of a caption's words stand for; read with functions to come.
+ * GstUpiCaptionRegion: a word of a caption and a region of the frame that it stands for. Zero-initialise it.
+ * @first, @bytes: where the word, or the words ("hot dog"), lie in the caption's text
+ * @label: UTF-8, which of the model's own labels the word speaks of: "person" for "man"; owned by the content
+ * @label_id: index of @label in the model's own list, which is not upidetect's
+ * @score: 0..1, how well the region shows it; the best of the frame, however low
+ * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame
+ * @region: which of the encoding's proposals it is: a #GstUpiObject found in the same encoding has the same number
+ * @flags: 0; bits to come
+ * @reserved: NULL
+ *
+ * A word that needs two things (a skateboarder: a person and a skateboard) has two of them, one behind the other. It comes in arrays: its size
+ * and the places of its fields are fixed for ever, here for x86-64: 112 bytes.
  */
-typedef struct _GstUpiCaptionRegion GstUpiCaptionRegion;
+typedef struct _GstUpiCaptionRegion {
+  guint first, bytes;
+  const gchar *label;
+  guint label_id;
+  gfloat score;
+  gfloat x, y, width, height;
+  guint region;
+  guint flags;
+  gpointer reserved[8];
+} GstUpiCaptionRegion;
+
+/**
+ * GstUpiCaptionFlags:
+ * @GST_UPI_CAPTION_NONE: the sentence alone
+ * @GST_UPI_CAPTION_GROUNDED: it was chosen by what the regions show, and its words carry them
+ */
+typedef enum { GST_UPI_CAPTION_NONE = 0, GST_UPI_CAPTION_GROUNDED = 1 << 0 } GstUpiCaptionFlags;
 
 /**
  * GstUpiCaption: one sentence about the frame. Zero-initialise it.
  * @text: UTF-8; owned by the content
  * @pts: of the frame that it describes, nanoseconds, or GST_CLOCK_TIME_NONE
  * @duration: how long it is to be shown from the frame that it starts with, nanoseconds, or GST_CLOCK_TIME_NONE
- * @flags: 0; bits to come
- * @n_regions, @regions: (nullable): the regions that its words stand for; owned by the content; 0 and NULL: not asked for
+ * @flags: bits of #GstUpiCaptionFlags
+ * @regions: (nullable) (array length=n_regions): the regions that its words stand for, from left to right; owned by the content
  * @reserved: NULL
  *
  * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 104 bytes.
@@ -120,7 +147,7 @@ GST_UPI_API GstUpiContent *gst_upi_content_add_objects (GstUpiContent *content, 
 
 /**
  * gst_upi_content_set_captions:
- * @captions: (array length=n_captions): copied
+ * @captions: (array length=n_captions): copied, with their regions
  *
  * Returns: (transfer full): a new content: that of @content with @captions in place of its own
  */

@@ -85,6 +85,35 @@ append_object (GString *line, const GstUpiObject *object)
   g_string_append_c (line, '}');
 }
 
+/* Words with regions: those of one word follow each other. JSON's strings are of characters, and so is "first". */
+static void
+append_words (GString *line, const GstUpiCaption *caption)
+{
+  for (guint i = 0; i < caption->n_regions; i++) {
+    const GstUpiCaptionRegion *region = &caption->regions[i];
+    gboolean goes_on = i > 0 && region->first == region[-1].first && region->bytes == region[-1].bytes;
+
+    if (!goes_on) {
+      g_autofree gchar *before = g_strndup (caption->text, region->first);
+      g_autofree gchar *word = g_strndup (caption->text + region->first, region->bytes);
+      g_autofree gchar *valid = g_utf8_make_valid (before, -1);
+
+      g_string_append (line, i > 0 ? "]},{\"word\":" : "{\"word\":");
+      append_string (line, word);
+      g_string_append_printf (line, ",\"first\":%ld,\"regions\":[", g_utf8_strlen (valid, -1));
+    }
+    g_string_append (line, goes_on ? ",{\"label\":" : "{\"label\":");
+    append_string (line, region->label);
+    g_string_append (line, ",\"score\":");
+    append_number (line, region->score);
+    g_string_append (line, ",\"box\":");
+    append_box (line, region->x, region->y, region->width, region->height);
+    g_string_append_c (line, '}');
+  }
+  if (caption->n_regions > 0)
+    g_string_append (line, "]}");
+}
+
 void
 gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content)
 {
@@ -114,5 +143,8 @@ gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiCont
     append_string (line, captions[n_captions - 1].text);
   else
     g_string_append (line, "null");
-  g_string_append (line, "}\n");
+  g_string_append (line, ",\"caption_words\":[");
+  if (n_captions > 0)
+    append_words (line, &captions[n_captions - 1]);
+  g_string_append (line, "]}\n");
 }

@@ -9,6 +9,8 @@
 #pragma once
 
 #define UPI_TINY_CONFIG_OF(version, backbone_kind, more_of_global, more)                                                                   \
+  UPI_TINY_CONFIG_SAYING (version, backbone_kind, more_of_global, "\"max_tokens\": 12", more)
+#define UPI_TINY_CONFIG_SAYING(version, backbone_kind, more_of_global, caption, more)                                                      \
   "{ \"format_version\": " version ", \"name\": \"tiny\","                                                                                 \
   "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\","                \
   "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] },"                                                        \
@@ -23,7 +25,7 @@
   "               \"attributes\": { \"image\": [1, 0, 0, 1], \"text\": [0, 1, 0, 1], \"text_causal\": [0, 1, 1, 0] } },"                   \
   "  \"text\": { \"kind\": \"bert\", \"width\": 32, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"vocabulary\": 150, \"positions\": 64,"     \
   "            \"type_vocabulary\": 2, \"layer_norm_eps\": 1e-12, \"tokenizer\": \"wordpiece\", \"lower_case\": true },"                   \
-  "  \"caption\": { \"max_tokens\": 12 },"                                                                                                 \
+  "  \"caption\": { " caption " },"                                                                                                        \
   "  \"tasks\": { \"detection\": { \"temperature\": 0.1, \"bias\": -2.0, \"foreground_weight\": 0.25 },"                                   \
   "             \"classification\": { \"temperature\": 0.07 }, \"captioning\": { \"temperature\": 0.05 },"                                 \
   "             \"retrieval\": { \"temperature\": 0.07 } },"                                                                               \
@@ -32,14 +34,24 @@
 #define UPI_TINY_CONFIG UPI_TINY_CONFIG_OF ("1", "efficientnet_lite0", "", "")
 #define UPI_TINY_MOBILENET_CONFIG UPI_TINY_MOBILENET_CONFIG_WITH ("")
 /* more: further members, ", \"key\": value" */
-#define UPI_TINY_MOBILENET_CONFIG_WITH(more)                                                                                               \
-  UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"efficientnet_lite0\" }", UPI_TINY_EVIDENCE more)
+#define UPI_TINY_MOBILENET_CONFIG_WITH(more) UPI_TINY_MOBILENET_CONFIG_OF ("\"max_tokens\": 12", more)
+#define UPI_TINY_MOBILENET_CONFIG_OF(caption, more)                                                                                        \
+  UPI_TINY_CONFIG_SAYING ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"efficientnet_lite0\" }", caption, UPI_TINY_EVIDENCE more)
 #define UPI_TINY_EVIDENCE                                                                                                                  \
   ", \"evidence\": { \"channels\": [12, 16, 8], \"rank\": [8, 10, 6], \"extra\": [16, 24], \"pixels\": 100, \"ratio\": 0.6, \"near\": "    \
   "0.5,"                                                                                                                                   \
   "  \"anchors\": [[[0.1, 1], [0.2, 2]], [[0.35, 1], [0.35, 0.5], [0.4, 1]], [[0.5, 1]]] }"
 #define UPI_TINY_CALIBRATION                                                                                                               \
   ", \"calibration\": { \"image\": { \"scale\": 1.5, \"offset\": -2 }, \"regions\": { \"scale\": 0.5, \"offset\": 1 } }"
+
+/* The second one with grounded captions. word: what stands for two things; with the seed 7 its random sentences say "m" often */
+#define UPI_TINY_GROUNDED_CONFIG                                                                                                           \
+  UPI_TINY_MOBILENET_CONFIG_OF (UPI_TINY_GROUNDING ("\"ranking\": { \"candidates\": 6, \"sharpness\": 2 }", "a", "m"), "")
+#define UPI_TINY_GROUNDING(ranking, determiner, word)                                                                                      \
+  "\"max_tokens\": 8, \"grounding\": { " ranking ", \"determiners\": [\"" determiner                                                       \
+  "\"], \"groups\": { \"pet\": [\"cat\", \"dog\"] }, \"entries\": ["                                                                       \
+  "{ \"needs\": [\"cat\"], \"words\": [\"b\", \"cat\"] }, { \"needs\": [\"pet\"], \"words\": [\"c\", \"d\"] },"                            \
+  "{ \"needs\": [\"person\", \"dog\"], \"words\": [\"" word "\", \"f\", \"g\"] } ] }"
 
 #define UPI_TINY_BASE_CONFIG                                                                                                               \
   "{ \"format_version\": 1, \"name\": \"tiny-base\","                                                                                      \

@@ -112,13 +112,28 @@ end (AnnotateWriter *writer, GString *text)
   g_string_free (text, TRUE);
 }
 
+/* Box in pixels, and score. */
+static void
+append_box (GString *text, const AnnotateFrame *frame, const UpiObject *object)
+{
+  const gdouble box[4] = { object->x * frame->width, object->y * frame->height, object->width * frame->width,
+    object->height * frame->height };
+
+  g_string_append (text, ",\"bbox\":[");
+  for (guint j = 0; j < 4; j++) {
+    if (j > 0)
+      g_string_append_c (text, ',');
+    append_number (text, box[j], 2);
+  }
+  g_string_append (text, "],\"score\":");
+  append_number (text, object->score, 5);
+}
+
 void
 annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiDetections *detections, const gint64 *category_ids)
 {
   for (guint i = 0; i < detections->n_objects; i++) {
     const UpiObject *object = &detections->objects[i];
-    const gdouble box[4] = { object->x * frame->width, object->y * frame->height, object->width * frame->width,
-      object->height * frame->height };
     GString *text = begin (frame);
 
     g_string_append_printf (text, ",\"category_id\":%" G_GINT64_FORMAT, category_ids ? category_ids[object->label] : object->label + 1);
@@ -126,14 +141,7 @@ annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, c
       g_string_append (text, ",\"category\":");
       append_string (text, upi_labels_name (detections->labels, object->label));
     }
-    g_string_append (text, ",\"bbox\":[");
-    for (guint j = 0; j < 4; j++) {
-      if (j > 0)
-        g_string_append_c (text, ',');
-      append_number (text, box[j], 2);
-    }
-    g_string_append (text, "],\"score\":");
-    append_number (text, object->score, 5);
+    append_box (text, frame, object);
     if (object->mask) {
       guint64 area;
       g_autofree gchar *counts = annotate_rle (object, frame->width, frame->height, &area);
@@ -147,13 +155,41 @@ annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, c
   }
 }
 
-void
-annotate_write_caption (AnnotateWriter *writer, const AnnotateFrame *frame, const gchar *caption)
+/* A word of the text: where it begins, in characters as JSON's strings count, and what shows it. */
+static void
+append_word (GString *text, const AnnotateFrame *frame, const gchar *said, const UpiCaptionWord *word, const gchar *const *labels)
 {
+  g_autofree gchar *name = g_strndup (said + word->first, word->bytes);
+
+  g_string_append (text, "{\"word\":");
+  append_string (text, name);
+  g_string_append_printf (text, ",\"first\":%ld,\"regions\":[", g_utf8_strlen (said, word->first));
+  for (guint k = 0; k < word->n_objects; k++) {
+    g_string_append (text, k > 0 ? ",{\"category\":" : "{\"category\":");
+    append_string (text, labels[word->objects[k].label]);
+    append_box (text, frame, &word->objects[k]);
+    g_string_append_c (text, '}');
+  }
+  g_string_append (text, "]}");
+}
+
+void
+annotate_write_caption (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiCaption *caption, const gchar *const *labels)
+{
+  const UpiCaptionText *best = &caption->texts[0];
   GString *text = begin (frame);
 
   g_string_append (text, ",\"caption\":");
-  append_string (text, caption);
+  append_string (text, best->text);
+  if (caption->grounded) {
+    g_string_append (text, ",\"words\":[");
+    for (guint i = 0; i < best->n_words; i++) {
+      if (i > 0)
+        g_string_append_c (text, ',');
+      append_word (text, frame, best->text, &best->words[i], labels);
+    }
+    g_string_append_c (text, ']');
+  }
   end (writer, text);
 }
 

@@ -3,6 +3,7 @@
  * Frames are decoded here, encoded by the engine's workers (several in flight), and scored and written here in their order.
  */
 #include "annotate-input.h"
+#include "annotate-options.h"
 #include "annotate-results.h"
 
 #include <gst/gst.h>
@@ -10,104 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* ---- options --------------------------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-  gchar **inputs;
-  gchar *output, *captions, *classify, *embed;
-  gchar *labels, *labels_file, *texts;
-  gchar *model, *device, *image_size, *coco, *root;
-  gdouble threshold, iou_threshold, length_penalty;
-  gint threads, batch_size, max_objects, max_tokens, beam_size, interval;
-  gboolean no_masks, no_objects, quiet, version;
-} Options;
-
-static gboolean
-parse (Options *o, int *argc, char ***argv, GError **error)
-{
-  const GOptionEntry entries[] = { { "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->output,
-                                       "Objects as COCO results: boxes, scores, masks (default -, standard output)", "FILE" },
-    { "captions", 0, 0, G_OPTION_ARG_FILENAME, &o->captions, "Also caption every frame: COCO caption results", "FILE" },
-    { "classify", 0, 0, G_OPTION_ARG_FILENAME, &o->classify,
-        "Also classify whole frames by the labels: the five best, one JSON line a frame", "FILE" },
-    { "embed", 0, 0, G_OPTION_ARG_FILENAME, &o->embed, "Also write embeddings for retrieval: one JSON line a frame or text", "FILE" },
-    { "texts", 0, 0, G_OPTION_ARG_FILENAME, &o->texts, "Texts, one a line, whose embeddings --embed writes too", "FILE" },
-    { "no-objects", 0, 0, G_OPTION_ARG_NONE, &o->no_objects, "Do not detect: captions, classes or embeddings alone", NULL },
-    { "labels", 'l', 0, G_OPTION_ARG_STRING, &o->labels, "What to find, any words (default: the model's own list)", "\"A, B, ...\"" },
-    { "labels-file", 0, 0, G_OPTION_ARG_FILENAME, &o->labels_file, "The same, one a line", "FILE" },
-    { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &o->threshold, "Least score of an object, 0 to 1 (default: the model's; with --coco 0.001)",
-        "T" },
-    { "iou-threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o->iou_threshold,
-        "Overlap above which the weaker of two like objects goes; 1: none goes (default 0.7; with --coco 1)", "T" },
-    { "max-objects", 0, 0, G_OPTION_ARG_INT, &o->max_objects, "Most objects a frame (default 100)", "N" },
-    { "no-masks", 0, 0, G_OPTION_ARG_NONE, &o->no_masks, "Boxes only", NULL },
-    { "max-tokens", 0, 0, G_OPTION_ARG_INT, &o->max_tokens, "Longest caption, tokens (default: the model's)", "N" },
-    { "beam-size", 0, 0, G_OPTION_ARG_INT, &o->beam_size, "Beams of a caption (default 1: greedy)", "N" },
-    { "length-penalty", 0, 0, G_OPTION_ARG_DOUBLE, &o->length_penalty, "Exponent of a caption's length in its score (default 1)", "P" },
-    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model, "Name or directory (default nano)", "MODEL" },
-    { "device", 'd', 0, G_OPTION_ARG_STRING, &o->device, "auto, cpu, cuda, cuda:1 (default auto)", "DEVICE" },
-    { "threads", 'j', 0, G_OPTION_ARG_INT, &o->threads, "Threads (default 0: all cores)", "N" },
-    { "batch-size", 0, 0, G_OPTION_ARG_INT, &o->batch_size, "Frames a run (default 1)", "N" },
-    { "image-size", 0, 0, G_OPTION_ARG_STRING, &o->image_size,
-        "The network's input, multiples of 32 (default: of the ordinary sizes it was trained for, the nearest in aspect)", "WxH" },
-    { "interval", 0, 0, G_OPTION_ARG_INT, &o->interval, "Of clips, take every n-th frame (default 1)", "N" },
-    { "coco", 0, 0, G_OPTION_ARG_FILENAME, &o->coco,
-        "Take images, their ids, and category names and ids from a COCO file: results for COCO's tools", "FILE.json" },
-    { "root", 0, 0, G_OPTION_ARG_FILENAME, &o->root, "Where the COCO file's images are (default: where it is)", "DIR" },
-    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &o->quiet, "No progress", NULL },
-    { "version", 0, 0, G_OPTION_ARG_NONE, &o->version, "Print the version", NULL },
-    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->inputs, NULL, "IMAGE|CLIP|FOLDER ..." }, { NULL } };
-  g_autoptr (GOptionContext) context = g_option_context_new ("- find, outline and describe what is in images and clips");
-
-  g_option_context_set_description (
-      context, "Example: upi-annotate --labels \"person, red car\" --captions captions.json -o objects.json yard.mp4");
-  g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  o->threshold = o->iou_threshold = NAN;
-  o->length_penalty = 1;
-  o->max_objects = 100;
-  o->interval = 1;
-  return g_option_context_parse (context, argc, argv, error);
-}
-
-static void
-options_clear (Options *o)
-{
-  g_strfreev (o->inputs);
-  gchar **strings[] = { &o->output, &o->captions, &o->classify, &o->embed, &o->labels, &o->labels_file, &o->texts, &o->model, &o->device,
-    &o->image_size, &o->coco, &o->root };
-
-  for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
-    g_free (*strings[i]);
-}
-
-static gboolean
-check (const Options *o, GError **error)
-{
-  const gchar *wrong = NULL;
-
-  if (!o->coco && !o->inputs && !(o->embed && o->texts))
-    wrong = "nothing to read: name images, clips or folders, or give --coco; --help tells more";
-  else if (o->coco && o->inputs)
-    wrong = "--coco names the images itself: leave out the others";
-  else if (o->labels && o->labels_file)
-    wrong = "--labels and --labels-file are two lists: give one";
-  else if (o->texts && !o->embed)
-    wrong = "--texts needs --embed FILE to write to";
-  else if (o->no_objects && !o->captions && !o->classify && !o->embed)
-    wrong = "--no-objects leaves nothing to do: add --captions, --classify or --embed";
-  else if (o->threads < 0 || o->batch_size < 0 || o->max_objects < 1 || o->max_tokens < 0 || o->beam_size < 0 || o->interval < 1)
-    wrong = "a number is too small: --threads, --batch-size, --max-tokens and --beam-size are 0 or more, --max-objects and --interval 1 or "
-            "more";
-  else if (o->threshold < 0 || o->threshold > 1 || o->iou_threshold < 0)
-    wrong = "--threshold is from 0 to 1, --iou-threshold 0 or more";
-  else if (o->beam_size > UPI_MAX_BEAM_SIZE || !(o->length_penalty >= 0 && o->length_penalty <= UPI_MAX_LENGTH_PENALTY))
-    wrong = "--beam-size is up to " G_STRINGIFY (UPI_MAX_BEAM_SIZE) ", --length-penalty from 0 to " G_STRINGIFY (UPI_MAX_LENGTH_PENALTY);
-  if (wrong)
-    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, wrong);
-  return !wrong;
-}
 
 /* ---- a run ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -118,7 +21,7 @@ typedef struct {
 } Work;
 
 typedef struct {
-  const Options *options;
+  const AnnotateOptions *options;
   UpiEngine *engine;
   UpiLabels *labels; /* NULL where none are needed */
   AnnotateCategories categories;
@@ -160,9 +63,9 @@ finish_caption (Run *run, GError **error)
   gboolean ok = upi_ticket_wait (work->caption, error);
 
   if (ok) {
-    g_autofree gchar *text = upi_ticket_get_text (work->caption);
+    g_autoptr (UpiCaption) caption = upi_ticket_get_caption (work->caption);
 
-    annotate_write_caption (run->captions, &work->frame, text);
+    annotate_write_caption (run->captions, &work->frame, caption, upi_engine_info (run->engine)->labels);
   }
   work_free (work);
   return ok;
@@ -346,7 +249,7 @@ encode_texts (Run *run, gchar **texts, GError **error)
 static gboolean
 set_labels (Run *run, GError **error)
 {
-  const Options *o = run->options;
+  const AnnotateOptions *o = run->options;
   g_auto (GStrv) names = NULL;
 
   if (o->no_objects && !o->classify)
@@ -395,7 +298,7 @@ set_size (Run *run, GError **error)
 static gboolean
 open_outputs (Run *run, GError **error)
 {
-  const Options *o = run->options;
+  const AnnotateOptions *o = run->options;
 
   return (o->no_objects || (run->objects = annotate_writer_new (o->output ? o->output : "-", TRUE, error)))
       && (!o->captions || (run->captions = annotate_writer_new (o->captions, TRUE, error)))
@@ -421,7 +324,7 @@ write_texts (Run *run, GError **error)
 static gboolean
 set_up (Run *run, GError **error)
 {
-  const Options *o = run->options;
+  const AnnotateOptions *o = run->options;
   UpiEngineOptions options = {
     .size = sizeof (UpiEngineOptions), .model = o->model, .device = o->device, .threads = o->threads, .batch_size = o->batch_size
   };
@@ -446,7 +349,16 @@ set_up (Run *run, GError **error)
     .masks = !o->no_masks,
     .all_pairs = o->coco != NULL,
   };
-  run->caption = (UpiCaptionOptions){ sizeof (UpiCaptionOptions), o->max_tokens, o->beam_size, (gfloat) o->length_penalty };
+  run->caption = (UpiCaptionOptions){
+    .size = sizeof (UpiCaptionOptions),
+    .max_tokens = o->max_tokens,
+    .beam_size = o->beam_size,
+    .length_penalty = (gfloat) o->length_penalty,
+    .grounded = !o->greedy && o->beam_size <= 1,
+    .candidates = o->candidates,
+  };
+  if (o->grounded && o->captions && upi_engine_info (run->engine)->caption_candidates == 0)
+    g_printerr ("warning: %s has no grounded captions: they are the likeliest ones\n", upi_engine_info (run->engine)->model_name);
   run->in_flight = upi_engine_info (run->engine)->workers + MAX (o->batch_size, 2);
   run->next_id = 1;
   return set_labels (run, error) && open_outputs (run, error) && (!o->texts || write_texts (run, error));
@@ -487,19 +399,19 @@ int
 main (int argc, char *argv[])
 {
   g_autoptr (GError) error = NULL;
-  Options options = { NULL };
+  AnnotateOptions options = { NULL };
   Run run = { .options = &options };
-  gboolean ok = parse (&options, &argc, &argv, &error);
+  gboolean ok = annotate_options_parse (&options, &argc, &argv, &error);
 
   if (ok && options.version) {
     g_print ("upi-annotate %s\n", upi_version ());
-    options_clear (&options);
+    annotate_options_clear (&options);
     return EXIT_SUCCESS;
   }
-  ok = ok && check (&options, &error) && run_all (&run, &error);
+  ok = ok && annotate_options_check (&options, &error) && run_all (&run, &error);
   clear (&run, &ok, &error);
   if (error)
     g_printerr ("upi-annotate: %s\n", error->message);
-  options_clear (&options);
+  annotate_options_clear (&options);
   return ok && run.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -256,6 +256,10 @@ test_errors (void)
     { "--threshold 7 a.png", "--threshold" },
     { "--captions x.json --beam-size 17 a.png", "--beam-size" },
     { "--captions x.json --beam-size 2 --length-penalty=-1 a.png", "--length-penalty" },
+    { "--captions x.json --candidates 33 a.png", "--candidates is up to 32" },
+    { "--captions x.json --greedy --candidates 2 a.png", "--greedy" },
+    { "--captions x.json --greedy --grounded a.png", "--greedy" },
+    { "--captions x.json --beam-size 2 --grounded a.png", "--beam-size" },
     { "--no-such-option a.png", "--no-such-option" },
   };
 
@@ -265,6 +269,66 @@ test_errors (void)
     g_assert_cmpint (run (&said, cases[i][0]), !=, 0);
     if (!strstr (said, cases[i][1]))
       g_error ("\"%s\": expected to hear of \"%s\", heard \"%s\"", cases[i][0], cases[i][1], said);
+  }
+}
+
+static guint
+count_words (const gchar *name, gboolean *grounded)
+{
+  g_autoptr (JsonArray) captions = read_list (name);
+  guint n = 0;
+
+  for (guint i = 0; i < json_array_get_length (captions); i++) {
+    JsonObject *caption = json_array_get_object_element (captions, i);
+    const gchar *text = json_object_get_string_member (caption, "caption");
+    JsonArray *words;
+
+    *grounded = json_object_has_member (caption, "words");
+    if (!*grounded)
+      continue;
+    words = json_object_get_array_member (caption, "words");
+    for (guint w = 0; w < json_array_get_length (words); w++, n++) {
+      JsonObject *word = json_array_get_object_element (words, w), *region;
+      JsonArray *regions = json_object_get_array_member (word, "regions");
+
+      g_assert_true (g_str_has_prefix (
+          g_utf8_offset_to_pointer (text, json_object_get_int_member (word, "first")), json_object_get_string_member (word, "word")));
+      g_assert_cmpuint (json_array_get_length (regions), ==, 2); /* the word that the model says often needs two things */
+      region = json_array_get_object_element (regions, 0);
+      g_assert_cmpstr (json_object_get_string_member (region, "category"), ==, "person");
+      g_assert_cmpuint (json_array_get_length (json_object_get_array_member (region, "bbox")), ==, 4);
+      g_assert_cmpfloat (json_object_get_double_member (region, "score"), <=, 1);
+    }
+  }
+  return n;
+}
+
+/* Grounded unless it is told otherwise, where the model can. */
+static void
+test_grounded (void)
+{
+  static const struct {
+    const gchar *options;
+    gboolean grounded;
+  } rows[] = {
+    { "-m ./grounded", TRUE },
+    { "-m ./grounded --grounded --candidates 4", TRUE },
+    { "-m ./grounded --greedy", FALSE },
+    { "-m ./grounded --beam-size 2", FALSE },
+    { "--grounded", FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree gchar *arguments = g_strdup_printf ("%s --no-objects --captions captions.json --interval 2 clip.avi", rows[i].options);
+    g_autofree gchar *said = NULL;
+    gboolean grounded = FALSE;
+    guint n;
+
+    g_assert_cmpint (run (&said, arguments), ==, 0);
+    g_assert_cmpint (strstr (said, "has no grounded captions") != NULL, ==, i == 4);
+    n = count_words ("captions.json", &grounded);
+    g_assert_cmpint (grounded, ==, rows[i].grounded);
+    g_assert_true (!grounded || n > 0);
   }
 }
 
@@ -328,7 +392,7 @@ int
 main (int argc, char *argv[])
 {
   g_autoptr (GError) error = NULL;
-  g_autofree gchar *model = NULL, *folder = NULL, *note = NULL, *inside = NULL;
+  g_autofree gchar *model = NULL, *grounded = NULL, *folder = NULL, *note = NULL, *inside = NULL;
   gint result;
 
   g_test_init (&argc, &argv, NULL);
@@ -343,6 +407,10 @@ main (int argc, char *argv[])
   g_mkdir (folder, 0700);
   upi_model_write_random (model, UPI_TINY_CONFIG, 5, &error);
   g_assert_no_error (error);
+  grounded = in_directory ("grounded");
+  g_mkdir (grounded, 0700);
+  upi_model_write_random (grounded, UPI_TINY_GROUNDED_CONFIG, 7, &error);
+  g_assert_no_error (error);
   g_assert_true (g_file_set_contents (note, "not a picture\n", -1, NULL) && g_file_set_contents (inside, "neither\n", -1, NULL));
   make ("a.png", "videotestsrc num-buffers=1 ! video/x-raw,format=RGB,width=100,height=70 ! pngenc");
   make ("folder/a.png", "videotestsrc num-buffers=1 pattern=ball ! video/x-raw,format=RGB,width=100,height=70 ! pngenc");
@@ -355,6 +423,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/annotate/coco", test_coco);
   g_test_add_func ("/annotate/classes-and-embeddings", test_lines);
   g_test_add_func ("/annotate/errors-say-what", test_errors);
+  g_test_add_func ("/annotate/grounded", test_grounded);
   g_test_add_func ("/annotate/broken-file", test_broken_file);
   g_test_add_func ("/annotate/run-lengths", test_rle);
   result = g_test_run ();

@@ -11,18 +11,12 @@
 #include <string.h>
 
 #define RANKING(more) "\"ranking\": { \"candidates\": 6, \"sharpness\": 2" more " }"
-#define GROUNDING(ranking, determiner)                                                                                                     \
-  "\"max_tokens\": 8, \"grounding\": { " ranking ", \"determiners\": [\"" determiner                                                       \
-  "\"], \"groups\": { \"pet\": [\"cat\", \"dog\"] }, \"entries\": ["                                                                       \
-  "{ \"needs\": [\"cat\"], \"words\": [\"b\", \"cat\"] }, { \"needs\": [\"pet\"], \"words\": [\"c\", \"d\"] },"                            \
-  "{ \"needs\": [\"person\", \"dog\"], \"words\": [\"e\", \"f\", \"g\"] } ] }"
-
 static gchar *
 write_model_with (const gchar *ranking, const gchar *determiner)
 {
-  g_autofree gchar *to = g_strdup_printf (GROUNDING ("%s", "%s"), ranking, determiner);
+  g_autofree gchar *caption = g_strdup_printf (UPI_TINY_GROUNDING ("%s", "%s", "e"), ranking, determiner);
   g_auto (GStrv) parts = g_strsplit (UPI_TINY_MOBILENET_CONFIG, "\"max_tokens\": 12", 2);
-  g_autofree gchar *config = g_strconcat (parts[0], to, parts[1], NULL);
+  g_autofree gchar *config = g_strconcat (parts[0], caption, parts[1], NULL);
   g_autoptr (GError) error = NULL;
   gchar *directory = g_dir_make_tmp ("upi-engine-XXXXXX", &error);
 

@@ -3,16 +3,17 @@
  * of an enumeration and both values of a switch, frames pass without an error or a warning. */
 #include "tests/gst/stream.h"
 
-/* All elements of the plugin, each named as its factory. A length penalty counts only with more than one beam. */
-#define ALL                                                                                                                                \
-  "upiencoder name=upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=upidetect ! "                                  \
-  "upicaption name=upicaption interval=0 beam-size=2 ! upijson name=upijson location=/dev/null ! upioverlay name=upioverlay"
+/* All elements of the plugin, each named as its factory. A length penalty counts only with more than one beam, candidates only without one and
+ * with a model that has grounded captions. */
+#define ALL(model, beam_size)                                                                                                              \
+  "upiencoder name=upiencoder model=" model " device=cpu threads=1 policy=block ! upidetect name=upidetect ! "                             \
+  "upicaption name=upicaption interval=0 beam-size=" beam_size " ! upijson name=upijson location=/dev/null ! upioverlay name=upioverlay"
 
 /* Sets one property and runs frames; the end of the stream finds errors and warnings, and names what was set. */
 static void
-run_with (const gchar *name, const gchar *property, const GValue *value)
+run_in (const gchar *description, const gchar *name, const gchar *property, const GValue *value)
 {
-  Stream *stream = stream_new (ALL, FALSE);
+  Stream *stream = stream_new (description, FALSE);
   GstElement *element = stream_get (stream, name);
   g_autofree gchar *text = g_strdup_value_contents (value);
 
@@ -27,6 +28,14 @@ run_with (const gchar *name, const gchar *property, const GValue *value)
   }
   gst_object_unref (element);
   stream_free (stream);
+}
+
+static void
+run_with (const gchar *name, const gchar *property, const GValue *value)
+{
+  run_in (ALL ("tiny", "2"), name, property, value);
+  if (g_str_equal (name, "upicaption") && !g_str_equal (property, "beam-size"))
+    run_in (ALL ("grounded", "1"), name, property, value);
 }
 
 static guint

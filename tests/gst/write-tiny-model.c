@@ -1,4 +1,4 @@
-/* write-tiny-model.c: writes the small random model that element tests run, into the directory given; "tiny" or "no-labels". */
+/* write-tiny-model.c: writes the small random model that element tests run, into the directory given; "tiny", "no-labels" or "grounded". */
 #include "core/model/model.h"
 
 #include <string.h>
@@ -12,11 +12,13 @@ main (int argc, char **argv)
   g_autoptr (GString) config = g_string_new (UPI_TINY_CONFIG);
 
   if (argc != 3) {
-    g_printerr ("usage: %s DIRECTORY tiny|no-labels\n", argv[0]);
+    g_printerr ("usage: %s DIRECTORY tiny|no-labels|grounded\n", argv[0]);
     return 2;
   }
   if (strcmp (argv[2], "no-labels") == 0)
     g_string_replace (config, "\"labels\": [\"cat\", \"dog\", \"person\"]", "\"labels\": []", 1);
+  if (strcmp (argv[2], "grounded") == 0)
+    g_string_assign (config, UPI_TINY_GROUNDED_CONFIG);
   if (!upi_model_write_random (argv[1], config->str, 7, &error)) {
     g_printerr ("%s\n", error->message);
     return 1;

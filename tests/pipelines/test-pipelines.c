@@ -10,6 +10,7 @@
 #define CLIP "videotestsrc num-buffers=75 pattern=ball ! video/x-raw,format=I420,width=96,height=64,framerate=25/1 "
 #define BLACK "videotestsrc num-buffers=75 pattern=black ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 "
 #define ENCODE "upiencoder model=tiny device=cpu policy=block "
+#define ENCODE_GROUNDED "upiencoder model=grounded device=cpu policy=block "
 
 static gchar *directory;
 
@@ -42,7 +43,7 @@ test_frames_unchanged (void)
   run_free (run);
 }
 
-/* The bundled clip, decoded, through all elements, encoded and read again. */
+/* The bundled clip, decoded, through all elements, with captions that answer to regions, encoded and read again. */
 static void
 test_bundled_clip (void)
 {
@@ -50,10 +51,10 @@ test_bundled_clip (void)
 
   if (!have_elements ("matroskademux", "vp8dec", "jpegenc", "matroskamux", NULL))
     return;
-  Run *run =
-      run_once ("filesrc location=\"%s\" ! decodebin ! videoconvert ! identity name=in ! " ENCODE "! upidetect ! upicaption name=c "
-                "! upioverlay ! identity name=out ! jpegenc ! queue ! m. c.text ! queue ! m. matroskamux name=m ! filesink location=%s",
-          clip, file);
+  Run *run = run_once (
+      "filesrc location=\"%s\" ! decodebin ! videoconvert ! identity name=in ! " ENCODE_GROUNDED "! upidetect ! upicaption name=c "
+      "! upioverlay ! identity name=out ! jpegenc ! queue ! m. c.text ! queue ! m. matroskamux name=m ! filesink location=%s",
+      clip, file);
   g_assert_cmpuint (run->in->len, >, 100);
   assert_same_times (run->out, run->in);
   assert_same_times (run->out_durations, run->in_durations);
