@@ -1,8 +1,8 @@
-/* What model.c opens and programs.c builds from. */
+/* What model.c opens and network/programs.c builds from. */
 #pragma once
 
 #include "core/model/model.h"
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 G_BEGIN_DECLS
 
@@ -17,5 +17,10 @@ struct _UpiModel {
  * query by query with it. */
 UpiProgram *
 upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, gboolean given_index, GError **error);
+
+/* Tensors that no program reads (calibration.c). */
+void upi_calibration_tensors (GArray *specs, const UpiConfig *config);
+/* Of loaded weights; directory is what the error calls them. */
+gboolean upi_calibration_check (const UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error);
 
 G_END_DECLS

@@ -1,4 +1,4 @@
-/* A model directory opened for use: finding it, binding and folding its weights. The programs made from it are in programs.c. */
+/* A model directory opened for use: finding it, binding and folding its weights. The programs made from it are in network/programs.c. */
 #include "core/model/model-private.h"
 
 #include "core/upi.h"

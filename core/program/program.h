@@ -1,6 +1,6 @@
 /* The static program: a network as a flat list of operations on values of fixed shape (architecture: "a network is a static program").
  *
- * core/model appends operations with the functions below; the passes (check, fuse, lifetimes, arena) work on the list; a backend turns
+ * core/network appends operations with the functions below; the passes (check, fuse, lifetimes, arena) work on the list; a backend turns
  * the finished list into a plan (backend.h). Nothing here knows a model or a backend.
  *
  * Layout: maps are NHWC [N, H, W, C], tokens are rows [N, T, C]; the last dimension is always contiguous, the others carry element

@@ -1,6 +1,6 @@
 /* Geometry that is known before any image: levels, sine positions of pixels (DETR), pixel centres, anchors. */
 #include "core/memory.h"
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #include <math.h>
 

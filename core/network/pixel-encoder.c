@@ -1,7 +1,7 @@
 /* Pixel encoder: multi-scale deformable self-attention over all levels (`full`), or with queries at strides ≥ 16 alone and stride 8 made
  * top-down afterwards (`lite`: Lite DETR, 2303.07335). */
 #include "core/memory.h"
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Captioning's token inputs and its candidates (4.3): P(x, y) over the vocabulary is a cosine with each row of one learned matrix. */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* Multi-scale deformable attention (Deformable DETR, 2010.04159): each of M heads of a query samples K points of L levels.
  * Offsets and weights are linear in the query: at open both become one matrix, whose output is sliced. */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 void
 upi_deformable_tensors (GArray *specs, const UpiConfig *c, const gchar *name)

@@ -1,5 +1,5 @@
 /* Input projections: C3, C4, C5 to d channels by 1×1 convolution and GroupNorm; a fourth level by a 3×3 of stride 2 on C5 (Deformable DETR). */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #define GROUPS 32
 

@@ -1,5 +1,5 @@
 /* ResNet-50, torchvision's v1.5: the stride of a bottleneck sits in its 3×3 convolution. Batch norms are folded. */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 static const struct {
   gint blocks, width; /* a bottleneck's output has 4 · width channels */

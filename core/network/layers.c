@@ -1,6 +1,6 @@
 /* Layers by the names of their tensors. */
 #include "core/memory.h"
-#include "core/model/layers.h"
+#include "core/network/layers.h"
 
 #include <string.h>
 

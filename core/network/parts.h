@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "core/model/layers.h"
+#include "core/network/layers.h"
 
 G_BEGIN_DECLS
 
@@ -165,11 +165,5 @@ gboolean upi_caption_head_fold (UpiWeights *weights, const UpiConfig *config, GE
 UpiValue upi_caption_token (UpiBuild *b, UpiValue ids, UpiValue position);
 /* decoded [B,1,D] → cosine / temperature [B,1,V] */
 UpiValue upi_caption_scores (UpiBuild *b, UpiValue decoded);
-
-/* ---- calibration.c: tensors that no program reads -------------------------------------------------------------------------------- */
-
-void upi_calibration_tensors (GArray *specs, const UpiConfig *config);
-/* Of loaded weights; directory is what the error calls them. */
-gboolean upi_calibration_check (const UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error);
 
 G_END_DECLS

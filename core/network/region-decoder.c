@@ -1,5 +1,5 @@
 /* Region decoder (DINO, Mask DINO): queries attend to each other and, deformably, to the memory; every layer refines its box. */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 void
 upi_region_decoder_tensors (GArray *specs, const UpiConfig *c)

@@ -3,7 +3,7 @@
  * Image rows never see text, so they run once a frame and their keys and values are the cache that captions read. In a last layer only
  * the rows that anyone reads are queries.
  */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 void
 upi_general_decoder_tensors (GArray *specs, const UpiConfig *c)

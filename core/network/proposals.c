@@ -1,5 +1,5 @@
 /* General region proposals and global tokens: equations 2 and 3 of the paper (4.1), and the sequence the decoder reads. */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #define GRID 28 /* masks are pooled to 28 × 28 (4.1) */
 

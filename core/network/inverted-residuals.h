@@ -2,7 +2,7 @@
 /* Backbones made of inverted residuals: see inverted-residuals.c. Tensors: NAME.stem, NAME.blocks.I.{expand,depthwise,project}. */
 #pragma once
 
-#include "core/model/layers.h"
+#include "core/network/layers.h"
 
 G_BEGIN_DECLS
 

@@ -1,6 +1,6 @@
 /* EfficientNet-Lite0: inverted residuals, C2..C5 the ends of four stages. */
-#include "core/model/inverted-residuals.h"
-#include "core/model/parts.h"
+#include "core/network/inverted-residuals.h"
+#include "core/network/parts.h"
 
 static const UpiResidualStage stages[] = {
   { 1, 3, 1, 1, 16, UPI_TAP_NONE, 0 },  /* stride 2 */

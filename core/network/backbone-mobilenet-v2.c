@@ -2,8 +2,8 @@
 /* MobileNetV2 1.0 (1801.04381): inverted residuals and one more 1×1 convolution. The maps are those that an SSD on this trunk reads: the
  * expansions of blocks 6 and 13, the last convolution; and the end of block 2 for masks.
  */
-#include "core/model/inverted-residuals.h"
-#include "core/model/parts.h"
+#include "core/network/inverted-residuals.h"
+#include "core/network/parts.h"
 
 #define LAST 1280
 

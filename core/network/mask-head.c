@@ -1,5 +1,5 @@
 /* Mask head (Mask DINO, 2206.02777): features at stride 4 from C2 and the stride-8 memory; a query's mask is its embedding times them. */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 void
 upi_mask_head_tensors (GArray *specs, const UpiConfig *c)

@@ -4,7 +4,7 @@
  * gated sum of experts is one dense matrix, made here when a model is opened: running, a Conditional MoE costs what a linear layer costs.
  */
 #include "core/memory.h"
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #include <math.h>
 

@@ -10,7 +10,7 @@
  * fourth term of equation 2 (proposals.c).
  */
 #include "core/memory.h"
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #include "core/upi.h"
 

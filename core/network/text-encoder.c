@@ -1,6 +1,6 @@
 /* Text encoder (4.2): BERT and RoBERTa, post-norm, exact GELU, with Hugging Face's tensor names. RoBERTa's first position is row 2. */
 #include "core/memory.h"
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 #define LAYER "text.encoder.layer.%d."
 

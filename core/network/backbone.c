@@ -1,7 +1,7 @@
 /* A backbone's place, of regions or of global tokens: which one a config asks for. A new one (Swin) is a file beside backbone-resnet.c, a
  * kind in config.h, its name and channels in config.c, and a row in the table here.
  */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 static const struct {
   void (*tensors) (GArray *specs, const gchar *name);

@@ -1,6 +1,6 @@
 /* Query selection: the N memory tokens with the best foreground score become anchors and content queries (two-stage of DINO), on demand only
  * such whose boxes are distinct (DDQ, 2303.12776). */
-#include "core/model/parts.h"
+#include "core/network/parts.h"
 
 void
 upi_query_selection_tensors (GArray *specs, const UpiConfig *c)

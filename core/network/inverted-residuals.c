@@ -2,7 +2,7 @@
 /* What EfficientNet-Lite0 and MobileNetV2 share: a stem and stages of inverted residuals (1801.04381) with ReLU6, batch norms folded into
  * the convolutions, TensorFlow's SAME padding. A backbone of this family is its table of stages.
  */
-#include "core/model/inverted-residuals.h"
+#include "core/network/inverted-residuals.h"
 
 #define STEM 32
 
