@@ -36,6 +36,7 @@ from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import nearest_size, normalise, stretch
 from models.reference.tokenizer import WordPiece
 
+from .card import record as write_figures
 from .chair import load_grounding, truth
 from .cider import plain
 from .dataset import CROWD, POSITIVE, Record, bitmap
@@ -394,12 +395,15 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="the model's large input sizes, for what is far off")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the detection figures into the model's figures.json and card")
     parser.add_argument("--said", type=Path, help="where to write the captions, as chair.py reads them")
     o = parser.parse_args()
     names, _, ids = categories(o.data)
     rows = records(o.data, o.part)
     if o.limit:
         rows = rows[:: max(1, len(rows) // o.limit)]
+    if o.write and (o.limit or o.part != "val" or o.foreground_weight is not None):
+        raise SystemExit("--write is for the figures of the card: all of val, with the model's own foreground weight")
     captions = not o.regions_only
     parts = [
         (o.model, o.data, rows[i :: o.workers], names, captions, o.foreground_weight, o.large, o.greedy) for i in range(o.workers)
@@ -413,6 +417,8 @@ def main() -> None:
         print(f"{output.record.name}: {output.caption}")
     if o.out:
         o.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if o.write:
+        write_figures(o.model, result, o.part, SUPPRESSION, o.large)
     if o.said:
         said = [{"image_id": x.record.id, "caption": x.caption} for x in outputs if x.caption]
         o.said.write_text(json.dumps(said, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")

@@ -26,6 +26,14 @@ BenchTimes bench_times (GArray *microseconds);
 /* "  name ....... text". */
 void bench_line (const gchar *name, const gchar *format, ...) G_GNUC_PRINTF (2, 3);
 
+/* What a model's figures.json says (models/training/card.py): how well it detects at each of its input sizes. */
+typedef struct _BenchFigures BenchFigures;
+BenchFigures *bench_figures_open (const gchar *directory, GError **error);
+void bench_figures_free (BenchFigures *figures);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchFigures, bench_figures_free)
+/* (transfer full) (nullable): NULL: nothing of this size */
+gchar *bench_figures_say (const BenchFigures *figures, guint width, guint height);
+
 /* Each prints its lines; FALSE after printing what went wrong. */
 gboolean bench_network (Bench *bench);
 gboolean bench_pytorch (Bench *bench);

@@ -84,10 +84,10 @@ worker_run (gpointer data)
 }
 
 static UpiPlan *
-plan_new (const Bench *bench, UpiModel *model, guint threads)
+plan_new (UpiModel *model, guint width, guint height, guint threads)
 {
   GError *error = NULL;
-  UpiProgram *program = upi_model_image_program (model, 1, bench->width, bench->height, FALSE, &error);
+  UpiProgram *program = upi_model_image_program (model, 1, width, height, FALSE, &error);
   UpiPlan *plan = program != NULL ? upi_plan_new (upi_backend_cpu (), program, threads, &error) : NULL;
 
   if (plan == NULL)
@@ -189,6 +189,52 @@ machine_scaling (gdouble *one, gdouble *two)
   return *two / *one;
 }
 
+/* In turns with the SGEMM that it is held against: both see the same machine. */
+static BenchTimes
+in_turns (Bench *bench, UpiPlan *plan, guint frames)
+{
+  Worker worker;
+  BenchTimes times;
+
+  worker_init (&worker, plan, frames / 4 + 1);
+  for (guint i = 0; i < 4; i++) {
+    bench->peak = MAX (bench->peak, upi_cpu_sgemm_rate (2048, 1));
+    worker_run (&worker);
+  }
+  times = bench_times (worker.times);
+  worker_clear (&worker);
+  return times;
+}
+
+static gdouble
+over_sgemm (const Bench *bench, BenchTimes times, gdouble macs)
+{
+  return times.best * 1e-6 * bench->peak / (2 * macs);
+}
+
+/* Accuracy's price: what each of the model's input sizes costs, beside what it reaches. */
+static void
+print_price (Bench *bench, UpiModel *model)
+{
+  const UpiConfig *config = upi_model_config (model);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BenchFigures) figures = bench_figures_open (bench->model, &error);
+
+  for (guint i = 0; i < config->input.n_sizes; i++) {
+    guint width = config->input.sizes[i][0], height = config->input.sizes[i][1];
+    g_autofree gchar *name = g_strdup_printf ("price of %u×%u", width, height);
+    g_autofree gchar *reached = figures != NULL ? bench_figures_say (figures, width, height) : NULL;
+    g_autoptr (UpiPlan) plan = plan_new (model, width, height, 1);
+    gdouble macs = (gdouble) upi_program_macs (plan->program);
+    BenchTimes times = in_turns (bench, plan, bench->frames / 2);
+
+    bench_line (name, "%.2f ms, %.3f GMAC, %.2f × their SGEMM time; %s", times.best * 1e-3, macs * 1e-9, over_sgemm (bench, times, macs),
+        reached != NULL ? reached : "no figures of this size");
+  }
+  if (error != NULL)
+    bench_line ("the card's figures", "none: %s", error->message);
+}
+
 gboolean
 bench_network (Bench *bench)
 {
@@ -207,24 +253,17 @@ bench_network (Bench *bench)
     return FALSE;
   }
   start = g_get_monotonic_time ();
-  plan = plan_new (bench, model, 1);
+  plan = plan_new (model, bench->width, bench->height, 1);
   bench_line ("model open, image plan made", "%.0f ms + %.0f ms (to reach: 1000)", opened * 1e-3,
       (gdouble) (g_get_monotonic_time () - start) * 1e-3);
   bench->macs = (gdouble) upi_program_macs (plan->program);
 
-  /* In turns with the SGEMM that it is held against: both see the same machine. */
-  worker_init (&worker, plan, bench->frames / 4 + 1);
-  for (guint i = 0; i < 4; i++) {
-    bench->peak = MAX (bench->peak, upi_cpu_sgemm_rate (2048, 1));
-    worker_run (&worker);
-  }
-  times = bench_times (worker.times);
-  worker_clear (&worker);
+  times = in_turns (bench, plan, bench->frames);
   bench_line ("SGEMM 2048³, one thread", "%.1f GFLOP/s", bench->peak * 1e-9);
   bench->frame_us = times.best;
   bench_line ("image side, one thread", "%.2f ms (median %.2f), %.3f GMAC, %.1f GFLOP/s", times.best * 1e-3, times.median * 1e-3,
       bench->macs * 1e-9, 2e-3 * bench->macs / times.best);
-  bench_line ("over its time at the SGEMM rate", "%.2f (to reach: 1.35)", times.best * 1e-6 * bench->peak / (2 * bench->macs));
+  bench_line ("over its time at the SGEMM rate", "%.2f (to reach: 1.35)", over_sgemm (bench, times, bench->macs));
   print_shares (plan, MAX (bench->frames / 2, 5));
 
   /* In turns, the best of each: what else runs on the machine does not fall on one alone. */
@@ -235,13 +274,14 @@ bench_network (Bench *bench)
   }
   bench_line ("two workers over one", "%.2f × (%.1f and %.1f frames/s; to reach: 1.8)", two / one, two, one);
   bench_line ("two SGEMMs at once over one", "%.2f ×: what this machine gives two threads", scaling);
-  shared = plan_new (bench, model, 2);
+  shared = plan_new (model, bench->width, bench->height, 2);
   worker_init (&worker, shared, bench->frames + 5);
   worker_run (&worker);
   times = bench_times (worker.times);
   worker_clear (&worker);
   bench_line ("a frame on two threads", "%.2f ms (median %.2f), %.1f GFLOP/s", times.best * 1e-3, times.median * 1e-3,
       2e-3 * bench->macs / times.best);
+  print_price (bench, model);
   return TRUE;
 }
 
