@@ -19,7 +19,7 @@ G_BEGIN_DECLS
 
 typedef struct _UpiWorker UpiWorker;
 
-/* ---- memory (memory.c) ----------------------------------------------------------------------------------------------------------- */
+/* ---- memory (device-memory.c) ------------------------------------------------------------------------------------------------------ */
 
 /* Aligned to 64 bytes, uninitialised; NULL and UPI_ERROR_MEMORY that says what it was for. free() releases it. */
 void *upi_block_new (gsize bytes, const gchar *purpose, GError **error);
@@ -114,7 +114,7 @@ void upi_batch_fill (UpiQueue *queue, const UpiTicket *first);
 /* What the calling worker runs now: fills tickets, which stay in the queue, and says how many. */
 guint upi_batch_choose (UpiQueue *queue, guint width, guint height, UpiTicket **tickets);
 
-/* ---- batches of texts (text-batches.c) --------------------------------------------------------------------------------------------- */
+/* ---- batches of texts (tasks/text-batches.c) --------------------------------------------------------------------------------------------- */
 
 /* One run of the text side: n texts of order from first on, in a plan of so many tokens. */
 typedef struct {
@@ -203,7 +203,7 @@ void upi_ticket_release_image (UpiTicket *ticket);
 /* Ends the ticket: NULL for success. Runs the callback; no lock is held. (transfer full) of both */
 void upi_ticket_finish (UpiTicket *ticket, GError *error);
 
-/* ---- encodings (encoding.c) ------------------------------------------------------------------------------------------------------ */
+/* ---- encodings (encoding-pool.c) ------------------------------------------------------------------------------------------------------ */
 
 typedef enum {
   UPI_PART_BOXES,
@@ -351,7 +351,7 @@ void upi_worker_check_device (UpiWorker *worker, const GError *error);
 /* Memory of at least that size for kept values, the same until the worker's next call. */
 guint8 *upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error);
 
-/* ---- labels and captions (labels.c, text-cache.c, caption.c) ---------------------------------------------------------------------- */
+/* ---- labels and captions (text-cache.c, tasks/labels.c, tasks/caption*.c) ---------------------------------------------------------------------- */
 
 /* What a label takes of the evidence for the model's own labels: of the nearest one, and how much, 0 to 1. */
 typedef struct {
@@ -395,12 +395,12 @@ gboolean upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
 gboolean upi_caption_may_go_on (UpiTicket *ticket, GError **error);
 /* Kept values are bound item by item where the backend has memory of its own, else like all others. */
 void upi_caption_bind_kept (UpiWorker *worker, UpiContext *context, UpiValue value, guint item, void *memory);
-/* The caption of a model whose config has the table of words (grounded.c). (transfer full): NULL and @error */
+/* The caption of a model whose config has the table of words (tasks/caption-grounded.c). (transfer full): NULL and @error */
 UpiCaption *upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error);
 /* Of so many texts, of which nothing is known. */
 UpiCaption *upi_caption_new (guint n_texts);
 
-/* ---- scoring (detect.c, classify.c, mask.c) --------------------------------------------------------------------------------------------------- */
+/* ---- scoring (tasks/detect.c, tasks/classify.c, tasks/mask.c) --------------------------------------------------------------------------------------------------- */
 
 /* Detection scores of one region for all labels. */
 void upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);

@@ -6,7 +6,7 @@
  *
  *   e_k = max { z_a,k : IoU (anchor_a, box) ≥ ratio · max_a' IoU (anchor_a', box) }      r = relu (scale · e + offset)
  *
- * r speaks for the model's own labels; core/engine/labels.c shares it out among other words. Of each query r goes to the general decoder as a
+ * r speaks for the model's own labels; core/tasks/labels.c shares it out among other words. Of each query r goes to the general decoder as a
  * fourth term of equation 2 (proposals.c).
  */
 #include "core/memory.h"

@@ -4,7 +4,7 @@
  * ranking, and regions of words. Word for word against the reference: test-golden-nano. */
 #include "engine-fixture.h"
 
-#include "core/engine/candidates.h"
+#include "core/tasks/caption-candidates.h"
 #include "tests/tiny-config.h"
 
 #include <math.h>

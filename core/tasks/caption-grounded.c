@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * grounded.c: captions that answer to the regions: what the image shows steers the candidates, and ranks them together with their likelihood
+ * caption-grounded.c: captions that answer to the regions: what the image shows steers the candidates, and ranks them together with their likelihood
  * and their nearness to the image (models/reference/NETWORK.md, "grounded captions"). */
-#include "core/engine/candidates.h"
+#include "core/tasks/caption-candidates.h"
 #include "core/engine/engine-private.h"
 #include "core/memory.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * candidates.h: several captions of one image decoded as one batch (models/reference/NETWORK.md, "grounded captions"). */
+ * caption-candidates.h: several captions of one image decoded as one batch (models/reference/NETWORK.md, "grounded captions"). */
 #pragma once
 
 #include "core/engine/engine-private.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * candidates.c: one step of all candidates is one run: matrices of weights are read once for all of them. The image's keys and values are
+ * caption-candidates.c: one step of all candidates is one run: matrices of weights are read once for all of them. The image's keys and values are
  * shared; each candidate has its own text cache. A run keeps its size when candidates end: their rows are computed and not read. */
-#include "core/engine/candidates.h"
+#include "core/tasks/caption-candidates.h"
 #include "core/memory.h"
 
 #include <math.h>
