@@ -1,4 +1,4 @@
-/* The library's version and error domain. */
+/* The error domain. */
 #include "core/upi.h"
 
 /* As G_DEFINE_QUARK makes it, but without its race: workers and callers ask for it at once. */
@@ -10,10 +10,4 @@ upi_error_quark (void)
   if (g_once_init_enter (&quark))
     g_once_init_leave (&quark, g_quark_from_static_string ("upi-error-quark"));
   return (GQuark) quark;
-}
-
-const gchar *
-upi_version (void)
-{
-  return "0.1.0";
 }

@@ -1,5 +1,5 @@
-/* What an open engine says of itself: model and device, the options in which it differs from those asked for, the input size nearest to a
- * picture's aspect, its counters. */
+/* What an open engine says of itself: model and device, the options in which it differs from those asked for, whether an encoding and labels are
+ * its own, the input size nearest to a picture's aspect, its counters. */
 #include "core/engine/engine-private.h"
 
 const UpiEngineInfo *
@@ -38,6 +38,21 @@ upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *as
       "the engine of model %s on %s is already open and keeps its own options: %s; another model-instance-id opens another"
       " engine",
       info->model_name, info->device, text->str + 2);
+}
+
+gboolean
+upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error)
+{
+  if (encoding->engine != engine) {
+    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the encoding is of another engine; ask upi_encoding_engine() for its own");
+    return FALSE;
+  }
+  if (labels && strcmp (labels->model_path, engine->path) != 0) {
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s", labels->model_path, engine->path);
+    return FALSE;
+  }
+  return TRUE;
 }
 
 void

@@ -100,9 +100,6 @@ struct _UpiStream {
 
 UpiStream *upi_stream_hold (UpiStream *stream);
 void upi_stream_drop (UpiStream *stream);
-/* Checks the arguments; not queued yet. NULL and @error: the image has been released. */
-UpiTicket *upi_encode_ticket (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
-    gpointer user_data, GError **error);
 
 /* The frames of n that one run takes: all of a full batch, otherwise 1, 2, 4, … */
 guint upi_batch_plan_size (guint n, guint batch_size);
@@ -158,9 +155,13 @@ guint upi_text_plan_batch (guint tokens);
 
 typedef enum { UPI_TICKET_ENCODE, UPI_TICKET_LABELS, UPI_TICKET_CAPTION } UpiTicketKind;
 
+/* What a task does with its tickets on a worker: n is 1, or a batch of frames. (transfer full) of the tickets */
+typedef void (*UpiRunFunc) (UpiWorker *worker, UpiTicket **tickets, guint n);
+
 struct _UpiTicket {
   gint ref_count;
-  UpiTicketKind kind;
+  UpiTicketKind kind; /* how the queue treats it */
+  UpiRunFunc run;
   UpiQueue *queue;
   UpiStream *stream; /* its memory is held; NULL: of none */
   gboolean latest;   /* its stream wants each result as soon as it can be had */
@@ -196,14 +197,14 @@ struct _UpiTicket {
   guint64 convert_us, infer_us;
 };
 
-UpiTicket *upi_ticket_new (UpiTicketKind kind, UpiQueue *queue, UpiTicketFunc done, gpointer user_data);
+UpiTicket *upi_ticket_new (UpiTicketKind kind, UpiRunFunc run, UpiQueue *queue, UpiTicketFunc done, gpointer user_data);
 gboolean upi_ticket_is_cancelled (UpiTicket *ticket);
 /* Called once right after an image's pixels were read. */
 void upi_ticket_release_image (UpiTicket *ticket);
 /* Ends the ticket: NULL for success. Runs the callback; no lock is held. (transfer full) of both */
 void upi_ticket_finish (UpiTicket *ticket, GError *error);
 
-/* ---- encodings (encoding-pool.c) ------------------------------------------------------------------------------------------------------ */
+/* ---- encodings (encoding.c, encoding-pool.c) ------------------------------------------------------------------------------------------- */
 
 typedef enum {
   UPI_PART_BOXES,
@@ -274,6 +275,9 @@ UpiEncodingPool *upi_pool_new (const UpiBackend *backend, UpiContextOwner *owner
 void upi_pool_unref (UpiEncodingPool *pool);
 /* The layout for an input size: made from the image plan on first use. */
 const UpiLayout *upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint width, guint height);
+/* A block of that layout: a spare one, or a new one; NULL and the error. */
+UpiBlock *upi_pool_take (UpiEncodingPool *pool, const UpiLayout *layout, GError **error);
+void upi_pool_give_back (UpiEncodingPool *pool, const UpiLayout *layout, UpiBlock *block);
 /* Blocks that wait for the next frame. */
 guint upi_pool_spare (UpiEncodingPool *pool);
 /* Holds memory only: a user comes with upi_encoding_publish(). */
@@ -383,14 +387,10 @@ gboolean upi_text_cache_get (UpiTextCache *cache, const gchar *text, gfloat *emb
 void upi_text_cache_put (UpiTextCache *cache, const gchar *text, const gfloat *embedding);
 guint upi_text_cache_length (UpiTextCache *cache);
 
-/* Works on a list for a while: one batch of it, or a part of the preparations. (transfer full) of the ticket */
-void upi_labels_run (UpiWorker *worker, UpiTicket *ticket);
 /* After each embedding came: what follows from it alone. */
 void upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index);
 /* The model's own labels, encoded by the first caption that answers to regions, (transfer none); NULL and @error. */
 const UpiLabels *upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error);
-/* Generates the caption into ticket->said. */
-gboolean upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error);
 /* FALSE and @error: the ticket was cancelled, or the engine closed. */
 gboolean upi_caption_may_go_on (UpiTicket *ticket, GError **error);
 /* Kept values are bound item by item where the backend has memory of its own, else like all others. */
@@ -400,7 +400,7 @@ UpiCaption *upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError *
 /* Of so many texts, of which nothing is known. */
 UpiCaption *upi_caption_new (guint n_texts);
 
-/* ---- scoring (tasks/detect.c, tasks/classify.c, tasks/mask.c) --------------------------------------------------------------------------------------------------- */
+/* ---- scoring (tasks/detect.c, tasks/embed.c, tasks/mask.c) --------------------------------------------------------------------------------------------------- */
 
 /* Detection scores of one region for all labels. */
 void upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);

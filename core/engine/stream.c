@@ -66,17 +66,3 @@ upi_stream_share (UpiStream *stream)
   g_mutex_unlock (&queue->lock);
   return CLAMP ((capacity + active - 1) / active, 1, info->workers);
 }
-
-UpiTicket *
-upi_stream_encode (UpiStream *stream, const UpiImage *image, guint width, guint height, guint64 pts, gboolean latest, UpiTicketFunc done,
-    gpointer user_data, GError **error)
-{
-  UpiTicket *ticket = upi_encode_ticket (stream->engine, image, width, height, pts, done, user_data, error);
-
-  if (ticket == NULL)
-    return NULL;
-  ticket->stream = upi_stream_hold (stream);
-  ticket->latest = latest;
-  upi_queue_push (ticket->queue, ticket);
-  return ticket;
-}

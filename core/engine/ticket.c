@@ -3,12 +3,13 @@
 #include "core/engine/engine-private.h"
 
 UpiTicket *
-upi_ticket_new (UpiTicketKind kind, UpiQueue *queue, UpiTicketFunc done, gpointer user_data)
+upi_ticket_new (UpiTicketKind kind, UpiRunFunc run, UpiQueue *queue, UpiTicketFunc done, gpointer user_data)
 {
   UpiTicket *ticket = g_new0 (UpiTicket, 1);
 
   ticket->ref_count = 1;
   ticket->kind = kind;
+  ticket->run = run;
   ticket->queue = upi_queue_ref (queue);
   ticket->done_func = done;
   ticket->user_data = user_data;

@@ -314,13 +314,30 @@ run_search (UpiWorker *worker, UpiTicket *ticket, GError **error)
   return ok;
 }
 
-gboolean
-upi_caption_run (UpiWorker *worker, UpiTicket *ticket, GError **error)
+/* The caption into ticket->said. */
+static gboolean
+generate (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
   if (!ticket->caption.grounded || !worker->engine->grounding)
     return run_search (worker, ticket, error);
   ticket->said = upi_caption_grounded (worker, ticket, error);
   return ticket->said != NULL;
+}
+
+static void
+run_caption (UpiWorker *worker, UpiTicket **tickets, guint n)
+{
+  UpiTicket *ticket = tickets[0];
+  gint64 start = g_get_monotonic_time ();
+  GError *error = NULL;
+
+  if (upi_ticket_is_cancelled (ticket))
+    g_set_error_literal (&error, UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
+  else
+    generate (worker, ticket, &error);
+  ticket->infer_us += g_get_monotonic_time () - start;
+  upi_worker_check_device (worker, error);
+  upi_ticket_finish (ticket, error);
 }
 
 UpiTicket *
@@ -355,7 +372,7 @@ upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOp
         error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%u candidates are too many, expected 0 to %d", options.candidates, UPI_MAX_CANDIDATES);
     return NULL;
   }
-  ticket = upi_ticket_new (UPI_TICKET_CAPTION, engine->queue, done, user_data);
+  ticket = upi_ticket_new (UPI_TICKET_CAPTION, run_caption, engine->queue, done, user_data);
   ticket->source = upi_encoding_hold (encoding);
   ticket->caption = options;
   ticket->partial = partial;

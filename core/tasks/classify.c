@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Classification and retrieval, in the caller's thread: the frame's <SPE> against labels by softmax, it or a region's vector against sentences
- * that stand alone, and the <SPE> itself. Arithmetic: models/reference/NETWORK.md, "task heads" and "calibration". */
+/* Classification, in the caller's thread: the frame's <SPE> against labels by softmax, it or a region's vector against sentences
+ * that stand alone. Arithmetic: models/reference/NETWORK.md, "task heads" and "calibration". */
 #include "core/engine/engine-private.h"
 
 #include <math.h>
-#include <string.h>
 
 static gfloat
 cosine (const UpiLabels *labels, guint label, const gfloat *x)
@@ -97,14 +96,5 @@ upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels
   for (guint i = 0; i < n_regions; i++)
     independent (engine, UPI_SPREAD_REGIONS, labels, upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) regions[i] * labels->width,
         probabilities + (gsize) i * labels->n);
-  return TRUE;
-}
-
-gboolean
-upi_engine_embed (UpiEngine *engine, UpiEncoding *encoding, gfloat *embedding, GError **error)
-{
-  if (!upi_engine_owns (engine, encoding, NULL, error))
-    return FALSE;
-  memcpy (embedding, upi_encoding_part (encoding, UPI_PART_SPE), engine->info.width * sizeof (gfloat));
   return TRUE;
 }

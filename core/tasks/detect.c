@@ -7,36 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Several partial sums: the compiler may not reorder one. */
-gfloat
-upi_dot (const gfloat *a, const gfloat *b, guint n)
-{
-  gfloat sum[8] = { 0 }, rest = 0;
-  guint i = 0;
-
-  for (; i + 8 <= n; i += 8)
-    for (guint j = 0; j < 8; j++)
-      sum[j] += a[i + j] * b[i + j];
-  for (; i < n; i++)
-    rest += a[i] * b[i];
-  return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7])) + rest;
-}
-
-gboolean
-upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error)
-{
-  if (encoding->engine != engine) {
-    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the encoding is of another engine; ask upi_encoding_engine() for its own");
-    return FALSE;
-  }
-  if (labels && strcmp (labels->model_path, engine->path) != 0) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s", labels->model_path, engine->path);
-    return FALSE;
-  }
-  return TRUE;
-}
-
 static gfloat
 sigmoid (gfloat x)
 {

@@ -101,69 +101,6 @@ upi_labels_embedding (const UpiLabels *labels, guint index, gfloat *embedding, g
   return TRUE;
 }
 
-static gboolean
-check_labels (const gchar *const *labels, const gfloat *thresholds, GError **error)
-{
-  guint n = labels ? g_strv_length ((gchar **) labels) : 0;
-
-  if (n == 0 || n > MAX_LABELS) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list has %u entries, expected 1 to %d", n, MAX_LABELS);
-    return FALSE;
-  }
-  for (guint i = 0; i < n; i++) {
-    gsize bytes = strlen (labels[i]);
-
-    if (bytes == 0 || bytes > MAX_LABEL_BYTES) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u has %" G_GSIZE_FORMAT " bytes, expected 1 to %d", i + 1, bytes, MAX_LABEL_BYTES);
-      return FALSE;
-    }
-    if (!g_utf8_validate_len (labels[i], bytes, NULL)) {
-      g_autofree gchar *shown = g_utf8_make_valid (labels[i], MIN (bytes, 40));
-
-      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u (\"%s\") is not valid UTF-8; save the list as UTF-8", i + 1, shown);
-      return FALSE;
-    }
-    if (thresholds && !isnan (thresholds[i]) && !(thresholds[i] >= 0 && thresholds[i] <= 1)) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the threshold of label \"%s\" is %g, expected 0 to 1", labels[i], (gdouble) thresholds[i]);
-      return FALSE;
-    }
-  }
-  return TRUE;
-}
-
-UpiTicket *
-upi_engine_encode_labels (
-    UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error)
-{
-  return upi_engine_encode_labels_with_progress (engine, labels, thresholds, NULL, done, user_data, error);
-}
-
-UpiTicket *
-upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiProgressFunc progress,
-    UpiTicketFunc done, gpointer user_data, GError **error)
-{
-  UpiTicket *ticket;
-  UpiLabels *pending;
-  UpiTexts *texts;
-
-  if (!check_labels (labels, thresholds, error))
-    return NULL;
-  pending = labels_new (engine, labels, thresholds, error);
-  texts = pending ? upi_texts_new (engine, pending, error) : NULL;
-  if (!texts) {
-    g_clear_pointer (&pending, upi_labels_unref);
-    return NULL;
-  }
-  ticket = upi_ticket_new (UPI_TICKET_LABELS, engine->queue, done, user_data);
-  ticket->pending = pending;
-  ticket->texts = texts;
-  ticket->progress = progress;
-  upi_queue_push (engine->queue, ticket);
-  return ticket;
-}
-
 void
 upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index)
 {
@@ -271,9 +208,11 @@ prepare_list (UpiWorker *worker, UpiTicket *ticket)
   upi_ticket_unref (ticket);
 }
 
-void
-upi_labels_run (UpiWorker *worker, UpiTicket *ticket)
+/* Works on a list for a while: one batch of it, or a part of the preparations. */
+static void
+run_list (UpiWorker *worker, UpiTicket **tickets, guint n)
 {
+  UpiTicket *ticket = tickets[0];
   UpiTexts *texts = ticket->texts;
   g_autoptr (GError) error = NULL;
   gint64 start = g_get_monotonic_time ();
@@ -299,4 +238,67 @@ upi_labels_run (UpiWorker *worker, UpiTicket *ticket)
     finish_list (worker, ticket, g_steal_pointer (&error));
   else
     upi_ticket_unref (ticket);
+}
+
+static gboolean
+check_labels (const gchar *const *labels, const gfloat *thresholds, GError **error)
+{
+  guint n = labels ? g_strv_length ((gchar **) labels) : 0;
+
+  if (n == 0 || n > MAX_LABELS) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list has %u entries, expected 1 to %d", n, MAX_LABELS);
+    return FALSE;
+  }
+  for (guint i = 0; i < n; i++) {
+    gsize bytes = strlen (labels[i]);
+
+    if (bytes == 0 || bytes > MAX_LABEL_BYTES) {
+      g_set_error (
+          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u has %" G_GSIZE_FORMAT " bytes, expected 1 to %d", i + 1, bytes, MAX_LABEL_BYTES);
+      return FALSE;
+    }
+    if (!g_utf8_validate_len (labels[i], bytes, NULL)) {
+      g_autofree gchar *shown = g_utf8_make_valid (labels[i], MIN (bytes, 40));
+
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u (\"%s\") is not valid UTF-8; save the list as UTF-8", i + 1, shown);
+      return FALSE;
+    }
+    if (thresholds && !isnan (thresholds[i]) && !(thresholds[i] >= 0 && thresholds[i] <= 1)) {
+      g_set_error (
+          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the threshold of label \"%s\" is %g, expected 0 to 1", labels[i], (gdouble) thresholds[i]);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+UpiTicket *
+upi_engine_encode_labels (
+    UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error)
+{
+  return upi_engine_encode_labels_with_progress (engine, labels, thresholds, NULL, done, user_data, error);
+}
+
+UpiTicket *
+upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiProgressFunc progress,
+    UpiTicketFunc done, gpointer user_data, GError **error)
+{
+  UpiTicket *ticket;
+  UpiLabels *pending;
+  UpiTexts *texts;
+
+  if (!check_labels (labels, thresholds, error))
+    return NULL;
+  pending = labels_new (engine, labels, thresholds, error);
+  texts = pending ? upi_texts_new (engine, pending, error) : NULL;
+  if (!texts) {
+    g_clear_pointer (&pending, upi_labels_unref);
+    return NULL;
+  }
+  ticket = upi_ticket_new (UPI_TICKET_LABELS, run_list, engine->queue, done, user_data);
+  ticket->pending = pending;
+  ticket->texts = texts;
+  ticket->progress = progress;
+  upi_queue_push (engine->queue, ticket);
+  return ticket;
 }
