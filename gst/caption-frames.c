@@ -361,9 +361,10 @@ GstFlowReturn
 gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
-  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
   GstClockTime pts = GST_BUFFER_PTS (buffer), interval = get_interval (self);
 
+  buffer = gst_upi_geometry_check (&self->geometry, buffer);
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
   if (meta == NULL && !self->seen_meta) {
     GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("Put upiencoder before upicaption: the frames carry no encoding."),
         ("expected a GstUpiMeta on the first buffer, found none"));

@@ -8,6 +8,7 @@
 #include "gst/caption-schedule.h"
 #include "gst/caption-stream.h"
 #include "gst/encoding-life.h"
+#include "gst/geometry.h"
 #include "gst/gstupimeta.h"
 #include "gst/stream-time.h"
 
@@ -22,6 +23,7 @@ struct _GstUpiCaptionElement {
   GstElement parent;
   GstPad *sinkpad, *srcpad;
   GstUpiEncodingLife life;
+  GstUpiGeometry geometry;
 
   /* object lock */
   GstClockTime interval;

@@ -2,8 +2,7 @@
 /* encoder-orientation.c: which way up the picture is; see encoder-orientation.h. */
 #include "gst/encoder-orientation.h"
 
-/* Pads on the way upstream: more are a loop. */
-#define MAX_PADS 256
+#include "gst/upstream.h"
 
 GType
 gst_upi_orientation_get_type (void)
@@ -58,58 +57,24 @@ gst_upi_orientation_tags_take_event (GstUpiOrientationTags *tags, GstEvent *even
   return TRUE;
 }
 
-/* The name of @pad's element if it turns the picture by the tag: videoflip and its like. (transfer full) (nullable) */
-static gchar *
-turner_of (GstPad *pad)
+/* Its name if it turns the picture by the tag: videoflip and its like. */
+static gboolean
+turns_by_tag (GstPad *srcpad, GstElement *element, gpointer name)
 {
-  g_autoptr (GstElement) element = gst_pad_get_parent_element (pad);
   GstVideoOrientationMethod method = GST_VIDEO_ORIENTATION_IDENTITY;
 
-  if (element == NULL || !GST_IS_VIDEO_DIRECTION (element))
-    return NULL;
-  g_object_get (element, "video-direction", &method, NULL);
-  return method == GST_VIDEO_ORIENTATION_AUTO ? gst_element_get_name (element) : NULL;
-}
-
-/* Goes from a sink pad up through peers and the pads behind them, bins included. */
-static gchar *
-find_turner (GstPad *sinkpad, guint *pads_left)
-{
-  g_autoptr (GstPad) peer = gst_pad_get_peer (sinkpad);
-
-  if (peer == NULL || *pads_left == 0)
-    return NULL;
-  (*pads_left)--;
-  gchar *found = turner_of (peer);
-  if (found != NULL)
-    return found;
-  GstIterator *links = gst_pad_iterate_internal_links (peer);
-  GValue item = G_VALUE_INIT;
-  for (gboolean more = links != NULL; more && found == NULL;) {
-    switch (gst_iterator_next (links, &item)) {
-    case GST_ITERATOR_OK:
-      found = find_turner (g_value_get_object (&item), pads_left);
-      g_value_reset (&item);
-      break;
-    case GST_ITERATOR_RESYNC:
-      gst_iterator_resync (links);
-      break;
-    default:
-      more = FALSE;
-      break;
-    }
-  }
-  if (G_IS_VALUE (&item))
-    g_value_unset (&item);
-  g_clear_pointer (&links, gst_iterator_free);
-  return found;
+  if (GST_IS_VIDEO_DIRECTION (element))
+    g_object_get (element, "video-direction", &method, NULL);
+  if (method != GST_VIDEO_ORIENTATION_AUTO)
+    return FALSE;
+  *(gchar **) name = gst_element_get_name (element);
+  return TRUE;
 }
 
 UpiOrientation
 gst_upi_orientation_decide (GstUpiOrientation setting, const GstUpiOrientationTags *tags, GstPad *sinkpad, gchar **turner)
 {
   UpiOrientation by_tag = tags->has_stream ? tags->stream : tags->has_global ? tags->global : UPI_ORIENTATION_IDENTITY;
-  guint pads_left = MAX_PADS;
 
   *turner = NULL;
   if (setting == GST_UPI_ORIENTATION_NONE)
@@ -117,6 +82,6 @@ gst_upi_orientation_decide (GstUpiOrientation setting, const GstUpiOrientationTa
   if (setting != GST_UPI_ORIENTATION_AUTO)
     return (UpiOrientation) (setting - GST_UPI_ORIENTATION_IDENTITY);
   if (by_tag != UPI_ORIENTATION_IDENTITY)
-    *turner = find_turner (sinkpad, &pads_left);
+    gst_upi_upstream_find (sinkpad, turns_by_tag, turner);
   return *turner != NULL ? UPI_ORIENTATION_IDENTITY : by_tag;
 }

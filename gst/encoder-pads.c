@@ -32,6 +32,7 @@ void
 gst_upi_encoder_reset_stream (GstUpiEncoder *self)
 {
   g_clear_pointer (&self->reader, gst_upi_reader_unref);
+  gst_clear_caps (&self->sent_caps);
   gst_upi_stream_time_reset (&self->time);
   self->until_next = 0;
   self->plain_layout = FALSE;
@@ -370,6 +371,18 @@ tolerate (GstUpiEncoder *self, const GError *error, gboolean block)
   return TRUE;
 }
 
+/* The caps that frames leave with now: those of the sink pad are ahead of them. */
+static void
+take_sent_caps (GstUpiEncoder *self)
+{
+  GstCaps *caps = gst_pad_get_current_caps (self->srcpad);
+
+  if (caps != self->sent_caps && caps != NULL)
+    gst_video_info_from_caps (&self->sent_info, caps);
+  gst_caps_replace (&self->sent_caps, caps);
+  gst_clear_caps (&caps);
+}
+
 static GstFlowReturn
 send_frame (GstUpiEncoder *self, GstUpiItem *item)
 {
@@ -379,7 +392,9 @@ send_frame (GstUpiEncoder *self, GstUpiItem *item)
   GstBuffer *buffer = gst_buffer_make_writable (g_steal_pointer (&item->buffer));
   GstClockTime pts = GST_BUFFER_PTS (buffer), inferred = gst_upi_content_get_inference_pts (item->content);
   GstUpiContent *content = gst_upi_encoding_life_filter (&self->life, item->content);
-  gst_buffer_add_upi_meta (buffer, content);
+  take_sent_caps (self);
+  gst_upi_meta_set_frame (gst_buffer_add_upi_meta (buffer, content), GST_VIDEO_INFO_WIDTH (&self->sent_info),
+      GST_VIDEO_INFO_HEIGHT (&self->sent_info), GST_VIDEO_INFO_PAR_N (&self->sent_info), GST_VIDEO_INFO_PAR_D (&self->sent_info));
   gst_upi_content_unref (content);
   g_clear_pointer (&item->content, gst_upi_content_unref); /* the push may take long */
   if (GST_CLOCK_TIME_IS_VALID (pts) && GST_CLOCK_TIME_IS_VALID (inferred))

@@ -66,7 +66,11 @@ struct _GstUpiEncoder {
   gboolean plain_layout; /* downstream knows no GstVideoMeta */
   gboolean cuda_caps;    /* the caps say memory:CUDAMemory */
 
-  /* Starting and stopping the source pad's task. */
+  /* Source pad's task. */
+  GstCaps *sent_caps; /* nullable: of frames that leave */
+  GstVideoInfo sent_info;
+
+  /* Starting and stopping it. */
   GMutex task_lock;
   gboolean task_allowed;
 };

@@ -124,6 +124,12 @@ gst_upi_caption_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
 
   switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_CAPS: {
+    GstCaps *caps;
+    gst_event_parse_caps (event, &caps);
+    gst_upi_geometry_take_caps (&self->geometry, caps);
+    break;
+  }
   case GST_EVENT_EOS:
     gst_upi_caption_cancel (self, FALSE);
     break;
@@ -252,6 +258,7 @@ gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
     self->seen_meta = self->warned = self->warned_lost = self->warned_beam = FALSE;
     self->n_captions = self->n_failed = self->n_lost = 0;
     gst_upi_encoding_life_start (&self->life);
+    gst_upi_geometry_start (&self->geometry);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     gst_upi_caption_cancel (self, TRUE); /* a frame that waits for it holds the streaming thread */
   }
@@ -462,4 +469,5 @@ gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
   GST_PAD_SET_PROXY_SCHEDULING (self->srcpad);
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
   gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), self->srcpad);
+  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), self->sinkpad);
 }

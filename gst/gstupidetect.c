@@ -24,6 +24,7 @@
 
 #include "gst/detect-labels.h"
 #include "gst/encoding-life.h"
+#include "gst/geometry.h"
 #include "gst/engine-error.h"
 #include "gst/gstupimeta.h"
 #include "gst/plugin.h"
@@ -41,6 +42,7 @@ struct _GstUpiDetect {
   GstBaseTransform parent;
   GstUpiLabeller *labeller;
   GstUpiEncodingLife life;
+  GstUpiGeometry geometry;
   GMutex labels_lock; /* reading a list and wishing for it are one step */
 
   /* Settings; object lock. */
@@ -263,9 +265,7 @@ gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   if (meta == NULL) {
     if (!first)
       return GST_FLOW_OK;
-    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
-        ("The frames that reach upidetect were not encoded: put upiencoder before it, with nothing between that cuts the frame "
-         "(videocrop)."),
+    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE, ("The frames that reach upidetect were not encoded: put upiencoder before it."),
         ("the first buffer has no GstUpiMeta"));
     return GST_FLOW_ERROR;
   }
@@ -306,7 +306,8 @@ gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
 static GstFlowReturn
 gst_upi_detect_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
 {
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_detect_parent_class)->submit_input_buffer (trans, is_discont, gst_buffer_make_writable (input));
+  input = gst_buffer_make_writable (gst_upi_geometry_check (&GST_UPI_DETECT (trans)->geometry, input));
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_detect_parent_class)->submit_input_buffer (trans, is_discont, input);
 }
 
 static gboolean
@@ -315,6 +316,7 @@ gst_upi_detect_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
   GstUpiDetect *self = GST_UPI_DETECT (trans);
   const GstStructure *structure = gst_caps_get_structure (in, 0);
 
+  gst_upi_geometry_take_caps (&self->geometry, in);
   return gst_structure_get_int (structure, "width", &self->width) && gst_structure_get_int (structure, "height", &self->height);
 }
 
@@ -356,6 +358,7 @@ gst_upi_detect_change_state (GstElement *element, GstStateChange transition)
     GST_OBJECT_UNLOCK (self);
     self->seen_frame = self->warned = FALSE;
     gst_upi_encoding_life_start (&self->life);
+    gst_upi_geometry_start (&self->geometry);
     gst_upi_stream_time_reset (&self->time);
     gst_upi_labeller_set_flushing (self->labeller, FALSE);
     if (!take_labels (self, &error)) {
@@ -545,6 +548,7 @@ static void
 gst_upi_detect_init (GstUpiDetect *self)
 {
   gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
+  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
   self->labeller = gst_upi_labeller_new ();
   g_mutex_init (&self->labels_lock);
   self->options =

@@ -37,6 +37,7 @@
 #include <gst/video/video.h>
 
 #include "gst/encoding-life.h"
+#include "gst/geometry.h"
 #include "gst/gstupimeta.h"
 #include "gst/json-file.h"
 #include "gst/json-line.h"
@@ -55,6 +56,7 @@ typedef enum { GST_UPI_JSON_CONTINUE, GST_UPI_JSON_STOP } GstUpiJsonOnError;
 struct _GstUpiJson {
   GstBaseTransform parent;
   GstUpiEncodingLife life;
+  GstUpiGeometry geometry;
 
   /* object lock */
   gchar *location;
@@ -146,8 +148,7 @@ gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
 
   if (meta == NULL && self->n_frames == 0) {
-    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
-        ("The frames that reach upijson were not encoded: put upiencoder before it, with nothing between that cuts the frame (videocrop)."),
+    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE, ("The frames that reach upijson were not encoded: put upiencoder before it."),
         ("the first buffer has no GstUpiMeta"));
     return GST_FLOW_ERROR;
   }
@@ -192,6 +193,7 @@ gst_upi_json_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, 
 {
   GstUpiJson *self = GST_UPI_JSON (trans);
 
+  input = gst_upi_geometry_check (&self->geometry, input);
   input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* no line has anything of it */
   return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->submit_input_buffer (trans, is_discont, input);
 }
@@ -202,6 +204,7 @@ gst_upi_json_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
   GstUpiJson *self = GST_UPI_JSON (trans);
   const GstStructure *structure = gst_caps_get_structure (in, 0);
 
+  gst_upi_geometry_take_caps (&self->geometry, in);
   return gst_structure_get_int (structure, "width", &self->width) && gst_structure_get_int (structure, "height", &self->height);
 }
 
@@ -243,6 +246,7 @@ gst_upi_json_start (GstBaseTransform *trans)
   self->n_frames = 0;
   self->warned = 0;
   gst_upi_encoding_life_start (&self->life);
+  gst_upi_geometry_start (&self->geometry);
   if (self->path == NULL || *self->path == '\0') {
     GST_ELEMENT_ERROR (
         self, RESOURCE, NOT_FOUND, ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
@@ -421,6 +425,7 @@ static void
 gst_upi_json_init (GstUpiJson *self)
 {
   gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
+  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
   self->location = g_strdup ("-");
   self->line = g_string_new (NULL);
   gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), TRUE);

@@ -19,7 +19,8 @@ typedef struct {
 struct _GstUpiContent {
   UpiEncoding *encoding; /* nullable */
   gboolean encoded;
-  gchar *dropper; /* nullable: an atomic rc box */
+  gchar *dropper;       /* nullable: an atomic rc box */
+  GstUpiContent *whole; /* nullable: before the geometry was lost */
   GstClockTime pts;
   GstUpiContentFlags flags;
   ObjectList *objects;   /* nullable */
@@ -54,6 +55,7 @@ content_clear (gpointer data)
   GstUpiContent *content = data;
   g_clear_pointer (&content->encoding, upi_encoding_unref);
   g_clear_pointer (&content->dropper, g_atomic_rc_box_release);
+  g_clear_pointer (&content->whole, gst_upi_content_unref);
   if (content->objects != NULL)
     g_atomic_rc_box_release_full (content->objects, object_list_clear);
   if (content->captions != NULL)
@@ -90,6 +92,7 @@ content_copy (const GstUpiContent *content)
   GstUpiContent *copy = gst_upi_content_new (content->encoding, content->pts, content->flags);
   copy->encoded = content->encoded;
   copy->dropper = content->dropper != NULL ? g_atomic_rc_box_acquire (content->dropper) : NULL;
+  copy->whole = content->whole != NULL ? gst_upi_content_ref (content->whole) : NULL;
   copy->objects = content->objects != NULL ? g_atomic_rc_box_acquire (content->objects) : NULL;
   copy->captions = content->captions != NULL ? g_atomic_rc_box_acquire (content->captions) : NULL;
   return copy;
@@ -208,6 +211,25 @@ gst_upi_content_drop_encoding_by (GstUpiContent *content, const gchar *element)
   return result;
 }
 
+GstUpiContent *
+gst_upi_content_lose_geometry (GstUpiContent *content, gboolean named, gboolean recoverable)
+{
+  const GstUpiContentFlags lost = GST_UPI_CONTENT_GEOMETRY_LOST | (named ? GST_UPI_CONTENT_GEOMETRY_NAMED : 0);
+
+  if (content != NULL && (content->flags & lost) == lost && (recoverable || content->whole == NULL))
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, (content != NULL ? content->flags : 0) | lost);
+  if (content != NULL && recoverable)
+    result->whole = gst_upi_content_ref (content->flags & GST_UPI_CONTENT_GEOMETRY_LOST ? content->whole : content);
+  return result;
+}
+
+GstUpiContent *
+gst_upi_content_get_whole (GstUpiContent *content)
+{
+  return content->whole;
+}
+
 const gchar *
 gst_upi_content_get_dropper (const GstUpiContent *content)
 {
@@ -254,8 +276,8 @@ gst_upi_content_get_captions (const GstUpiContent *content, guint *n_captions)
 
 /* ---- meta ------------------------------------------------------------------------------------------------------------------------ */
 
-/* Orientation and size are tagged so that elements which turn or cut a frame without telling drop the meta rather than let it lie;
- * scalers see that they may call the transform function. */
+/* Orientation and size are tagged so that elements which turn or cut a frame without telling drop the meta rather than let it lie (what they
+ * leave: see the trace); scalers see that they may call the transform function. */
 GType
 gst_upi_meta_api_get_type (void)
 {
@@ -270,7 +292,10 @@ gst_upi_meta_api_get_type (void)
 static gboolean
 gst_upi_meta_init (GstMeta *meta, gpointer params, GstBuffer *buffer)
 {
-  ((GstUpiMeta *) meta)->content = NULL;
+  GstUpiMeta *self = (GstUpiMeta *) meta;
+
+  self->content = NULL;
+  self->width = self->height = self->par_n = self->par_d = 0;
   return TRUE;
 }
 
@@ -280,20 +305,79 @@ gst_upi_meta_free (GstMeta *meta, GstBuffer *buffer)
   g_clear_pointer (&((GstUpiMeta *) meta)->content, gst_upi_content_unref);
 }
 
+/* Whether a whole picture fills the frame: borders beside it, or above and below, are a pixel together at most. */
+static gboolean
+same_aspect (const GstUpiMeta *picture, gint width, gint height, gint par_n, gint par_d)
+{
+  gdouble aspect = (gdouble) picture->width * picture->par_n / ((gdouble) picture->height * picture->par_d);
+  gdouble pixel = (gdouble) par_n / par_d;
+
+  return MAX (height - width * pixel / aspect, width - height * aspect / pixel) <= 1 + 1e-6;
+}
+
+gboolean
+gst_upi_meta_lies_on (GstUpiMeta *meta, GstBuffer *buffer, gint width, gint height, gint par_n, gint par_d)
+{
+  gboolean known = meta->width > 0 && meta->height > 0 && meta->par_n > 0 && meta->par_d > 0 && width > 0 && height > 0;
+
+  if (!known || (meta->width == width && meta->height == height))
+    return TRUE;
+  /* videocrop with such a meta leaves the buffer and all that is on it as they are */
+  return (buffer == NULL || gst_buffer_get_video_crop_meta (buffer) == NULL)
+      && same_aspect (meta, width, height, MAX (par_n, 1), MAX (par_d, 1));
+}
+
+void
+gst_upi_meta_set_frame (GstUpiMeta *meta, gint width, gint height, gint par_n, gint par_d)
+{
+  meta->width = width;
+  meta->height = height;
+  meta->par_n = par_n;
+  meta->par_d = par_d;
+}
+
+static void
+set_frame_of (GstUpiMeta *meta, const GstVideoInfo *info)
+{
+  gst_upi_meta_set_frame (meta, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info), MAX (GST_VIDEO_INFO_PAR_N (info), 1),
+      MAX (GST_VIDEO_INFO_PAR_D (info), 1));
+}
+
+/* Coordinates are in 0..1 of the frame: a picture that fills it before and after lets them be as they are. */
+static GstUpiContent *
+scaled_content (GstUpiMeta *meta, GstBuffer *buffer, const GstVideoMetaTransform *scale)
+{
+  const GstVideoInfo *in = scale->in_info, *out = scale->out_info;
+  GstUpiMeta picture = *meta;
+
+  if (!gst_upi_meta_lies_on (
+          meta, buffer, GST_VIDEO_INFO_WIDTH (in), GST_VIDEO_INFO_HEIGHT (in), GST_VIDEO_INFO_PAR_N (in), GST_VIDEO_INFO_PAR_D (in)))
+    return gst_upi_content_lose_geometry (meta->content, FALSE, FALSE);
+  set_frame_of (&picture, in);
+  if (same_aspect (&picture, GST_VIDEO_INFO_WIDTH (out), GST_VIDEO_INFO_HEIGHT (out), MAX (GST_VIDEO_INFO_PAR_N (out), 1),
+          MAX (GST_VIDEO_INFO_PAR_D (out), 1)))
+    return gst_upi_content_ref (meta->content);
+  return gst_upi_content_lose_geometry (meta->content, FALSE, TRUE);
+}
+
 static gboolean
 gst_upi_meta_transform (GstBuffer *dest, GstMeta *meta, GstBuffer *buffer, GQuark type, gpointer data)
 {
-  GstUpiContent *content = ((GstUpiMeta *) meta)->content;
+  GstUpiMeta *self = (GstUpiMeta *) meta;
 
   if (GST_META_TRANSFORM_IS_COPY (type)) {
     const GstMetaTransformCopy *copy = data;
     if (copy->region) /* a part of the bytes is not the frame */
       return FALSE;
-  } else if (!GST_VIDEO_META_TRANSFORM_IS_SCALE (type)) {
-    return FALSE;
+    gst_upi_meta_set_frame (gst_buffer_add_upi_meta (dest, self->content), self->width, self->height, self->par_n, self->par_d);
+    return TRUE;
   }
-  /* Coordinates are in 0..1 of the frame: scaling leaves them as they are. */
-  return gst_buffer_add_upi_meta (dest, content) != NULL;
+  if (!GST_VIDEO_META_TRANSFORM_IS_SCALE (type)) /* who knows; the trace says so, unless a transform that we know is asked for next */
+    return FALSE;
+  const GstVideoMetaTransform *scale = data;
+  g_autoptr (GstUpiContent) content = scaled_content (self, buffer, scale);
+  set_frame_of (gst_buffer_add_upi_meta (dest, content), scale->out_info);
+  return TRUE;
 }
 
 const GstMetaInfo *
@@ -308,6 +392,60 @@ gst_upi_meta_get_info (void)
   }
   return (const GstMetaInfo *) info;
 }
+
+/* ---- trace ----------------------------------------------------------------------------------------------------------------------- */
+
+/* Beside each GstUpiMeta, without tags: elements that drop the one, because they cut or turn the picture (videocrop, videobox, videoflip), copy
+ * the other, which leaves an empty GstUpiMeta in the lost one's place. */
+static GType
+trace_api_get_type (void)
+{
+  static gsize type = 0;
+  static const gchar *tags[] = { NULL };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, gst_meta_api_type_register ("GstUpiTraceMetaAPI", tags));
+  return type;
+}
+
+static void add_trace (GstBuffer *buffer);
+
+static gboolean
+trace_init (GstMeta *meta, gpointer params, GstBuffer *buffer)
+{
+  return TRUE;
+}
+
+static gboolean
+trace_transform (GstBuffer *dest, GstMeta *meta, GstBuffer *buffer, GQuark type, gpointer data)
+{
+  GstUpiMeta *before = gst_buffer_get_upi_meta (buffer);
+
+  if (GST_META_TRANSFORM_IS_COPY (type) && ((const GstMetaTransformCopy *) data)->region)
+    return FALSE;
+  if (gst_buffer_get_upi_meta (dest) == NULL) { /* if it is copied too, it takes this one's place */
+    g_autoptr (GstUpiContent) lost = gst_upi_content_lose_geometry (before != NULL ? before->content : NULL, FALSE, FALSE);
+    gst_buffer_add_upi_meta (dest, lost);
+  }
+  add_trace (dest);
+  return TRUE;
+}
+
+static void
+add_trace (GstBuffer *buffer)
+{
+  static gsize info = 0;
+
+  if (g_once_init_enter (&info)) {
+    const GstMetaInfo *registered =
+        gst_meta_register (trace_api_get_type (), "GstUpiTraceMeta", sizeof (GstMeta), trace_init, NULL, trace_transform);
+    g_once_init_leave (&info, (gsize) registered);
+  }
+  if (gst_buffer_get_meta (buffer, trace_api_get_type ()) == NULL)
+    gst_buffer_add_meta (buffer, (const GstMetaInfo *) info, NULL);
+}
+
+/* ---- of a buffer ----------------------------------------------------------------------------------------------------------------- */
 
 GstUpiMeta *
 gst_buffer_get_upi_meta (GstBuffer *buffer)
@@ -325,6 +463,7 @@ gst_buffer_add_upi_meta (GstBuffer *buffer, GstUpiContent *content)
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
   if (meta == NULL)
     meta = (GstUpiMeta *) gst_buffer_add_meta (buffer, GST_UPI_META_INFO, NULL);
+  add_trace (buffer);
   gst_upi_meta_set_content (meta, content != NULL ? content : empty);
   return meta;
 }

@@ -2,7 +2,8 @@
  *
  * upiencoder puts one GstUpiMeta on every buffer. Its content is immutable and reference-counted: an element that has something to add
  * makes a new content from the old one and puts it in the old one's place, so that the branches of a tee never see each other's changes
- * and frames that share an encoding share everything else too. All geometry is in 0..1 of the frame: it survives scaling unchanged.
+ * and frames that share an encoding share everything else too. All geometry is in 0..1 of the frame: it survives
+ * scaling unchanged, and goes where the picture is moved within its frame (see GST_UPI_CONTENT_GEOMETRY_LOST).
  *
  *   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
  *   guint n = 0;
@@ -118,8 +119,16 @@ typedef struct {
  * GstUpiContentFlags:
  * @GST_UPI_CONTENT_NONE: frames may be held until their results are there (upiencoder policy "block")
  * @GST_UPI_CONTENT_NEVER_WAIT: frames must not be held (upiencoder policy "latest"): attach what is ready, go on
+ * @GST_UPI_CONTENT_GEOMETRY_LOST: the picture was moved within its frame, cut or turned (or nobody can tell): the content is empty, as what was
+ *   found would not lie on it
+ * @GST_UPI_CONTENT_GEOMETRY_NAMED: an element has warned of that
  */
-typedef enum { GST_UPI_CONTENT_NONE = 0, GST_UPI_CONTENT_NEVER_WAIT = 1 << 0 } GstUpiContentFlags;
+typedef enum {
+  GST_UPI_CONTENT_NONE = 0,
+  GST_UPI_CONTENT_NEVER_WAIT = 1 << 0,
+  GST_UPI_CONTENT_GEOMETRY_LOST = 1 << 1,
+  GST_UPI_CONTENT_GEOMETRY_NAMED = 1 << 2
+} GstUpiContentFlags;
 
 /* ---- content: immutable, reference-counted, any thread --------------------------------------------------------------------------- */
 
@@ -167,6 +176,24 @@ GST_UPI_API GstUpiContent *gst_upi_content_drop_encoding (GstUpiContent *content
 GST_UPI_API GstUpiContent *gst_upi_content_drop_encoding_by (GstUpiContent *content, const gchar *element);
 
 /**
+ * gst_upi_content_lose_geometry:
+ * @content: (nullable): what the frame had
+ * @named: whether an element has warned of it
+ * @recoverable: whether @content may turn out to lie on the frame all the same: see gst_upi_content_get_whole()
+ *
+ * Returns: (transfer full): an empty content with %GST_UPI_CONTENT_GEOMETRY_LOST
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_lose_geometry (GstUpiContent *content, gboolean named, gboolean recoverable);
+
+/**
+ * gst_upi_content_get_whole: a scaler tells the two sizes and not whether it adds borders. Who knows that the whole picture fills the frame, though
+ * their display aspects differ, takes the content from before.
+ *
+ * Returns: (transfer none) (nullable): NULL also where the geometry was never lost
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_get_whole (GstUpiContent *content);
+
+/**
  * GST_UPI_QUERY_ENCODING_READER: name of the structure of a custom query that upi elements send downstream. Who reads encodings answers it, then
  * they stay in the frames up to there: upidetect and upicaption do. An application that reads them says so in a probe of its sink's pad
  * (%GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, return %GST_PAD_PROBE_HANDLED), or sets keep-encoding=yes on the elements before.
@@ -194,10 +221,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
 /**
  * GstUpiMeta: made by GStreamer, grows at its end.
  * @content: never NULL; replace it with gst_upi_meta_set_content()
+ * @width, @height, @par_n, @par_d: size and pixel aspect ratio of the frame that it lies on; 0: not known
+ *
+ * Scaling changes nothing where the display aspects agree within a pixel. Otherwise there may be borders, and the content is marked
+ * %GST_UPI_CONTENT_GEOMETRY_LOST; so it is behind elements that cut or turn the picture.
  */
 struct _GstUpiMeta {
   GstMeta meta;
   GstUpiContent *content;
+  gint width, height, par_n, par_d;
 };
 
 #define GST_UPI_META_API_TYPE (gst_upi_meta_api_get_type ())
@@ -220,7 +252,17 @@ GST_UPI_API GstUpiMeta *gst_buffer_add_upi_meta (GstBuffer *buffer, GstUpiConten
 /* (transfer none) */
 GST_UPI_API GstUpiContent *gst_upi_meta_get_content (GstUpiMeta *meta);
 
-/* The buffer of @meta must be writable for these four. @content: (transfer none). */
+/**
+ * gst_upi_meta_lies_on:
+ * @buffer: (nullable): that @meta is on
+ * @width, @height, @par_n, @par_d: of the frame, by its caps
+ *
+ * Returns: FALSE if somebody cut the picture or gave it borders without telling
+ */
+GST_UPI_API gboolean gst_upi_meta_lies_on (GstUpiMeta *meta, GstBuffer *buffer, gint width, gint height, gint par_n, gint par_d);
+
+/* The buffer of @meta must be writable for these five. @content: (transfer none). */
+GST_UPI_API void gst_upi_meta_set_frame (GstUpiMeta *meta, gint width, gint height, gint par_n, gint par_d);
 GST_UPI_API void gst_upi_meta_set_content (GstUpiMeta *meta, GstUpiContent *content);
 GST_UPI_API void gst_upi_meta_add_objects (GstUpiMeta *meta, const GstUpiObject *objects, guint n_objects);
 GST_UPI_API void gst_upi_meta_set_captions (GstUpiMeta *meta, const GstUpiCaption *captions, guint n_captions);

@@ -23,6 +23,7 @@
 #include <gst/video/video.h>
 
 #include "gst/encoding-life.h"
+#include "gst/geometry.h"
 #include "gst/gstupimeta.h"
 #include "gst/overlay-blend.h"
 #include "gst/overlay-draw.h"
@@ -58,6 +59,7 @@ enum {
 struct _GstUpiOverlay {
   GstBaseTransform parent;
   GstUpiEncodingLife life;
+  GstUpiGeometry geometry;
 
   /* object lock */
   GstUpiOverlayStyle style;
@@ -159,6 +161,7 @@ gst_upi_overlay_set_caps (GstBaseTransform *trans, GstCaps *incaps, GstCaps *out
     GST_ERROR_OBJECT (self, "caps are no raw video: %" GST_PTR_FORMAT, incaps);
     return FALSE;
   }
+  gst_upi_geometry_take_caps (&self->geometry, incaps);
   self->attach = self->ask = has_composition_feature (outcaps);
   GST_DEBUG_OBJECT (self, "%s compositions for %" GST_PTR_FORMAT, self->attach ? "attaching" : "blending", outcaps);
   return TRUE;
@@ -243,6 +246,7 @@ gst_upi_overlay_submit_input_buffer (GstBaseTransform *trans, gboolean is_discon
 {
   GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
 
+  input = gst_upi_geometry_check (&self->geometry, input);
   input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* nothing of it is drawn */
   return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->submit_input_buffer (trans, is_discont, input);
 }
@@ -330,6 +334,7 @@ gst_upi_overlay_start (GstBaseTransform *trans)
 
   self->warned = FALSE;
   gst_upi_encoding_life_start (&self->life);
+  gst_upi_geometry_start (&self->geometry);
   GST_OBJECT_LOCK (self);
   self->downstream_refuses = FALSE;
   GST_OBJECT_UNLOCK (self);
@@ -502,6 +507,7 @@ static void
 gst_upi_overlay_init (GstUpiOverlay *self)
 {
   gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
+  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
   self->style = (GstUpiOverlayStyle){ .draw_boxes = TRUE,
     .draw_labels = TRUE,
     .draw_masks = TRUE,

@@ -118,7 +118,7 @@ test_copies_are_apart (void)
   gst_buffer_unref (buffer);
 }
 
-/* Through elements that leave the picture what it is, or scale it. */
+/* Through elements that leave the picture what it is, or scale it. Those that move it: test-geometry. */
 static void
 test_survives (gconstpointer description)
 {
@@ -137,23 +137,6 @@ test_survives (gconstpointer description)
     assert_full (buffer);
     gst_buffer_unref (buffer);
   }
-  stream_free (s);
-}
-
-/* videocrop cuts the frame: no meta rather than a wrong one. */
-static void
-test_videocrop_drops (void)
-{
-  Stream *s = stream_new ("videocrop left=8 top=4", FALSE);
-  g_autoptr (GstUpiContent) content = full_content ();
-  GstBuffer *buffer = frame_new ("I420", 64, 48, 0);
-
-  gst_buffer_add_upi_meta (buffer, content);
-  stream_format (s, "I420", 64, 48);
-  gst_harness_push (s->harness, buffer);
-  buffer = stream_pull (s);
-  g_assert_null (gst_buffer_get_upi_meta (buffer));
-  gst_buffer_unref (buffer);
   stream_free (s);
 }
 
@@ -200,7 +183,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/meta/survives-videorate", "videorate ! capsfilter caps=video/x-raw,framerate=50/1", test_survives);
   g_test_add_data_func ("/meta/survives-queue", "queue", test_survives);
   g_test_add_data_func ("/meta/survives-tee", "tee ! queue", test_survives);
-  g_test_add_func ("/meta/videocrop-drops", test_videocrop_drops);
   g_test_add_func ("/meta/many-threads", test_many_threads);
   int status = g_test_run ();
 
