@@ -5,22 +5,77 @@
 static const gchar *const act_names[] = { "", " relu", " relu6", " gelu", " sigmoid" };
 
 static UpiAct
-act_of (const UpiOp *op)
+act_none (const UpiOp *op)
 {
-  switch (op->kind) {
-  case UPI_OP_CONV2D:
-    return op->u.conv.act;
-  case UPI_OP_LINEAR:
-  case UPI_OP_ADD:
-  case UPI_OP_ACTIVATION:
-    return op->u.act;
-  case UPI_OP_LAYER_NORM:
-  case UPI_OP_GROUP_NORM:
-    return op->u.norm.act;
-  default:
-    return UPI_ACT_NONE;
-  }
+  return UPI_ACT_NONE;
 }
+
+static UpiAct
+act_conv (const UpiOp *op)
+{
+  return op->u.conv.act;
+}
+
+static UpiAct
+act_norm (const UpiOp *op)
+{
+  return op->u.norm.act;
+}
+
+static UpiAct
+act_own (const UpiOp *op)
+{
+  return op->u.act;
+}
+
+static void
+show_nothing (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+}
+
+static void
+show_conv2d (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+  const UpiShape *weight = &upi_value_info (p, op->inputs[1])->shape;
+
+  g_string_append_printf (text, " %d×%d", weight->dim[2], weight->dim[3]);
+  if (op->u.conv.stride > 1)
+    g_string_append_printf (text, " s%d", op->u.conv.stride);
+  if (op->u.conv.groups > 1)
+    g_string_append_printf (text, " g%d", op->u.conv.groups);
+}
+
+static void
+show_attention (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+  g_string_append_printf (text, " h%d%s", op->u.attention.heads, op->u.attention.causal ? " causal" : "");
+}
+
+static void
+show_deformable (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+  g_string_append_printf (text, " h%d l%d k%d", op->u.deformable.heads, op->u.deformable.levels, op->u.deformable.points);
+}
+
+static void
+show_groups (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+  g_string_append_printf (text, " g%d", op->u.norm.groups);
+}
+
+static void
+show_pool (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+  g_string_append_printf (text, " %d×%d s%d", op->u.pool.kernel, op->u.pool.kernel, op->u.pool.stride);
+}
+
+static const struct {
+  UpiAct (*act) (const UpiOp *op);
+  void (*show) (GString *text, const UpiProgram *p, const UpiOp *op);
+} rows[UPI_OP_COUNT] = {
+#define UPI_OP(KIND, name, shape, macs, act, shown, ...) [UPI_OP_##KIND] = { act_##act, show_##shown },
+#include "core/program/ops.def"
+};
 
 /* "3×3 s2 g24 +residual relu6", "h8", "→view": attributes, what was fused in, and whether the result lies inside another value. */
 static gchar *
@@ -29,26 +84,10 @@ attributes (const UpiProgram *p, const UpiOp *op)
   GString *text = g_string_new (NULL);
   const UpiValueInfo *out = upi_value_info (p, op->output);
 
-  if (op->kind == UPI_OP_CONV2D) {
-    const UpiShape *weight = &upi_value_info (p, op->inputs[1])->shape;
-
-    g_string_append_printf (text, " %d×%d", weight->dim[2], weight->dim[3]);
-    if (op->u.conv.stride > 1)
-      g_string_append_printf (text, " s%d", op->u.conv.stride);
-    if (op->u.conv.groups > 1)
-      g_string_append_printf (text, " g%d", op->u.conv.groups);
-  } else if (op->kind == UPI_OP_ATTENTION) {
-    g_string_append_printf (text, " h%d%s", op->u.attention.heads, op->u.attention.causal ? " causal" : "");
-  } else if (op->kind == UPI_OP_DEFORMABLE_ATTENTION) {
-    g_string_append_printf (text, " h%d l%d k%d", op->u.deformable.heads, op->u.deformable.levels, op->u.deformable.points);
-  } else if (op->kind == UPI_OP_GROUP_NORM) {
-    g_string_append_printf (text, " g%d", op->u.norm.groups);
-  } else if (op->kind == UPI_OP_MAX_POOL) {
-    g_string_append_printf (text, " %d×%d s%d", op->u.pool.kernel, op->u.pool.kernel, op->u.pool.stride);
-  }
+  rows[op->kind].show (text, p, op);
   if (op->residual != UPI_NO_VALUE)
     g_string_append (text, " +residual");
-  g_string_append (text, act_names[act_of (op)]);
+  g_string_append (text, act_names[rows[op->kind].act (op)]);
   if (out->base != op->output)
     g_string_append (text, upi_view_is_whole (p, op->output) ? " in place" : " into a part");
   if (upi_value_info (p, out->base)->is_output)

@@ -3,31 +3,8 @@
 #include "core/program/passes.h"
 
 static const gchar *const names[UPI_OP_COUNT] = {
-  [UPI_OP_CONV2D] = "conv2d",
-  [UPI_OP_LINEAR] = "linear",
-  [UPI_OP_MATMUL] = "matmul",
-  [UPI_OP_ATTENTION] = "attention",
-  [UPI_OP_DEFORMABLE_ATTENTION] = "deformable_attention",
-  [UPI_OP_LAYER_NORM] = "layer_norm",
-  [UPI_OP_GROUP_NORM] = "group_norm",
-  [UPI_OP_SOFTMAX] = "softmax",
-  [UPI_OP_ADD] = "add",
-  [UPI_OP_MUL] = "mul",
-  [UPI_OP_ACTIVATION] = "activation",
-  [UPI_OP_RESIZE] = "resize",
-  [UPI_OP_MAX_POOL] = "max_pool",
-  [UPI_OP_ADAPTIVE_AVG_POOL] = "adaptive_avg_pool",
-  [UPI_OP_MEAN_TOKENS] = "mean_tokens",
-  [UPI_OP_GATHER] = "gather",
-  [UPI_OP_TOP_K] = "top_k",
-  [UPI_OP_DISTINCT] = "distinct",
-  [UPI_OP_ANCHOR_MAX] = "anchor_max",
-  [UPI_OP_SINE_POSITION] = "sine_position",
-  [UPI_OP_BOX_REFINE] = "box_refine",
-  [UPI_OP_L2_NORM] = "l2_norm",
-  [UPI_OP_EMBED] = "embed",
-  [UPI_OP_STORE_ROWS] = "store_rows",
-  [UPI_OP_COPY] = "copy",
+#define UPI_OP(KIND, name, ...) [UPI_OP_##KIND] = #name,
+#include "core/program/ops.def"
 };
 
 const gchar *

@@ -34,32 +34,10 @@ typedef struct {
 
 typedef enum { UPI_ACT_NONE, UPI_ACT_RELU, UPI_ACT_RELU6, UPI_ACT_GELU /* exact, erf */, UPI_ACT_SIGMOID } UpiAct;
 
+/* UPI_OP_CONV2D, ...: ops.def has them, one row each. */
 typedef enum {
-  UPI_OP_CONV2D,
-  UPI_OP_LINEAR,
-  UPI_OP_MATMUL,
-  UPI_OP_ATTENTION,
-  UPI_OP_DEFORMABLE_ATTENTION,
-  UPI_OP_LAYER_NORM,
-  UPI_OP_GROUP_NORM,
-  UPI_OP_SOFTMAX,
-  UPI_OP_ADD,
-  UPI_OP_MUL,
-  UPI_OP_ACTIVATION,
-  UPI_OP_RESIZE,
-  UPI_OP_MAX_POOL,
-  UPI_OP_ADAPTIVE_AVG_POOL,
-  UPI_OP_MEAN_TOKENS,
-  UPI_OP_GATHER,
-  UPI_OP_TOP_K,
-  UPI_OP_DISTINCT,
-  UPI_OP_ANCHOR_MAX,
-  UPI_OP_SINE_POSITION,
-  UPI_OP_BOX_REFINE,
-  UPI_OP_L2_NORM,
-  UPI_OP_EMBED,
-  UPI_OP_STORE_ROWS,
-  UPI_OP_COPY, /* materialises a view; inserted by passes and by concat where a view is not possible */
+#define UPI_OP(KIND, ...) UPI_OP_##KIND,
+#include "core/program/ops.def"
   UPI_OP_COUNT
 } UpiOpKind;
 

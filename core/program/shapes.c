@@ -416,32 +416,12 @@ check_copy (Check *c)
   return TRUE;
 }
 
-static const CheckFunc checks[UPI_OP_COUNT] = {
-  [UPI_OP_CONV2D] = check_conv,
-  [UPI_OP_LINEAR] = check_linear,
-  [UPI_OP_MATMUL] = check_matmul,
-  [UPI_OP_ATTENTION] = check_attention,
-  [UPI_OP_DEFORMABLE_ATTENTION] = check_deformable,
-  [UPI_OP_LAYER_NORM] = check_layer_norm,
-  [UPI_OP_GROUP_NORM] = check_group_norm,
-  [UPI_OP_SOFTMAX] = check_rows,
-  [UPI_OP_ADD] = check_broadcast,
-  [UPI_OP_MUL] = check_broadcast,
-  [UPI_OP_ACTIVATION] = check_rows,
-  [UPI_OP_RESIZE] = check_resize,
-  [UPI_OP_MAX_POOL] = check_max_pool,
-  [UPI_OP_ADAPTIVE_AVG_POOL] = check_resize,
-  [UPI_OP_MEAN_TOKENS] = check_mean_tokens,
-  [UPI_OP_GATHER] = check_gather,
-  [UPI_OP_TOP_K] = check_top_k,
-  [UPI_OP_DISTINCT] = check_distinct,
-  [UPI_OP_ANCHOR_MAX] = check_anchor_max,
-  [UPI_OP_SINE_POSITION] = check_sine,
-  [UPI_OP_BOX_REFINE] = check_box_refine,
-  [UPI_OP_L2_NORM] = check_rows,
-  [UPI_OP_EMBED] = check_embed,
-  [UPI_OP_STORE_ROWS] = check_store_rows,
-  [UPI_OP_COPY] = check_copy,
+static const struct {
+  CheckFunc check;
+  gboolean takes_residual;
+} rules[UPI_OP_COUNT] = {
+#define UPI_OP(KIND, name, shape, macs, act, shown, residual) [UPI_OP_##KIND] = { check_##shape, residual },
+#include "core/program/ops.def"
 };
 
 gboolean
@@ -453,10 +433,10 @@ upi_check_op (const UpiProgram *p, const UpiOp *op, UpiShape *shape, UpiDType *d
     if (op->inputs[i] != UPI_NO_VALUE)
       c.in[i] = &upi_value_info (p, op->inputs[i])->shape;
   }
-  if (!checks[op->kind](&c))
+  if (!rules[op->kind].check (&c))
     return FALSE;
   if (op->residual != UPI_NO_VALUE) {
-    if (op->kind != UPI_OP_CONV2D && op->kind != UPI_OP_LINEAR && op->kind != UPI_OP_LAYER_NORM)
+    if (!rules[op->kind].takes_residual)
       return fail (&c, "takes no residual");
     if (!upi_shape_equal (&upi_value_info (p, op->residual)->shape, &c.out))
       return fail (&c, "the residual's shape is not the output's");

@@ -65,7 +65,7 @@ static const gint acts[] = {
   [UPI_ACT_SIGMOID] = UPI_CUDA_SIGMOID,
 };
 
-/* ---- launch ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- products and convolutions ---------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   UpiCudaContext *context;
@@ -132,8 +132,50 @@ launch_layer (const Step *s, GError **error)
           error);
 }
 
-static cudaError_t
-launch_attention (const Step *s)
+static gboolean
+launch_conv2d (const Step *s, GError **error)
+{
+  return launch_layer (s, error);
+}
+
+static gboolean
+launch_linear (const Step *s, GError **error)
+{
+  return launch_layer (s, error);
+}
+
+static gboolean
+launch_matmul (const Step *s, GError **error)
+{
+  const UpiCudaContext *c = s->context;
+
+  return upi_cuda_product_run (
+      c->plan->device, s->how->product, s->in[1].data, s->in[0].data, NULL, s->out.data, c->scratch, c->stream, error);
+}
+
+/* ---- own kernels ------------------------------------------------------------------------------------------------------------------ */
+
+/* What nearly every kernel is called with: the views of the first input and of the output. */
+typedef struct {
+  UpiCudaType type;
+  cudaStream_t stream;
+  UpiCudaView x, y;
+} Kernel;
+
+static Kernel
+kernel_of (const Step *s)
+{
+  return (Kernel){ s->context->plan->type, s->context->stream, upi_cuda_view (&s->in[0]), upi_cuda_view (&s->out) };
+}
+
+static gboolean
+launched (const Step *s, cudaError_t status, GError **error)
+{
+  return upi_cuda_check (s->context->plan->device, status, upi_op_name (s->op->kind), G_STRLOC, error);
+}
+
+static gboolean
+launch_attention (const Step *s, GError **error)
 {
   const UpiTensor *in = s->in;
   gboolean two = s->op->n_inputs == 7;
@@ -151,12 +193,14 @@ launch_attention (const Step *s)
     a.v2 = upi_cuda_view (&in[5]);
     a.length2_stride = in[6].data != NULL ? upi_tensor_step (&in[6], 0) : 0;
   }
-  return upi_cuda_attention (s->context->plan->type, s->context->stream, &a, in[0].data, in[1].data, in[2].data, in[3].data,
-      two ? in[4].data : NULL, two ? in[5].data : NULL, two ? in[6].data : NULL, s->out.data);
+  return launched (s,
+      upi_cuda_attention (s->context->plan->type, s->context->stream, &a, in[0].data, in[1].data, in[2].data, in[3].data,
+          two ? in[4].data : NULL, two ? in[5].data : NULL, two ? in[6].data : NULL, s->out.data),
+      error);
 }
 
-static cudaError_t
-launch_deformable (const Step *s)
+static gboolean
+launch_deformable_attention (const Step *s, GError **error)
 {
   const UpiDeformable *d = &s->op->u.deformable;
   UpiCudaDeformable shape = { .value = upi_cuda_view (&s->in[0]),
@@ -173,82 +217,209 @@ launch_deformable (const Step *s)
     shape.width[l] = d->level[l].width;
     shape.start[l] = d->level[l].start;
   }
-  return upi_cuda_deformable_attention (
-      s->context->plan->type, s->context->stream, &shape, s->in[0].data, s->in[1].data, s->in[2].data, s->in[3].data, s->out.data);
+  return launched (s,
+      upi_cuda_deformable_attention (
+          s->context->plan->type, s->context->stream, &shape, s->in[0].data, s->in[1].data, s->in[2].data, s->in[3].data, s->out.data),
+      error);
 }
 
-/* What is no product: one own kernel each. */
-static cudaError_t
-launch_kernel (const Step *s)
+static gboolean
+launch_layer_norm (const Step *s, GError **error)
 {
-  UpiCudaType type = s->context->plan->type;
-  cudaStream_t stream = s->context->stream;
-  const UpiTensor *in = s->in, *out = &s->out;
-  UpiCudaView x = upi_cuda_view (&in[0]), y = upi_cuda_view (out), b;
+  const Kernel k = kernel_of (s);
 
-  switch (s->op->kind) {
-  case UPI_OP_ATTENTION:
-    return launch_attention (s);
-  case UPI_OP_DEFORMABLE_ATTENTION:
-    return launch_deformable (s);
-  case UPI_OP_LAYER_NORM:
-    return upi_cuda_layer_norm (type, stream, in[0].data, x, s->residual.data, s->residual.data != NULL ? upi_cuda_view (&s->residual) : x,
-        in[1].data, in[2].data, out->data, y, s->op->u.norm.eps, acts[s->op->u.norm.act]);
-  case UPI_OP_GROUP_NORM:
-    return upi_cuda_group_norm (type, stream, in[0].data, upi_cuda_map_view (&in[0]), in[1].data, in[2].data, out->data,
-        upi_cuda_map_view (out), s->op->u.norm.groups, s->op->u.norm.eps, acts[s->op->u.norm.act], (gfloat *) s->context->scratch);
-  case UPI_OP_SOFTMAX:
-    return upi_cuda_softmax (type, stream, in[0].data, x, out->data, y);
-  case UPI_OP_L2_NORM:
-    return upi_cuda_l2_norm (type, stream, in[0].data, x, out->data, y);
-  case UPI_OP_ADD:
-    b = broadcast_view (&in[1], &y);
-    return upi_cuda_add (type, stream, in[0].data, x, in[1].data, b, out->data, y, acts[s->op->u.act]);
-  case UPI_OP_MUL:
-    b = broadcast_view (&in[1], &y);
-    return upi_cuda_mul (type, stream, in[0].data, x, in[1].data, b, out->data, y);
-  case UPI_OP_ACTIVATION:
-    return upi_cuda_activation (type, stream, in[0].data, x, out->data, y, acts[s->op->u.act]);
-  case UPI_OP_COPY:
-    return upi_cuda_copy (out->dtype == UPI_I32 ? UPI_CUDA_F32 : type, stream, in[0].data, x, out->data, y);
-  case UPI_OP_RESIZE:
-    return upi_cuda_resize (type, stream, in[0].data, x, out->data, y);
-  case UPI_OP_MAX_POOL:
-    return upi_cuda_max_pool (type, stream, in[0].data, x, out->data, y, s->op->u.pool.kernel, s->op->u.pool.stride, s->op->u.pool.pad);
-  case UPI_OP_ADAPTIVE_AVG_POOL:
-    return upi_cuda_adaptive_avg_pool (type, stream, in[0].data, x, out->data, y);
-  case UPI_OP_MEAN_TOKENS:
-    return upi_cuda_mean_tokens (type, stream, in[0].data, x, out->data, y);
-  case UPI_OP_GATHER:
-    return upi_cuda_gather (type, stream, in[0].data, item_view (&in[0]), in[1].data, upi_tensor_step (&in[1], 0), out->data, y);
-  case UPI_OP_EMBED: /* one table for all items */
-    x.stride[1] = 0;
-    return upi_cuda_gather (type, stream, in[0].data, x, in[1].data, upi_tensor_step (&in[1], 0), out->data, y);
-  case UPI_OP_STORE_ROWS:
-    return upi_cuda_store_rows (type, stream, in[1].data, upi_cuda_view (&in[1]), in[2].data, upi_tensor_step (&in[2], 0), out->data, y);
-  case UPI_OP_TOP_K:
-    if (in[0].shape.rank == 2) { /* [N,T] → [1,N,T,1] */
-      x = (UpiCudaView){ { 1, in[0].shape.dim[0], in[0].shape.dim[1], 1 }, { 0, in[0].stride[0], 1, 1 } };
-    }
-    return upi_cuda_top_k (type, stream, in[0].data, x, out->data, upi_tensor_step (out, 0), s->op->u.top_k.count);
-  case UPI_OP_DISTINCT:
-    return upi_cuda_distinct (type, stream, in[0].data, x, in[1].data, upi_tensor_step (&in[1], 0), out->data, upi_tensor_step (out, 0),
-        s->op->u.distinct.count, s->op->u.distinct.limit);
-  case UPI_OP_ANCHOR_MAX:
-    return upi_cuda_anchor_max (type, stream, in[0].data, x, in[1].data, upi_cuda_view (&in[1]), in[2].data, item_view (&in[2]), out->data,
-        y, s->op->u.anchor_max.ratio, s->op->u.anchor_max.least);
-  case UPI_OP_SINE_POSITION:
-    return upi_cuda_sine_position (type, stream, in[0].data, x, out->data, y);
-  case UPI_OP_BOX_REFINE:
-    return upi_cuda_box_refine (type, stream, in[0].data, x, in[1].data, item_view (&in[1]), out->data, y);
-  case UPI_OP_CONV2D:
-  case UPI_OP_LINEAR:
-  case UPI_OP_MATMUL:
-  case UPI_OP_COUNT:
-    break;
-  }
-  g_assert_not_reached ();
+  return launched (s,
+      upi_cuda_layer_norm (k.type, k.stream, s->in[0].data, k.x, s->residual.data,
+          s->residual.data != NULL ? upi_cuda_view (&s->residual) : k.x, s->in[1].data, s->in[2].data, s->out.data, k.y, s->op->u.norm.eps,
+          acts[s->op->u.norm.act]),
+      error);
 }
+
+static gboolean
+launch_group_norm (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s,
+      upi_cuda_group_norm (k.type, k.stream, s->in[0].data, upi_cuda_map_view (&s->in[0]), s->in[1].data, s->in[2].data, s->out.data,
+          upi_cuda_map_view (&s->out), s->op->u.norm.groups, s->op->u.norm.eps, acts[s->op->u.norm.act], (gfloat *) s->context->scratch),
+      error);
+}
+
+static gboolean
+launch_softmax (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_softmax (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_l2_norm (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_l2_norm (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_add (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+  const UpiCudaView b = broadcast_view (&s->in[1], &k.y);
+
+  return launched (s, upi_cuda_add (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, b, s->out.data, k.y, acts[s->op->u.act]), error);
+}
+
+static gboolean
+launch_mul (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+  const UpiCudaView b = broadcast_view (&s->in[1], &k.y);
+
+  return launched (s, upi_cuda_mul (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, b, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_activation (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_activation (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y, acts[s->op->u.act]), error);
+}
+
+static gboolean
+launch_copy (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (
+      s, upi_cuda_copy (s->out.dtype == UPI_I32 ? UPI_CUDA_F32 : k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_resize (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_resize (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_max_pool (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s,
+      upi_cuda_max_pool (
+          k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y, s->op->u.pool.kernel, s->op->u.pool.stride, s->op->u.pool.pad),
+      error);
+}
+
+static gboolean
+launch_adaptive_avg_pool (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_adaptive_avg_pool (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_mean_tokens (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_mean_tokens (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_gather (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s,
+      upi_cuda_gather (
+          k.type, k.stream, s->in[0].data, item_view (&s->in[0]), s->in[1].data, upi_tensor_step (&s->in[1], 0), s->out.data, k.y),
+      error);
+}
+
+/* One table for all items. */
+static gboolean
+launch_embed (const Step *s, GError **error)
+{
+  Kernel k = kernel_of (s);
+
+  k.x.stride[1] = 0;
+  return launched (
+      s, upi_cuda_gather (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_tensor_step (&s->in[1], 0), s->out.data, k.y), error);
+}
+
+static gboolean
+launch_store_rows (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s,
+      upi_cuda_store_rows (
+          k.type, k.stream, s->in[1].data, upi_cuda_view (&s->in[1]), s->in[2].data, upi_tensor_step (&s->in[2], 0), s->out.data, k.y),
+      error);
+}
+
+static gboolean
+launch_top_k (const Step *s, GError **error)
+{
+  Kernel k = kernel_of (s);
+
+  if (s->in[0].shape.rank == 2) { /* [N,T] → [1,N,T,1] */
+    k.x = (UpiCudaView){ { 1, s->in[0].shape.dim[0], s->in[0].shape.dim[1], 1 }, { 0, s->in[0].stride[0], 1, 1 } };
+  }
+  return launched (
+      s, upi_cuda_top_k (k.type, k.stream, s->in[0].data, k.x, s->out.data, upi_tensor_step (&s->out, 0), s->op->u.top_k.count), error);
+}
+
+static gboolean
+launch_distinct (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s,
+      upi_cuda_distinct (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_tensor_step (&s->in[1], 0), s->out.data,
+          upi_tensor_step (&s->out, 0), s->op->u.distinct.count, s->op->u.distinct.limit),
+      error);
+}
+
+static gboolean
+launch_anchor_max (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s,
+      upi_cuda_anchor_max (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_cuda_view (&s->in[1]), s->in[2].data,
+          item_view (&s->in[2]), s->out.data, k.y, s->op->u.anchor_max.ratio, s->op->u.anchor_max.least),
+      error);
+}
+
+static gboolean
+launch_sine_position (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_sine_position (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_box_refine (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (
+      s, upi_cuda_box_refine (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, item_view (&s->in[1]), s->out.data, k.y), error);
+}
+
+static gboolean (*const launches[UPI_OP_COUNT]) (const Step *s, GError **error) = {
+#define UPI_OP(KIND, name, ...) [UPI_OP_##KIND] = launch_##name,
+#include "core/program/ops.def"
+};
 
 gboolean
 upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error)
@@ -256,7 +427,6 @@ upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error)
   UpiCudaPlan *plan = context->plan;
   const UpiOp *op = upi_program_op (plan->base.program, index);
   Step s = { .context = context, .op = op, .how = &plan->ops[index] };
-  gboolean layer = op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR;
 
   for (guint i = 0; i < op->n_inputs; i++) {
     if (op->inputs[i] != UPI_NO_VALUE)
@@ -266,10 +436,5 @@ upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error)
     s.residual = upi_cuda_resolve (plan, op->residual, context);
   g_assert (op->residual == UPI_NO_VALUE || s.residual.data != NULL);
   s.out = upi_cuda_resolve (plan, op->output, context);
-  if (layer)
-    return launch_layer (&s, error);
-  if (op->kind == UPI_OP_MATMUL)
-    return upi_cuda_product_run (
-        plan->device, s.how->product, s.in[1].data, s.in[0].data, NULL, s.out.data, context->scratch, context->stream, error);
-  return upi_cuda_check (plan->device, launch_kernel (&s), upi_op_name (op->kind), G_STRLOC, error);
+  return launches[op->kind](&s, error);
 }

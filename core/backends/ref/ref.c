@@ -3,31 +3,8 @@
 #include "core/backends/ref/ref.h"
 
 static const UpiRefFunc functions[UPI_OP_COUNT] = {
-  [UPI_OP_CONV2D] = upi_ref_conv2d,
-  [UPI_OP_LINEAR] = upi_ref_linear,
-  [UPI_OP_MATMUL] = upi_ref_matmul,
-  [UPI_OP_ATTENTION] = upi_ref_attention,
-  [UPI_OP_DEFORMABLE_ATTENTION] = upi_ref_deformable_attention,
-  [UPI_OP_LAYER_NORM] = upi_ref_layer_norm,
-  [UPI_OP_GROUP_NORM] = upi_ref_group_norm,
-  [UPI_OP_SOFTMAX] = upi_ref_softmax,
-  [UPI_OP_ADD] = upi_ref_add,
-  [UPI_OP_MUL] = upi_ref_mul,
-  [UPI_OP_ACTIVATION] = upi_ref_activation,
-  [UPI_OP_RESIZE] = upi_ref_resize,
-  [UPI_OP_MAX_POOL] = upi_ref_max_pool,
-  [UPI_OP_ADAPTIVE_AVG_POOL] = upi_ref_adaptive_avg_pool,
-  [UPI_OP_MEAN_TOKENS] = upi_ref_mean_tokens,
-  [UPI_OP_GATHER] = upi_ref_gather,
-  [UPI_OP_TOP_K] = upi_ref_top_k,
-  [UPI_OP_DISTINCT] = upi_ref_distinct,
-  [UPI_OP_ANCHOR_MAX] = upi_ref_anchor_max,
-  [UPI_OP_SINE_POSITION] = upi_ref_sine_position,
-  [UPI_OP_BOX_REFINE] = upi_ref_box_refine,
-  [UPI_OP_L2_NORM] = upi_ref_l2_norm,
-  [UPI_OP_EMBED] = upi_ref_embed,
-  [UPI_OP_STORE_ROWS] = upi_ref_store_rows,
-  [UPI_OP_COPY] = upi_ref_copy,
+#define UPI_OP(KIND, name, ...) [UPI_OP_##KIND] = upi_ref_##name,
+#include "core/program/ops.def"
 };
 
 /* Attention needs a row of logits, one per key of both ranges. */

@@ -10,31 +10,9 @@ G_BEGIN_DECLS
 
 typedef void (*UpiRefFunc) (const UpiStep *step);
 
-void upi_ref_conv2d (const UpiStep *step);
-void upi_ref_linear (const UpiStep *step);
-void upi_ref_matmul (const UpiStep *step);
-void upi_ref_attention (const UpiStep *step);
-void upi_ref_deformable_attention (const UpiStep *step);
-void upi_ref_layer_norm (const UpiStep *step);
-void upi_ref_group_norm (const UpiStep *step);
-void upi_ref_softmax (const UpiStep *step);
-void upi_ref_l2_norm (const UpiStep *step);
-void upi_ref_add (const UpiStep *step);
-void upi_ref_mul (const UpiStep *step);
-void upi_ref_activation (const UpiStep *step);
-void upi_ref_copy (const UpiStep *step);
-void upi_ref_resize (const UpiStep *step);
-void upi_ref_max_pool (const UpiStep *step);
-void upi_ref_adaptive_avg_pool (const UpiStep *step);
-void upi_ref_mean_tokens (const UpiStep *step);
-void upi_ref_gather (const UpiStep *step);
-void upi_ref_top_k (const UpiStep *step);
-void upi_ref_distinct (const UpiStep *step);
-void upi_ref_anchor_max (const UpiStep *step);
-void upi_ref_embed (const UpiStep *step);
-void upi_ref_store_rows (const UpiStep *step);
-void upi_ref_sine_position (const UpiStep *step);
-void upi_ref_box_refine (const UpiStep *step);
+/* void upi_ref_conv2d (const UpiStep *step); and so on */
+#define UPI_OP(KIND, name, ...) void upi_ref_##name (const UpiStep *step);
+#include "core/program/ops.def"
 
 static inline gfloat
 upi_ref_act (UpiAct act, gdouble x)

@@ -7,7 +7,7 @@
 
 #define MAX_SAMPLES UPI_CPU_MAX_SAMPLES
 
-void KERNEL (deformable) (const UpiStep *s, gint begin, gint end, void *scratch);
+void KERNEL (deformable_attention) (const UpiStep *s, gint begin, gint end, void *scratch);
 
 /* Of each sample: size and first token of its level. */
 typedef struct {
@@ -39,7 +39,7 @@ corners (const Levels *levels, const gfloat *x, const gfloat *y, const gfloat *a
 }
 
 void
-KERNEL (deformable) (const UpiStep *s, gint begin, gint end, void *scratch)
+KERNEL (deformable_attention) (const UpiStep *s, gint begin, gint end, void *scratch)
 {
   const UpiDeformable *d = &s->op->u.deformable;
   const UpiTensor *value = &s->in[0], *offsets = &s->in[1], *logits = &s->in[2], *reference = &s->in[3], *out = &s->out;
