@@ -2,8 +2,8 @@
  * several workers ask at the same moment; the least recently used ones beyond a small number are let go. */
 #include "core/engine/engine-private.h"
 
-/* Kept at a time; of image plans, the costly ones, for three input sizes of all the batches that are run, and never fewer than this. */
-static const guint max_kept[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 8 };
+/* Kept at a time; captions have one for every number of candidates that go on, which share their weights; of image plans, the costly ones, for three input sizes of all the batches that are run, and never fewer than this. */
+static const guint max_kept[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 32 };
 
 void
 upi_plans_init (UpiPlans *plans, guint batch_size)

@@ -202,6 +202,7 @@ upi_model_captions_program (UpiModel *model, guint batch, guint image_tokens, gu
     return NULL;
   }
   p = upi_program_new ("caption");
+  p->of_many_shapes = TRUE; /* a plan for every number of candidates that go on */
   build = (UpiBuild){ p, c, model->weights, (gint) batch, 0, 0 };
   id = upi_program_input (p, "id", UPI_I32, UPI_SHAPE2 ((gint) batch, 1));
   cache.position = upi_program_input (p, "position", UPI_I32, UPI_SHAPE1 ((gint) batch));

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * caption-candidates.c: one step of all candidates is one run: matrices of weights are read once for all of them. The image's keys and values are
- * shared; each candidate has its own text cache. A run keeps its size when candidates end: their rows are computed and not read. */
+ * shared; each candidate has its own text cache. What has ended leaves the batch: the last row takes its place, and the next run is of fewer
+ * rows. Where the backend has memory of its own rows cost next to nothing, and stay. */
 #include "core/tasks/caption-candidates.h"
+#include "core/engine/kernels/exponentials.h"
 #include "core/memory.h"
+#include "core/processor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,12 +24,20 @@ typedef struct {
   UpiTicket *ticket;
   UpiContext *context;
   const gint32 *token_ids;
-  guint n_tokens; /* V */
-  guint n;        /* candidates, K */
+  guint n_tokens;    /* V */
+  guint n;           /* candidates, K */
+  guint n_rows;      /* of the batch that go on, R: [R] ≤ [K] */
+  guint *row_of;     /* [R] candidate of a row */
+  guint size;        /* of the bound plan, at least R */
+  gsize cache_bytes; /* of one keys or values matrix */
+  guint capacity;
+  guint8 *caches; /* [layers, keys and values, K, capacity, D] */
   GArray *candidates;
-  Row *rows;                         /* [K] */
-  gfloat *scores;                    /* [K,V] */
-  gdouble *z, *sums;                 /* [V] logits of one row; running sums of a draw */
+  Row *rows;      /* [K] */
+  gfloat *scores; /* [K,V] */
+  const UpiExponentials *kernels;
+  gfloat *z, *e;                     /* [V] logits of one row, steered; their exponentials */
+  gdouble *sums;                     /* of blocks of them */
   gint32 *ids, *positions, *lengths; /* [K] */
 } Batch;
 
@@ -40,10 +51,24 @@ upi_candidates_uniform (guint candidate, guint step)
   return (gdouble) ((x ^ x >> 31) >> 11) * 0x1p-53;
 }
 
+const UpiExponentials *
+upi_exponentials (void)
+{
+  static const UpiExponentials *const of_isa[UPI_N_ISAS] = {
+    [UPI_ISA_BASELINE] = &upi_exponentials_baseline,
+#ifdef UPI_SCALE_X86
+    [UPI_ISA_AVX2] = &upi_exponentials_avx2,
+    [UPI_ISA_AVX512] = &upi_exponentials_avx512,
+#endif
+  };
+
+  return of_isa[upi_processor_isa ()];
+}
+
 /* ---- one token ------------------------------------------------------------------------------------------------------------------- */
 
 static guint
-largest (const gdouble *z, guint n)
+largest (const gfloat *z, guint n)
 {
   guint best = 0;
 
@@ -55,57 +80,55 @@ largest (const gdouble *z, guint n)
 
 /* Inverse of the cumulated distribution of exp (z / sharpness). */
 static guint
-draw (const gdouble *z, guint n, gdouble sharpness, gdouble u, gdouble *sums)
+draw (const Batch *b, gdouble sharpness, gdouble u)
 {
-  gdouble top = z[largest (z, n)], sum = 0;
-  guint first = 0, end = n - 1; /* the first that is larger lies in first .. end */
+  gdouble target =
+      u * b->kernels->exponentials (b->z, b->n_tokens, b->kernels->largest (b->z, b->n_tokens), (gfloat) (1 / sharpness), b->e, b->sums);
+  gdouble sum = 0;
+  guint blocks = (b->n_tokens + UPI_EXPONENTIALS_BLOCK - 1) / UPI_EXPONENTIALS_BLOCK, block = 0, pick;
 
-  for (guint i = 0; i < n; i++)
-    sums[i] = sum += exp ((z[i] - top) / sharpness);
-  while (first < end) {
-    guint middle = (first + end) / 2;
-
-    if (sums[middle] > u * sum)
-      end = middle;
-    else
-      first = middle + 1;
+  while (block + 1 < blocks && !(sum + b->sums[block] > target))
+    sum += b->sums[block++];
+  pick = block * UPI_EXPONENTIALS_BLOCK;
+  for (guint i = pick; i < MIN (pick + UPI_EXPONENTIALS_BLOCK, b->n_tokens); i++) {
+    if (b->e[i] <= 0)
+      continue;
+    pick = i; /* also where the sums of blocks, rounded otherwise, promise more than there is */
+    sum += b->e[i];
+    if (sum > target)
+      break;
   }
-  return first;
+  return pick;
 }
 
 /* ln Σ exp of a row of logits */
 static gdouble
-log_sum (const gfloat *logits, guint n)
+log_sum (const Batch *b, const gfloat *logits)
 {
-  gfloat top = logits[0];
-  gdouble sum = 0;
+  gfloat top = b->kernels->largest (logits, b->n_tokens);
 
-  for (guint i = 1; i < n; i++)
-    top = MAX (top, logits[i]);
-  for (guint i = 0; i < n; i++)
-    sum += exp ((gdouble) logits[i] - top);
-  return top + log (sum);
+  return top + log (b->kernels->exponentials (logits, b->n_tokens, top, 1, b->e, b->sums));
 }
 
-/* What candidate k says at step t; the sum of logarithms is that of the logits as they are. */
+/* What a row's candidate says at step t; the sum of logarithms is that of the logits as they are. */
 static void
-say (Batch *b, guint k, guint t, const gdouble *shown)
+say (Batch *b, guint r, guint t, const gdouble *shown)
 {
   const UpiEngine *engine = b->worker->engine;
-  const gfloat *logits = b->scores + (gsize) k * b->n_tokens;
+  const gfloat *logits = b->scores + (gsize) r * b->n_tokens;
+  guint k = b->row_of[r];
   UpiCandidate *candidate = &g_array_index (b->candidates, UpiCandidate, k);
   Row *row = &b->rows[k];
   guint pick;
 
-  for (guint i = 0; i < b->n_tokens; i++)
-    b->z[i] = logits[i];
+  memcpy (b->z, logits, b->n_tokens * sizeof (gfloat));
   if (shown)
     upi_steering_add (engine->steering, shown, row->state, b->z);
   if (k == 0)
     pick = largest (b->z, b->n_tokens);
   else
-    pick = draw (b->z, b->n_tokens, engine->config->caption.grounding->ranking.sharpness, upi_candidates_uniform (k, t), b->sums);
-  row->sum += logits[pick] - log_sum (logits, b->n_tokens);
+    pick = draw (b, engine->config->caption.grounding->ranking.sharpness, upi_candidates_uniform (k, t));
+  row->sum += logits[pick] - log_sum (b, logits);
   row->count++;
   if (b->token_ids[pick] == upi_tokenizer_end_id (engine->tokenizer)) {
     row->has_ended = TRUE;
@@ -128,6 +151,67 @@ tell_partial (const Batch *b)
   b->ticket->partial (text, b->ticket->user_data);
 }
 
+/* ---- the batch ------------------------------------------------------------------------------------------------------------------- */
+
+/* A plan for every number of rows would be too many for many candidates. */
+static guint
+size_for (const Batch *b, guint n_rows)
+{
+  return n_rows <= 8 ? n_rows : MIN ((n_rows + 3) / 4 * 4, b->n);
+}
+
+static gboolean
+bind (Batch *b, guint size, GError **error)
+{
+  UpiEngine *engine = b->worker->engine;
+  const UpiLayout *layout = b->ticket->source->layout;
+  guint layers = engine->config->decoder.layers;
+  UpiPlan *plan;
+
+  b->context = upi_worker_context (b->worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, b->capacity, size }, error);
+  if (!b->context)
+    return FALSE;
+  b->size = size;
+  plan = b->context->plan;
+  upi_context_bind (b->context, upi_plan_find (plan, "id"), b->ids);
+  upi_context_bind (b->context, upi_plan_find (plan, "position"), b->positions);
+  upi_context_bind (b->context, upi_plan_find (plan, "text_length"), b->lengths);
+  upi_context_bind (b->context, upi_plan_find (plan, "scores"), b->scores);
+  for (guint i = 0; i < 2 * layers; i++) {
+    g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
+    UpiValue value = upi_plan_find (plan, text);
+
+    upi_caption_bind_kept (b->worker, b->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0,
+        upi_encoding_memory (b->ticket->source, UPI_PART_KEYS + i));
+    for (guint r = 0; r < size; r++)
+      if (r == 0 || engine->backend->memory) /* else the first one's memory is followed by the others' */
+        upi_caption_bind_kept (b->worker, b->context, value, r, b->caches + (i * b->n + r) * b->cache_bytes);
+  }
+  return TRUE;
+}
+
+/* Rows whose candidates have ended after t + 1 tokens give their places to the last ones. */
+static gboolean
+close_gaps (Batch *b, guint t, GError **error)
+{
+  guint layers = b->worker->engine->config->decoder.layers;
+  gsize said = b->cache_bytes / b->capacity * (t + 1);
+
+  if (b->worker->engine->backend->memory)
+    return TRUE;
+  for (guint r = 0; r < b->n_rows;) {
+    if (!b->rows[b->row_of[r]].has_ended) {
+      r++;
+      continue;
+    }
+    b->n_rows--;
+    b->row_of[r] = b->row_of[b->n_rows];
+    for (guint i = 0; i < 2 * layers && r < b->n_rows && !b->rows[b->row_of[r]].has_ended; i++)
+      memcpy (b->caches + (i * b->n + r) * b->cache_bytes, b->caches + (i * b->n + b->n_rows) * b->cache_bytes, said);
+  }
+  return b->n_rows == 0 || size_for (b, b->n_rows) == b->size || bind (b, size_for (b, b->n_rows), error);
+}
+
 /* One token of all that go on. */
 static gboolean
 step (Batch *b, guint t, const gdouble *shown, guint *n_going, GError **error)
@@ -136,64 +220,35 @@ step (Batch *b, guint t, const gdouble *shown, guint *n_going, GError **error)
 
   if (!upi_caption_may_go_on (b->ticket, error))
     return FALSE;
-  for (guint k = 0; k < b->n; k++) {
-    const GArray *ids = g_array_index (b->candidates, UpiCandidate, k).ids;
+  for (guint r = 0; r < b->size; r++) { /* rows behind the last one are computed and not read */
+    const GArray *ids = g_array_index (b->candidates, UpiCandidate, b->row_of[MIN (r, b->n_rows - 1)]).ids;
 
-    b->ids[k] = ids->len ? g_array_index (ids, gint32, ids->len - 1) : upi_tokenizer_start_id (b->worker->engine->tokenizer);
-    b->positions[k] = (gint32) t;
-    b->lengths[k] = (gint32) t + 1;
+    b->ids[r] = ids->len ? g_array_index (ids, gint32, ids->len - 1) : upi_tokenizer_start_id (b->worker->engine->tokenizer);
+    b->positions[r] = (gint32) t;
+    b->lengths[r] = (gint32) t + 1;
   }
   if (!upi_worker_infer (b->worker, b->context, error))
     return FALSE;
   g_atomic_pointer_add (&b->ticket->queue->counters.caption_tokens, (gssize) *n_going);
   *n_going = 0;
-  for (guint k = 0; k < b->n; k++) {
-    if (!b->rows[k].has_ended)
-      say (b, k, t, shown);
-    *n_going += !b->rows[k].has_ended;
+  for (guint r = 0; r < b->n_rows; r++) {
+    const Row *row = &b->rows[b->row_of[r]];
+
+    if (!row->has_ended)
+      say (b, r, t, shown);
+    *n_going += !row->has_ended;
   }
   if (first_goes_on && !b->rows[0].has_ended)
     tell_partial (b);
-  return TRUE;
+  return close_gaps (b, t, error);
 }
 
-/* ---- the batch ------------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------------------------------------------- */
 
 static void
 clear_candidate (gpointer data)
 {
   g_clear_pointer (&((UpiCandidate *) data)->ids, g_array_unref);
-}
-
-static gboolean
-bind (Batch *b, guint capacity, GError **error)
-{
-  UpiEngine *engine = b->worker->engine;
-  const UpiLayout *layout = b->ticket->source->layout;
-  guint layers = engine->config->decoder.layers;
-  gsize cache_bytes = (gsize) capacity * engine->config->decoder.width * sizeof (gfloat);
-  guint8 *caches;
-
-  b->context = upi_worker_context (b->worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, capacity, b->n }, error);
-  caches = b->context ? upi_worker_text_cache (b->worker, 2 * layers * b->n * cache_bytes, error) : NULL;
-  b->scores = caches ? upi_block_new ((gsize) b->n * b->n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
-  if (!b->scores)
-    return FALSE;
-  upi_context_bind (b->context, upi_plan_find (b->context->plan, "id"), b->ids);
-  upi_context_bind (b->context, upi_plan_find (b->context->plan, "position"), b->positions);
-  upi_context_bind (b->context, upi_plan_find (b->context->plan, "text_length"), b->lengths);
-  upi_context_bind (b->context, upi_plan_find (b->context->plan, "scores"), b->scores);
-  for (guint i = 0; i < 2 * layers; i++) {
-    g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
-    UpiValue value = upi_plan_find (b->context->plan, text);
-
-    upi_caption_bind_kept (b->worker, b->context, upi_plan_find (b->context->plan, layout->names[UPI_PART_KEYS + i]), 0,
-        upi_encoding_memory (b->ticket->source, UPI_PART_KEYS + i));
-    for (guint k = 0; k < b->n; k++)
-      if (k == 0 || engine->backend->memory) /* else the first one's memory is followed by the others' */
-        upi_caption_bind_kept (b->worker, b->context, value, k, caches + (i * b->n + k) * cache_bytes);
-  }
-  return TRUE;
 }
 
 GArray *
@@ -204,16 +259,23 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
   g_autoptr (GArray) candidates = g_array_new (FALSE, TRUE, sizeof (UpiCandidate));
   g_autofree Row *rows = g_new0 (Row, n);
   g_autofree gint32 *numbers = g_new (gint32, 3 * n);
-  g_autofree gdouble *z = UPI_MEMORY_NEW (gdouble, 2 * n_tokens, "logits of candidates", error);
+  g_autofree guint *row_of = g_new (guint, n);
+  g_autofree gfloat *z = UPI_MEMORY_NEW (gfloat, 2 * (gsize) n_tokens, "logits of candidates", error);
+  g_autofree gdouble *sums = g_new (gdouble, n_tokens / UPI_EXPONENTIALS_BLOCK + 1);
   Batch batch = { .worker = worker,
     .ticket = ticket,
     .token_ids = upi_model_caption_token_ids (worker->engine->model),
     .n_tokens = n_tokens,
     .n = n,
+    .n_rows = n,
+    .row_of = row_of,
+    .capacity = MIN (limit + 1, (guint) upi_config_text_positions (config)),
     .candidates = candidates,
     .rows = rows,
+    .kernels = upi_exponentials (),
     .z = z,
-    .sums = z ? z + n_tokens : NULL,
+    .e = z ? z + n_tokens : NULL,
+    .sums = sums,
     .ids = numbers,
     .positions = numbers + n,
     .lengths = numbers + 2 * n };
@@ -223,9 +285,14 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
     return NULL;
   g_array_set_clear_func (candidates, clear_candidate);
   g_array_set_size (candidates, n);
-  for (guint k = 0; k < n; k++)
+  for (guint k = 0; k < n; k++) {
     g_array_index (candidates, UpiCandidate, k).ids = g_array_new (FALSE, FALSE, sizeof (gint32));
-  ok = bind (&batch, MIN (limit + 1, (guint) upi_config_text_positions (config)), error);
+    row_of[k] = k;
+  }
+  batch.cache_bytes = (gsize) batch.capacity * config->decoder.width * sizeof (gfloat);
+  batch.caches = upi_worker_text_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
+  batch.scores = batch.caches ? upi_block_new ((gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
+  ok = batch.scores && bind (&batch, size_for (&batch, n), error);
   limit = ticket->caption.max_tokens ? MIN (ticket->caption.max_tokens, limit) : limit;
   for (guint t = 0; ok && t < limit && n_going > 0; t++)
     ok = step (&batch, t, shown, &n_going, error);

@@ -8,15 +8,23 @@
 gfloat
 upi_dot (const gfloat *a, const gfloat *b, guint n)
 {
-  gfloat sum[8] = { 0 }, rest = 0;
+  typedef gfloat Four __attribute__ ((vector_size (16)));
+  Four even = { 0 }, odd = { 0 };
+  gfloat rest = 0;
   guint i = 0;
 
-  for (; i + 8 <= n; i += 8)
-    for (guint j = 0; j < 8; j++)
-      sum[j] += a[i + j] * b[i + j];
+  for (; i + 8 <= n; i += 8) {
+    Four x[2], y[2];
+
+    memcpy (x, a + i, sizeof x);
+    memcpy (y, b + i, sizeof y);
+    even += x[0] * y[0];
+    odd += x[1] * y[1];
+  }
   for (; i < n; i++)
     rest += a[i] * b[i];
-  return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7])) + rest;
+  even += odd;
+  return (even[0] + even[1]) + (even[2] + even[3]) + rest;
 }
 
 gboolean

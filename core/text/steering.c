@@ -136,7 +136,7 @@ upi_steering_show (const UpiSteering *s, const gdouble *needs)
 
 /* A child of the state's node stands in for the root's of the same token. */
 void
-upi_steering_add (const UpiSteering *s, const gdouble *shown, UpiSteeringState state, gdouble *logits)
+upi_steering_add (const UpiSteering *s, const gdouble *shown, UpiSteeringState state, gfloat *logits)
 {
   const GArray *starts = node_at (s, state.determiner)->children;
   const GArray *follow = state.node < ROOTS ? NULL : node_at (s, state.node)->children;
@@ -145,12 +145,12 @@ upi_steering_add (const UpiSteering *s, const gdouble *shown, UpiSteeringState s
     guint child = g_array_index (follow, guint, i);
     guint start = child_of (s, state.determiner, node_at (s, child)->token);
 
-    logits[node_at (s, child)->position] += shown[child] - shown[state.node] - (start ? shown[start] : 0);
+    logits[node_at (s, child)->position] += (gfloat) (shown[child] - shown[state.node] - (start ? shown[start] : 0));
   }
   for (guint i = 0; starts && i < starts->len; i++) {
     guint child = g_array_index (starts, guint, i);
 
-    logits[node_at (s, child)->position] += shown[child];
+    logits[node_at (s, child)->position] += (gfloat) shown[child];
   }
 }
 

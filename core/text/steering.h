@@ -29,7 +29,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiSteering, upi_steering_free)
  */
 gdouble *upi_steering_show (const UpiSteering *steering, const gdouble *needs);
 /* Adds to the @n logits of the next token what @shown, of upi_steering_show(), says of them. */
-void upi_steering_add (const UpiSteering *steering, const gdouble *shown, UpiSteeringState state, gdouble *logits);
+void upi_steering_add (const UpiSteering *steering, const gdouble *shown, UpiSteeringState state, gfloat *logits);
 /* The state after one more token. */
 UpiSteeringState upi_steering_step (const UpiSteering *steering, UpiSteeringState state, gint32 token);
 

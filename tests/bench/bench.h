@@ -41,5 +41,7 @@ gboolean bench_engine (Bench *bench);
 gboolean bench_pipeline (Bench *bench);
 /* Of an engine with one worker; a part of bench_engine(). */
 void bench_labels (UpiEngine *engine);
+/* Another part: grounded captions of a frame, where the model has them. */
+gboolean bench_captions (const Bench *bench, UpiEngine *engine, const UpiImage *image);
 
 G_END_DECLS

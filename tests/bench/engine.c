@@ -108,5 +108,5 @@ bench_engine (Bench *bench)
   c = bench_times (caption);
   bench_line ("a caption, greedy", "%.2f ms (median %.2f), %.2f ms a token", c.best * 1e-3, c.median * 1e-3,
       (gdouble) stats.caption_us * 1e-3 / (gdouble) MAX (stats.caption_tokens, 1));
-  return TRUE;
+  return bench_captions (bench, engine, &image);
 }

@@ -153,17 +153,18 @@ test_greedy_first (void)
 
 /* More candidates add to the same ones, and the same image has the same captions. */
 static void
-test_candidates (void)
+hold_few_against_many (const gchar *ranking, guint n_many, gboolean some_end)
 {
-  gchar *model = write_model (RANKING (", \"encoded\": 0"));
+  gchar *model = write_model (ranking);
   g_autoptr (UpiEngine) engine = open_model (model);
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
   guint n_other = 0;
 
   for (guint seed = 0; seed < 6; seed++) {
     g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
     g_autoptr (UpiCaption) few = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 3 }, NULL, NULL);
-    g_autoptr (UpiCaption) many = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 9 }, NULL, NULL);
-    g_autoptr (UpiCaption) again = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 9 }, NULL, NULL);
+    g_autoptr (UpiCaption) many = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
+    g_autoptr (UpiCaption) again = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
 
     n_other += many->n_texts > few->n_texts;
     g_assert_cmpuint (many->n_texts, ==, again->n_texts);
@@ -180,7 +181,24 @@ test_candidates (void)
     }
   }
   g_assert_cmpuint (n_other, >, 0);
+  upi_engine_get_stats (engine, &stats);
+  if (some_end)
+    g_assert_cmpuint (stats.caption_tokens, <, 6 * 8 * (3 + 2 * n_many));
   fixture_remove_model (model);
+}
+
+static void
+test_candidates (void)
+{
+  hold_few_against_many (RANKING (", \"encoded\": 0"), 9, FALSE);
+}
+
+/* Drawn nearly at random some end early, and leave the batch; the others go on as if they were alone. */
+static void
+test_ended (void)
+{
+  hold_few_against_many ("\"ranking\": { \"candidates\": 6, \"sharpness\": 100, \"encoded\": 0 }", 8, TRUE);
+  hold_few_against_many ("\"ranking\": { \"candidates\": 6, \"sharpness\": 100, \"encoded\": 0 }", 30, TRUE);
 }
 
 /* The best score of a class, as detection has it. */
@@ -346,6 +364,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/grounded/options", test_options);
   g_test_add_func ("/grounded/greedy-first", test_greedy_first);
   g_test_add_func ("/grounded/candidates", test_candidates);
+  g_test_add_func ("/grounded/ended", test_ended);
   g_test_add_func ("/grounded/ranking", test_ranking);
   g_test_add_func ("/grounded/cancel", test_cancel);
   g_test_add_func ("/grounded/failures", test_failures);

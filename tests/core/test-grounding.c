@@ -171,7 +171,7 @@ received (Fixture *f, const gdouble *shown, const gchar *text, gdouble *last)
 
   for (guint i = 1; i + 1 < ids->len; i++) {
     gint32 id = g_array_index (ids, gint32, i);
-    g_autofree gdouble *logits = g_new0 (gdouble, f->n_ids);
+    g_autofree gfloat *logits = g_new0 (gfloat, f->n_ids);
 
     upi_steering_add (f->steering, shown, state, logits);
     *last = logits[id - 5];
@@ -225,7 +225,7 @@ test_unsayable (Fixture *f, gconstpointer data)
   const gdouble needs[] = { -1, -2, -4, -8 };
   g_autoptr (UpiSteering) few = upi_steering_new (f->grounding, f->ids, 3); /* a, the, dog */
   g_autofree gdouble *shown = upi_steering_show (few, needs);
-  gdouble logits[3] = { 0 };
+  gfloat logits[3] = { 0 };
 
   upi_steering_add (few, shown, (UpiSteeringState){ 0 }, logits);
   g_assert_cmpfloat (logits[0], ==, 0);

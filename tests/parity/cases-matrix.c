@@ -191,6 +191,9 @@ static const Attention attention_cases[] = {
   { FALSE, 3, 5, 11, 0, 48, 3, -1, 0, FALSE, 1, TRUE },
   { FALSE, 8, 1, 20, 7, 64, 4, -1, 0, FALSE, 1, TRUE },
   { FALSE, 3, 6, 7, 5, 36, 3, 0, 0, FALSE, 1, TRUE },
+  { FALSE, 9, 1, 13, 6, 36, 3, 0, 0, FALSE, 2, TRUE }, /* a query each: lengths, also of nothing, and heads that no vector fits */
+  { FALSE, 35, 1, 21, 5, 64, 4, -1, 0, TRUE, 1, TRUE },
+  { FALSE, 2, 1, 19, 0, 128, 2, -1, 0, FALSE, 3, TRUE },
   { TRUE, 1, 100, 100, 0, 96, 8, -1, 0, FALSE, 1 },
   { TRUE, 1, 220, 220, 0, 256, 8, -1, 0, FALSE, 1 },
   { TRUE, 1, 1, 220, 32, 256, 8, -1, 32, TRUE, 1 },

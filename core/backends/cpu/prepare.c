@@ -229,7 +229,7 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
     state->scratch = kernels->gemm_packed (width, upi_shape_width (&s->out.shape)) * sizeof (gfloat);
     break;
   case UPI_OP_ATTENTION:
-    state->units = items * op->u.attention.heads;
+    state->units = (upi_cpu_shares_keys (s) ? (items + UPI_CPU_QUERY_BLOCK - 1) / UPI_CPU_QUERY_BLOCK : items) * op->u.attention.heads;
     state->scratch = attention_scratch (kernels, s);
     break;
   case UPI_OP_DEFORMABLE_ATTENTION:

@@ -1,5 +1,6 @@
 /* Attention: one unit is one head of one item. Scores and weighted sums are products of the gemm kernel on packed keys and values, 32 query
  * rows at a time, so that a block of scores stays in the first-level cache; few queries (a caption step has one) are not worth packing for.
+ * Items that have a query each and share their keys (candidates of a caption) are taken together: one unit is one head of 32 of them.
  */
 #include "core/backends/cpu/kernels/gemm.h"
 #include "core/backends/cpu/kernels/vector.h"
@@ -68,6 +69,131 @@ one_query (const gfloat *q, gfloat *out, const Range *ranges, const gint *seen, 
   }
 }
 
+/* Scores of a query row against the keys of a range, in p: four at a time, so that their sums are added as one. */
+static void
+scores (const gfloat *q, const Range *range, gint width, gfloat scale, gfloat *p)
+{
+  gint whole = width % VL == 0 ? range->length / 4 * 4 : 0;
+
+  for (gint j = 0; j < whole; j += 4) {
+    const gfloat *k = range->k + j * range->ldk;
+    vf dot[4] = { vset (0), vset (0), vset (0), vset (0) };
+
+    for (gint c = 0; c < width; c += VL) {
+      vf value = vload (q + c);
+
+      UNROLL (4)
+      for (gint i = 0; i < 4; i++)
+        dot[i] += value * vload (k + i * range->ldk + c);
+    }
+    *(v4_any *) (p + j) = vsum4 (dot[0], dot[1], dot[2], dot[3]) * scale;
+  }
+  for (gint j = whole; j < range->length; j++) {
+    const gfloat *k = range->k + j * range->ldk;
+    vf dot = vset (0);
+    gfloat rest = 0;
+    gint c;
+
+    for (c = 0; c + VL <= width; c += VL)
+      dot += vload (q + c) * vload (k + c);
+    for (; c < width; c++)
+      rest += q[c] * k[c];
+    p[j] = (vsum (dot) + rest) * scale;
+  }
+}
+
+/* One head of items that have a query each and share the keys and values of the first range: a value is read once for ITEMS of them, whose sums
+ * do not wait for each other. p [items, stride], the second range's scores behind the first one's. */
+#define ITEMS 8
+static void
+shared_values (const UpiStep *s, gint first, gint items, gssize head, gint width, gint keys, gint stride, const gfloat *p)
+{
+  const UpiTensor *out = &s->out;
+  const Range shared = range_of (s, 1, 2, 3, first, head);
+  const gboolean own = s->op->n_inputs > 4 && s->in[4].data;
+
+  for (gint begin = 0; begin < items; begin += ITEMS) {
+    gint n = MIN (ITEMS, items - begin);
+    const gfloat *rows[ITEMS];
+
+    for (gint i = 0; i < ITEMS; i++)
+      rows[i] = p + (gssize) (begin + MIN (i, n - 1)) * stride;
+    for (gint c = 0; c < width; c += VL) {
+      const gint left = width - c;
+      vf acc[ITEMS];
+      gfloat sums[ITEMS][VL];
+
+      UNROLL (8)
+      for (gint i = 0; i < ITEMS; i++)
+        acc[i] = vset (0);
+      for (gint j = 0; j < keys; j++) {
+        const gfloat *v = shared.v + j * shared.ldv + c;
+        vf value = left < VL ? vload_part (v, left) : vload (v);
+
+        UNROLL (8)
+        for (gint i = 0; i < ITEMS; i++)
+          acc[i] += rows[i][j] * value;
+      }
+      UNROLL (8)
+      for (gint i = 0; i < ITEMS; i++)
+        vstore (sums[i], acc[i]);
+      for (gint i = 0; i < n; i++) {
+        gint item = first + begin + i;
+        vf sum = vload (sums[i]);
+        gfloat *to = (gfloat *) out->data + (gssize) item * out->stride[0] + head + c;
+
+        if (own) {
+          Range text = range_of (s, 4, 5, 6, item, head);
+
+          for (gint j = 0; j < text.length; j++) {
+            const gfloat *v = text.v + j * text.ldv + c;
+
+            sum += rows[i][keys + j] * (left < VL ? vload_part (v, left) : vload (v));
+          }
+        }
+        if (left < VL)
+          vstore_part (to, sum, left);
+        else
+          vstore (to, sum);
+      }
+    }
+  }
+}
+
+/* Units are the heads of QUERY_BLOCK items. */
+static void
+shared_keys (const UpiStep *s, gint begin, gint end, gfloat *p)
+{
+  const UpiTensor *q = &s->in[0];
+  const gint heads = s->op->u.attention.heads, width = upi_shape_width (&q->shape) / heads, items = q->shape.dim[0];
+  const gboolean own = s->op->n_inputs > 4 && s->in[4].data;
+  const gint keys = s->in[1].shape.dim[1], stride = keys + (own ? s->in[4].shape.dim[1] : 0);
+  const gfloat scale = 1.0f / sqrtf ((gfloat) width);
+
+  for (gint unit = begin; unit < end; unit++) {
+    gint first = unit / heads * QUERY_BLOCK, n = MIN (QUERY_BLOCK, items - first);
+    gssize head = unit % heads * width;
+
+    for (gint i = 0; i < n; i++) {
+      const gfloat *row = (const gfloat *) q->data + (gssize) (first + i) * q->stride[0] + head;
+      gfloat *scored = p + (gssize) i * stride;
+      Range image = range_of (s, 1, 2, 3, first + i, head), text = { 0 };
+
+      if (own)
+        text = range_of (s, 4, 5, 6, first + i, head);
+      scores (row, &image, width, scale, scored);
+      scores (row, &text, width, scale, scored + image.length);
+      softmax_row (scored, scored, image.length + text.length, TRUE);
+      if (image.length == keys)
+        continue;
+      /* what this item does not see of the shared keys counts nothing */
+      memmove (scored + keys, scored + image.length, sizeof (gfloat) * (gsize) text.length);
+      memset (scored + image.length, 0, sizeof (gfloat) * (gsize) (keys - image.length));
+    }
+    shared_values (s, first, n, head, width, keys, stride, p);
+  }
+}
+
 void
 KERNEL (attention) (const UpiStep *s, gint begin, gint end, void *scratch)
 {
@@ -76,6 +202,10 @@ KERNEL (attention) (const UpiStep *s, gint begin, gint end, void *scratch)
   const gint n_ranges = s->op->n_inputs > 4 && s->in[4].data ? 2 : 1;
   const gfloat scale = 1.0f / sqrtf ((gfloat) width);
 
+  if (upi_cpu_shares_keys (s)) {
+    shared_keys (s, begin, end, scratch);
+    return;
+  }
   for (gint unit = begin; unit < end; unit++) {
     gint n = unit / heads, head = unit % heads * width, keys = 0;
     const gfloat *qs = (const gfloat *) q->data + (gssize) n * q->stride[0] + head;

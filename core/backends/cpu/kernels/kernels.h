@@ -69,4 +69,11 @@ typedef struct {
 #define UPI_CPU_QUERY_BLOCK 32 /* query rows whose scores attention keeps at a time */
 #define UPI_CPU_MAX_SAMPLES 64 /* levels × points of deformable attention */
 
+/* Attention of several items with a query each on one item's keys. */
+static inline gboolean
+upi_cpu_shares_keys (const UpiStep *s)
+{
+  return s->in[0].shape.dim[0] > 1 && s->in[0].shape.dim[1] == 1 && s->in[1].shape.dim[0] == 1;
+}
+
 G_END_DECLS

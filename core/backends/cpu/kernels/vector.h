@@ -138,25 +138,43 @@ vmin (vf a, vf b)
 
 /* Sum and maximum of a vector's elements, by halves. */
 typedef gfloat v4 __attribute__ ((vector_size (16)));
+typedef gfloat v4_any __attribute__ ((vector_size (16), aligned (4), may_alias));
 #if VL >= 8
 typedef gfloat v8 __attribute__ ((vector_size (32)));
 #endif
 
-INLINE gfloat
-vsum (vf v)
+INLINE v4
+vfold (vf v)
 {
-  v4 q;
 #if VL == 16
   v8 h = (v8) _mm512_castps512_ps256 ((__m512) v) + (v8) _mm512_extractf32x8_ps ((__m512) v, 1);
 #elif VL == 8
   v8 h = v;
 #endif
 #if VL >= 8
-  q = (v4) _mm256_castps256_ps128 ((__m256) h) + (v4) _mm256_extractf128_ps ((__m256) h, 1);
+  return (v4) _mm256_castps256_ps128 ((__m256) h) + (v4) _mm256_extractf128_ps ((__m256) h, 1);
 #else
-  q = v;
+  return v;
 #endif
+}
+
+INLINE gfloat
+vsum (vf v)
+{
+  v4 q = vfold (v);
+
   return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
+/* The sums of four vectors, as vsum() adds them. */
+INLINE v4
+vsum4 (vf a, vf b, vf c, vf d)
+{
+  v4 p = vfold (a), q = vfold (b), r = vfold (c), s = vfold (d);
+  v4 pq = __builtin_shufflevector (p, q, 0, 4, 1, 5) + __builtin_shufflevector (p, q, 2, 6, 3, 7);
+  v4 rs = __builtin_shufflevector (r, s, 0, 4, 1, 5) + __builtin_shufflevector (r, s, 2, 6, 3, 7);
+
+  return __builtin_shufflevector (pq, rs, 0, 1, 4, 5) + __builtin_shufflevector (pq, rs, 2, 3, 6, 7);
 }
 
 INLINE gfloat
