@@ -7,7 +7,7 @@
  */
 
 #include "core/model/model.h"
-#include "core/program/tensor.h"
+#include "core/backends/backend.h"
 #include "core/upi.h"
 
 #include <glib/gstdio.h>

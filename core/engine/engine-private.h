@@ -8,7 +8,7 @@
 
 #include "core/engine/preprocess.h"
 #include "core/model/model.h"
-#include "core/program/backend.h"
+#include "core/backends/backend.h"
 #include "core/text/steering.h"
 #include "core/text/tokenizer.h"
 #include "core/upi.h"

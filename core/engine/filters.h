@@ -2,7 +2,7 @@
 /* Filter tables of one worker: antialiased triangles (models/reference/NETWORK.md, "Input"; Pillow's BILINEAR), made on first use. */
 #pragma once
 
-#include "core/program/backend.h"
+#include "core/backends/backend.h"
 #include "core/upi.h"
 
 G_BEGIN_DECLS

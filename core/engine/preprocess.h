@@ -2,7 +2,7 @@
  * BILINEAR), colour matrix, normalisation. Y, U and V are scaled apart, at their own resolution, before the matrix. */
 #pragma once
 
-#include "core/program/backend.h"
+#include "core/backends/backend.h"
 #include "core/upi.h"
 
 G_BEGIN_DECLS

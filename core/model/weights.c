@@ -37,16 +37,6 @@ upi_weights_free (UpiWeights *w)
   g_free (w);
 }
 
-gsize
-upi_shape_count (const UpiShape *shape)
-{
-  gsize count = 1;
-
-  for (guint i = 0; i < shape->rank; i++)
-    count *= shape->dim[i];
-  return count;
-}
-
 /* ---- binding --------------------------------------------------------------------------------------------------------------------- */
 
 static gint

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/model/model.h"
+#include "core/program/tensor.h"
 
 G_BEGIN_DECLS
 
@@ -37,8 +38,5 @@ gboolean upi_weights_load (UpiWeights *weights, GError **error);
 /* Must be there: names come from the same code as the specs. */
 const UpiWeight *upi_weights_get (const UpiWeights *weights, const gchar *name);
 gsize upi_weights_bytes (const UpiWeights *weights); /* of the loaded tensors */
-
-/* Elements of a shape. */
-gsize upi_shape_count (const UpiShape *shape);
 
 G_END_DECLS

@@ -1,7 +1,7 @@
 /* The static program: a network as a flat list of operations on values of fixed shape (architecture: "a network is a static program").
  *
  * core/network appends operations with the functions below; the passes (check, fuse, lifetimes, arena) work on the list; a backend turns
- * the finished list into a plan (backend.h). Nothing here knows a model or a backend.
+ * the finished list into a plan (backends/backend.h). Nothing here knows a model or a backend.
  *
  * Layout: maps are NHWC [N, H, W, C], tokens are rows [N, T, C]; the last dimension is always contiguous, the others carry element
  * strides so that reshape, slice and concat are views. float32 unless said; indices are int32.
@@ -171,7 +171,7 @@ UpiValue upi_program_weight_i32 (UpiProgram *p, const gchar *name, const gint32 
 /* Takes ownership of data (g_free). */
 UpiValue upi_program_constant (UpiProgram *p, gfloat *data, UpiShape shape);
 void upi_program_output (UpiProgram *p, const gchar *name, UpiValue value);
-/* The input or output of that name stays where the backend computes: its memory is the backend's, if that has its own (program/backend.h). */
+/* The input or output of that name stays where the backend computes: its memory is the backend's, if that has its own (backends/backend.h). */
 void upi_program_keep (UpiProgram *p, const gchar *name);
 const UpiValueInfo *upi_program_value (const UpiProgram *p, UpiValue value);
 UpiShape upi_program_shape (const UpiProgram *p, UpiValue value);

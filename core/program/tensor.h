@@ -1,9 +1,17 @@
 /* Small helpers that passes, backends and tests share: counts, contiguity, rows of strided tensors, values resolved to memory. */
 #pragma once
 
-#include "core/program/backend.h"
+#include "core/program/program.h"
 
 G_BEGIN_DECLS
+
+/* A value of the program as run() sees it: for kernels and tests. */
+typedef struct {
+  void *data;
+  UpiDType dtype;
+  UpiShape shape;
+  gint stride[UPI_MAX_RANK];
+} UpiTensor;
 
 #define UPI_ALIGNMENT 64 /* of the arena and of every value in it: a cache line, an AVX-512 vector */
 

@@ -1,7 +1,7 @@
 /* Running one program with its inputs and outputs in memory, and holding numbers against a reference. */
 #pragma once
 
-#include "core/program/backend.h"
+#include "core/backends/backend.h"
 
 G_BEGIN_DECLS
 

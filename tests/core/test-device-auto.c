@@ -2,7 +2,7 @@
  * module, and with the module built for the real libraries, which on most machines finds no driver. */
 #include "engine-fixture.h"
 
-#include "core/program/backend.h"
+#include "core/backends/backend.h"
 
 #include <string.h>
 

@@ -2,6 +2,7 @@
  * them. What oneDNN and the C++ library do inside an execute is counted apart and bounded. */
 
 #define _GNU_SOURCE
+#include "core/backends/backend.h"
 #include "core/program/passes.h"
 
 #include <dlfcn.h>

@@ -1,6 +1,7 @@
 /* The builder and the ref backend end to end: a small network gives the numbers worked out by hand, views cost no operation, errors name
  * part, operation and shapes. */
 
+#include "core/backends/backend.h"
 #include "core/program/passes.h"
 
 #include <string.h>

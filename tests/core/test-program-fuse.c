@@ -1,5 +1,6 @@
 /* The fuse pass and the copies that go: what is merged, what must not be, and that the numbers stay the same. */
 
+#include "core/backends/backend.h"
 #include "core/program/passes.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* A plan is shared: contexts of several threads run it at the same time, each with its own memory, and give what one alone gives. */
 
+#include "core/backends/backend.h"
 #include "core/program/passes.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* Views: reshape, slice and concat address the right elements, without an operation wherever strides can express them. */
 
+#include "core/backends/backend.h"
 #include "core/program/passes.h"
 
 static UpiProgram *

@@ -1,7 +1,7 @@
 /* What the tests of the cuda backend run: a program in which every way of running an operation occurs, and a path of values that stay on the device. */
 #pragma once
 
-#include "core/program/backend.h"
+#include "core/backends/backend.h"
 #include "core/upi.h"
 #include "tests/cuda/device/device-testing.h"
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/program/tensor.h"
+#include "core/backends/backend.h"
 
 G_BEGIN_DECLS
 

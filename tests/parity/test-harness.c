@@ -2,7 +2,7 @@
 
 #include "tests/parity/parity.h"
 
-#include "core/program/steps.h"
+#include "core/backends/steps.h"
 #include "core/upi.h"
 
 #include <math.h>

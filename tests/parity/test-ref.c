@@ -1,6 +1,7 @@
 /* The ref backend against numbers worked out by hand: what every other backend is then compared with. Each case is small enough to be checked
  * on paper, and chosen so that a mistake in order, axis, border or sign shows. */
 
+#include "core/backends/backend.h"
 #include "core/program/passes.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/processor.h"
-#include "core/program/backend.h"
+#include "core/backends/backend.h"
 
 G_BEGIN_DECLS
 

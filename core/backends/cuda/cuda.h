@@ -7,7 +7,7 @@
 
 #include "core/backends/cuda/kernels/kernels.h"
 #include "core/program/passes.h"
-#include "core/program/tensor.h"
+#include "core/backends/backend.h"
 #include "core/upi.h"
 
 #include <cublasLt.h>

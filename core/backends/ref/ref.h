@@ -2,7 +2,7 @@
  * Sums are made in double, so that the definition depends on no order of summation. */
 #pragma once
 
-#include "core/program/steps.h"
+#include "core/backends/steps.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/program/steps.h"
+#include "core/backends/steps.h"
 
 G_BEGIN_DECLS
 

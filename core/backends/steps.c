@@ -1,7 +1,7 @@
 /* Plans and contexts of backends that run one operation after another. All pointers are resolved when the context is made; bind() changes
  * those that lie in bound memory, run() only walks the steps. */
 
-#include "core/program/steps.h"
+#include "core/backends/steps.h"
 
 #include "core/memory.h"
 #include "core/program/passes.h"

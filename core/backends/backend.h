@@ -5,21 +5,13 @@
  */
 #pragma once
 
-#include "core/program/program.h"
+#include "core/program/tensor.h"
 
 G_BEGIN_DECLS
 
 typedef struct _UpiBackend UpiBackend;
 typedef struct _UpiPlan UpiPlan;
 typedef struct _UpiContext UpiContext;
-
-/* A value of the program as run() sees it: for kernels and tests. */
-typedef struct {
-  void *data;
-  UpiDType dtype;
-  UpiShape shape;
-  gint stride[UPI_MAX_RANK];
-} UpiTensor;
 
 /* One direction of an antialiased scaling: output i is Σ weights[i·taps + t] · input[start[i] + t] over t < count[i]. start[i] and
  * start[i] + count[i] never fall with i. */
