@@ -147,7 +147,7 @@ tell_partial (const Batch *b)
 
   if (!b->ticket->partial)
     return;
-  text = upi_tokenizer_decode (b->worker->engine->tokenizer, (const gint32 *) (gconstpointer) ids->data, ids->len);
+  text = upi_tokenizer_sentence (b->worker->engine->tokenizer, (const gint32 *) (gconstpointer) ids->data, ids->len);
   b->ticket->partial (text, b->ticket->user_data);
 }
 

@@ -207,7 +207,7 @@ finish_text (const Ground *g, const Ranked *ranked, UpiCaptionText *text)
   const gint32 *ids = (const gint32 *) (gconstpointer) ranked->ids->data;
 
   *text = ranked->of;
-  text->text = upi_tokenizer_decode (engine->tokenizer, ids, ranked->ids->len);
+  text->text = upi_tokenizer_sentence (engine->tokenizer, ids, ranked->ids->len);
   text->words = g_new0 (UpiCaptionWord, ranked->mentions->len);
   for (guint i = 0; i < ranked->mentions->len; i++) {
     const UpiMention *mention = &g_array_index (ranked->mentions, UpiMention, i);

@@ -110,7 +110,7 @@ upi_caption_may_go_on (UpiTicket *ticket, GError **error)
 static gchar *
 text_of (const Search *s, const Hypothesis *h)
 {
-  return upi_tokenizer_decode (s->worker->engine->tokenizer, (const gint32 *) h->ids->data, h->ids->len);
+  return upi_tokenizer_sentence (s->worker->engine->tokenizer, (const gint32 *) h->ids->data, h->ids->len);
 }
 
 static void

@@ -247,8 +247,8 @@ upi_grounding_mentions (const UpiGrounding *g, const gint32 *ids, guint n_ids)
 gboolean
 upi_grounding_place (const UpiGrounding *g, const gint32 *ids, const UpiMention *mention, const gchar *text, guint *first, guint *bytes)
 {
-  g_autofree gchar *until = upi_tokenizer_decode (g->tokenizer, ids, mention->end);
-  g_autofree gchar *own = upi_tokenizer_decode (g->tokenizer, ids + mention->start, mention->end - mention->start);
+  g_autofree gchar *until = upi_tokenizer_sentence (g->tokenizer, ids, mention->end);
+  g_autofree gchar *own = upi_tokenizer_sentence (g->tokenizer, ids + mention->start, mention->end - mention->start);
   const gchar *word = own + strspn (own, " ");
   gsize end = strlen (until), length = strlen (word);
 

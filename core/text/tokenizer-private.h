@@ -38,6 +38,7 @@ gint32 upi_tokenizer_lookup (const UpiTokenizer *tokenizer, const gchar *token);
 /* Appends the ids of valid UTF-8 without special tokens. */
 void upi_wordpiece_encode (const UpiTokenizer *tokenizer, const gchar *text, gsize bytes, GArray *ids);
 gchar *upi_wordpiece_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids);
+gchar *upi_wordpiece_sentence (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids);
 
 /* Reads vocab.json and merges.txt. */
 gboolean upi_bpe_open (UpiTokenizer *tokenizer, const gchar *directory, GError **error);

@@ -318,3 +318,11 @@ upi_tokenizer_continues (const UpiTokenizer *tokenizer, gint32 id)
     return FALSE;
   return tokenizer->kind == UPI_TOKENIZER_WORDPIECE ? g_str_has_prefix (token, "##") : !g_str_has_prefix (token, "\304\240");
 }
+
+gchar *
+upi_tokenizer_sentence (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids)
+{
+  if (tokenizer->kind == UPI_TOKENIZER_WORDPIECE)
+    return upi_wordpiece_sentence (tokenizer, ids, n_ids);
+  return upi_bpe_decode (tokenizer, ids, n_ids);
+}

@@ -19,6 +19,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiTokenizer, upi_tokenizer_free)
 GArray *upi_tokenizer_encode (const UpiTokenizer *tokenizer, const gchar *text, guint max_tokens);
 /* Ids → text: special tokens dropped, pieces joined as the published decoder does (with clean-up of spaces before punctuation). */
 gchar *upi_tokenizer_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids);
+/* Ids → text for people: WordPiece parts hyphens and brackets from their words ("t - shirt"), which the published decoder leaves so; here they are
+ * joined. The text of some first ids is how the text of all begins. BPE keeps spaces as they were: as upi_tokenizer_decode(). */
+gchar *upi_tokenizer_sentence (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids);
 guint upi_tokenizer_size (const UpiTokenizer *tokenizer);
 gint32 upi_tokenizer_start_id (const UpiTokenizer *tokenizer); /* [CLS], <s> */
 gint32 upi_tokenizer_end_id (const UpiTokenizer *tokenizer);   /* [SEP], </s> */

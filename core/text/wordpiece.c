@@ -188,3 +188,25 @@ upi_wordpiece_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_
     g_string_replace (out, cleanup[i][0], cleanup[i][1], 0);
   return g_string_free (out, FALSE);
 }
+
+/* Piece by piece, so that no later one changes what stands: nothing parts punctuation from the word before, or what is behind an apostrophe, a hyphen
+ * or an opening bracket from it. */
+gchar *
+upi_wordpiece_sentence (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids)
+{
+  GString *out = g_string_new (NULL);
+
+  for (guint i = 0; i < n_ids; i++) {
+    const gchar *token = upi_tokenizer_token (tokenizer, ids[i]);
+
+    if (token == NULL || upi_tokenizer_is_special (tokenizer, ids[i]))
+      continue;
+    gboolean goes_on = g_str_has_prefix (token, "##");
+    gboolean closes = token[0] != '\0' && token[1] == '\0' && strchr (".,!?;:'-)", token[0]) != NULL;
+
+    if (out->len > 0 && !goes_on && !closes && strchr ("'-(", out->str[out->len - 1]) == NULL)
+      g_string_append_c (out, ' ');
+    g_string_append (out, token + (goes_on ? 2 : 0));
+  }
+  return g_string_free (out, FALSE);
+}

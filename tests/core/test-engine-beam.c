@@ -131,7 +131,7 @@ expected_caption (Scorer *s, gdouble penalty)
       best_length = ends ? 1 : 2;
     }
   }
-  return upi_tokenizer_decode (s->engine->tokenizer, best, best_length);
+  return upi_tokenizer_sentence (s->engine->tokenizer, best, best_length);
 }
 
 static void

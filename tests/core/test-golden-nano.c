@@ -253,7 +253,7 @@ test_objects (gconstpointer data)
   JsonArray *objects = json_object_get_array_member (image, "objects");
   guint n_labels = g_strv_length (config->labels), width = config->decoder.width;
   const gint32 *index;
-  const gfloat *regions, *boxes;
+  const gfloat *regions, *boxes, *evidence;
 
   encode_labels ();
   if (!p->free)
@@ -261,6 +261,7 @@ test_objects (gconstpointer data)
   index = golden_run_buffer (p->free, "index", NULL);
   regions = golden_run_buffer (p->free, "regions", NULL);
   boxes = golden_run_buffer (p->free, "boxes", NULL);
+  evidence = config->has_evidence ? golden_run_buffer (p->free, "evidence", NULL) : NULL; /* [N, K]: of the model's own labels */
   g_assert_cmpint (json_object_get_int_member (image, "width"), ==, p->width);
   g_assert_cmpuint (json_array_get_length (objects), >, 0);
   for (guint i = 0; i < json_array_get_length (objects); i++) {
@@ -278,6 +279,8 @@ test_objects (gconstpointer data)
       for (guint k = 0; k < width; k++)
         cosine += (gdouble) regions[query * width + k] * labels[l * width + k];
       logit = cosine / config->tasks.detection.temperature + config->tasks.detection.bias;
+      if (evidence != NULL)
+        logit += evidence[(guint) query * n_labels + l];
       if (logit > best_logit) {
         best_logit = logit;
         best = (gint) l;
@@ -336,7 +339,7 @@ test_caption (gconstpointer data)
   }
   if (ids->len < limit) /* it ended by itself */
     g_assert_cmpint (id, ==, upi_tokenizer_end_id (tokenizer));
-  text = upi_tokenizer_decode (tokenizer, (const gint32 *) (gpointer) ids->data, ids->len);
+  text = upi_tokenizer_sentence (tokenizer, (const gint32 *) (gpointer) ids->data, ids->len);
   g_assert_cmpstr (text, ==, json_object_get_string_member (p->json, "caption"));
   check_samples (p->json, "caption_cosines", GOLDEN_ROWS, cosines, (gsize) (ids->len + 1) * vocabulary, 1, backends[p->backend].tolerance);
 }
@@ -385,7 +388,7 @@ check_words (const UpiCaptionText *text, JsonObject *expected)
     gint start = (gint) json_object_get_int_member (word, "start"), end = (gint) json_object_get_int_member (word, "end");
     JsonArray *regions = json_object_get_array_member (word, "regions");
     g_autofree gchar *found = g_strndup (text->text + text->words[i].first, text->words[i].bytes);
-    g_autofree gchar *said = upi_tokenizer_decode (tokenizer, tokens + start, (guint) (end - start));
+    g_autofree gchar *said = upi_tokenizer_sentence (tokenizer, tokens + start, (guint) (end - start));
 
     g_assert_cmpstr (found, ==, said);
     g_assert_cmpuint (text->words[i].n_objects, ==, json_array_get_length (regions));

@@ -100,7 +100,7 @@ mentions_of (const UpiGrounding *grounding, const UpiTokenizer *tokenizer, const
   g_autoptr (GArray) mentions = NULL;
   g_autoptr (GString) out = g_string_new (NULL);
   const gint32 *words = (const gint32 *) (gpointer) ids->data + 1;
-  g_autofree gchar *decoded = upi_tokenizer_decode (tokenizer, words, ids->len - 2);
+  g_autofree gchar *decoded = upi_tokenizer_sentence (tokenizer, words, ids->len - 2);
   const UpiGroundingTable *table = upi_grounding_table (grounding);
 
   mentions = upi_grounding_mentions (grounding, words, ids->len - 2);

@@ -74,6 +74,28 @@ open_test (const gchar *name, UpiTokenizerKind kind, gboolean lower_case)
   return tokenizer;
 }
 
+/* What people read: punctuation where they put it; the text of some first tokens begins that of all. */
+static void
+test_sentence (void)
+{
+  static const gchar *const texts[] = { "a man in a t-shirt (a close-up) of a dog's nose.",
+    "is it a black-and-white cat? yes: it is, isn't it!", "a snowboarder" };
+  g_autofree gchar *directory = g_test_build_filename (G_TEST_DIST, "..", "..", "models", "nano", NULL);
+  g_autoptr (UpiTokenizer) tokenizer = upi_tokenizer_open (directory, UPI_TOKENIZER_WORDPIECE, TRUE, NULL);
+
+  g_assert_nonnull (tokenizer);
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GArray) ids = upi_tokenizer_encode (tokenizer, texts[i], 0);
+    g_autofree gchar *all = upi_tokenizer_sentence (tokenizer, (const gint32 *) (gpointer) ids->data, ids->len);
+
+    g_assert_cmpstr (all, ==, texts[i]);
+    for (guint n = 0; n < ids->len; n++) {
+      g_autofree gchar *first = upi_tokenizer_sentence (tokenizer, (const gint32 *) (gpointer) ids->data, n);
+      g_assert_true (g_str_has_prefix (all, first));
+    }
+  }
+}
+
 static void
 test_cut (void)
 {
@@ -236,6 +258,7 @@ main (int argc, char *argv[])
 
     if (g_file_test (vocabulary, G_FILE_TEST_EXISTS))
       g_test_add_func ("/tokenizer/shipped-vocabulary-equals-published", test_shipped);
+    g_test_add_func ("/tokenizer/sentence", test_sentence);
   }
   g_test_add_func ("/tokenizer/cut-keeps-end-token", test_cut);
   g_test_add_func ("/tokenizer/cased", test_cased);
