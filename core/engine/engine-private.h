@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "core/engine/preprocess.h"
+#include "core/backends/frames/preprocess.h"
 #include "core/model/model.h"
 #include "core/backends/backend.h"
 #include "core/text/steering.h"

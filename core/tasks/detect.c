@@ -1,7 +1,7 @@
 /* Scoring an encoding's regions against labels, in the caller's thread: detection and segmentation.
  * Arithmetic: models/reference/NETWORK.md, "task heads". */
 #include "core/engine/engine-private.h"
-#include "core/engine/orientation.h"
+#include "core/backends/frames/orientation.h"
 #include "core/memory.h"
 
 #include <math.h>

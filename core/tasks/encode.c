@@ -2,8 +2,8 @@
 /* Encoding: a frame's description is checked at the border, in the caller's thread; a worker turns the pixels of one frame or a batch into the
  * network's input, runs the image side, and each frame's outputs land in its encoding. */
 #include "core/engine/engine-private.h"
-#include "core/engine/image.h"
-#include "core/engine/orientation.h"
+#include "core/backends/frames/image.h"
+#include "core/backends/frames/orientation.h"
 
 #include <stdlib.h>
 #include <string.h>

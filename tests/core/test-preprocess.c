@@ -1,5 +1,5 @@
 /* Conversion to the network's input: Pillow's numbers, every layout, every instruction set, odd sizes and strides, no byte read outside. */
-#include "core/engine/preprocess.h"
+#include "core/backends/frames/preprocess.h"
 
 #include <json-glib/json-glib.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* See backend-fixture.h. */
 #include "tests/cuda/backend-fixture.h"
 
-#include "core/engine/preprocess.h"
+#include "core/backends/frames/preprocess.h"
 
 #include <math.h>
 #include <string.h>

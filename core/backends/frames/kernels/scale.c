@@ -1,5 +1,5 @@
 /* Scaling kernels. One source, compiled for each instruction set: UPI_SCALE_TABLE names the table, UPI_SCALE_LANES the floats a vector. */
-#include "core/engine/kernels/scale.h"
+#include "core/backends/frames/kernels/scale.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The eight ways to turn a picture, as one transposition and two mirrors; see orientation.h. */
-#include "core/engine/orientation.h"
+#include "core/backends/frames/orientation.h"
 
 /* (x, y) → transposed: (y, x), then mirrored. */
 static const struct {

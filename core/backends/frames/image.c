@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From an image's format to components in planes, and the border where a caller's description of an image is checked: see image.h. */
-#include "core/engine/image.h"
+#include "core/backends/frames/image.h"
 
 #define MAX_SIDE 32768 /* of a source image */
 #define MAX_STEP 64    /* bytes from sample to sample */

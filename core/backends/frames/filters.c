@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Filter tables: Pillow's precompute_coeffs with its bilinear filter, whose support grows with the reduction; see filters.h. */
-#include "core/engine/filters.h"
+#include "core/backends/frames/filters.h"
 
 #include "core/memory.h"
 

@@ -2,12 +2,12 @@
 /* Conversion to the network's input. For each output row: the source rows under the filter are summed up (vertical), the sum is filtered
  * along the row (horizontal), component by component at its own resolution, then colour matrix and normalisation; nothing but rows is kept in
  * between. What a format is, is said by components (image.c). */
-#include "core/engine/preprocess.h"
+#include "core/backends/frames/preprocess.h"
 
-#include "core/engine/filters.h"
-#include "core/engine/image.h"
-#include "core/engine/orientation.h"
-#include "core/engine/kernels/scale.h"
+#include "core/backends/frames/filters.h"
+#include "core/backends/frames/image.h"
+#include "core/backends/frames/orientation.h"
+#include "core/backends/frames/kernels/scale.h"
 #include "core/memory.h"
 #include "core/processor.h"
 
