@@ -85,6 +85,8 @@ struct _UpiBackend {
   gboolean (*is_alive) (const UpiBackend *backend, GError **error);
   /* What bounds an operation of the plan. NULL: not known of this backend; FALSE: nor of this hardware. */
   gboolean (*get_peak) (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error);
+  /* Of a map that is read once, right after it was made, so many bytes stay in a cache: programs may make larger ones in strips. 0: whole maps. */
+  gsize strip_bytes;
 };
 
 /* The first members of every backend's plan and context. */

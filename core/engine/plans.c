@@ -74,7 +74,7 @@ build (UpiEngine *engine, const UpiPlanKey *key, GError **error)
 
   switch (key->kind) {
   case UPI_PLAN_IMAGE:
-    program = upi_model_image_program (engine->model, key->a, key->b, key->c, FALSE, error);
+    program = upi_model_image_program_in_strips (engine->model, key->a, key->b, key->c, engine->backend->strip_bytes, error);
     break;
   case UPI_PLAN_TEXT:
     program = upi_model_texts_program (engine->model, key->a, key->b, error);

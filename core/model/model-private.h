@@ -15,8 +15,8 @@ struct _UpiModel {
 
 /* The image program; given_index: the queries' tokens are an input "given_index" I32 [B,N] instead of the best N. Golden tests compare
  * query by query with it. */
-UpiProgram *
-upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, gboolean given_index, GError **error);
+UpiProgram *upi_image_program (
+    UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, gboolean debug, gboolean given_index, GError **error);
 
 /* Tensors that no program reads (calibration.c). */
 void upi_calibration_tensors (GArray *specs, const UpiConfig *config);

@@ -33,6 +33,8 @@ guint upi_model_image_tokens (const UpiModel *model, guint width, guint height);
  * debug: the intermediate parts that golden tests compare are outputs too: "C2".."C5", "F_1".., "memory", "scores", "index" (I32), "box_0",
  * "content", "q_sem", "q_proposal", "pool_{i}", "global_map" (of global.backbone), "g_flat", and before normalising "decoded_regions", "image_spe". */
 UpiProgram *upi_model_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, GError **error);
+/* The same for a backend whose strip_bytes are these: what is large and read once goes by in strips of rows. */
+UpiProgram *upi_model_image_program_in_strips (UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, GError **error);
 
 #define UPI_MAX_TEXTS 256
 

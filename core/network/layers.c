@@ -118,8 +118,8 @@ upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...)
 }
 
 /* TensorFlow's SAME: ⌈size / stride⌉ outputs, what they lack in input is split over both sides, the odd one after. */
-static void
-same_padding (gint size, gint kernel, gint stride, gint *before, gint *after)
+void
+upi_same_padding (gint size, gint kernel, gint stride, gint *before, gint *after)
 {
   gint total = MAX (((size + stride - 1) / stride - 1) * stride + kernel - size, 0);
 
@@ -140,8 +140,12 @@ upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *of, const gchar *format, 
   conv.groups = of->depthwise ? w.dim[0] : 1;
   if (of->same) {
     UpiShape map = upi_program_shape (b->program, x); /* [B,H,W,C] */
-    same_padding (map.dim[1], w.dim[2], conv.stride, &conv.pad_top, &conv.pad_bottom);
-    same_padding (map.dim[2], w.dim[3], conv.stride, &conv.pad_left, &conv.pad_right);
+    upi_same_padding (map.dim[1], w.dim[2], conv.stride, &conv.pad_top, &conv.pad_bottom);
+    upi_same_padding (map.dim[2], w.dim[3], conv.stride, &conv.pad_left, &conv.pad_right);
+    if (of->strip) {
+      conv.pad_top = of->pad_top;
+      conv.pad_bottom = of->pad_bottom;
+    }
   } else {
     conv.pad_top = conv.pad_left = conv.pad_bottom = conv.pad_right = w.dim[2] / 2;
   }

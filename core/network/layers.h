@@ -17,6 +17,7 @@ typedef struct {
   const UpiWeights *weights;
   gint batch;         /* B */
   gint height, width; /* H, W of the network's input; 0 in text programs */
+  gsize strip_bytes;  /* of a large map that are there at a time (UpiBackend.strip_bytes); 0: all of it */
 } UpiBuild;
 
 #define UPI_LAYER_NORM_EPS 1e-5f
@@ -44,9 +45,13 @@ UpiValue upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format
 typedef struct {
   gint stride; /* 0 means 1 */
   gboolean depthwise, same, no_bias;
+  gboolean strip; /* same: x is some rows of a map, with these of the map's padding above and below them */
+  gint pad_top, pad_bottom;
   UpiAct act;
 } UpiConvOf;
 UpiValue upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *conv, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
+/* TensorFlow's SAME padding of one side: ⌈size/stride⌉ outputs. */
+void upi_same_padding (gint size, gint kernel, gint stride, gint *before, gint *after);
 UpiValue upi_layer_norm_of (UpiBuild *b, UpiValue x, gfloat eps, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 /* x [B,H,W,C] */
 UpiValue upi_group_norm_of (UpiBuild *b, UpiValue x, gint groups, const gchar *format, ...) G_GNUC_PRINTF (4, 5);

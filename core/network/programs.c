@@ -63,11 +63,18 @@ check_image_size (const UpiModel *model, guint batch, guint width, guint height,
 UpiProgram *
 upi_model_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, GError **error)
 {
-  return upi_image_program (model, batch, width, height, debug, FALSE, error);
+  return upi_image_program (model, batch, width, height, 0, debug, FALSE, error);
 }
 
 UpiProgram *
-upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboolean debug, gboolean given_index, GError **error)
+upi_model_image_program_in_strips (UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, GError **error)
+{
+  return upi_image_program (model, batch, width, height, strip_bytes, FALSE, FALSE, error);
+}
+
+UpiProgram *
+upi_image_program (
+    UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, gboolean debug, gboolean given_index, GError **error)
 {
   const UpiConfig *c = model->config;
   UpiBuild build, *b = &build;
@@ -84,7 +91,7 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gboo
   if (!check_image_size (model, batch, width, height, error))
     return NULL;
   p = upi_program_new ("image");
-  build = (UpiBuild){ p, c, model->weights, (gint) batch, (gint) height, (gint) width };
+  build = (UpiBuild){ p, c, model->weights, (gint) batch, (gint) height, (gint) width, strip_bytes };
   levels = upi_levels (c, width, height);
 
   /* image encoder: general region proposals (4.1) */

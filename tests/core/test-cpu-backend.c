@@ -26,7 +26,7 @@ static UpiPlan *
 image_plan (const UpiBackend *backend, guint width, guint height, guint threads)
 {
   GError *error = NULL;
-  UpiProgram *program = upi_model_image_program (model, 1, width, height, FALSE, &error);
+  UpiProgram *program = upi_model_image_program_in_strips (model, 1, width, height, backend->strip_bytes, &error);
   UpiPlan *plan;
 
   g_assert_no_error (error);

@@ -106,11 +106,12 @@ static GoldenRun *
 run_image (const Picture *p, gboolean given)
 {
   GError *error = NULL;
-  UpiProgram *program = upi_image_program (model, 1, p->width, p->height, TRUE, given, &error);
+  const UpiBackend *backend = upi_backend_find (backends[p->backend].name, NULL);
+  UpiProgram *program = upi_image_program (model, 1, (guint) p->width, (guint) p->height, backend->strip_bytes, TRUE, given, &error);
   GoldenRun *run;
 
   g_assert_no_error (error);
-  run = golden_run_new (upi_backend_find (backends[p->backend].name, NULL), program);
+  run = golden_run_new (backend, program);
   draw (golden_run_buffer (run, "image", NULL), p->width, p->height);
   if (given) {
     JsonArray *index = json_object_get_array_member (part_of (p->json, "index"), "values");

@@ -116,6 +116,62 @@ check_batch (const gchar *config, guint width, guint height, guint batch, const 
   tiny_model_remove (directory);
 }
 
+/* Strips of any height give what whole maps give, at sizes whose halves are odd too; the first ones are a row each. */
+static void
+check_strips (const gchar *config, guint width, guint height, const gchar *backend)
+{
+  static const gsize strips[] = { 1, 4000, 20000, 100000 };
+  static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed", "keys.0", "values.1" };
+  gchar *directory = tiny_model_write (config, 3);
+  g_autoptr (UpiModel) model = tiny_model_open (directory);
+  g_autoptr (GoldenRun) whole = image_run (model, backend, 1, width, height);
+  GError *error = NULL;
+  g_autoptr (UpiProgram) same = upi_model_image_program (model, 1, width, height, FALSE, &error);
+  guint n_before = G_MAXUINT;
+  gsize n;
+
+  g_assert_no_error (error);
+  paint (golden_run_buffer (whole, "image", NULL), (gsize) width * height * 3, 0);
+  golden_run (whole);
+  for (guint i = 0; i < G_N_ELEMENTS (strips); i++) {
+    UpiProgram *program = upi_model_image_program_in_strips (model, 1, width, height, strips[i], &error);
+    g_autoptr (GoldenRun) run = NULL;
+
+    g_assert_no_error (error);
+    g_assert_cmpuint (program->ops->len, <=, n_before); /* the higher the strips, the fewer */
+    g_assert_cmpuint (program->ops->len, >, same->ops->len);
+    n_before = program->ops->len;
+    run = golden_run_new (upi_backend_find (backend, NULL), program);
+    paint (golden_run_buffer (run, "image", NULL), (gsize) width * height * 3, 0);
+    golden_run (run);
+    for (guint k = 0; k < G_N_ELEMENTS (outputs); k++) {
+      const gfloat *expected = golden_run_buffer (whole, outputs[k], &n), *found = golden_run_buffer (run, outputs[k], NULL);
+      golden_check (outputs[k], golden_nmse (found, expected, n), 1e-10);
+    }
+  }
+  tiny_model_remove (directory);
+}
+
+static void
+test_strips (gconstpointer backend)
+{
+  check_strips (UPI_TINY_CONFIG, 96, 64, backend);
+  check_strips (UPI_TINY_MOBILENET_CONFIG, 96, 160, backend); /* global.backbone: 80 × 48 */
+}
+
+/* A batch has no strips: its rows are not in one piece. */
+static void
+test_strips_of_batches (void)
+{
+  gchar *directory = tiny_model_write (UPI_TINY_CONFIG, 3);
+  g_autoptr (UpiModel) model = tiny_model_open (directory);
+  g_autoptr (UpiProgram) whole = upi_model_image_program (model, 2, 64, 64, FALSE, NULL);
+  g_autoptr (UpiProgram) strips = upi_model_image_program_in_strips (model, 2, 64, 64, 1, NULL);
+
+  g_assert_cmpuint (strips->ops->len, ==, whole->ops->len);
+  tiny_model_remove (directory);
+}
+
 static void
 test_batches (gconstpointer backend)
 {
@@ -407,8 +463,8 @@ main (int argc, char **argv)
   static const struct {
     const gchar *name;
     GTestDataFunc func;
-  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "mobilenet", test_mobilenet }, { "ranges", test_ranges },
-    { "text-padding", test_text_padding }, { "caption-steps", test_caption_steps } };
+  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "mobilenet", test_mobilenet }, { "strips", test_strips },
+    { "ranges", test_ranges }, { "text-padding", test_text_padding }, { "caption-steps", test_caption_steps } };
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model/open", test_open);
@@ -419,6 +475,7 @@ main (int argc, char **argv)
       g_test_add_data_func (path, backends[k], runs[i].func);
     }
   }
+  g_test_add_func ("/model/strips-of-batches", test_strips_of_batches);
   g_test_add_func ("/model/impossible-programs", test_impossible_programs);
   g_test_add_func ("/model/more-queries-than-tokens", test_more_queries_than_tokens);
   g_test_add_data_func ("/model/nano-cost", NULL, test_nano_cost);

@@ -140,9 +140,14 @@ cpu_run (UpiContext *context, GError **error)
   return cpu_run_timed (context, NULL, error);
 }
 
+/* A second-level cache has one or two MB; twice as many strips gain no more (README.md). */
+#define STRIP_BYTES (2 * 1024 * 1024)
+
 #define VARIANT(isa_, library_)                                                                                                            \
   {                                                                                                                                        \
-    { "cpu", cpu_prepare, upi_steps_plan_free, cpu_context_new, cpu_context_free, upi_steps_bind, cpu_run, cpu_run_timed }, isa_, library_ \
+    { "cpu", cpu_prepare, upi_steps_plan_free, cpu_context_new, cpu_context_free, upi_steps_bind, cpu_run, cpu_run_timed,                  \
+      .strip_bytes = STRIP_BYTES },                                                                                                        \
+        isa_, library_                                                                                                                     \
   }
 
 const UpiBackend *
