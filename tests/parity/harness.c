@@ -61,18 +61,20 @@ normal (GRand *rand)
   return sum * 0.87; /* about unit variance */
 }
 
-/* To the nearest number with 11 (f16) or 8 (bf16) bits; f16's small ones are multiples of 2^-24. */
+/* To the nearest number with 11 (f16, tf32) or 8 (bf16) bits; f16's small ones are multiples of 2^-24. */
 static gfloat
 narrowed (ParityVariant variant, gfloat value)
 {
   gint exponent;
   gdouble fraction;
 
-  if (!(variant & (PARITY_F16 | PARITY_BF16)) || !isfinite (value) || value == 0)
+  if (!(variant & PARITY_NARROW) || !isfinite (value) || value == 0)
     return value;
   fraction = frexp ((gdouble) value, &exponent);
   if (variant & PARITY_BF16)
     return (gfloat) ldexp (rint (ldexp (fraction, 8)), exponent - 8);
+  if (variant & PARITY_TF32)
+    return (gfloat) ldexp (rint (ldexp (fraction, 11)), exponent - 11);
   if (fabsf (value) >= 65520)
     return value > 0 ? INFINITY : -INFINITY;
   exponent = MAX (exponent, -13);
@@ -86,7 +88,7 @@ tolerance_of (const ParityFamily *family, ParityVariant variant)
 {
   if (family->tolerance == 0)
     return 0;
-  return variant & PARITY_F16 ? 1e-6 : variant & PARITY_BF16 ? 5e-5 : family->tolerance;
+  return variant & (PARITY_F16 | PARITY_TF32) ? 1e-6 : variant & PARITY_BF16 ? 5e-5 : family->tolerance;
 }
 
 static gfloat *
@@ -396,7 +398,7 @@ compare (const Buffer *found, const Buffer *expected, guint number, gdouble tole
 void
 parity_check (const UpiBackend *backend, const ParityFamily *family, guint index, ParityVariant variant)
 {
-  Parity *truth = parity_build (family, index, PARITY_DENSE | (variant & (PARITY_F16 | PARITY_BF16)));
+  Parity *truth = parity_build (family, index, PARITY_DENSE | (variant & PARITY_NARROW));
   Parity *trial = parity_build (family, index, variant);
 
   run_between_guards (truth, upi_backend_ref ());

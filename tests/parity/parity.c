@@ -16,7 +16,8 @@ static gboolean bench;
 static gint threads = 1;
 
 static const GOptionEntry options[] = { { "backend", 0, 0, G_OPTION_ARG_STRING, &backend_name,
-                                            "cpu (default), cpu:ISA (its own kernels alone), cuda, cuda:f16, cuda:bf16 or ref", "NAME" },
+                                            "cpu (default), cpu:ISA (its own kernels alone), cuda, cuda:tf32, cuda:f16, cuda:bf16 or ref",
+                                            "NAME" },
   { "bench", 0, 0, G_OPTION_ARG_NONE, &bench, "Measure instead of comparing", NULL },
   { "filter", 0, 0, G_OPTION_ARG_STRING, &filter, "Only cases whose name contains TEXT", "TEXT" },
   { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "Threads of one run in --bench", "N" }, { NULL } };
@@ -59,6 +60,8 @@ add_tests (const UpiBackend *backend, const ParityFamily *family, guint index, c
       test->variant |= PARITY_F16;
     else if (backend_name != NULL && g_str_has_suffix (backend_name, ":bf16"))
       test->variant |= PARITY_BF16;
+    else if (backend_name != NULL && g_str_has_suffix (backend_name, ":tf32"))
+      test->variant |= PARITY_TF32;
     g_test_add_data_func_full (path, test, run_test, g_free);
   }
 }

@@ -16,7 +16,10 @@ typedef enum {
   PARITY_THREADS = 1 << 3,         /* two threads */
   /* The backend computes in 16 bits: inputs and weights are numbers that these can hold, and tolerances as wide as their rounding. */
   PARITY_F16 = 1 << 4,
-  PARITY_BF16 = 1 << 5
+  PARITY_BF16 = 1 << 5,
+  /* Products see 10 bits of the fraction of what they multiply; all else is float32. */
+  PARITY_TF32 = 1 << 6,
+  PARITY_NARROW = PARITY_F16 | PARITY_BF16 | PARITY_TF32
 } ParityVariant;
 
 typedef enum {
