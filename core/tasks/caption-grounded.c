@@ -36,11 +36,13 @@ typedef struct {
 /* ---- what is seen ---------------------------------------------------------------------------------------------------------------- */
 
 /* Of equal scores the first region's. */
-static void
-look (Ground *g, const UpiLabels *labels)
+static gboolean
+look (Ground *g, const UpiLabels *labels, GError **error)
 {
-  g_autofree gfloat *scores = g_new (gfloat, labels->n);
+  g_autofree gfloat *scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of the model's labels", error);
 
+  if (!scores)
+    return FALSE;
   for (guint i = 0; i < labels->n; i++)
     g->seen[i].score = -1;
   for (guint region = 0; region < g->ticket->source->layout->n_regions; region++) {
@@ -62,6 +64,7 @@ look (Ground *g, const UpiLabels *labels)
     g->label_of[n] = best;
     g->support[n] = upi_grounding_support (g->seen[best].score, g->table->ranking.floor);
   }
+  return TRUE;
 }
 
 /* ---- ranking --------------------------------------------------------------------------------------------------------------------- */
@@ -135,7 +138,9 @@ encode_texts (const Ground *g, const Ranked *ranked, guint n, GError **error)
   for (guint i = 0; i < n; i++)
     longest = MAX (longest, ranked[i].ids->len + 2);
   tokens = MIN ((longest + TEXT_STEP - 1) / TEXT_STEP * TEXT_STEP, (guint) upi_config_text_positions (engine->config));
-  ids = g_new0 (gint32, (gsize) batch * tokens);
+  ids = UPI_MEMORY_NEW0 (gint32, (gsize) batch * tokens, "tokens of candidates", error);
+  if (!ids)
+    return NULL;
   for (guint i = 0; i < batch; i++) { /* what is missing of a full batch is the last text again */
     const GArray *text = ranked[MIN (i, n - 1)].ids;
     gint32 *row = ids + (gsize) i * tokens;
@@ -262,13 +267,10 @@ upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
   const UpiLabels *labels = upi_labels_own (worker, ticket, error);
   const UpiGroundingTable *table = worker->engine->config->caption.grounding;
-  g_autofree Seen *seen = labels ? g_new (Seen, MAX (labels->n, 1)) : NULL;
+  g_autofree Seen *seen = labels ? UPI_MEMORY_NEW (Seen, labels->n, "the best regions of the model's labels", error) : NULL;
   g_autofree gdouble *support = g_new (gdouble, MAX (table->needs->len, 1));
   g_autofree guint *label_of = g_new (guint, MAX (table->needs->len, 1));
   Ground ground = { worker, ticket, table, seen, support, label_of };
 
-  if (!labels)
-    return NULL;
-  look (&ground, labels);
-  return speak (&ground, error);
+  return seen && look (&ground, labels, error) ? speak (&ground, error) : NULL;
 }

@@ -339,6 +339,46 @@ test_failures (void)
   fixture_remove_model (model);
 }
 
+/* Each allocation of a caption fails once, the plans that it needs at hand: an error that says what the memory was for, and the next caption is
+ * as if nothing had been. (From the start of an engine: test-engine-memory.) */
+static void
+test_memory (void)
+{
+  static const gchar *const purposes[] = { "the best regions", "scores of the model's labels", "logits of candidates",
+    "scores of candidates", "texts of candidates", "tokens of candidates" };
+  gchar *model = write_model (RANKING (""));
+  g_autoptr (UpiEngine) engine = open_model (model);
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 1);
+  g_autoptr (UpiCaption) whole = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
+  const UpiCaptionOptions options = { .size = sizeof (UpiCaptionOptions), .grounded = TRUE };
+  g_autoptr (GString) said = g_string_new (NULL);
+
+  for (guint n = 1;; n++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (UpiTicket) ticket = NULL;
+    g_autoptr (UpiCaption) after = NULL;
+    gboolean ok;
+
+    upi_testing_fail_allocation (n);
+    ticket = upi_engine_caption (engine, encoding, &options, NULL, NULL, NULL, &error);
+    ok = ticket && upi_ticket_wait (ticket, &error);
+    if (upi_testing_fail_allocation (0) > 0) { /* there were fewer */
+      g_assert_no_error (error);
+      break;
+    }
+    g_assert_false (ok);
+    g_assert_error (error, UPI_ERROR, UPI_ERROR_MEMORY);
+    g_string_append_printf (said, "%s\n", error->message);
+    after = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
+    g_assert_cmpuint (after->n_texts, ==, whole->n_texts);
+    g_assert_cmpstr (after->texts[0].text, ==, whole->texts[0].text);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (purposes); i++)
+    if (!strstr (said->str, purposes[i]))
+      g_error ("nothing was said of %s in: %s", purposes[i], said->str);
+  fixture_remove_model (model);
+}
+
 /* A table that the model's tokens do not fit is an error when the engine opens. */
 static void
 test_bad_table (void)
@@ -368,6 +408,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/grounded/ranking", test_ranking);
   g_test_add_func ("/grounded/cancel", test_cancel);
   g_test_add_func ("/grounded/failures", test_failures);
+  g_test_add_func ("/grounded/memory", test_memory);
   g_test_add_func ("/grounded/bad-table", test_bad_table);
   result = g_test_run ();
   fixture_clear ();

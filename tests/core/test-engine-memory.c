@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/model/model.h"
 #include "engine-fixture.h"
+#include "tests/tiny-config.h"
 
 static gboolean
 encode (UpiEngine *engine, UpiEncoding *encodings[2], GError **error)
@@ -34,15 +36,21 @@ look (UpiEngine *engine, UpiEncoding *encoding, GError **error)
   if (found == NULL)
     return FALSE;
   g_autoptr (UpiTicket) caption = upi_engine_caption (engine, encoding, &beam, NULL, NULL, NULL, error);
-  return caption != NULL && upi_ticket_wait (caption, error);
+  if (caption == NULL || !upi_ticket_wait (caption, error))
+    return FALSE;
+  if (upi_engine_info (engine)->caption_candidates == 0)
+    return TRUE;
+  g_autoptr (UpiTicket) grounded =
+      upi_engine_caption (engine, encoding, &(UpiCaptionOptions){ .size = sizeof beam, .grounded = TRUE }, NULL, NULL, NULL, error);
+  return grounded != NULL && upi_ticket_wait (grounded, error);
 }
 
 /* Start, run, stop. */
 static gboolean
-live (const gchar *device, guint threads_per_frame, GError **error)
+live (const gchar *model, const gchar *device, guint threads_per_frame, GError **error)
 {
   const UpiEngineOptions options = { .size = sizeof options,
-    .model = fixture_model (),
+    .model = model,
     .device = device,
     .threads = threads_per_frame,
     .threads_per_frame = threads_per_frame,
@@ -59,7 +67,7 @@ live (const gchar *device, guint threads_per_frame, GError **error)
 }
 
 static void
-fail_each (const gchar *device, guint threads_per_frame, guint step)
+fail_each (const gchar *model, const gchar *device, guint threads_per_frame, guint step)
 {
   guint failures = 0, n = 1;
 
@@ -67,7 +75,7 @@ fail_each (const gchar *device, guint threads_per_frame, guint step)
     g_autoptr (GError) error = NULL;
 
     upi_testing_fail_allocation (n);
-    gboolean ok = live (device, threads_per_frame, &error);
+    gboolean ok = live (model, device, threads_per_frame, &error);
     if (upi_testing_fail_allocation (0) > 0) { /* there were fewer */
       g_assert_no_error (error);
       break;
@@ -86,19 +94,33 @@ fail_each (const gchar *device, guint threads_per_frame, guint step)
 static void
 test_cpu (void)
 {
-  fail_each ("cpu", 1, 1);
+  fail_each (fixture_model (), "cpu", 1, 1);
 }
 
 static void
 test_team (void)
 {
-  fail_each ("cpu", 2, 9);
+  fail_each (fixture_model (), "cpu", 2, 9);
 }
 
 static void
 test_ref (void)
 {
-  fail_each ("ref", 1, 2);
+  fail_each (fixture_model (), "ref", 1, 2);
+}
+
+/* With grounded captions: their candidates, and the plans for those that go on. */
+static void
+test_grounded (void)
+{
+  g_autoptr (GError) error = NULL;
+  gchar *model = g_dir_make_tmp ("upi-engine-XXXXXX", &error);
+
+  g_assert_no_error (error);
+  upi_model_write_random (model, UPI_TINY_GROUNDED_CONFIG, 7, &error);
+  g_assert_no_error (error);
+  fail_each (model, "cpu", 1, 11);
+  fixture_remove_model (model);
 }
 
 static void
@@ -120,6 +142,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/memory/sizes", test_sizes);
   g_test_add_func ("/engine/memory/cpu", test_cpu);
   g_test_add_func ("/engine/memory/team", test_team);
+  g_test_add_func ("/engine/memory/grounded", test_grounded);
   g_test_add_func ("/engine/memory/ref", test_ref);
   gint status = g_test_run ();
   fixture_clear ();

@@ -3,32 +3,16 @@
  *
  * tests/golden/nano.json and nano-detections.json come from models/reference/golden.py and golden_detections.py; they belong to the weights.
  */
-#include "core/engine/engine-private.h"
-#include "core/model/model-private.h"
-#include "core/text/tokenizer.h"
-#include "tests/core/golden-run.h"
+#include "tests/core/golden-nano.h"
 
-#include <json-glib/json-glib.h>
+#include "core/model/model-private.h"
+
 #include <math.h>
 #include <string.h>
 
-static UpiModel *model;
-static UpiTokenizer *tokenizer;
-static JsonObject *golden, *detections;
+GoldenNano golden_nano;
+const GoldenBackend golden_nano_backends[3] = { { "ref", 1e-9 }, { "cpu", 1e-7 }, { "cuda", 1e-7 } };
 static gfloat *labels; /* [C,D] embeddings of the model's own labels, made once */
-
-static const struct {
-  const gchar *name;
-  gdouble tolerance;
-} backends[] = { { "ref", 1e-9 }, { "cpu", 1e-7 }, { "cuda", 1e-7 } };
-
-typedef struct {
-  guint backend;
-  gint image;
-  JsonObject *json;
-  gint width, height;
-  GoldenRun *given, *free; /* with the reference's queries, with our own */
-} Picture;
 
 /* ---- the reference's samples ----------------------------------------------------------------------------------------------------- */
 
@@ -80,11 +64,10 @@ check_samples (JsonObject *owner, const gchar *name, GoldenLayout layout, const 
 
 /* ---- pictures -------------------------------------------------------------------------------------------------------------------- */
 
-/* The generated picture, as golden.py says it, normalised: [H,W,3]. */
-static void
-draw (gfloat *out, gint width, gint height)
+void
+golden_picture_draw (gfloat *out, gint width, gint height)
 {
-  const UpiConfig *config = upi_model_config (model);
+  const UpiConfig *config = upi_model_config (golden_nano.model);
 
   for (gint y = 0; y < height; y++) {
     for (gint x = 0; x < width; x++) {
@@ -103,20 +86,21 @@ draw (gfloat *out, gint width, gint height)
 }
 
 static GoldenRun *
-run_image (const Picture *p, gboolean given)
+run_image (const GoldenPicture *p, gboolean given)
 {
   GError *error = NULL;
-  const UpiBackend *backend = upi_backend_find (backends[p->backend].name, NULL);
-  UpiProgram *program = upi_image_program (model, 1, (guint) p->width, (guint) p->height, backend->strip_bytes, TRUE, given, &error);
+  const UpiBackend *backend = upi_backend_find (golden_nano_backends[p->backend].name, NULL);
+  UpiProgram *program =
+      upi_image_program (golden_nano.model, 1, (guint) p->width, (guint) p->height, backend->strip_bytes, TRUE, given, &error);
   GoldenRun *run;
 
   g_assert_no_error (error);
   run = golden_run_new (backend, program);
-  draw (golden_run_buffer (run, "image", NULL), p->width, p->height);
+  golden_picture_draw (golden_run_buffer (run, "image", NULL), p->width, p->height);
   if (given) {
     JsonArray *index = json_object_get_array_member (part_of (p->json, "index"), "values");
     gint32 *to = golden_run_buffer (run, "given_index", NULL);
-    g_assert_cmpint (json_array_get_length (index), ==, upi_model_config (model)->query.count);
+    g_assert_cmpint (json_array_get_length (index), ==, upi_model_config (golden_nano.model)->query.count);
     for (guint i = 0; i < json_array_get_length (index); i++)
       to[i] = (gint32) json_array_get_int_element (index, i);
   }
@@ -125,20 +109,20 @@ run_image (const Picture *p, gboolean given)
 }
 
 static void
-check_part (const Picture *p, const gchar *output, const gchar *name, GoldenLayout layout)
+check_part (const GoldenPicture *p, const gchar *output, const gchar *name, GoldenLayout layout)
 {
   gsize count;
   const gfloat *ours = golden_run_buffer (p->given, output, &count);
 
-  check_samples (p->json, name, layout, ours, count, 1, backends[p->backend].tolerance);
+  check_samples (p->json, name, layout, ours, count, 1, golden_nano_backends[p->backend].tolerance);
 }
 
 /* Every part with the reference's queries, so that rows correspond. */
 static void
 test_parts (gconstpointer data)
 {
-  Picture *p = (Picture *) data;
-  const UpiConfig *config = upi_model_config (model);
+  GoldenPicture *p = (GoldenPicture *) data;
+  const UpiConfig *config = upi_model_config (golden_nano.model);
   g_autofree gchar *semantic = g_strdup_printf ("q_sem_%d", config->region_decoder.layers);
   g_autofree gchar *box = g_strdup_printf ("q_box_%d", config->region_decoder.layers);
 
@@ -180,7 +164,7 @@ test_parts (gconstpointer data)
 static void
 test_selection (gconstpointer data)
 {
-  Picture *p = (Picture *) data;
+  GoldenPicture *p = (GoldenPicture *) data;
   JsonArray *index = json_object_get_array_member (part_of (p->json, "index"), "values");
   guint n = json_array_get_length (index);
   g_autofree gint32 *expected = g_new (gint32, n);
@@ -201,15 +185,15 @@ test_selection (gconstpointer data)
 static void
 encode_text (guint backend, const gchar *text, gfloat *embedding)
 {
-  g_autoptr (GArray) ids = upi_tokenizer_encode (tokenizer, text, 0);
+  g_autoptr (GArray) ids = upi_tokenizer_encode (golden_nano.tokenizer, text, 0);
   GError *error = NULL;
-  UpiProgram *program = upi_model_text_program (model, ids->len + 3, &error);
+  UpiProgram *program = upi_model_text_program (golden_nano.model, ids->len + 3, &error);
   g_autoptr (GoldenRun) run = NULL;
   gsize count;
   gconstpointer out;
 
   g_assert_no_error (error);
-  run = golden_run_new (upi_backend_find (backends[backend].name, NULL), program);
+  run = golden_run_new (upi_backend_find (golden_nano_backends[backend].name, NULL), program);
   memcpy (golden_run_buffer (run, "ids", NULL), ids->data, ids->len * sizeof (gint32));
   *(gint32 *) golden_run_buffer (run, "length", NULL) = (gint32) ids->len;
   golden_run (run);
@@ -220,22 +204,22 @@ encode_text (guint backend, const gchar *text, gfloat *embedding)
 static void
 test_texts (gconstpointer data)
 {
-  guint backend = GPOINTER_TO_UINT (data), width = upi_model_config (model)->decoder.width;
-  JsonArray *texts = json_object_get_array_member (golden, "texts");
+  guint backend = GPOINTER_TO_UINT (data), width = upi_model_config (golden_nano.model)->decoder.width;
+  JsonArray *texts = json_object_get_array_member (golden_nano.golden, "texts");
   g_autofree gfloat *embedding = g_new (gfloat, width);
 
   for (guint i = 0; i < json_array_get_length (texts); i++) {
     JsonObject *text = json_array_get_object_element (texts, i);
     encode_text (backend, json_object_get_string_member (text, "text"), embedding);
     check_samples (text, "text_spe", GOLDEN_ROWS, embedding, width, json_object_get_double_member (part_of (text, "text_spe"), "norm"),
-        backends[backend].tolerance);
+        golden_nano_backends[backend].tolerance);
   }
 }
 
 static void
 encode_labels (void)
 {
-  const UpiConfig *config = upi_model_config (model);
+  const UpiConfig *config = upi_model_config (golden_nano.model);
   guint n = g_strv_length (config->labels);
 
   if (labels)
@@ -248,9 +232,9 @@ encode_labels (void)
 static void
 test_objects (gconstpointer data)
 {
-  Picture *p = (Picture *) data;
-  const UpiConfig *config = upi_model_config (model);
-  JsonObject *image = json_array_get_object_element (json_object_get_array_member (detections, "images"), p->image);
+  GoldenPicture *p = (GoldenPicture *) data;
+  const UpiConfig *config = upi_model_config (golden_nano.model);
+  JsonObject *image = json_array_get_object_element (json_object_get_array_member (golden_nano.detections, "images"), p->image);
   JsonArray *objects = json_object_get_array_member (image, "objects");
   guint n_labels = g_strv_length (config->labels), width = config->decoder.width;
   const gint32 *index;
@@ -299,20 +283,21 @@ test_objects (gconstpointer data)
 static void
 test_caption (gconstpointer data)
 {
-  Picture *p = (Picture *) data;
-  const UpiConfig *config = upi_model_config (model);
-  guint limit = config->caption.max_tokens, vocabulary = upi_model_vocabulary_size (model);
+  GoldenPicture *p = (GoldenPicture *) data;
+  const UpiConfig *config = upi_model_config (golden_nano.model);
+  guint limit = config->caption.max_tokens, vocabulary = upi_model_vocabulary_size (golden_nano.model);
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (gint32));
   g_autofree gfloat *cosines = g_new0 (gfloat, (gsize) (limit + 1) * vocabulary);
   g_autofree gchar *text = NULL;
   GError *error = NULL;
-  UpiProgram *program = upi_model_caption_program (model, upi_model_image_tokens (model, p->width, p->height), limit + 1, &error);
+  UpiProgram *program =
+      upi_model_caption_program (golden_nano.model, upi_model_image_tokens (golden_nano.model, p->width, p->height), limit + 1, &error);
   g_autoptr (GoldenRun) run = NULL;
   JsonArray *expected = json_object_get_array_member (p->json, "caption_ids");
-  gint32 id = upi_tokenizer_start_id (tokenizer);
+  gint32 id = upi_tokenizer_start_id (golden_nano.tokenizer);
 
   g_assert_no_error (error);
-  run = golden_run_new (upi_backend_find (backends[p->backend].name, NULL), program);
+  run = golden_run_new (upi_backend_find (golden_nano_backends[p->backend].name, NULL), program);
   if (!p->free)
     p->free = run_image (p, FALSE);
   for (gint i = 0; i < 2 * config->decoder.layers; i++) {
@@ -332,191 +317,18 @@ test_caption (gconstpointer data)
       if (scores[v] > scores[best])
         best = v;
     }
-    id = upi_model_caption_token_ids (model)[best];
+    id = upi_model_caption_token_ids (golden_nano.model)[best];
     if (step < (gint) json_array_get_length (expected)) {
       g_assert_cmpint (id, ==, json_array_get_int_element (expected, step));
       g_array_append_val (ids, id);
     }
   }
   if (ids->len < limit) /* it ended by itself */
-    g_assert_cmpint (id, ==, upi_tokenizer_end_id (tokenizer));
-  text = upi_tokenizer_sentence (tokenizer, (const gint32 *) (gpointer) ids->data, ids->len);
+    g_assert_cmpint (id, ==, upi_tokenizer_end_id (golden_nano.tokenizer));
+  text = upi_tokenizer_sentence (golden_nano.tokenizer, (const gint32 *) (gpointer) ids->data, ids->len);
   g_assert_cmpstr (text, ==, json_object_get_string_member (p->json, "caption"));
-  check_samples (p->json, "caption_cosines", GOLDEN_ROWS, cosines, (gsize) (ids->len + 1) * vocabulary, 1, backends[p->backend].tolerance);
-}
-
-/* ---- grounded captions ----------------------------------------------------------------------------------------------------------- */
-
-/* The generated picture, as golden.py says it, in bytes of the network's size: the engine converts without scaling. */
-static UpiEncoding *
-encode_picture (UpiEngine *engine, const Picture *p)
-{
-  gsize count = (gsize) p->width * p->height * 3;
-  g_autofree gfloat *normalised = g_new (gfloat, count);
-  g_autofree guint8 *pixels = g_new (guint8, count);
-  const UpiConfig *config = upi_model_config (model);
-  UpiImage image = { .size = sizeof (UpiImage),
-    .format = UPI_PIXELS_RGB,
-    .width = (guint) p->width,
-    .height = (guint) p->height,
-    .planes = { pixels },
-    .strides = { 3 * p->width } };
-  GError *error = NULL;
-  g_autoptr (UpiTicket) ticket = NULL;
-
-  draw (normalised, p->width, p->height);
-  for (gsize i = 0; i < count; i++)
-    pixels[i] = (guint8) lrintf ((normalised[i] * config->input.std[i % 3] + config->input.mean[i % 3]) * 255);
-  ticket = upi_engine_encode (engine, &image, (guint) p->width, (guint) p->height, 0, NULL, NULL, &error);
-  g_assert_no_error (error);
-  upi_ticket_wait (ticket, &error);
-  g_assert_no_error (error);
-  return upi_ticket_get_encoding (ticket);
-}
-
-/* The reference's queries are in another order where scores nearly tie: regions are compared by their scores. */
-static void
-check_words (const UpiCaptionText *text, JsonObject *expected)
-{
-  JsonArray *words = json_object_get_array_member (expected, "words"), *ids = json_object_get_array_member (expected, "ids");
-  g_autofree gint32 *tokens = g_new (gint32, json_array_get_length (ids));
-
-  for (guint i = 0; i < json_array_get_length (ids); i++)
-    tokens[i] = (gint32) json_array_get_int_element (ids, i);
-  g_assert_cmpuint (text->n_words, ==, json_array_get_length (words));
-  for (guint i = 0; i < text->n_words; i++) {
-    JsonObject *word = json_array_get_object_element (words, i);
-    gint start = (gint) json_object_get_int_member (word, "start"), end = (gint) json_object_get_int_member (word, "end");
-    JsonArray *regions = json_object_get_array_member (word, "regions");
-    g_autofree gchar *found = g_strndup (text->text + text->words[i].first, text->words[i].bytes);
-    g_autofree gchar *said = upi_tokenizer_sentence (tokenizer, tokens + start, (guint) (end - start));
-
-    g_assert_cmpstr (found, ==, said);
-    g_assert_cmpuint (text->words[i].n_objects, ==, json_array_get_length (regions));
-    for (guint k = 0; k < text->words[i].n_objects; k++) {
-      JsonObject *region = json_array_get_object_element (regions, k);
-      const UpiObject *object = &text->words[i].objects[k];
-
-      g_assert_cmpint (object->label, ==, json_object_get_int_member (region, "label"));
-      g_assert_cmpfloat_with_epsilon (object->score, json_object_get_double_member (region, "score"), 1e-3);
-      g_assert_cmpuint (object->region, <, (guint) upi_model_config (model)->query.count);
-    }
-  }
-}
-
-static void
-check_number (gdouble found, JsonObject *expected, const gchar *name, gdouble tolerance)
-{
-  if (json_object_get_null_member (expected, name))
-    g_assert_true (isnan (found));
-  else
-    g_assert_cmpfloat_with_epsilon (found, json_object_get_double_member (expected, name), tolerance);
-}
-
-/* All candidates, word for word and in their order. */
-static void
-test_grounded (gconstpointer data)
-{
-  const Picture *p = data;
-  JsonArray *expected = json_object_get_array_member (p->json, "grounded");
-  UpiEngineOptions options = {
-    .size = sizeof (UpiEngineOptions), .model = g_getenv ("UPI_TEST_NANO"), .device = backends[p->backend].name, .threads = 1
-  };
-  const UpiCaptionOptions grounded = { .size = sizeof (UpiCaptionOptions), .grounded = TRUE };
-  GError *error = NULL;
-  g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
-  g_autoptr (UpiEncoding) encoding = NULL;
-  g_autoptr (UpiTicket) ticket = NULL;
-  g_autoptr (UpiCaption) caption = NULL;
-  g_autofree gchar *best = NULL;
-
-  g_assert_no_error (error);
-  encoding = encode_picture (engine, p);
-  ticket = upi_engine_caption (engine, encoding, &grounded, NULL, NULL, NULL, &error);
-  g_assert_no_error (error);
-  upi_ticket_wait (ticket, &error);
-  g_assert_no_error (error);
-  caption = upi_ticket_get_caption (ticket);
-  g_assert_true (caption->grounded);
-  for (guint i = 0; i < MIN (caption->n_texts, json_array_get_length (expected)); i++) {
-    JsonObject *candidate = json_array_get_object_element (expected, i);
-    const UpiCaptionText *text = &caption->texts[i];
-
-    g_assert_cmpstr (text->text, ==, json_object_get_string_member (candidate, "text"));
-    check_number (text->likelihood, candidate, "likelihood", 1e-3);
-    check_number (text->support, candidate, "support", 5e-3);
-    check_number (text->cosine, candidate, "cosine", 1e-4);
-    check_number (text->score, candidate, "score", 1e-2);
-    check_words (text, candidate);
-  }
-  g_assert_cmpuint (caption->n_texts, ==, json_array_get_length (expected));
-  best = upi_ticket_get_text (ticket);
-  g_assert_cmpstr (best, ==, caption->texts[0].text);
-}
-
-/* ---- independent sentences ------------------------------------------------------------------------------------------------------- */
-
-static gint
-compare_falling (gconstpointer a, gconstpointer b)
-{
-  const gfloat *x = a, *y = b;
-
-  return (*x < *y) - (*x > *y);
-}
-
-/* The golden file's texts against the whole picture and its regions, through the engine. */
-static void
-test_independent (gconstpointer data)
-{
-  const Picture *p = data;
-  JsonObject *expected = json_object_get_object_member (p->json, "independent");
-  JsonArray *image, *regions, *texts = json_object_get_array_member (golden, "texts");
-  const UpiClassifyOptions alone = { .size = sizeof (UpiClassifyOptions), .scores = UPI_SCORES_INDEPENDENT };
-  UpiEngineOptions options = {
-    .size = sizeof (UpiEngineOptions), .model = g_getenv ("UPI_TEST_NANO"), .device = backends[p->backend].name, .threads = 1
-  };
-  guint n = json_array_get_length (texts), n_regions = (guint) upi_model_config (model)->query.count;
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autofree guint *every = g_new (guint, n_regions);
-  g_autofree gfloat *found = g_new (gfloat, (gsize) n * n_regions), *of_text = g_new (gfloat, n_regions);
-  g_autoptr (UpiEncoding) encoding = NULL;
-  g_autoptr (UpiTicket) ticket = NULL;
-  g_autoptr (UpiLabels) sentences = NULL;
-  GError *error = NULL;
-  g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
-
-  g_assert_no_error (error);
-  g_assert_nonnull (expected); /* golden.py of today */
-  image = json_object_get_array_member (expected, "image");
-  regions = json_object_get_array_member (expected, "regions");
-  for (guint i = 0; i < n; i++)
-    g_ptr_array_add (names, (gpointer) json_object_get_string_member (json_array_get_object_element (texts, i), "text"));
-  g_ptr_array_add (names, NULL);
-  ticket = upi_engine_encode_labels (engine, (const gchar *const *) names->pdata, NULL, NULL, NULL, &error);
-  g_assert_no_error (error);
-  upi_ticket_wait (ticket, &error);
-  g_assert_no_error (error);
-  sentences = upi_ticket_get_labels (ticket);
-  encoding = encode_picture (engine, p);
-
-  upi_engine_classify_with_options (engine, encoding, sentences, &alone, found, &error);
-  g_assert_no_error (error);
-  g_assert_cmpuint (json_array_get_length (image), ==, n);
-  for (guint i = 0; i < n; i++)
-    g_assert_cmpfloat_with_epsilon (found[i], json_array_get_double_element (image, i), 1e-3);
-
-  for (guint r = 0; r < n_regions; r++)
-    every[r] = r;
-  upi_engine_classify_regions (engine, encoding, sentences, every, n_regions, found, &error);
-  g_assert_no_error (error);
-  for (guint i = 0; i < n; i++) {
-    JsonArray *best = json_array_get_array_element (regions, i);
-    for (guint r = 0; r < n_regions; r++)
-      of_text[r] = found[r * n + i];
-    qsort (of_text, n_regions, sizeof *of_text, compare_falling);
-    for (guint r = 0; r < json_array_get_length (best); r++)
-      g_assert_cmpfloat_with_epsilon (of_text[r], json_array_get_double_element (best, r), 1e-3);
-  }
+  check_samples (
+      p->json, "caption_cosines", GOLDEN_ROWS, cosines, (gsize) (ids->len + 1) * vocabulary, 1, golden_nano_backends[p->backend].tolerance);
 }
 
 /* ---- set-up ---------------------------------------------------------------------------------------------------------------------- */
@@ -532,7 +344,7 @@ static void
 test_cost (void)
 {
   GError *error = NULL;
-  g_autoptr (UpiProgram) program = upi_model_image_program (model, 1, 384, 224, FALSE, &error);
+  g_autoptr (UpiProgram) program = upi_model_image_program (golden_nano.model, 1, 384, 224, FALSE, &error);
 
   g_assert_no_error (error);
   g_test_message ("%.4f GMAC", upi_program_macs (program) / 1e9);
@@ -554,12 +366,12 @@ read_json (JsonParser *parser, const gchar *name)
 static void
 add_tests (GPtrArray *pictures)
 {
-  JsonArray *images = json_object_get_array_member (golden, "images");
+  JsonArray *images = json_object_get_array_member (golden_nano.golden, "images");
 
   g_test_add_func ("/golden-nano/cost", test_cost);
-  for (guint k = 0; k < G_N_ELEMENTS (backends); k++) {
-    g_autofree gchar *texts = g_strdup_printf ("/golden-nano/%s/texts", backends[k].name);
-    if (!golden_wants (backends[k].name))
+  for (guint k = 0; k < G_N_ELEMENTS (golden_nano_backends); k++) {
+    g_autofree gchar *texts = g_strdup_printf ("/golden-nano/%s/texts", golden_nano_backends[k].name);
+    if (!golden_wants (golden_nano_backends[k].name))
       continue;
     g_test_add_data_func (texts, GUINT_TO_POINTER (k), test_texts);
     for (guint i = 0; i < json_array_get_length (images); i++) {
@@ -567,23 +379,25 @@ add_tests (GPtrArray *pictures)
         const gchar *name;
         GTestDataFunc func;
       } tests[] = { { "parts", test_parts }, { "selection", test_selection }, { "objects", test_objects }, { "caption", test_caption } };
-      Picture *p = g_new0 (Picture, 1);
+      GoldenPicture *p = g_new0 (GoldenPicture, 1);
       p->backend = k;
       p->image = (gint) i;
       p->json = json_array_get_object_element (images, i);
       p->width = (gint) json_object_get_int_member (p->json, "width");
       p->height = (gint) json_object_get_int_member (p->json, "height");
       g_ptr_array_add (pictures, p);
-      if (!g_str_equal (backends[k].name, "ref") && upi_model_config (model)->caption.grounding) { /* ref: half a minute for the labels */
-        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/grounded", backends[k].name, p->width, p->height);
-        g_test_add_data_func (path, p, test_grounded);
+      if (!g_str_equal (golden_nano_backends[k].name, "ref")
+          && upi_model_config (golden_nano.model)->caption.grounding) { /* ref: half a minute for the labels */
+        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/grounded", golden_nano_backends[k].name, p->width, p->height);
+        g_test_add_data_func (path, p, golden_nano_grounded);
       }
-      if (!g_str_equal (backends[k].name, "ref") && upi_model_config (model)->has_calibration) {
-        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/independent", backends[k].name, p->width, p->height);
-        g_test_add_data_func (path, p, test_independent);
+      if (!g_str_equal (golden_nano_backends[k].name, "ref") && upi_model_config (golden_nano.model)->has_calibration) {
+        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/independent", golden_nano_backends[k].name, p->width, p->height);
+        g_test_add_data_func (path, p, golden_nano_independent);
       }
       for (guint t = 0; t < G_N_ELEMENTS (tests); t++) {
-        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/%s", backends[k].name, p->width, p->height, tests[t].name);
+        g_autofree gchar *path =
+            g_strdup_printf ("/golden-nano/%s/%dx%d/%s", golden_nano_backends[k].name, p->width, p->height, tests[t].name);
         g_test_add_data_func (path, p, tests[t].func);
       }
     }
@@ -593,7 +407,7 @@ add_tests (GPtrArray *pictures)
 static void
 picture_free (gpointer data)
 {
-  Picture *p = data;
+  GoldenPicture *p = data;
 
   golden_run_free (p->free);
   g_free (p);
@@ -614,18 +428,19 @@ main (int argc, char **argv)
     g_test_add_data_func ("/golden-nano", "models/nano has no weights", skip);
     return g_test_run ();
   }
-  golden = read_json (parser, "nano.json");
-  detections = read_json (detections_parser, "nano-detections.json");
-  model = upi_model_open (directory, &error);
+  golden_nano.golden = read_json (parser, "nano.json");
+  golden_nano.detections = read_json (detections_parser, "nano-detections.json");
+  golden_nano.model = upi_model_open (directory, &error);
   g_assert_no_error (error);
-  tokenizer = upi_tokenizer_open (directory, upi_model_config (model)->text.tokenizer, upi_model_config (model)->text.lower_case, &error);
+  golden_nano.tokenizer = upi_tokenizer_open (
+      directory, upi_model_config (golden_nano.model)->text.tokenizer, upi_model_config (golden_nano.model)->text.lower_case, &error);
   g_assert_no_error (error);
   add_tests (pictures);
   golden_skip_missing ("/golden-nano/cuda");
   status = g_test_run ();
   g_clear_pointer (&pictures, g_ptr_array_unref);
   g_free (labels);
-  upi_tokenizer_free (tokenizer);
-  upi_model_unref (model);
+  upi_tokenizer_free (golden_nano.tokenizer);
+  upi_model_unref (golden_nano.model);
   return status;
 }
