@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi.h: the public header of libupi, the inference core of Uni-Perceiver v2 (arXiv 2211.09808).
  *
  * A frame is encoded once (upi_engine_encode); detection, segmentation, classification, captioning and retrieval read that encoding.
@@ -22,6 +23,10 @@ G_BEGIN_DECLS
 /* ---- errors ---------------------------------------------------------------------------------------------------------------------- */
 
 #define UPI_ERROR (upi_error_quark ())
+/**
+ * upi_error_quark: the domain UPI_ERROR of all errors of this library.
+ * Returns: the quark; the same for the life of the process
+ */
 UPI_API GQuark upi_error_quark (void);
 
 /**
@@ -113,14 +118,34 @@ typedef struct {
  * Returns: (transfer full) (nullable): NULL and @error
  */
 UPI_API UpiEngine *upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GError **error);
+/**
+ * upi_engine_ref: one user more. From any thread.
+ * Returns: (transfer full): @engine
+ */
 UPI_API UpiEngine *upi_engine_ref (UpiEngine *engine);
-/* The last unref waits for running inferences (at most one a worker), cancels what is queued, frees model and workers. */
+/**
+ * upi_engine_unref: one user less. The last one waits for running inferences (at most one a worker), cancels what is queued, frees model and
+ * workers; from a worker's callback it does not wait, a thread of its own does.
+ * @engine: (transfer full)
+ */
 UPI_API void upi_engine_unref (UpiEngine *engine);
+/**
+ * upi_engine_info: what the engine is.
+ * Returns: (transfer none): the engine's, as long as it lives
+ */
 UPI_API const UpiEngineInfo *upi_engine_info (const UpiEngine *engine);
-/* Non-empty when the engine was already open with other options: a sentence for a warning. (transfer full) (nullable) */
+/**
+ * upi_engine_options_conflict: whether the engine was already open with other options than these.
+ * @options: what upi_engine_open() was asked for
+ * Returns: (transfer full) (nullable): a sentence for a warning; NULL: they agree
+ */
 UPI_API gchar *upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *options);
-/* The trained input size whose aspect is nearest to the display aspect width:height (smallest area among equals). Sizes of more than 1.5 times
- * the default's pixels find what is far off at a price: they are for whoever asks for them. */
+/**
+ * upi_engine_nearest_size: the trained input size whose aspect is nearest to the display aspect (smallest area among equals). Sizes of more than
+ * 1.5 times the default's pixels find what is far off at a price: they are for whoever asks for them.
+ * @display_width, @display_height: of a picture, in pixels that are square
+ * @width, @height: (out): of the network's input
+ */
 UPI_API void upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEngine, upi_engine_unref)
 
@@ -134,19 +159,51 @@ typedef struct _UpiLabels UpiLabels;
 /* Called once, from a worker (or from upi_ticket_cancel), no lock held, when the ticket is done. */
 typedef void (*UpiTicketFunc) (UpiTicket *ticket, gpointer user_data);
 
+/**
+ * upi_ticket_ref: one reference more. From any thread.
+ * Returns: (transfer full): @ticket
+ */
 UPI_API UpiTicket *upi_ticket_ref (UpiTicket *ticket);
+/**
+ * upi_ticket_unref: one reference less; a ticket that nobody holds goes on all the same.
+ * @ticket: (transfer full)
+ */
 UPI_API void upi_ticket_unref (UpiTicket *ticket);
+/**
+ * upi_ticket_is_done: never blocks.
+ * Returns: whether it completed, failed or was cancelled: its result, or its error, is there
+ */
 UPI_API gboolean upi_ticket_is_done (UpiTicket *ticket);
-/* Blocks until done and its callback has returned (within the callback: not at all). FALSE and the ticket's error (a copy) if it failed or was
- * cancelled. */
+/**
+ * upi_ticket_wait: blocks until the ticket is done and its callback has returned (within the callback: not at all).
+ * Returns: FALSE and the ticket's error (a copy) if it failed or was cancelled
+ */
 UPI_API gboolean upi_ticket_wait (UpiTicket *ticket, GError **error);
-/* Not yet started: done at once with UPI_ERROR_CANCELLED. Running: stops at the next step (captions) or when the frame is done. */
+/**
+ * upi_ticket_cancel: not yet started: done at once with UPI_ERROR_CANCELLED. Running: stops at the next step (captions), between two batches
+ * (labels) or when the frame is done. Done: nothing happens.
+ */
 UPI_API void upi_ticket_cancel (UpiTicket *ticket);
-/* Results of a done ticket, NULL if it failed or is of another kind; an encoding only while somebody uses its engine. (transfer full) */
+/**
+ * upi_ticket_get_encoding: the result of a frame's ticket that is done.
+ * Returns: (transfer full) (nullable): NULL if it failed, is of another kind, or nobody uses its engine any more
+ */
 UPI_API UpiEncoding *upi_ticket_get_encoding (UpiTicket *ticket);
+/**
+ * upi_ticket_get_labels: the result of a label list's ticket that is done.
+ * Returns: (transfer full) (nullable): NULL if it failed or is of another kind
+ */
 UPI_API UpiLabels *upi_ticket_get_labels (UpiTicket *ticket);
+/**
+ * upi_ticket_get_text: the text of a caption's ticket that is done.
+ * Returns: (transfer full) (nullable): UTF-8; NULL if it failed or is of another kind
+ */
 UPI_API gchar *upi_ticket_get_text (UpiTicket *ticket);
-/* Time a worker spent on it: conversion to the network's input, inference. Microseconds; 0 before it is done. */
+/**
+ * upi_ticket_get_times: time that workers spent on it, in microseconds; 0 before it is done.
+ * @convert_us: (out) (optional): conversion to the network's input
+ * @infer_us: (out) (optional): inference
+ */
 UPI_API void upi_ticket_get_times (UpiTicket *ticket, guint64 *convert_us, guint64 *infer_us);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiTicket, upi_ticket_unref)
 
@@ -281,13 +338,37 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiStream, upi_stream_free)
 
 /* ---- encodings ------------------------------------------------------------------------------------------------------------------- */
 
-/* What one frame became; immutable, bound to PTS and source size; may outlive the engine's other users (it holds a reference). */
+/* UpiEncoding: what one frame became; immutable, bound to PTS and source size; may outlive the engine's other users (it holds a reference). */
+
+/**
+ * upi_encoding_ref: one user more. From any thread.
+ * Returns: (transfer full): @encoding
+ */
 UPI_API UpiEncoding *upi_encoding_ref (UpiEncoding *encoding);
+/**
+ * upi_encoding_unref: one user less; the last one's memory goes back to the engine's pool.
+ * @encoding: (transfer full)
+ */
 UPI_API void upi_encoding_unref (UpiEncoding *encoding);
+/**
+ * upi_encoding_pts: which frame it is.
+ * Returns: the @pts that upi_engine_encode() was given
+ */
 UPI_API guint64 upi_encoding_pts (const UpiEncoding *encoding);
+/**
+ * upi_encoding_source_size: the size of the image that was encoded, in pixels, before it was turned.
+ * @width, @height: (out) (optional)
+ */
 UPI_API void upi_encoding_source_size (const UpiEncoding *encoding, guint *width, guint *height);
-UPI_API UpiEngine *upi_encoding_engine (const UpiEncoding *encoding); /* (transfer none) */
-/* Bytes of the heavy part, for accounting. */
+/**
+ * upi_encoding_engine: the engine that made it, and that alone reads it.
+ * Returns: (transfer none): as long as the encoding lives
+ */
+UPI_API UpiEngine *upi_encoding_engine (const UpiEncoding *encoding);
+/**
+ * upi_encoding_bytes: what it weighs, for accounting.
+ * Returns: bytes, those in a device's memory too
+ */
 UPI_API gsize upi_encoding_bytes (const UpiEncoding *encoding);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
 
@@ -310,9 +391,25 @@ typedef void (*UpiProgressFunc) (guint done, guint total, gpointer user_data);
  */
 UPI_API UpiTicket *upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds,
     UpiProgressFunc progress, UpiTicketFunc done, gpointer user_data, GError **error);
+/**
+ * upi_labels_ref: one reference more. From any thread; a list is immutable and needs no engine.
+ * Returns: (transfer full): @labels
+ */
 UPI_API UpiLabels *upi_labels_ref (UpiLabels *labels);
+/**
+ * upi_labels_unref: one reference less.
+ * @labels: (transfer full)
+ */
 UPI_API void upi_labels_unref (UpiLabels *labels);
+/**
+ * upi_labels_count: how many labels the list has.
+ * Returns: 1 or more
+ */
 UPI_API guint upi_labels_count (const UpiLabels *labels);
+/**
+ * upi_labels_name: a label as it was given.
+ * Returns: (transfer none) (nullable): UTF-8, as long as the list lives; NULL: there is no label @index
+ */
 UPI_API const gchar *upi_labels_name (const UpiLabels *labels, guint index);
 
 /**
@@ -338,8 +435,21 @@ typedef struct {
   gpointer reserved[4];
   guint8 data[]; /* rows × columns */
 } UpiMask;
+/**
+ * upi_mask_new: a mask of zeros; where it lies is the caller's to set.
+ * @columns, @rows: cells
+ * Returns: (transfer full) (nullable): NULL: no memory
+ */
 UPI_API UpiMask *upi_mask_new (guint columns, guint rows);
+/**
+ * upi_mask_ref: one reference more. From any thread.
+ * Returns: (transfer full): @mask
+ */
 UPI_API UpiMask *upi_mask_ref (UpiMask *mask);
+/**
+ * upi_mask_unref: one reference less.
+ * @mask: (transfer full)
+ */
 UPI_API void upi_mask_unref (UpiMask *mask);
 
 /**
@@ -377,16 +487,35 @@ typedef struct {
   guint n_objects;
   UpiObject *objects; /* best first */
 } UpiDetections;
-/* Runs in the caller's thread (cheap: one small matrix product, masks of kept objects only). (transfer full) */
+/**
+ * upi_engine_detect: the regions that show one of the labels. In the caller's thread (cheap: one small matrix product, masks of kept objects
+ * only).
+ * @encoding: of this engine
+ * @labels: of the same model
+ * @options: thresholds 0..1 and 0 or more
+ * Returns: (transfer full) (nullable): best first; NULL and @error: UPI_ERROR_ARGUMENT, UPI_ERROR_MEMORY, or the device's
+ */
 UPI_API UpiDetections *
 upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options, GError **error);
+/**
+ * upi_detections_ref: one reference more. From any thread.
+ * Returns: (transfer full): @detections
+ */
 UPI_API UpiDetections *upi_detections_ref (UpiDetections *detections);
+/**
+ * upi_detections_unref: one reference less; masks have their own.
+ * @detections: (transfer full)
+ */
 UPI_API void upi_detections_unref (UpiDetections *detections);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiDetections, upi_detections_unref)
 
 /* ---- classification -------------------------------------------------------------------------------------------------------------- */
 
-/* Probability of each label for the whole frame (softmax), @probabilities has upi_labels_count() entries. */
+/**
+ * upi_engine_classify: probability of each label for the whole frame, by softmax over the list. In the caller's thread.
+ * @probabilities: (out caller-allocates): upi_labels_count() entries, which add up to 1
+ * Returns: FALSE and @error: UPI_ERROR_ARGUMENT: encoding or labels are of another engine or model
+ */
 UPI_API gboolean upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, gfloat *probabilities, GError **error);
 
 /**
@@ -422,8 +551,18 @@ UPI_API gboolean upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *en
 
 /* ---- retrieval ------------------------------------------------------------------------------------------------------------------- */
 
-/* The frame's L2-normalised <SPE> embedding (retrieval), UpiEngineInfo.width floats; texts: the labels' rows. */
+/**
+ * upi_engine_embed: the frame's L2-normalised <SPE> embedding, for retrieval: its product with upi_labels_embedding() is a cosine.
+ * @embedding: (out caller-allocates): UpiEngineInfo.width floats
+ * Returns: FALSE and @error: UPI_ERROR_ARGUMENT: the encoding is of another engine
+ */
 UPI_API gboolean upi_engine_embed (UpiEngine *engine, UpiEncoding *encoding, gfloat *embedding, GError **error);
+/**
+ * upi_labels_embedding: a label's embedding, L2-normalised.
+ * @embedding: (out caller-allocates): @width floats
+ * @width: UpiEngineInfo.width of the model that encoded it
+ * Returns: FALSE: there is no label @index, or the width is another
+ */
 UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfloat *embedding, guint width);
 
 /* ---- captions -------------------------------------------------------------------------------------------------------------------- */
@@ -483,18 +622,33 @@ typedef struct {
   guint n_texts;
   UpiCaptionText *texts;
 } UpiCaption;
+/**
+ * upi_caption_ref: one reference more. From any thread.
+ * Returns: (transfer full): @caption
+ */
 UPI_API UpiCaption *upi_caption_ref (UpiCaption *caption);
+/**
+ * upi_caption_unref: one reference less.
+ * @caption: (transfer full)
+ */
 UPI_API void upi_caption_unref (UpiCaption *caption);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiCaption, upi_caption_unref)
-/* The result of a caption's ticket that is done, NULL if it failed or is of another kind. (transfer full) (nullable) */
+/**
+ * upi_ticket_get_caption: the result of a caption's ticket that is done, with all that is known of it.
+ * Returns: (transfer full) (nullable): NULL if it failed or is of another kind
+ */
 UPI_API UpiCaption *upi_ticket_get_caption (UpiTicket *ticket);
 
 /* The text so far (a partial caption; of grounded ones the first candidate's, another one may win), from a worker, no lock held. */
 typedef void (*UpiPartialFunc) (const gchar *text, gpointer user_data);
 
-/* Queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time). The result is
+/**
+ * upi_engine_caption: queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time). The result is
  * upi_ticket_get_text(), with all that is known of it upi_ticket_get_caption().
- * @options: (nullable): NULL: all defaults; @partial, @done: (nullable), both get @user_data */
+ * @options: (nullable): NULL: all defaults
+ * @partial, @done: (nullable): both get @user_data
+ * Returns: (transfer full) (nullable): NULL and @error: UPI_ERROR_ARGUMENT: an option is out of its range, or the encoding is of another engine
+ */
 UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options, UpiPartialFunc partial,
     UpiTicketFunc done, gpointer user_data, GError **error);
 
@@ -509,10 +663,16 @@ typedef struct {
   guint encodings_alive, encodings_pooled;
   guint64 image_runs; /* of the image side; encoded / image_runs frames were in a batch */
 } UpiEngineStats;
-/* Fills what @stats has room for; what this version of the library does not count is 0. */
+/**
+ * upi_engine_get_stats: what the engine has done since it was opened, and what it holds. From any thread.
+ * @stats: (inout): its size set; what it has room for is filled, what this version of the library does not count is 0
+ */
 UPI_API void upi_engine_get_stats (UpiEngine *engine, UpiEngineStats *stats);
 
-/* Version of the library, "0.1.0". */
+/**
+ * upi_version: of the library that runs, which may be newer than this header.
+ * Returns: (transfer none): "0.1.0"
+ */
 UPI_API const gchar *upi_version (void);
 
 G_END_DECLS

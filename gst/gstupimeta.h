@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupimeta.h: what the upi elements know about a video frame, for any element or application downstream.
  *
  * upiencoder puts one GstUpiMeta on every buffer. Its content is immutable and reference-counted: an element that has something to add
@@ -133,6 +134,11 @@ typedef enum {
 /* ---- content: immutable, reference-counted, any thread --------------------------------------------------------------------------- */
 
 #define GST_TYPE_UPI_CONTENT (gst_upi_content_get_type ())
+/**
+ * gst_upi_content_get_type:
+ *
+ * Returns: the boxed type %GST_TYPE_UPI_CONTENT
+ */
 GST_UPI_API GType gst_upi_content_get_type (void);
 
 /**
@@ -143,7 +149,20 @@ GST_UPI_API GType gst_upi_content_get_type (void);
  * Returns: (transfer full): a content without objects and captions
  */
 GST_UPI_API GstUpiContent *gst_upi_content_new (UpiEncoding *encoding, GstClockTime pts, GstUpiContentFlags flags);
+
+/**
+ * gst_upi_content_ref:
+ *
+ * Returns: (transfer full): @content
+ */
 GST_UPI_API GstUpiContent *gst_upi_content_ref (GstUpiContent *content);
+
+/**
+ * gst_upi_content_unref:
+ * @content: (transfer full):
+ *
+ * From any thread.
+ */
 GST_UPI_API void gst_upi_content_unref (GstUpiContent *content);
 
 /**
@@ -200,18 +219,55 @@ GST_UPI_API GstUpiContent *gst_upi_content_get_whole (GstUpiContent *content);
  */
 #define GST_UPI_QUERY_ENCODING_READER "upi-encoding-reader"
 
-/* (transfer none) (nullable): NULL before the first encoding and after it was dropped. */
+/**
+ * gst_upi_content_get_encoding:
+ *
+ * Returns: (transfer none) (nullable): NULL before the first encoding and after it was dropped
+ */
 GST_UPI_API UpiEncoding *gst_upi_content_get_encoding (const GstUpiContent *content);
-/* TRUE once an encoding was attached, also after it was dropped. FALSE: this frame is older than the first result. */
+
+/**
+ * gst_upi_content_is_encoded:
+ *
+ * Returns: TRUE once an encoding was attached, also after it was dropped; FALSE: this frame is older than the first result
+ */
 GST_UPI_API gboolean gst_upi_content_is_encoded (const GstUpiContent *content);
-/* (transfer none) (nullable): the element that dropped the encoding, if it gave its name. */
+
+/**
+ * gst_upi_content_get_dropper:
+ *
+ * Returns: (transfer none) (nullable): the element that dropped the encoding, if it gave its name
+ */
 GST_UPI_API const gchar *gst_upi_content_get_dropper (const GstUpiContent *content);
-/* PTS of the frame that was inferred; under policy "latest" or with inference-interval > 1 an earlier one than the buffer's. */
+
+/**
+ * gst_upi_content_get_inference_pts:
+ *
+ * Returns: PTS of the frame that was inferred; under policy "latest" or with inference-interval > 1 an earlier one than the buffer's
+ */
 GST_UPI_API GstClockTime gst_upi_content_get_inference_pts (const GstUpiContent *content);
+
+/**
+ * gst_upi_content_get_flags:
+ *
+ * Returns: what is known of the content as a whole
+ */
 GST_UPI_API GstUpiContentFlags gst_upi_content_get_flags (const GstUpiContent *content);
-/* (array length=n_objects) (transfer none) (nullable): valid as long as @content. Best first per element that found them. */
+
+/**
+ * gst_upi_content_get_objects:
+ * @n_objects: (out): how many
+ *
+ * Returns: (array length=n_objects) (transfer none) (nullable): valid as long as @content; best first per element that found them
+ */
 GST_UPI_API const GstUpiObject *gst_upi_content_get_objects (const GstUpiContent *content, guint *n_objects);
-/* (array length=n_captions) (transfer none) (nullable): valid as long as @content. */
+
+/**
+ * gst_upi_content_get_captions:
+ * @n_captions: (out): how many
+ *
+ * Returns: (array length=n_captions) (transfer none) (nullable): valid as long as @content
+ */
 GST_UPI_API const GstUpiCaption *gst_upi_content_get_captions (const GstUpiContent *content, guint *n_captions);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
@@ -234,10 +290,25 @@ struct _GstUpiMeta {
 
 #define GST_UPI_META_API_TYPE (gst_upi_meta_api_get_type ())
 #define GST_UPI_META_INFO (gst_upi_meta_get_info ())
+/**
+ * gst_upi_meta_api_get_type:
+ *
+ * Returns: the type of the metadata's interface, %GST_UPI_META_API_TYPE
+ */
 GST_UPI_API GType gst_upi_meta_api_get_type (void);
+
+/**
+ * gst_upi_meta_get_info:
+ *
+ * Returns: (transfer none): how GStreamer makes, copies and transforms the meta, %GST_UPI_META_INFO
+ */
 GST_UPI_API const GstMetaInfo *gst_upi_meta_get_info (void);
 
-/* (transfer none) (nullable) */
+/**
+ * gst_buffer_get_upi_meta:
+ *
+ * Returns: (transfer none) (nullable): NULL: the buffer has none
+ */
 GST_UPI_API GstUpiMeta *gst_buffer_get_upi_meta (GstBuffer *buffer);
 
 /**
@@ -249,7 +320,11 @@ GST_UPI_API GstUpiMeta *gst_buffer_get_upi_meta (GstBuffer *buffer);
  */
 GST_UPI_API GstUpiMeta *gst_buffer_add_upi_meta (GstBuffer *buffer, GstUpiContent *content);
 
-/* (transfer none) */
+/**
+ * gst_upi_meta_get_content:
+ *
+ * Returns: (transfer none): what the meta holds now; never NULL
+ */
 GST_UPI_API GstUpiContent *gst_upi_meta_get_content (GstUpiMeta *meta);
 
 /**
@@ -261,11 +336,43 @@ GST_UPI_API GstUpiContent *gst_upi_meta_get_content (GstUpiMeta *meta);
  */
 GST_UPI_API gboolean gst_upi_meta_lies_on (GstUpiMeta *meta, GstBuffer *buffer, gint width, gint height, gint par_n, gint par_d);
 
-/* The buffer of @meta must be writable for these five. @content: (transfer none). */
+/**
+ * gst_upi_meta_set_frame:
+ * @width, @height, @par_n, @par_d: of the frame that the content lies on, by its caps
+ *
+ * The buffer of @meta must be writable.
+ */
 GST_UPI_API void gst_upi_meta_set_frame (GstUpiMeta *meta, gint width, gint height, gint par_n, gint par_d);
+
+/**
+ * gst_upi_meta_set_content:
+ * @content: (transfer none): in place of what the meta held
+ *
+ * The buffer of @meta must be writable.
+ */
 GST_UPI_API void gst_upi_meta_set_content (GstUpiMeta *meta, GstUpiContent *content);
+
+/**
+ * gst_upi_meta_add_objects:
+ * @objects: (array length=n_objects): as gst_upi_content_add_objects(), in place of the content
+ *
+ * The buffer of @meta must be writable.
+ */
 GST_UPI_API void gst_upi_meta_add_objects (GstUpiMeta *meta, const GstUpiObject *objects, guint n_objects);
+
+/**
+ * gst_upi_meta_set_captions:
+ * @captions: (array length=n_captions): as gst_upi_content_set_captions(), in place of the content
+ *
+ * The buffer of @meta must be writable.
+ */
 GST_UPI_API void gst_upi_meta_set_captions (GstUpiMeta *meta, const GstUpiCaption *captions, guint n_captions);
+
+/**
+ * gst_upi_meta_drop_encoding: as gst_upi_content_drop_encoding(), in place of the content.
+ *
+ * The buffer of @meta must be writable.
+ */
 GST_UPI_API void gst_upi_meta_drop_encoding (GstUpiMeta *meta);
 
 G_END_DECLS
