@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-frames.c: what upicaption does with each frame: whether a caption starts with it, the wait for that caption (policy "block"), and
  * where it goes: messages, meta, text stream. A caption on its way is caption-request.c, when one is due caption-schedule.c. */
 #include "gst/caption-private.h"

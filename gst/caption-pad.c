@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-pad.c: the text pad of upicaption; see caption-pad.h.
  *
  * Text and video meet again downstream, in a muxer or in textoverlay, and there one waits for the other. A text pad that is pushed from

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-pad.h: the text pad of upicaption: a pad with a queue and a task of its own. */
 #pragma once
 

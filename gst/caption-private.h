@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-private.h: upicaption's object, shared by its element (gstupicaption.c) and what it does with a frame (caption-frames.c). */
 #pragma once
 

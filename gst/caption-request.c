@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-request.c: see caption-request.h. */
 #include "gst/caption-request.h"
 

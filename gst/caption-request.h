@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-request.h: one caption on its way from the engine: words as they come, then the sentence. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-schedule.c: see caption-schedule.h. */
 #include "gst/caption-schedule.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-schedule.h: which frames start a caption. Reads no clock: stream times alone decide. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-stream.c: see caption-stream.h. */
 #include "gst/caption-stream.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-stream.h: the text stream of upicaption: what its pad, which may come late and go early, sends between the captions, and the times
  * that its captions have there.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* detect-labels.c: the class list of upidetect; see detect-labels.h. */
 #include "gst/detect-labels.h"
 

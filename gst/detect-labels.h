@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* detect-labels.h: the class list of upidetect: words from a property or a file, and their way through the engine. Any words, changed at
  * any time from any thread: the new list is encoded by a worker, the old one holds until that is done. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-cuda.c: CUDA contexts and memory of GStreamer in upiencoder; see encoder-cuda.h. */
 #include "gst/encoder-cuda.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-cuda.h: GStreamer's CUDA contexts and memory in upiencoder, where it is built with libgstcuda; without it none of this does
  * anything. A pipeline whose upstream has CUDA memory shares one GstCudaContext, and the engine works in it, from the start or, where upstream is
  * linked later, from the first CUDA caps on; every other pipeline leaves the engine in the device's own context, which all of a process share. */

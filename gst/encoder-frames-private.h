@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-frames-private.h: what upiencoder's queue (encoder-frames.c) and the encodings under way in it (encoder-slots.c) share. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-frames.c: the ordered queue inside upiencoder; see encoder-frames.h. The encodings under way in it are in encoder-slots.c. */
 #include "gst/encoder-frames-private.h"
 

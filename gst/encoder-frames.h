@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-frames.h: the ordered queue inside upiencoder. The sink pad's thread puts frames (with the ticket that encodes them), events and
  * serialised queries in; the source pad's task takes them out in the same order, each frame with the content that it leaves with. Workers
  * only mark tickets as done. It outlives the element as long as a worker holds a frame.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-image.c: from a video buffer to the pixels that the network reads; see encoder-image.h. */
 #include "gst/encoder-image.h"
 

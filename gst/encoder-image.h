@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-image.h: a video buffer as the engine reads it: in place for 4:2:0 and RGB, as the NV12 that videoconvert would make of it for every
  * other format. So one picture gives one result in all of them. One reader per caps, shared by the frames in flight. */
 #pragma once

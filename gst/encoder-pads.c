@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-pads.c: upiencoder's pads. The sink pad's thread requests encodings and queues frames, the source pad's task sends them on in the
  * same order; events and serialised queries keep their place between them. What queries are answered with is in encoder-queries.c. */
 #include "gst/encoder-private.h"

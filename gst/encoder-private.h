@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-private.h: upiencoder's object, shared by its element (gstupiencoder.c) and its pads (encoder-pads.c, encoder-queries.c). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-queries.c: what upiencoder answers: room for the frames inside it (ALLOCATION), the time it adds (LATENCY), the pipeline's CUDA
  * context (CONTEXT). */
 #include "gst/encoder-private.h"

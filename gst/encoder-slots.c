@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-slots.c: the encodings under way in upiencoder: a ticket from its request to its end on a worker, and how its result reaches the
  * frames that leave. */
 #include "gst/encoder-frames-private.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-stats.c: counters and times of upiencoder; see encoder-stats.h. */
 #include "gst/encoder-stats.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* encoder-stats.h: what upiencoder counts; any thread. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* engine-error.c: a GError of the inference core as one message on the bus; see engine-error.h. */
 #include "gst/engine-error.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* engine-error.h: a GError of the inference core as one message on the bus. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupicaption.c: captions from the encoding, on a text pad, on the bus and in the GstUpiMeta: pads, events, states and properties.
  * What happens to a frame is in caption-frames.c; the text stream is caption-stream.c and its pad caption-pad.c. */
 /**

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupidetect.c: the element that finds objects in an encoding. It never looks at pixels: frames pass, results are attached. */
 /**
  * SECTION:element-upidetect

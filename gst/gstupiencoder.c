@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupiencoder.c: the element that runs the image side of the network once a frame. Its pads are in encoder-pads.c, the queue between them
  * in encoder-frames.c, the way from a buffer to the network's input in encoder-image.c. */
 /**

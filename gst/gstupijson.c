@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupijson.c: the element that writes what is known about each frame as one line of JSON. Frames pass unchanged. */
 /**
  * SECTION:element-upijson

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupimeta.c: GstUpiMeta and its immutable content; see gstupimeta.h. */
 #include "gst/gstupimeta.h"
 

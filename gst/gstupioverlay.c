@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupioverlay.c: draws what the upi elements found onto the frame; the drawing itself is overlay-draw.c. */
 /**
  * SECTION:element-upioverlay

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* json-line.c: what is known about one frame as one line of JSON; see json-line.h. */
 #include "gst/json-line.h"
 

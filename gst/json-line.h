@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* json-line.h: what is known about one frame as one line of JSON. */
 #pragma once
 

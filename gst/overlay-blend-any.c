@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-blend-any.c: see overlay-blend-any.h.
  *
  * Why not gst_video_overlay_composition_blend(), which takes all of these formats: it knows BT.709 in video range alone, so colours

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-blend-any.h: what gst_upi_blend() does, for every raw format: slower, since whole rows of the frame are unpacked and packed. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-blend.c: see overlay-blend.h.
  *
  * gst_video_overlay_composition_blend() unpacks and packs whole rows of the frame for every row of a rectangle: 2.4 ms for one of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-blend.h: a small premultiplied picture over a frame of any common 8-bit format, at the cost of its own area only. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-color.c: a palette and how labels find their place in it; see overlay-color.h. */
 #include "gst/overlay-color.h"
 

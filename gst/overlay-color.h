@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-color.h: colours of upioverlay: the same label has the same colour in every frame, run and machine. */
 #pragma once
 

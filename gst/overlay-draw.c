@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-draw.c: boxes, masks, labels and captions as items with a place, and their pixels; see overlay-draw.h.
  *
  * Legible on any background: every line has a dark rim on both sides, every word stands on a plate. Labels look for a free place above

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-draw.h: what upioverlay draws: from a frame's content to items with a place, from items to pixels. No GstElement here. */
 #pragma once
 

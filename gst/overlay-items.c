@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-items.c: see overlay-items.h. */
 #include "gst/overlay-items.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-items.h: what gst_upi_painter_layout() placed goes onto a frame: into its pixels, or attached for a sink to draw. */
 #pragma once
 

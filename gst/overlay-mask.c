@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-mask.c: see overlay-mask.h. */
 #include "gst/overlay-mask.h"
 

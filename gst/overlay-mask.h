@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-mask.h: from a network's coarse instance mask to the frame's pixels, with smooth edges. */
 #pragma once
 

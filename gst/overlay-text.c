@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-text.c: words on a plate; see overlay-text.h. Pango shapes any script; without it Cairo's own text draws what its font has. */
 #include "gst/overlay-text.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-text.h: words on a plate, drawn once and kept: labels repeat from frame to frame. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* plugin.c: the plugin "upi": registers its elements. */
 #include "gst/plugin.h"
 

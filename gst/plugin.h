@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* plugin.h: the elements of the plugin "upi"; each file that defines one includes it. */
 #pragma once
 

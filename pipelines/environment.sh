@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # environment.sh: what every script here reads first: the plugin and the models of build/ (made by ./demo or ./check), unless they are
 # installed. Not run by itself.
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")

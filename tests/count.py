@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Counts test cases in meson's JUnit files and prints one closing line; names what failed or was skipped, and why.
 
 A program that dies between its cases has no failed case in meson's JUnit file (1.0 leaves "Bail out!" out of it): meson's own log knows,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """count.py counts what meson calls failed even where no case says so: a program that died between its cases."""
 
 import contextlib

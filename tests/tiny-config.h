@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Configs of small networks that tests write with upi_model_write_random(): every part is there, a run takes milliseconds.
  *
  * UPI_TINY_CONFIG has nano's kinds; its vocab.txt (written with it) holds the special tokens, letters and a few words such as "cat".

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Tells the thread sanitizer of the synchronisation that happens inside GLib and GStreamer, which are not built with it: GLib's mutexes
  * are futexes of its own, so without this every hand-over looks like a race. Preloaded by CI for the suite "threads"; nothing else.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inputs of upi-annotate: files, folders, COCO files; decoding through GStreamer. */
 #include "annotate-input.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What upi-annotate reads: a list of images and clips (from the command line, folders, or a COCO file) and their decoded frames. */
 #pragma once
 

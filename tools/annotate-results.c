@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Results as text: COCO's results format, JSON lines. */
 #include "annotate-results.h"
 

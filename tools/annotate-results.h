@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The files that upi-annotate writes: lists in COCO's results format, and JSON lines; written as results come. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* COCO's run-length masks from 8-bit masks at the network's resolution. */
 #include "annotate-rle.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* COCO's run-length masks: runs of 0 and 1 down the columns, compressed into a string as pycocotools does. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A contact sheet of what passes a pad: see contact-sheet.h. Keeps every n-th frame; when twice the wanted number is there, drops every
  * second one and doubles n, so memory stays flat however long the clip is. */
 #include "tools/contact-sheet.h"

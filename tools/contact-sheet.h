@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A contact sheet of what passes a pad: small pictures evenly over a clip whose length is not known beforehand. For upi-demo. */
 #pragma once
 

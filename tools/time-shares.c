@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Where a pipeline's processor time goes: see time-shares.h. */
 #include "tools/time-shares.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Where a pipeline's processor time goes, for upi-demo: time inside filter elements by pad probes on the thread's CPU clock, time of
  * threads by their names, the engine's own counters for what its workers did. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi-annotate: images, folders or clips in; boxes, masks and captions out, as COCO results.
  *
  * Frames are decoded here, encoded by the engine's workers (several in flight), and scored and written here in their order.

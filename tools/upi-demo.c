@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi-demo: the main job on one clip, as ./demo runs it: decode → upiencoder → upidetect → upicaption → upijson → upioverlay → encode.
  *
  * Leaves overlay.mkv, captions.vtt, objects.jsonl and sheet.png in a folder and prints what they hold and where the time went. Live

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi-dump MODEL: what a model executes, operation by operation, as the engine would run it.
  *
  *   upi-dump nano                        the image side: shapes, bytes, what was fused, GMAC, arena

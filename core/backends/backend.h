@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a backend is: a short function table that turns a finished program into a plan and runs it.
  *
  * A plan is immutable and shareable between threads; what one run needs (arena, scratchpad, memory objects) is a context, one per worker.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plans and contexts of any backend: its functions, called through its table. */
 
 #include "core/backends/backend.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plans and contexts of backends that run one operation after another. All pointers are resolved when the context is made; bind() changes
  * those that lie in bound memory, run() only walks the steps. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plans and contexts for a backend that runs its operations one after another: the backend supplies prepare and run of one operation,
  * everything else (arena, resolved tensors, binding, timing) is here. A backend's table then points at the upi_steps_* functions.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Large blocks of memory: aligned for vector kernels, and an error instead of an abort when there is none. */
 #include "core/engine/engine-private.h"
 #include "core/memory.h"

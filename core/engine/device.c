@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Devices by name: which backend serves "auto", "cpu", "cuda:1", and what to call it. */
 #include "core/engine/engine-private.h"
 #include "core/processor.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The memory of encodings: how the parts of one input size lie in a block, blocks that wait for the next frame, and when they go back to the
  * system. */
 #include "core/engine/engine-private.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What an open engine says of itself: model and device, the options in which it differs from those asked for, whether an encoding and labels are
  * its own, the input size nearest to a picture's aspect, its counters. */
 #include "core/engine/engine-private.h"

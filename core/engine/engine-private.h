@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The inside of an engine: one queue, several workers, and what they share (model, plans, encodings' memory, text cache).
  *
  * Who holds whom: an engine owns its workers and one reference of its queue; a ticket holds the queue, never the engine, so that the last

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Hooks for tests of what uses an engine: hold its workers by a gate instead of by time, and make an inference fail. Not installed. */
 #pragma once
 

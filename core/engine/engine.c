@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Engines: what a process shares. One for each (model path, device, instance id), opened once however many ask, freed with the last user. */
 #include "core/engine/engine-private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plans made on first use and shared by the workers: one for each (input size, batch), text length and caption capacity. Built once even if
  * several workers ask at the same moment; the least recently used ones beyond a small number are let go. */
 #include "core/engine/engine-private.h"

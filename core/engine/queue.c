@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The engine's queue: tickets in order, handed to workers one by one or as batches of frames of one size (batch.c).
  *
  * It is bounded by its callers (each keeps a bounded number of tickets in flight). A worker that finds a partial batch may wait for frames of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The text cache: embeddings by string, bounded; the least recently used one makes room. */
 #include "core/engine/engine-private.h"
 #include "core/memory.h"

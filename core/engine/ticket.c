@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Tickets: a request's life from queued to done. It completes, fails or is cancelled, once; its image is released once; its callback runs
  * once, and whoever waits wakes after the callback has returned, so that after a wait nothing of the caller's is in use any more. */
 #include "core/engine/engine-private.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* config.json → UpiConfig: sizes and ranges of every member; what nobody asks for is unknown. */
 #include "core/model/config.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A model's config.json as a struct: every size of the network, its inputs and task heads. Strict: a key that is unknown, missing, of the
  * wrong type or out of range is one error that names the file and the key. Meaning of each size: models/reference/NETWORK.md.
  */

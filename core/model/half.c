@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* float16 and bfloat16 to float32: with F16C where the processor has it, else by shifting bits. */
 #include "core/model/half.h"
 

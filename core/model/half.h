@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Conversions of 16-bit floats, and the check that weights are finite. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* JSON from a file that nobody vouches for: limits that are checked before json-glib reads it. */
 #include "core/model/json-border.h"
 

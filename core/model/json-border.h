@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* JSON from a file that nobody vouches for: what the parser must not see is refused first. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What model.c opens and network/programs.c builds from. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A model directory opened for use: finding it, binding and folding its weights. The programs made from it are in network/programs.c. */
 #include "core/model/model-private.h"
 

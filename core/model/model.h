@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A model directory opened for use: config, weights, tokenizer, and the programs built from them (models/reference/NETWORK.md).
  *
  * The weights are mapped once; programs refer to them. Immutable after open, reference-counted, thread-safe.

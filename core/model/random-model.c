@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Model directories with random weights: small models for tests, fuzz seeds, sizes nobody has trained. Deterministic: a tensor's numbers
  * depend on the seed and its name alone. Weights are scaled by their fan-in, so that activations stay near one. */
 #include "core/model/model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The safetensors container, read as untrusted bytes and written for tests. */
 #include "core/memory.h"
 #include "core/model/safetensors.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The safetensors container: 8 bytes little-endian header length, a JSON header, then the tensors' bytes. Memory-mapped, untrusted.
  *
  * Opening checks all that the header says against the file (lengths, offsets, gaps and overlaps, shapes, sizes) before anything is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The binding table between a model's files and the network. */
 #include "core/model/weights.h"
 

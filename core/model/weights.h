@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The binding table: every tensor a config asks for, by name and shape, found in the model's files; and what is made of them at open.
  *
  * upi_weights_open() only maps and compares. Folds (conditional-moe.c, text-encoder.c ...) then take tensors out and put what runs in;

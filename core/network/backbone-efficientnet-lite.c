@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* EfficientNet-Lite0: inverted residuals, C2..C5 the ends of four stages. */
 #include "core/network/inverted-residuals.h"
 #include "core/network/parts.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ResNet-50, torchvision's v1.5: the stride of a bottleneck sits in its 3×3 convolution. Batch norms are folded. */
 #include "core/network/parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Captioning's token inputs and its candidates (4.3): P(x, y) over the vocabulary is a cosine with each row of one learned matrix. */
 #include "core/network/parts.h"
 

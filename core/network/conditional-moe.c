@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Conditional mixture of experts with attribute-level routing (Uni-Perceiver-MoE, 2206.04674).
  *
  * The gate sees a token's attribute row, never its content; an expert is a linear map. So for each of the closed table of attributes the

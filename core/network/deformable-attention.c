@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-scale deformable attention (Deformable DETR, 2010.04159): each of M heads of a query samples K points of L levels.
  * Offsets and weights are linear in the query: at open both become one matrix, whose output is sliced. */
 #include "core/network/parts.h"

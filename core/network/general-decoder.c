@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* General decoder g, shared by all modalities and tasks (4.3): a Transformer whose FFNs are Conditional MoEs.
  *
  * Image rows never see text, so they run once a frame and their keys and values are the cache that captions read. In a last layer only

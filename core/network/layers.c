@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Layers by the names of their tensors. */
 #include "core/memory.h"
 #include "core/network/layers.h"

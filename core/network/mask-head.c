@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Mask head (Mask DINO, 2206.02777): features at stride 4 from C2 and the stride-8 memory; a query's mask is its embedding times them. */
 #include "core/network/parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parts of the network, one file each (figure 2 of the paper). In each file:
  *   upi_PART_tensors  lists the tensors the part asks for (the binding table)
  *   upi_PART_fold     where there is one: what is made of them once, at open

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pixel encoder: multi-scale deformable self-attention over all levels (`full`), or with queries at strides ≥ 16 alone and stride 8 made
  * top-down afterwards (`lite`: Lite DETR, 2303.07335). */
 #include "core/memory.h"

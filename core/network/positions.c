@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Geometry that is known before any image: levels, sine positions of pixels (DETR), pixel centres, anchors. */
 #include "core/memory.h"
 #include "core/network/parts.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The three programs of a model: the image side (once a frame), text (bidirectional), one step of a caption. */
 #include "core/model/model-private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Query selection: the N memory tokens with the best foreground score become anchors and content queries (two-stage of DINO), on demand only
  * such whose boxes are distinct (DDQ, 2303.12776). */
 #include "core/network/parts.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Region decoder (DINO, Mask DINO): queries attend to each other and, deformably, to the memory; every layer refines its box. */
 #include "core/network/parts.h"
 

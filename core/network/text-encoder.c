@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text encoder (4.2): BERT and RoBERTa, post-norm, exact GELU, with Hugging Face's tensor names. RoBERTa's first position is row 2. */
 #include "core/memory.h"
 #include "core/network/parts.h"

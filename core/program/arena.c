@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Placement: every computed value gets an offset in one arena, such that values alive at the same time do not overlap. Greedy by size,
  * largest first, each into the smallest gap that holds it. Bound outputs have their own memory and no place here. */
 

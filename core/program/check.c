@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The check pass: every operation fits its inputs and its output, every value is written before it is read, every output is written. */
 
 #include "core/program/passes.h"

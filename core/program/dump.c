@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A program as text: what upi-dump prints. */
 
 #include "core/program/passes.h"

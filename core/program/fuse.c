@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The fuse pass: activations and additions become attributes of the operation that makes their input, so that backends apply them while
  * the result is in a register.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copies that need not be: where an operation makes a value only to have it copied into a part of a concat, or from a view into an output,
  * it writes there at once and the value becomes a view of its place. */
 

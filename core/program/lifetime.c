@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Lifetimes: the first and the last operation that touches each owner, through whatever view. */
 
 #include "core/program/passes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The builder functions: each appends one operation, after shapes.c found its inputs fit, and returns the value it makes. */
 
 #include "core/program/passes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inside core/program: what builder and passes share. upi_program_finish() runs the passes in the order of this file. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The program's own data: values, operations, errors; and the order of the passes. */
 
 #include "core/program/passes.h"

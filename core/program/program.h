@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The static program: a network as a flat list of operations on values of fixed shape (architecture: "a network is a static program").
  *
  * core/network appends operations with the functions below; the passes (check, fuse, lifetimes, arena) work on the list; a backend turns

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Shapes: what each operation asks of its inputs, and what comes out. The builder functions and the check pass (check.c) use the same rules, so
  * that the first wrong line of a network is the one that is reported: part, operation, shapes found and expected. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Small helpers that passes, backends and tests share: counts, contiguity, rows of strided tensors, values resolved to memory. */
 #pragma once
 

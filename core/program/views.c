@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Views: reshape, slice and concat without copies. A view remembers what it was made from, so that a pass can move the memory below it
  * (a part of a concat) and compute its strides again. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Captions: P(x, y) over the vocabulary one token at a time (paper 4.3), greedy or with a beam, on the keys and values of an encoding.
  *
  * A hypothesis is a token list with its own text cache: keys and values [capacity, D] of every decoder layer. A step feeds token t at position

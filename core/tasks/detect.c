@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Scoring an encoding's regions against labels, in the caller's thread: detection and segmentation.
  * Arithmetic: models/reference/NETWORK.md, "task heads". */
 #include "core/engine/engine-private.h"

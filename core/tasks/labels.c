@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Labels: any words as one embedding each (paper 4.2). Workers tokenise the strings and run the text side for what the cache does not hold, a
  * batch at a time (text-batches.c), so that a long list leaves room for frames in between. */
 #include "core/engine/engine-private.h"

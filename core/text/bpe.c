@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Byte-level BPE as GPT-2 and RoBERTa publish it: text is cut into words by GPT-2's pattern, a word's bytes are printable symbols, and
  * neighbours merge in the order the merges were learned. (github.com/openai/gpt-2, encoder.py) */
 #include "core/text/tokenizer-private.h"

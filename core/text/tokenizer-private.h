@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The inside of a tokenizer, shared by tokenizer.c (files, dispatch), wordpiece.c and bpe.c. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Tokenizers: vocabulary files, special tokens, and the way from text to ids and back that both kinds share. */
 #include "core/text/tokenizer-private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Tokenizers: WordPiece (BERT) and byte-level BPE (GPT-2, RoBERTa), exact against the published ones. Immutable, thread-safe. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* WordPiece as BERT publishes it: clean, split at white space, punctuation and ideographs, then longest pieces first.
  * (github.com/google-research/bert, tokenization.py; Hugging Face's `tokenizers` is the reference for corner cases.) */
 #include "core/text/tokenizer-private.h"

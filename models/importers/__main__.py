@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Makes a model directory from published checkpoints; what no checkpoint holds starts at random and is listed.
 
     python -m models.importers --config models/base --region mask_dino.pth --text roberta.pth --vocab DIR --out models/mine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Published encoders under our names: ResNet-50 (torchvision, timm, detectron2), EfficientNet-Lite0 (timm), BERT and RoBERTa.
 
 Each takes a state dict and returns ours with the names it used; batch norms are folded on the way.

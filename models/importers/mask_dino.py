@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Mask DINO (2206.02777, detectron2 names) as the region part of `base`.
 
 Its class heads have no counterpart: the foreground heads of query selection and region decoder (paper 4.1) stay missing. One box MLP

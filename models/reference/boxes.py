@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Overlaps of boxes in (cx, cy, w, h)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Conditional mixture of experts with attribute-level routing (Uni-Perceiver-MoE, 2206.04674)."""
 
 from __future__ import annotations

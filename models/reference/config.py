@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Sizes of a network, read from a model directory's config.json; nothing in the code is a constant of one model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Multiply-accumulates of the image side, counted from the operations that run: matrix products, convolutions, sampling."""
 
 from __future__ import annotations

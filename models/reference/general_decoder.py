@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """General decoder g, shared by all modalities and tasks (paper 4.3): image tokens, text, or text that reads an image."""
 
 from __future__ import annotations

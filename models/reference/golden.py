@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Golden values: every part of the network on two synthetic images, for the C engine to be held against.
 
     python -m models.reference.golden --model models/nano --out tests/golden/nano.json [--full /tmp/golden.safetensors]

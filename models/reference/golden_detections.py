@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Detections of a model on golden.py's pictures: the objects that C must find, with the same labels and boxes.
 
     python -m models.reference.golden_detections --model models/nano --out tests/golden/nano-detections.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Whole tensors of every part of a tiny network, so that C can feed each part the reference's input and name the one that is wrong.
 
     build/tests/core/test-golden --write tiny tiny               # a model with random weights (tests/tiny-config.h)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Mask features at stride 4 and the mask embedding of a query (Mask DINO, 2206.02777): q_mask = e · F_mask."""
 
 from __future__ import annotations

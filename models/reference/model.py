@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Uni-Perceiver v2 whole (2211.09808): image side, text side, and the six tasks as P(x, y) ∝ exp(cos(g∘f(x), g∘f(y)) / τ)."""
 
 from __future__ import annotations

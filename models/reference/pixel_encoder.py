@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Pixel encoder: multi-scale deformable self-attention (Deformable DETR, 2010.04159), full or as Lite DETR (2303.07335)."""
 
 from __future__ import annotations

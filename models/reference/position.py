@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Sine positions of pixels and boxes (DETR; DINO, 2203.03605), and the small MLP that every box head is."""
 
 from __future__ import annotations

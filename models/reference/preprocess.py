@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """From a picture to the network's input: stretched with an antialiased triangle filter, then normalised."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """General region proposals and global tokens: equations 2 and 3 of the paper (4.1)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Query selection: the N pixels with the best foreground score become anchors and contents (two-stage of DINO, paper 4.1), on demand
 distinct ones."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Region decoder: queries attend to each other and, deformably, to the memory; every layer refines its box (DINO, Mask DINO)."""
 
 from __future__ import annotations

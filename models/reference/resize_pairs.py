@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Expected network inputs for the C conversion, from Pillow's BILINEAR reduction, written once and committed.
 
     python -m models.reference.resize_pairs tests/core/data/resize.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """How long the image side takes in PyTorch: `python3 -m models.reference.speed DIR WIDTH HEIGHT [THREADS]`, best and median milliseconds
 of processor time.
 

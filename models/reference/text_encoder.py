@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Text encoder of the BERT family (paper 4.2), with Hugging Face tensor names; RoBERTa differs in its position offset."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """BERT's lower-casing WordPiece, from a vocab.txt: basic tokenization, then greedy longest match."""
 
 from __future__ import annotations

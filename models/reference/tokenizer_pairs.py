@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Expected ids for the C tokenizers, from the published implementation (PyPI `tokenizers`), written once and committed.
 
     python -m models.reference.tokenizer_pairs tests/core/data [models/nano/vocab.txt]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A network of the nano kind, small enough for tests that take seconds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Captions in training: CIDEr-D of one caption, and the reward that self-critical training gives."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The faster forward and backward passes of training equal the reference's, up to bfloat16's rounding where they use it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Importing: state dicts with the published names and shapes fill the network; what is missing or left over is listed."""
 
 from __future__ import annotations

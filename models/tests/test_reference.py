@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The reference: cost, folding, caching, shapes, base kinds, export round trip."""
 
 from __future__ import annotations

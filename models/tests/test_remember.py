@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the region part keeps for the other tasks: ImageNet's last map, and stored views of every image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A training run that is killed goes on as if it had not been: real trainer, a few generated images."""
 
 from __future__ import annotations

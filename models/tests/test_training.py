@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Training: the optimizer's numbers, matching, the rules of the data, two processes equal one, resuming."""
 
 from __future__ import annotations

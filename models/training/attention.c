@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Attention of heads 32 wide for training, forward and backward, one thread: bfloat16 tiles (AMX), float32 sums and softmax. Logits never leave
  * the cache. PyTorch 2.7, which multiplies these in float32 and stores every stage, is slower (one Sapphire Rapids core, forward and backward;
  * models/training/README.md has the figure). Without AMX this file is empty and fast.py leaves attention to PyTorch.

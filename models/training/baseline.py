@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What captions from memory score: the consensus of the nearest training images (Devlin et al., 1505.04467).
 
     python -m models.training.baseline --data DIR [--part val] [--own-backbone]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Overlaps of boxes in (cx, cy, w, h) that only losses need, beside those of the reference."""
 
 from __future__ import annotations

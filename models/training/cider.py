@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """CIDEr-D of single captions against document frequencies of the training captions (Vedantam et al., 1411.5726).
 
 pycocoevalcap, which scores the figures that are reported, knows whole corpora only, with frequencies of the corpus under test: a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The training images: annotations and teacher boxes joined by the rules of the data, sampled by rarity, augmented, batched."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Data parallelism over torch.distributed (gloo on CPUs): every rank runs the same task, gradients are averaged."""
 
 from __future__ import annotations

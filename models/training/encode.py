@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The region part's outputs for every training image, computed once: the general decoder then learns all tasks from them.
 
     python -m models.training.encode --checkpoint checkpoints/regions/last.pt --data DIR --out .cache/encoded

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Figures of a model directory: box and mask AP, captions, retrieval, classification, on val, dev, or any file of the same format.
 
     python -m models.training.evaluate --model models/nano --data DIR [--part val] [--limit N] [--greedy] [--out FILE.json]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The same figures from the C engine, through upi-annotate, beside those of the reference.
 
     python -m models.training.evaluate_engine --annotate build/tools/upi-annotate --model models/nano --data DIR [--part val] [--jpeg]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Writes a model directory as the plugin reads it, from a checkpoint's average weights, and the golden file beside it.
 
 python -m models.training.export --checkpoint checkpoints/last.pt --data DIR --out models/nano [--golden tests/golden/nano.json]

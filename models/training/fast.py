@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Faster training steps on a CPU that has bfloat16 products (AMX, AVX-512 BF16): float32 weights and sums, bfloat16 products.
 
 `install(model)` gives the modules of one trainee other forward functions that compute the same up to bfloat16's rounding; the reference

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Decoded training images: decoded once into one flat uint8 file that stays in the page cache, read back as views."""
 
 from __future__ import annotations

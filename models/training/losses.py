@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Losses of the region tasks: dense one-to-many, every region-decoder layer one-to-one, the general decoder's classes, masks."""
 
 from __future__ import annotations

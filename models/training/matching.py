@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Who answers for which object: one-to-many task-aligned for the dense head, one-to-one Hungarian for the region decoder."""
 
 from __future__ import annotations

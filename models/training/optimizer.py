@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """AdamW with Task-Balanced Gradient Normalization (paper 4.4, eq. 9-11), and plain AdamW, in one class."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Keeps what ImageNet taught the backbone while it learns to detect.
 
 Captions, retrieval and classification read the backbone's last map, and detection alone spoils it: captions of the nearest training

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What a run starts from: records split into train and dev, the model with its off-the-shelf encoders, vocabulary, class names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The stages of training and their tasks: how often each is drawn, how much it weighs, how many images a step takes."""
 
 from __future__ import annotations

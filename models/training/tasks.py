@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """One step of each task, from a batch to a loss: unmixed sampling takes one of them an iteration (paper 4.4)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The training loop: unmixed sampling of tasks, Task-Balanced Gradient Normalization, EMA, progressive resolution, resumable.
 
 python -m models.training.train --data DIR --minutes 100 --workers 2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Words: the names of the classes and their synonyms, and the caption vocabulary cut to what captions need."""
 
 from __future__ import annotations

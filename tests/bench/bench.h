@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The bench: what a frame costs on the bundled model, and where the time goes (README's table is its output). */
 #pragma once
 

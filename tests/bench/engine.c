@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The engine on 1080p frames: conversion's share, labels, detection, captions, the time to open. */
 #include "tests/bench/bench.h"
 

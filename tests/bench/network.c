@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The image side alone: time a frame, share of each part, one and two workers, and PyTorch on the same weights. */
 #include "tests/bench/bench.h"
 

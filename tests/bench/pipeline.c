@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* GStreamer pipelines at 1080p: what the elements add to the engine's work, and what the overlay costs. */
 #include "tests/bench/bench.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi-bench [--model DIR] [--size WxH] [--frames N]: milliseconds a frame on the bundled model and where they go.
  *
  * Measures on the machine as it is: run it on a quiet one. Best times are printed with medians beside, as other processes only ever add. */

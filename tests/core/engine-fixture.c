@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the engine's tests share. */
 #include "engine-fixture.h"
 

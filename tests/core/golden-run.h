@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Running one program with its inputs and outputs in memory, and holding numbers against a reference. */
 #pragma once
 

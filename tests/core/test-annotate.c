@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi-annotate on pictures made here: files, folders, clips and COCO files in; results that COCO's tools would read out. */
 #include "core/model/model.h"
 #include "core/upi.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* config.json: what is accepted, and that each way of being wrong is one error that names the file and the key. */
 #include "core/model/config.h"
 #include "core/upi.h"

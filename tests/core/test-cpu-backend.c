@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The cpu backend as a whole, on the bundled model's network with random weights: what runs it, on how many threads, from how many threads. */
 
 #include "core/backends/cpu/cpu.h"

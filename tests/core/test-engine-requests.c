@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests to an engine: every ticket ends once, images are released once, batches equal single frames, faults stay with their ticket. */
 #include "engine-fixture.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What an engine computes from encodings and words: detections, masks, classes, embeddings, captions, the text cache. */
 #include "engine-fixture.h"
 

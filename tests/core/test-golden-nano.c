@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The bundled model end to end against the PyTorch reference, on two generated pictures: every part's samples, the queries that are chosen,
  * the same objects with the same labels and boxes, the same greedy caption word for word, the same embeddings of texts.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Each part of the network against the PyTorch reference: fed the reference's input, its output is compared, so that a wrong part is named.
  *
  * Tiny networks with every kind of part (tests/tiny-config.h), their weights random but always the same; the reference's tensors are

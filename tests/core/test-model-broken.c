@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Models that must not open: tensors that are missing, new, misshapen or not finite, and files of other models, truncated or gone. */
 #include "core/upi.h"
 #include "tests/core/tiny-model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Models: opening directories, finding them by name, and programs of every size and batch. */
 #include "core/model/model.h"
 #include "core/upi.h"

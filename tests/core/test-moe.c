@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Conditional MoE: gates worked out by hand, and that the dense matrix made at open is the gated sum of experts. */
 #include "core/model/model-private.h"
 #include "core/model/safetensors.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Conversion to the network's input: Pillow's numbers, every layout, every instruction set, odd sizes and strides, no byte read outside. */
 #include "core/backends/frames/preprocess.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* run() allocates nothing of ours: malloc and its kin are counted during a run of a program with every operation, by the library that called
  * them. What oneDNN and the C++ library do inside an execute is counted apart and bounded. */
 

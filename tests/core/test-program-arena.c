@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Lifetimes, placement, multiply-accumulates, dump. */
 
 #include "core/program/passes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The builder and the ref backend end to end: a small network gives the numbers worked out by hand, views cost no operation, errors name
  * part, operation and shapes. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The fuse pass and the copies that go: what is merged, what must not be, and that the numbers stay the same. */
 
 #include "core/backends/backend.h"

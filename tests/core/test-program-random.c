@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Random programs: what the passes make of them (fused, in place, in one arena) computes what the plain list of operations does. Plain means
  * that every value is an output with memory of its own, which leaves the passes nothing to merge or to overlay. */
 

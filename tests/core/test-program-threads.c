@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A plan is shared: contexts of several threads run it at the same time, each with its own memory, and give what one alone gives. */
 
 #include "core/backends/backend.h"

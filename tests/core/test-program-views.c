@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Views: reshape, slice and concat address the right elements, without an operation wherever strides can express them. */
 
 #include "core/backends/backend.h"

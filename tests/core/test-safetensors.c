@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* safetensors files: every conversion, and each way a file can lie about itself. */
 #include "core/model/half.h"
 #include "core/model/safetensors.h"

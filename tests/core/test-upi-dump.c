@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi-dump as a user runs it: on a config with random weights, each side of the network, with times; and what it says when it cannot. */
 
 #include "tests/tiny-config.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A directory with a small random model, made for one test and removed after it. */
 #include "tests/core/tiny-model.h"
 

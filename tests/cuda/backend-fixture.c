@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* See backend-fixture.h. */
 #include "tests/cuda/backend-fixture.h"
 

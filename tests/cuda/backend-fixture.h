@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the tests of the cuda backend run: a program in which every way of running an operation occurs, and a path of values that stay on the device. */
 #pragma once
 

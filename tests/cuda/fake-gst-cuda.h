@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a test reads and sets in the plugin that is built with fake-gst-cuda.c: its symbol "fake_gst_cuda". */
 #pragma once
 

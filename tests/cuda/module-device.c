@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* See module-device.h. */
 #include "tests/cuda/module-device.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device in the module that an engine loads: its calls for tests, by name. */
 #pragma once
 

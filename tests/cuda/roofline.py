@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The table of core/backends/cuda/README.md: what each kernel moves and computes, and the bound that three cards set.
 
 upi-dump MODEL [--size WxH] [--batch N] [--random] | roofline.py [BATCH]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The cuda backend as it is used: plans, contexts and runs on the device without a GPU. What a run may do, what two contexts do at once, what a card
  * can do at most. What happens when calls fail: test-cuda-faults.c. */
 #include "core/backends/cuda/cuda.h"

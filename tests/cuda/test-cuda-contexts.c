@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Engines in CUDA contexts that somebody else made, callers that have contexts of their own, frames that are in the engine's: the device without a GPU
  * ends the test where anything is used in another context than its own. */
 #include "core/engine/engine-private.h"

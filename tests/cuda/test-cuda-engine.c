@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Engines on the device without a GPU: what crosses the bus for a frame and for a caption's step, a batch of which one frame cannot be read,
  * what device=auto takes, and what becomes of engines whose device is lost. */
 #include "core/engine/engine-private.h"

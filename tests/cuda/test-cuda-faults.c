@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The cuda backend where calls fail, on the device without a GPU: what is missing, what a failing call and a lost device leave behind. */
 #include "tests/cuda/backend-fixture.h"
 

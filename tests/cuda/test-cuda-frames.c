@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Frames and kept values of the cuda backend, through its module: pixels converted on the device against the processor's conversion (formats,
  * odd sizes, strides, matrices, kinds of numbers), and memory that stays there. Runs on the device without a GPU and on a GPU alike. */
 #include "core/backends/frames/preprocess.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Kernels for test-device.cc, launched as the backend's are. */
 #include "tests/cuda/test-device-kernels.h"
 

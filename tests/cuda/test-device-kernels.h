@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Kernels that do what they must not, for the tests of the test device, and some that are right. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device itself: what is right gives the right result in every order, what is wrong is caught. */
 #include "tests/cuda/device/device-testing.h"
 #include "tests/cuda/test-device-kernels.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Fuzzes both tokenizers: any bytes as text against small vocabularies, and any bytes as vocab.txt. The first byte chooses. */
 #include "core/text/tokenizer.h"
 

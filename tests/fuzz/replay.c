@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs a fuzzing target over the files of a folder: its seeds, and inputs that once broke it, as an ordinary test. */
 #include <glib.h>
 

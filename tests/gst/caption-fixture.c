@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-fixture.c: see caption-fixture.h. */
 #include "tests/gst/caption-fixture.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* caption-fixture.h: upicaption behind an encoder of the tiny model, and who takes its text. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* overlay-fixture.c: see overlay-fixture.h. */
 #include "tests/gst/overlay-fixture.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* stream.c: an element under test; see stream.h. */
 #include "tests/gst/stream.h"
 

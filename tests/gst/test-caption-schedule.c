@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-caption-schedule.c: which frames start a caption; stream times alone, no clock. */
 #include "gst/caption-schedule.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-detect.c: upidetect behind an encoder of the tiny model: objects, labels that change while playing, and what users get wrong. */
 #include <errno.h>
 #include <math.h>

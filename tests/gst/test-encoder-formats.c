@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-encoder-formats.c: upiencoder sees the same picture in every raw format, size and memory layout. */
 #include <math.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-encoder-order.c: what upiencoder keeps in order, what waits and what never does. Engines are held by a gate, never by time. */
 #include "tests/gst/stream.h"
 

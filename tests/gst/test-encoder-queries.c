@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-encoder-queries.c: what upiencoder answers: QoS, ALLOCATION, LATENCY, stats, flow returns. */
 #include "tests/gst/stream.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-json.c: upijson writes one valid line of JSON a frame, whatever is in it, and says what hinders it. */
 #include <fcntl.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-meta.c: GstUpiMeta's content never changes, is shared, and travels as far as it is true. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-overlay-stream.c: frames through upioverlay's pads: what it must leave alone, compositions attached instead of pixels drawn, caps and
  * states that change. */
 #include "tests/gst/overlay-fixture.h"

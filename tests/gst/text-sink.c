@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* text-sink.c: see text-sink.h. */
 #include "tests/gst/text-sink.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* text-sink.h: a pad that takes the text of an upicaption under test and writes down what came, in order; it can be closed like a muxer
  * that waits for its other stream. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* write-tiny-model.c: writes the small random model that element tests run, into the directory given; "tiny", "no-labels" or "grounded". */
 #include "core/model/model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a case costs: its time, rates and share of the hardware's peak. */
 
 #include "tests/parity/parity.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Cases of what multiplies: conv2d, linear, matmul, attention, deformable attention. Big ones have the shapes of the nano network. */
 
 #include "tests/parity/parity.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Cases of what works on rows, elements and maps: norms, softmax, arithmetic, resize, pools, gather, top-k, distinct boxes, caches, copies. */
 
 #include "tests/parity/parity.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Builds a case in a variant, runs it between guard bytes, compares it with ref's dense run. */
 
 #include "tests/parity/parity.h"

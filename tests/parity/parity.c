@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* parity [--backend NAME] [--bench] [--filter TEXT] [--threads N] [g_test options]
  *
  * Without --bench: every case of every family on the backend, in every variant, against ref (TAP). With it: a line of speed for each big

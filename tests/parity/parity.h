@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Parity: every operation on every backend against ref. A case is one line of a family's table (cases-*.c); its build function makes a
  * program of that operation with the calls below. The harness builds it densely for ref, and in every variant for the backend under test.
  */

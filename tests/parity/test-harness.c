@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The harness must see what it is there for: a backend that is ref but for one fault, run in a subprocess, has to fail. */
 
 #include "tests/parity/parity.h"

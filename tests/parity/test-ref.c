@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The ref backend against numbers worked out by hand: what every other backend is then compared with. Each case is small enough to be checked
  * on paper, and chosen so that a mistake in order, axis, border or sign shows. */
 

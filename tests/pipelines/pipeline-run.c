@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* pipeline-run.c: see pipeline-run.h. */
 #include "tests/pipelines/pipeline-run.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-pipelines.c: whole pipelines on a generated clip: frames and timestamps in = out; captions into every muxer and text writer that users
  * have, read back; a tee; two streams that share a model. */
 #include "tests/pipelines/pipeline-run.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The cpu backend: oneDNN for convolutions and linear layers, own kernels for the rest, the widest instruction set of the machine. */
 #include "core/backends/cpu/cpu.h"
 #include "core/backends/cpu/onednn.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The cpu backend's variants, for the engine's description of the device and for tests: every instruction set that the machine has, with
  * and without oneDNN. upi_backend_cpu() is the best one. */
 #pragma once

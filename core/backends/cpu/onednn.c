@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* oneDNN 2.6 to 3.x: see onednn.h. The differences of the two C APIs are the five functions at the top. */
 #include "core/backends/cpu/onednn.h"
 #include "core/memory.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* oneDNN 2.6 to 3.x: convolution (a linear layer is a 1×1 convolution) with bias, residual and activation, NHWC, weights packed once.
  *
  * Built without oneDNN, upi_dnn_conv_new() gives none and the backend's own kernels do all. oneDNN runs on OpenMP: everything here asks

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is slow, once: weights packed for the instruction set, tables of offsets and interpolation, the choice of kernel or library. */
 #include "core/backends/cpu/prepare.h"
 #include "core/backends/cpu/onednn.h"

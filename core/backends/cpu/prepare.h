@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From an operation to what the plan keeps of it. */
 #pragma once
 

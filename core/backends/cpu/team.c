@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A team: helpers that wait for the next job spinning for some microseconds, as jobs of one frame follow closely, and then asleep, so that
  * an idle team costs nothing beside decoders and encoders. */
 #include "core/backends/cpu/team.h"

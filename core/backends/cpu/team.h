@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The threads that share one frame, for plans with threads > 1 (lowest latency on a quiet machine). One team a context. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The cuda backend as the plugin finds it: "cuda", "cuda:1", with the kind of numbers behind it ("cuda:1:f16"). */
 #include "core/backends/cuda/cuda.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A context of the cuda backend: one allocation on the device, one in pinned memory, one stream, one graph of the whole program.
  *
  * The device's memory: arena | inputs | outputs | kept | scratch, and where numbers have 16 bits the same inputs and outputs again, in float32,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Convolutions through cuDNN's graph API: convolution → + bias → + residual → activation as one operation graph, for which cuDNN is asked for an
  * engine. Where it has none for the whole graph it is asked for the convolution alone, and an own kernel does the rest.
  *

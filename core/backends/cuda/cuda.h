@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inside the cuda backend: devices, plans, contexts, and how every call's status becomes a GError.
  *
  * A device is opened on first use and kept for the life of the process; its library handles and the weights on it are there while a plan is.

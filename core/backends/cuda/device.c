@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Devices of the cuda backend: opening one says what is missing; every status becomes an error that names call, place and device; a sticky error
  * marks the device as lost for the life of the process, as CUDA has it. */
 #include "core/backends/cuda/cuda.h"

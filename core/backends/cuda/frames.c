@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A frame on its way to the device: planes row by row into pinned memory, with the tables of the filters before them, one copy, one kernel
  * (kernels/preprocess.cu), all in the context's own stream before its graph. The tables travel with each frame: tens of kilobytes beside
  * megabytes of pixels, and no state that could be out of date when the next frame has another size. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Values that never see the host: memory on the device that callers hold, and the copies between it and a context, around its graph. A graph's
  * addresses are fixed when it is captured, hence a place in the context; the copies are on the device, at its bandwidth. */
 #include "core/backends/cuda/cuda.h"

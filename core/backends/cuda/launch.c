@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Each operation's kernel or library call, with its values as the kernels see them, into a context's stream. */
 #include "core/backends/cuda/cuda.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How each operation is prepared: the library call or kernel that it becomes, and its weights. */
 #include "core/backends/cuda/cuda.h"
 

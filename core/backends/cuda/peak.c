@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a card can do at most: bytes and operations per second from its clocks and units, for benchmarks that say how near they come.
  *
  * Units per multiprocessor: CUDA C++ Programming Guide, "Arithmetic Instructions" (float32), and the architecture papers of Turing, Ampere, Ada,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A plan of the cuda backend: weights on the device, an algorithm chosen for each operation, the places of what is bound. */
 #include "core/backends/cuda/cuda.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Matrix products through cuBLASLt, with bias, ReLU and an added matrix in the epilogue. */
 #include "core/backends/cuda/cuda.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Weights on a device: packed once as the operation wants them, shared by all plans of the process that use the same memory. */
 #include "core/backends/cuda/cuda.h"
 

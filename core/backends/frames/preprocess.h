@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a frame's pixels to the network's input in one pass: antialiased triangle filter (models/reference/NETWORK.md, "Input"; Pillow's
  * BILINEAR), colour matrix, normalisation. Y, U and V are scaled apart, at their own resolution, before the matrix. */
 #pragma once

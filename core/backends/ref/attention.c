@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-head attention over one or two key ranges (image, text so far), lengths per item, causal in the last range. */
 
 #include "core/backends/ref/ref.h"

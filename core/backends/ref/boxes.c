@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Boxes: sine position embedding of (cx, cy, w, h), iterative refinement, what anchors say of a box. */
 
 #include "core/backends/ref/ref.h"

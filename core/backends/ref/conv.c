@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* 2-D convolution, grouped and depthwise included: x [N,H,W,C] * w [O,C/groups,kh,kw] + bias (+ residual), activation → [N,OH,OW,O]. */
 
 #include "core/backends/ref/ref.h"

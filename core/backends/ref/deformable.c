@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-scale deformable attention (Deformable DETR, 2010.04159): each head of a query reads L·K bilinear samples of value around the
  * query's reference point, weighted by a softmax over them. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Element by element: add, mul (b broadcast to x), activation, copy of any view. */
 
 #include "core/backends/ref/ref.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Matrix products: linear layers (constant weight [O,I]) and products of two values. */
 
 #include "core/backends/ref/ref.h"

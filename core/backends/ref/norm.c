@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What normalises: layer norm, group norm, softmax, L2 norm. */
 
 #include "core/backends/ref/ref.h"

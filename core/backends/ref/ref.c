@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Dispatch of the ref backend: one function an operation, nothing to prepare. */
 
 #include "core/backends/ref/ref.h"

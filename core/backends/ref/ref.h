@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The ref backend: every operation as the plain loops that define it. No library, no threads, any strides (the last dimension contiguous).
  * Sums are made in double, so that the definition depends on no order of summation. */
 #pragma once

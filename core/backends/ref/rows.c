@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rows of tokens: mean, gather, top-k, distinct boxes, embedding, rows stored in a cache. */
 
 #include "core/backends/ref/ref.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Maps to maps: bilinear resize, max pooling, adaptive average pooling. */
 
 #include "core/backends/ref/ref.h"

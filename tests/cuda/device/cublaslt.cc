@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device's cuBLASLt: products with the epilogues that the backend uses, over plain loops.
  *
  * Stricter than the real one: sizes, strides and alignments are checked against what was said to the heuristic, memory against live allocations,

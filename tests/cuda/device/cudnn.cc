@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device's cuDNN: the graph API for one convolution and the pointwise operations behind it, over plain loops.
  *
  * Stricter than the real one: attributes must have their type and count, nothing changes after it was finalized, names of tensors are used once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What tests ask of the test device besides CUDA's API: faults, seeds, counts. Resolved in the module by name, or linked. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inside the test device: one lock, memory with two views, streams as queues that run when somebody waits for them.
  *
  * Device memory is a file mapped twice. What cudaMalloc returns lies in a view that may never be touched, so that host code which

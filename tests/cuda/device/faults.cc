@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device: counts of calls, faults on demand, devices and their names. */
 #include "tests/cuda/device/device.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device runs a grid: block after block in random order, each thread of a block a fiber with a stack of its own.
  *
  * Fibers run in random order until they wait: at __syncthreads() for all of the block, in a shuffle for the lanes of their mask. Stricter than

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device's memory: two views of one file (device.h), red zones behind every allocation, poison in fresh memory. */
 #include "tests/cuda/device/device.h"
 

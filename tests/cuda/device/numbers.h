@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Numbers for the stand-ins of libraries: any element type to float and back, dot products. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the backend and its stand-ins need of CUDA's API, in our own words, so that the test device builds where no toolkit is.
  *
  * cuda_runtime_api.h, cublasLt.h and cudnn.h of this folder include it in place of the toolkit's. signatures.c includes it after the

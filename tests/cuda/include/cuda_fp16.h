@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* 16-bit floats for the test device: storage and conversion, rounding to nearest even as the GPU does. */
 #pragma once
 

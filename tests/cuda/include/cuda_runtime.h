@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The language of kernels for the test device: what nvcc builds in, as C++. Each thread of a block is a fiber (device/fibers.cc). */
 #pragma once
 

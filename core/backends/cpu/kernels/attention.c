@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Attention: one unit is one head of one item. Scores and weighted sums are products of the gemm kernel on packed keys and values, 32 query
  * rows at a time, so that a block of scores stays in the first-level cache; few queries (a caption step has one) are not worth packing for.
  * Items that have a query each and share their keys (candidates of a caption) are taken together: one unit is one head of 32 of them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-scale deformable attention (Deformable DETR, 2010.04159): one unit is one query of one item.
  *
  * All samples of a head (levels × points) get their four corners and weights at once, without branches: a corner outside its level has the

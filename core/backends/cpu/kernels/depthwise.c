@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Depthwise convolution, NHWC: a third of the time of a mobile backbone in libraries that treat it as any other convolution.
  *
  * Four output pixels of one vector of channels are kept in registers; with kernel and stride known to the compiler an input value is

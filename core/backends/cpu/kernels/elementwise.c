@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Elementwise operations over rows: add, mul (with broadcast), activation, copy, and the rows that are only moved: gather, embed, store. */
 #include "core/backends/cpu/kernels/rows.h"
 #include "core/backends/cpu/kernels/vector.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Matrix product with packed weights and a fused end (bias, residual, activation).
  *
  * A tile of MR rows × NR vectors of C stays in registers while k runs; A is read in place (its rows are pixels or tokens, short enough to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The matrix product of the same instruction set, for kernels that are built from it. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The kernels of the cpu backend: one table of functions per instruction set.
  *
  * A kernel computes a range [begin, end) of an operation's units (rows, output rows, queries: cpu.c says which), so that threads can share

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Normalisations and softmax: layer norm, group norm, softmax and L2 norm over the last dimension. */
 #include "core/backends/cpu/kernels/rows.h"
 #include "core/backends/cpu/kernels/vector.h"

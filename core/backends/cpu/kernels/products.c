@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Convolution, linear layer and product of two values, as matrix products with a fused end. */
 #include "core/backends/cpu/kernels/gemm.h"
 #include "core/backends/cpu/kernels/rows.h"

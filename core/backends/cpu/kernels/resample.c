@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Maps that change their size: bilinear resize, max pool, adaptive average pool, mean of tokens. */
 #include "core/backends/cpu/kernels/vector.h"
 

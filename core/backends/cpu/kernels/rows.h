@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rows of a strided tensor: all leading dimensions counted in order, the last dimension contiguous. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The function table of one instruction set. */
 #include "core/backends/cpu/kernels/gemm.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The vector type of one instruction set, as compiler vector extensions: every kernel source is compiled once per instruction set
  * (../meson.build) and says `vf` for "as many floats as a register holds". GCC and Clang contract a * b + c into FMA where there is one.
  */

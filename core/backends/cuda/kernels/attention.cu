@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-head attention over one or two key ranges, in one pass over the keys (FlashAttention, 2205.14135): keys and values come in tiles of 32
  * through shared memory, each query row keeps its maximum, its sum and its mixture, and corrects them when a tile brings a larger logit. The
  * matrix of weights is never stored.

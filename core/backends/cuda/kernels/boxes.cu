@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Boxes: distinct ones among candidates, what anchors say of one, sine position embedding of (cx, cy, w, h), iterative refinement. Views [1,N,Q,C]; small. */
 #include "core/backends/cuda/kernels/device.h"
 

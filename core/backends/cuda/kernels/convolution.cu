@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Convolutions of our own: depthwise, for which libraries are slow, and a general one for what cuDNN has no engine for (padding that differs
  * between sides, groups, strict float32 with a fused residual).
  *

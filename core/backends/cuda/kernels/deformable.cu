@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-scale deformable attention (Deformable DETR, 2010.04159), one block a query.
  *
  * First the block's threads work out all M·L·K sampling points and their softmax weights, into shared memory; then every thread sums the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What kernels are written in besides CUDA's language: one way to launch, shared memory, element types, warp reductions.
  *
  * The same .cu files are compiled by nvcc for the GPU and, as C++, for the device without a GPU (tests/cuda); everything that must differ

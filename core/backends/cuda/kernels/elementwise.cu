@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Element by element: add, mul, activation, copy, the epilogue of products, conversion. One thread an element, the last dimension fastest, so
  * that a warp reads and writes consecutive addresses; bound by memory. */
 #include "core/backends/cuda/kernels/device.h"

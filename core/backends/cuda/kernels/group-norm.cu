@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Group norm over (H, W, C / groups) of each item, in two kernels: mean and squared deviations of each chunk of pixels, then their union
  * (Chan, Golub and LeVeque 1983) and the normalisation. No atomics: the result does not depend on the order of blocks. */
 #include "core/backends/cuda/kernels/device.h"

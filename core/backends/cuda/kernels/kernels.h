@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The own kernels of the cuda backend, as the host calls them: each puts its launches into the stream and returns the launch's status.
  *
  * A view is dimensions and strides in elements, outermost first, padded in front with dimensions of 1; the last dimension is contiguous

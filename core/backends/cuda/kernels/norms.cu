@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What normalises rows: layer norm, softmax, L2 norm. One warp a row: sums stay in registers and shuffles, rows come from the L1 cache when
  * they are read again; bound by memory. */
 #include "core/backends/cuda/kernels/device.h"

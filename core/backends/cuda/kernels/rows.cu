@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rows of tokens, views [1,N,T,C]: mean, gather (and embedding), rows stored in a cache. Bound by memory. */
 #include "core/backends/cuda/kernels/device.h"
 

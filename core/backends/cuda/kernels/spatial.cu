@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Maps to maps: bilinear resize, max pool, adaptive average pool. One thread an output element, channels fastest; bound by memory. */
 #include "core/backends/cuda/kernels/device.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The best scores of each item, best first; equal scores: lower index first; what is no number last.
  *
  * Every score counts how many come before it: that is its place. T² comparisons, but no sorting, no atomics, the same answer in any order of

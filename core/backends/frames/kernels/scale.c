@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Scaling kernels. One source, compiled for each instruction set: UPI_SCALE_TABLE names the table, UPI_SCALE_LANES the floats a vector. */
 #include "core/backends/frames/kernels/scale.h"
 

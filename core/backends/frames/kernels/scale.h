@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The inner loops of preprocess.c, compiled once per instruction set (meson.build) and chosen at run time. */
 #pragma once
 
