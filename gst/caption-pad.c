@@ -235,6 +235,22 @@ start_task (GstUpiCaptionPad *pad)
   return FALSE;
 }
 
+/* The task is paused: sticky events that a flush left are on the pad before anything of what follows, as GstQueue does it. */
+static void
+store_sticky_events (GstUpiCaptionPad *pad)
+{
+  GQueue items;
+
+  g_mutex_lock (&pad->lock);
+  flush_items (pad);
+  items = pad->items;
+  g_queue_init (&pad->items);
+  g_mutex_unlock (&pad->lock);
+  for (GstMiniObject *item; (item = g_queue_pop_head (&items)) != NULL; gst_mini_object_unref (item))
+    if (GST_IS_EVENT (item) && GST_EVENT_IS_STICKY (item))
+      gst_pad_store_sticky_event (GST_PAD (pad), GST_EVENT_CAST (item));
+}
+
 void
 gst_upi_caption_pad_flush (GstUpiCaptionPad *pad, GstEvent *event)
 {
@@ -243,6 +259,8 @@ gst_upi_caption_pad_flush (GstUpiCaptionPad *pad, GstEvent *event)
   gst_pad_push_event (GST_PAD (pad), event); /* first: a push that is waiting returns */
   g_mutex_lock (&pad->task_lock);
   if (pad->active) { /* it may be released at the same moment */
+    if (!start)
+      store_sticky_events (pad);
     set_flushing (pad, start);
     if (start)
       gst_pad_pause_task (GST_PAD (pad));

@@ -197,6 +197,54 @@ test_flush (void)
   fixture_free (&f);
 }
 
+/* A new stream begins while text waits downstream, and a flush comes: its stream-start, which had not left, is not lost, the old segment is;
+ * new stream and caps are on the pad when the flush has passed. */
+static void
+test_flush_of_new_stream (void)
+{
+  Fixture f = fixture_new (BLOCK "interval=200000000", TRUE);
+  GstPad *text = gst_element_get_static_pad (f.caption, "text");
+  GstEvent *second = gst_event_new_stream_start ("second");
+  GstSegment segment;
+  guint group;
+
+  fixture_push (&f, 0, 1);
+  fixture_pull (&f, 0, 1);
+  text_sink_wait (f.text, "text 0 for 200");
+  text_sink_set_closed (f.text, TRUE);
+  fixture_push (&f, 5, 6);
+  fixture_pull (&f, 5, 6);
+  text_sink_wait_blocked (f.text);
+  g_free (text_sink_take (f.text, "text 0 for 200"));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_event_set_group_id (second, 77);
+  g_assert_true (gst_harness_push_event (f.stream->harness, second));
+  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&segment)));
+  fixture_push (&f, 0, 1); /* its events are in the queue */
+  fixture_pull (&f, 0, 1);
+
+  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_flush_start ()));
+  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_flush_stop (TRUE)));
+  /* At once, whatever the task does meanwhile. */
+  g_autoptr (GstEvent) begun = gst_pad_get_sticky_event (text, GST_EVENT_STREAM_START, 0);
+  g_autoptr (GstEvent) caps = gst_pad_get_sticky_event (text, GST_EVENT_CAPS, 0);
+  g_assert_nonnull (begun);
+  g_assert_nonnull (caps);
+  g_assert_true (gst_event_parse_group_id (begun, &group));
+  g_assert_cmpuint (group, ==, 77);
+  text_sink_set_closed (f.text, FALSE);
+  segment.start = segment.position = segment.time = 80 * GST_MSECOND;
+  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&segment)));
+  fixture_push (&f, 2, 3);
+  fixture_push_eos (&f);
+  fixture_pull (&f, 2, 3);
+  g_autofree gchar *record = text_sink_take (f.text, "eos");
+  g_assert_cmpstr (record, ==, "flush-start, flush-stop, stream-start, caps, segment 2, text 2 for 200, eos");
+
+  gst_object_unref (text);
+  fixture_free (&f);
+}
+
 typedef struct {
   UpiEngine *engine;
   gint held; /* atomic */
@@ -289,6 +337,7 @@ main (int argc, char **argv)
   g_test_add_func ("/caption/release-while-playing", test_release_while_playing);
   g_test_add_func ("/caption/release-while-blocked", test_release_while_blocked);
   g_test_add_func ("/caption/flush", test_flush);
+  g_test_add_func ("/caption/flush-of-new-stream", test_flush_of_new_stream);
   g_test_add_func ("/caption/flush-while-waiting", test_flush_while_waiting);
   g_test_add_func ("/caption/stop-while-waiting", test_stop_while_waiting);
   g_test_add_func ("/caption/start-stop", test_start_stop);
