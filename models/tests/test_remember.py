@@ -21,6 +21,7 @@ from models.training.encode import EncodedSampler
 from models.training.remember import SHARED, ImageNet, normalised, remember_loss
 from models.training.setup import efficientnet_state
 
+from .small import FIRST
 from .test_resume import ROOT, generate
 
 
@@ -71,6 +72,7 @@ class Remember(unittest.TestCase):
             start = folder / "start.pt"
             torch.save({"trainee": {"model.backbone.stem.bias": torch.ones(32)}, "average": {}}, start)
             command = ["--data", folder, "--out", folder / "out", "--cache", folder / "cache", "--stage", "regions", "--start", start]
+            command += ["--model", FIRST]
             done = subprocess.run(
                 [sys.executable, "-m", "models.training.train", *map(str, command), "--workers", "1"],
                 cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -121,6 +123,7 @@ class Views(unittest.TestCase):
             generate(folder)
             torch.save({"trainee": {}, "average": {}}, folder / "last.pt")
             command = ["--checkpoint", folder / "last.pt", "--data", folder, "--cache", folder / "cache", "--out", out, "--views", "3"]
+            command += ["--model", FIRST]
             subprocess.run(
                 [sys.executable, "-m", "models.training.encode", *map(str, command)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
             )

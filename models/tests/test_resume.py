@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .small import FIRST
+
 ROOT = Path(__file__).parents[2]
 TRAINER = """
 import os, signal, sys
@@ -61,7 +63,7 @@ class Resume(unittest.TestCase):
     def run_trainer(self, folder: Path, out: str, kill_at: str, *more: str) -> int:
         command = [
             sys.executable, "-c", TRAINER, kill_at, "--data", str(folder), "--out", str(folder / out), "--cache", str(folder / "cache"),
-            "--stage", "regions", "--steps", "4", "--workers", "1", "--save-seconds", "0", *more,
+            "--model", str(FIRST), "--stage", "regions", "--steps", "4", "--workers", "1", "--save-seconds", "0", *more,
         ]  # fmt: skip
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL).returncode

@@ -87,7 +87,8 @@ static const Case cases[] = {
   { "scaled-and-videocrop", SCALE ("width=64,height=64,pixel-aspect-ratio=1/1") " ! videocrop left=8", "width=64,height=48", LOST },
   { "videobox-cuts", "videobox left=8", "width=64,height=48", LOST },
   { "videobox-adds", "videobox left=-8", "width=64,height=48", LOST },
-  { "aspectratiocrop", "capsfilter caps=video/x-raw,width=64,height=48 ! aspectratiocrop aspect-ratio=1/1 ! queue", "width=64,height=48", LOST },
+  { "aspectratiocrop", "capsfilter caps=video/x-raw,width=64,height=48 ! aspectratiocrop aspect-ratio=1/1 ! queue", "width=64,height=48",
+      LOST },
   { "videoflip-90", "videoflip video-direction=90r", "width=64,height=48", LOST },
   { "videoflip-180", "videoflip video-direction=180", "width=64,height=48", LOST },
   { "videoflip-horizontal", "videoflip video-direction=horiz", "width=64,height=48", LOST },
@@ -282,7 +283,8 @@ main (int argc, char **argv)
 {
   static const gchar *movers[][2] = { { "videoscale", "videoscale ! " SQUASHED }, { "videocrop", "videocrop left=8" },
     { "videobox", "videobox top=-8" }, { "videoflip", "videoflip video-direction=180" },
-    { "aspectratiocrop", "capsfilter caps=video/x-raw,width=64,height=48 ! aspectratiocrop aspect-ratio=1/1 ! queue" }, { "compositor", "compositor" } };
+    { "aspectratiocrop", "capsfilter caps=video/x-raw,width=64,height=48 ! aspectratiocrop aspect-ratio=1/1 ! queue" },
+    { "compositor", "compositor" } };
   g_autofree gchar *directory = g_dir_make_tmp ("upi-geometry-XXXXXX", NULL);
 
   test_init (&argc, &argv);
