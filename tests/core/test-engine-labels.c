@@ -59,9 +59,9 @@ on_progress (guint done, guint total, gpointer user_data)
   while (progress->calls < progress->wait_for)
     g_cond_wait (&progress->changed, &progress->lock);
   UpiTicket *cancel = g_steal_pointer (&progress->cancel);
-  g_mutex_unlock (&progress->lock);
-  if (cancel != NULL)
+  if (cancel != NULL) /* before the others go on, or they might take one more batch */
     upi_ticket_cancel (cancel);
+  g_mutex_unlock (&progress->lock);
 }
 
 static UpiTicket *
