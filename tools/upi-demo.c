@@ -20,6 +20,18 @@ typedef struct {
   gboolean plain;
 } Options;
 
+static void
+options_clear (Options *options)
+{
+  g_free (options->out);
+  g_free (options->model);
+  g_free (options->device);
+  g_free (options->labels);
+  g_free (options->input_size);
+  g_free (options->camera);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
 typedef struct {
   GMainLoop *loop;
   GstElement *pipeline;
@@ -281,7 +293,7 @@ run (const Options *options, const gchar *uri)
 int
 main (int argc, char **argv)
 {
-  Options options = { 0 };
+  g_auto (Options) options = { 0 };
   const GOptionEntry entries[] = { { "out", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "folder for the results (default: out)", "DIR" },
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &options.model, "model name or directory (default: nano)", "MODEL" },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, "auto, cpu, cuda, cuda:1 (default: auto)", "DEVICE" },
