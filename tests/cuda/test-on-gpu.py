@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -358,6 +359,9 @@ def programs_of_glib(folder: pathlib.Path) -> None:
 
 
 def main() -> int:
+    if shutil.which("git") is None:
+        print("1..0 # SKIP the kit packs a checkout, and git is not installed")
+        return 0
     failed = 0
     tests = [
         packed_and_run,
