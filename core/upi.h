@@ -251,6 +251,11 @@ typedef enum {
   UPI_ORIENTATION_UR_LL
 } UpiOrientation;
 
+/**
+ * upi_orientation_is_transposed: whether a picture that is turned so has its width and height exchanged.
+ */
+UPI_API gboolean upi_orientation_is_transposed (UpiOrientation orientation);
+
 /* Fills @rgb (@width × @height, 3 bytes a pixel, @stride bytes a row). From a worker thread. */
 typedef gboolean (*UpiImageRead) (gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error);
 

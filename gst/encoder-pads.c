@@ -92,8 +92,7 @@ choose_size (GstUpiEncoder *self)
   UpiEngine *engine = self->engine != NULL ? upi_engine_ref (self->engine) : NULL;
   GST_OBJECT_UNLOCK (self);
   if (engine != NULL && self->width == 0) {
-    gboolean transposed = self->turned == UPI_ORIENTATION_90R || self->turned == UPI_ORIENTATION_90L
-        || self->turned == UPI_ORIENTATION_UL_LR || self->turned == UPI_ORIENTATION_UR_LL;
+    gboolean transposed = upi_orientation_is_transposed (self->turned);
     guint64 width = (guint64) GST_VIDEO_INFO_WIDTH (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_N (&self->info), 1);
     guint64 height = (guint64) GST_VIDEO_INFO_HEIGHT (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_D (&self->info), 1);
     while (MAX (width, height) > 1 << 20) { /* only the ratio counts */

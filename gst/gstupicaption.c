@@ -400,8 +400,7 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
   g_object_class_install_property (object_class, PROP_GROUNDED,
       g_param_spec_boolean ("grounded", "Grounded",
           "Captions answer to the regions: of several candidates the one is taken whose words are seen in the frame, and its words carry "
-          "their "
-          "regions; false = the likeliest sentence, which is faster; a model without a table of words has only those (default: true)",
+          "their regions; false = the likeliest sentence, which is faster; a model without a table of words has only those (default: true)",
           DEFAULT_GROUNDED, flags));
   g_object_class_install_property (object_class, PROP_CANDIDATES,
       g_param_spec_uint ("candidates", "Candidates",

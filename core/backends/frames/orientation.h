@@ -6,8 +6,6 @@
 
 G_BEGIN_DECLS
 
-/* Width and height change places. */
-gboolean upi_orientation_is_transposed (UpiOrientation orientation);
 /* A picture of width × height, as it is: its pixel (x, y) is number origin + x · step_x + y · step_y of the turned one. */
 void upi_orientation_steps (UpiOrientation orientation, guint width, guint height, gssize *origin, gssize *step_x, gssize *step_y);
 /* A box of the turned picture, 0..1, becomes one of the picture. */

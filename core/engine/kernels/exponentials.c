@@ -8,16 +8,7 @@
 static gfloat
 largest (const gfloat *x, guint n)
 {
-  vf most = vset (-INFINITY);
-  gfloat result;
-  guint i;
-
-  for (i = 0; i + VL <= n; i += VL)
-    most = vmax (vload (x + i), most);
-  result = vmax_across (most);
-  for (; i < n; i++)
-    result = MAX (result, x[i]);
-  return result;
+  return max_of_row (x, (gint) n);
 }
 
 static gdouble

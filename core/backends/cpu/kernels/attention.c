@@ -39,17 +39,8 @@ one_query (const gfloat *q, gfloat *out, const Range *ranges, const gint *seen, 
   gfloat inverse;
 
   for (gint r = 0; r < n_ranges; r++) {
-    for (gint j = 0; j < seen[r]; j++) {
-      const gfloat *k = ranges[r].k + j * ranges[r].ldk;
-      vf dot = vset (0);
-      gfloat rest = 0;
-
-      for (c = 0; c + VL <= width; c += VL)
-        dot += vload (q + c) * vload (k + c);
-      for (; c < width; c++)
-        rest += q[c] * k[c];
-      p[keys++] = (vsum (dot) + rest) * scale;
-    }
+    for (gint j = 0; j < seen[r]; j++)
+      p[keys++] = product_of_rows (q, ranges[r].k + j * ranges[r].ldk, width) * scale;
   }
   inverse = keys > 0 ? 1.0f / softmax_row (p, p, keys, FALSE) : 0;
   for (c = 0; c < width; c += VL) {
@@ -89,18 +80,8 @@ scores (const gfloat *q, const Range *range, gint width, gfloat scale, gfloat *p
     }
     *(v4_any *) (p + j) = vsum4 (dot[0], dot[1], dot[2], dot[3]) * scale;
   }
-  for (gint j = whole; j < range->length; j++) {
-    const gfloat *k = range->k + j * range->ldk;
-    vf dot = vset (0);
-    gfloat rest = 0;
-    gint c;
-
-    for (c = 0; c + VL <= width; c += VL)
-      dot += vload (q + c) * vload (k + c);
-    for (; c < width; c++)
-      rest += q[c] * k[c];
-    p[j] = (vsum (dot) + rest) * scale;
-  }
+  for (gint j = whole; j < range->length; j++)
+    p[j] = product_of_rows (q, range->k + j * range->ldk, width) * scale;
 }
 
 /* One head of items that have a query each and share the keys and values of the first range: a value is read once for ITEMS of them, whose sums

@@ -306,12 +306,12 @@ vactivate (vf x, UpiAct act)
   }
 }
 
-/* e^(x - max) over a row, divided by their sum if `divide`; returns the sum. y may be x. A row of width 0 gives 0. */
+/* The largest of a row; of none -∞. */
 INLINE gfloat
-softmax_row (const gfloat *x, gfloat *y, gint width, gboolean divide)
+max_of_row (const gfloat *x, gint width)
 {
-  vf most = vset (-INFINITY), sum = vset (0);
-  gfloat max, total;
+  vf most = vset (-INFINITY);
+  gfloat max;
   gint c;
 
   for (c = 0; c + VL <= width; c += VL)
@@ -319,6 +319,32 @@ softmax_row (const gfloat *x, gfloat *y, gint width, gboolean divide)
   max = vmax_across (most);
   for (; c < width; c++)
     max = MAX (max, x[c]);
+  return max;
+}
+
+/* x · y of two rows */
+INLINE gfloat
+product_of_rows (const gfloat *x, const gfloat *y, gint width)
+{
+  vf sum = vset (0);
+  gfloat rest = 0;
+  gint c;
+
+  for (c = 0; c + VL <= width; c += VL)
+    sum += vload (x + c) * vload (y + c);
+  for (; c < width; c++)
+    rest += x[c] * y[c];
+  return vsum (sum) + rest;
+}
+
+/* e^(x - max) over a row, divided by their sum if `divide`; returns the sum. y may be x. A row of width 0 gives 0. */
+INLINE gfloat
+softmax_row (const gfloat *x, gfloat *y, gint width, gboolean divide)
+{
+  vf sum = vset (0);
+  gfloat max = max_of_row (x, width), total;
+  gint c;
+
   for (c = 0; c + VL <= width; c += VL) {
     vf e = vexp (vload (x + c) - max);
 
