@@ -32,6 +32,14 @@ def small_config(**changes: Any) -> Config:
     return Config.from_json(raw)
 
 
+def second_generation() -> dict[str, Any]:
+    """Changes of small_config that make it one of the bundled model's kind: two encoders and class evidence, small."""
+    raw = Config.load(NANO).raw
+    parts = {k: raw[k] for k in ("format_version", "backbone", "global")}
+    parts["evidence"] = {**raw["evidence"], "channels": [4, 4, 4], "rank": [4, 4, 4], "extra": [8, 8]}
+    return parts
+
+
 def small_model(seed: int = 0, **changes: Any) -> UniPerceiver:
     torch.manual_seed(seed)
     model = UniPerceiver(small_config(**changes), 20)

@@ -24,9 +24,8 @@ from models.reference.evidence import FLOOR, Evidence
 from models.reference.model import UniPerceiver
 from models.training.setup import renormalise
 
-from .small import small_config
+from .small import NANO, second_generation, small_config
 
-SECOND = Path(__file__).parents[1] / "training" / "config.json"
 
 
 def varint(value: int) -> bytes:
@@ -256,14 +255,14 @@ class SecondGeneration(unittest.TestCase):
     def test_it_stays_within_its_budget(self) -> None:
         from models.reference.cost import image_macs
 
-        model = UniPerceiver(Config.load(SECOND), 8).eval()
+        model = UniPerceiver(Config.load(NANO), 8).eval()
         macs = image_macs(model, 384, 224)
         self.assertLessEqual(sum(macs.values()), 1.6e9, macs)
         large = image_macs(model, 480, 288)
         self.assertLessEqual(sum(large.values()), 2.6e9, large)
 
     def test_version_2_and_its_fields(self) -> None:
-        raw = Config.load(SECOND).raw
+        raw = Config.load(NANO).raw
         config = Config.from_json(raw)
         self.assertEqual((config.global_channels, config.global_shape(384, 224), config.global_shape(320, 256)), (320, (4, 6), (4, 5)))
         with self.assertRaisesRegex(ValueError, "format_version 2"):
@@ -273,11 +272,8 @@ class SecondGeneration(unittest.TestCase):
 
     def test_global_tokens_come_from_the_second_backbone(self) -> None:
         """On half the picture, with odd last maps, whatever the first one sees."""
-        raw = Config.load(SECOND).raw
-        small = {k: raw[k] for k in ("format_version", "backbone", "global")}
-        small["evidence"] = {**raw["evidence"], "channels": [4, 4, 4], "rank": [4, 4, 4], "extra": [8, 8]}
         torch.manual_seed(0)
-        model = UniPerceiver(small_config(**small), 8).eval()
+        model = UniPerceiver(small_config(**second_generation()), 8).eval()
         with torch.no_grad():
             x = torch.randn(2, 3, 96, 64)
             r = model.regions(x)

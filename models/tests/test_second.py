@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from models.reference.backbone import MobileNetV2
-from models.reference.config import Config
 from models.reference.model import UniPerceiver
 from models.training import fast
 from models.training.dataset import Encoded
@@ -21,16 +20,13 @@ from models.training.setup import records
 from models.training.tasks import Trainee, frozen_image
 from models.training.train import keep_half, take_decoder
 
-from .small import small_config
+from .small import second_generation, small_config
 from .test_training import batch_of
 
 
 def second(seed: int = 0) -> UniPerceiver:
-    raw = Config.load(Path(__file__).parents[1] / "training" / "config.json").raw
-    parts = {k: raw[k] for k in ("format_version", "backbone", "global")}
-    parts["evidence"] = {**raw["evidence"], "channels": [4, 4, 4], "rank": [4, 4, 4], "extra": [8, 8]}
     torch.manual_seed(seed)
-    return UniPerceiver(small_config(**parts), 20)
+    return UniPerceiver(small_config(**second_generation()), 20)
 
 
 def trainee(seed: int = 0) -> Trainee:
