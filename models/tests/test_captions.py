@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from models.reference.grounding import Grounding
 from models.training.cider import CiderD, plain
 from models.training.dataset import Batch, Encoded
 from models.training.losses import Heads
-from models.training.tasks import Trainee, Words, captioning, frozen_image, sample, self_critical, side_by_side, some_tokens
+from models.training.tasks import Trainee, Words, captioning, frozen_image, sample, self_critical, side_by_side, some_tokens, there, untrue
 from models.training.vocabulary import CaptionVocabulary
 
 from .small import small_model
@@ -24,6 +25,15 @@ TRUTH = {
     3: ["a red car on the street", "car parked near a house", "the car is red"],
 }
 SAID = {1: "a dog is running on grass", 2: "a man on a bicycle", 3: "a dog on the street"}
+
+
+def needs(words: dict[str, list[str]], labels: list[str], **groups: list[str]) -> Grounding:
+    """Words that need classes or groups of them; every word is one token."""
+    tokens = ["[CLS]", "[SEP]", "a", "and", "in", "the", *words, *(f"w{i}" for i in range(50) if f"w{i}" not in words)]
+    ids = {t: i for i, t in enumerate(tokens)}
+    tokenizer = SimpleNamespace(tokens=tokens, ids=ids, encode=lambda text: [0, *(ids[w] for w in text.split()), 1])
+    table = {"determiners": ["a"], "groups": groups, "entries": [{"words": [w], "needs": n} for w, n in words.items()]}
+    return Grounding(table, labels, tokenizer)  # type: ignore[arg-type]
 
 
 class Captions(unittest.TestCase):
@@ -95,6 +105,34 @@ class Captions(unittest.TestCase):
             optimizer.step()
             rewards.append(parts["reward"])
         self.assertGreater(sum(rewards[-10:]), 1.3 * sum(rewards[:10]))
+
+    def test_what_a_picture_shows(self) -> None:
+        """Its annotations, the teacher's doubts and what its captions name; of a group that they name any class."""
+        _, _, batch = self.one_image()
+        words = {"dog": ["dog"], "cat": ["cat"], "car": ["car"], "vehicle": ["vehicle"]}
+        grounding = needs(words, ["dog", "cat", "car", "bus"], vehicle=["car", "bus"])
+        batch.labels[0, 0], batch.ignored_labels[0, 0] = 0, -1
+        self.assertEqual(untrue("a dog", there(batch, 0, grounding), grounding), 1)  # weight 0 is padding
+        batch.weights[0, 0] = 1.0
+        self.assertEqual(untrue("a dog and a cat in a car", there(batch, 0, grounding), grounding), 2)
+        batch.ignored_labels[0, 0] = 1
+        batch.captions = [["the vehicle"]]
+        self.assertEqual(untrue("a dog and a cat in a car", there(batch, 0, grounding), grounding), 0)
+
+    def test_what_is_not_there_becomes_rarer(self) -> None:
+        """No word earns anything; one names what the picture lacks."""
+        trainee, words, batch = self.one_image()
+        batch.captions = [[""]]
+        words.grounding = needs({"w13": ["dog"]}, ["dog", "cat"])
+        optimizer = torch.optim.Adam(trainee.model.decoder.parameters(), 3e-3)
+        untrue_shares = []
+        for _ in range(60):
+            loss, parts = self_critical(trainee, batch, words, each=16, limit=4)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            untrue_shares.append(parts["untrue"])
+        self.assertLess(sum(untrue_shares[-10:]), 0.5 * sum(untrue_shares[:10]))
 
     def test_sampled_cold_equals_greedy(self) -> None:
         """And at the temperature of training it does not."""

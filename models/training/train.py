@@ -23,6 +23,7 @@ import torch.multiprocessing as mp
 from safetensors.torch import load_file
 
 from models.reference.config import Config
+from models.reference.grounding import Grounding
 
 from . import tasks
 from .cider import CiderD, plain
@@ -128,6 +129,9 @@ class Run:
             if options.stage == "refine":
                 captioned = [s["record"] for group in self.captions.known for s in group if s["record"].captions]
                 self.words.cider = CiderD([[plain(c) for c in r.captions] for r in captioned])
+                table = config.raw["caption"].get("grounding")
+                if table is not None:
+                    self.words.grounding = Grounding(table, config.labels, self.words.tokenizer)
         else:
             train = records(options.data, "train")
             store = ImageStore(options.data, sorted({r.name for r in train}), options.cache)
