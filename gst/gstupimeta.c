@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "gst/meta-rules.h"
+
 /* Lists are shared between a content and those made from it, so that a new caption does not copy a hundred objects. */
 typedef struct {
   guint n_items;
@@ -24,8 +26,10 @@ struct _GstUpiContent {
   GstUpiContent *whole; /* nullable: before the geometry was lost */
   GstClockTime pts;
   GstUpiContentFlags flags;
-  ObjectList *objects;   /* nullable */
-  CaptionList *captions; /* nullable */
+  ObjectList *objects;     /* nullable */
+  CaptionList *captions;   /* nullable */
+  GstUpiEventList *events; /* nullable */
+  GstUpiRuleList *rules;   /* nullable */
 };
 
 G_DEFINE_BOXED_TYPE (GstUpiContent, gst_upi_content, gst_upi_content_ref, gst_upi_content_unref)
@@ -61,6 +65,8 @@ content_clear (gpointer data)
     g_atomic_rc_box_release_full (content->objects, object_list_clear);
   if (content->captions != NULL)
     g_atomic_rc_box_release_full (content->captions, caption_list_clear);
+  g_clear_pointer (&content->events, g_atomic_rc_box_release);
+  g_clear_pointer (&content->rules, g_atomic_rc_box_release);
 }
 
 GstUpiContent *
@@ -96,6 +102,8 @@ content_copy (const GstUpiContent *content)
   copy->whole = content->whole != NULL ? gst_upi_content_ref (content->whole) : NULL;
   copy->objects = content->objects != NULL ? g_atomic_rc_box_acquire (content->objects) : NULL;
   copy->captions = content->captions != NULL ? g_atomic_rc_box_acquire (content->captions) : NULL;
+  copy->events = content->events != NULL ? g_atomic_rc_box_acquire (content->events) : NULL;
+  copy->rules = content->rules != NULL ? g_atomic_rc_box_acquire (content->rules) : NULL;
   return copy;
 }
 
@@ -190,6 +198,32 @@ gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *capti
 }
 
 GstUpiContent *
+gst_upi_content_add_events (GstUpiContent *content, const GstUpiEvent *events, guint n_events)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+  g_return_val_if_fail (events != NULL || n_events == 0, NULL);
+
+  if (n_events == 0)
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = content_copy (content);
+  result->events = gst_upi_event_list_append (result->events, events, n_events);
+  return result;
+}
+
+GstUpiContent *
+gst_upi_content_add_rules (GstUpiContent *content, const GstUpiRule *rules, guint n_rules)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+  g_return_val_if_fail (rules != NULL || n_rules == 0, NULL);
+
+  if (n_rules == 0)
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = content_copy (content);
+  result->rules = gst_upi_rule_list_append (result->rules, rules, n_rules);
+  return result;
+}
+
+GstUpiContent *
 gst_upi_content_drop_encoding (GstUpiContent *content)
 {
   g_return_val_if_fail (content != NULL, NULL);
@@ -273,6 +307,20 @@ gst_upi_content_get_captions (const GstUpiContent *content, guint *n_captions)
 {
   *n_captions = content->captions != NULL ? content->captions->n_items : 0;
   return content->captions != NULL ? content->captions->items : NULL;
+}
+
+const GstUpiEvent *
+gst_upi_content_get_events (const GstUpiContent *content, guint *n_events)
+{
+  *n_events = content->events != NULL ? content->events->n_items : 0;
+  return content->events != NULL ? content->events->items : NULL;
+}
+
+const GstUpiRule *
+gst_upi_content_get_rules (const GstUpiContent *content, guint *n_rules)
+{
+  *n_rules = content->rules != NULL ? content->rules->n_items : 0;
+  return content->rules != NULL ? content->rules->items : NULL;
 }
 
 /* ---- meta ------------------------------------------------------------------------------------------------------------------------ */

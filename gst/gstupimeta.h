@@ -131,6 +131,107 @@ typedef enum {
   GST_UPI_CONTENT_GEOMETRY_NAMED = 1 << 2
 } GstUpiContentFlags;
 
+/**
+ * GstUpiEventType: where in its life an event is.
+ * @GST_UPI_EVENT_NEW: something began, or happened in a moment (a line was crossed: nothing else follows)
+ * @GST_UPI_EVENT_UPDATE: it goes on, and there is more to say of it
+ * @GST_UPI_EVENT_END: it is over
+ */
+typedef enum { GST_UPI_EVENT_NEW, GST_UPI_EVENT_UPDATE, GST_UPI_EVENT_END } GstUpiEventType;
+
+/**
+ * GstUpiRuleKind: what a rule watches.
+ * @GST_UPI_RULE_ZONE: a polygon
+ * @GST_UPI_RULE_LINE: two points
+ * @GST_UPI_RULE_COUNT: the whole frame
+ * @GST_UPI_RULE_PHRASE: a sentence
+ */
+typedef enum { GST_UPI_RULE_ZONE, GST_UPI_RULE_LINE, GST_UPI_RULE_COUNT, GST_UPI_RULE_PHRASE } GstUpiRuleKind;
+
+/**
+ * GstUpiEvent: what a rule of upirules noticed. Zero-initialise it.
+ * @id: 1, 2, 3 … of its upirules; the same from its new to its end. With @rule it names the event
+ * @type: where in its life it is
+ * @kind: of its rule
+ * @rule: UTF-8, its rule's name; owned by the content
+ * @what: of a zone "enter", "appear" (first seen inside), "dwell", "leave", "vanish" (lost inside); of a line "forward" (to the right hand of one who
+ *   walks from its first point to its second), "backward"; of zones and counts "above", "below"; of a phrase "phrase"; of any that ends because its
+ *   stream or its rule does "stop"; owned by the content
+ * @label: UTF-8, of its object; "" where it has none; owned by the content
+ * @track_id: of its object; 0: it has none
+ * @score: of its object, or the phrase's probability; 0..1
+ * @x, @y, @width, @height: its object's box in 0..1 of the frame; 0 where it has none
+ * @count: objects inside the zone or in the frame; 0 of other rules
+ * @stream: which stream it happened in: STREAM_STARTs so far
+ * @total_in: who entered the zone, who crossed the line forward, since the state began
+ * @total_out: who left the zone, who crossed the line backward
+ * @stream_time, @running_time: of the frame that it was noticed in, nanoseconds, or GST_CLOCK_TIME_NONE
+ * @since: running time at which what it tells of began: min_time earlier, or for how long somebody has been inside
+ * @reserved: NULL
+ *
+ * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 184 bytes.
+ */
+typedef struct _GstUpiEvent {
+  guint64 id;
+  GstUpiEventType type;
+  GstUpiRuleKind kind;
+  const gchar *rule;
+  const gchar *what;
+  const gchar *label;
+  guint64 track_id;
+  gfloat score;
+  gfloat x, y, width, height;
+  guint count;
+  guint stream;
+  guint flags;
+  guint64 total_in, total_out;
+  GstClockTime stream_time, running_time, since;
+  gpointer reserved[8];
+} GstUpiEvent;
+
+/**
+ * GstUpiPoint: a corner of a zone or an end of a line.
+ * @x, @y: in 0..1 of the frame
+ */
+typedef struct {
+  gfloat x, y;
+} GstUpiPoint;
+
+/**
+ * GstUpiRuleFlags:
+ * @GST_UPI_RULE_NONE: quiet
+ * @GST_UPI_RULE_ACTIVE: an event of the rule is going on, or began with this frame
+ */
+typedef enum { GST_UPI_RULE_NONE = 0, GST_UPI_RULE_ACTIVE = 1 << 0 } GstUpiRuleFlags;
+
+/**
+ * GstUpiRule: a rule of upirules and how it stands, for who draws it. Zero-initialise it.
+ * @name: UTF-8; owned by the content
+ * @kind: what it watches
+ * @flags: bits of #GstUpiRuleFlags
+ * @points: (nullable) (array length=n_points): the zone's corners, which closes by itself, or the line's two ends; owned by the content
+ * @count: objects inside the zone or in the frame now
+ * @total_in: who entered the zone, who crossed the line forward, since the state began
+ * @total_out: who left the zone, who crossed the line backward
+ * @score: the phrase's probability in this frame, 0..1; below 0: nobody knows it yet
+ * @text: the phrase; "" of other rules; owned by the content
+ * @reserved: NULL
+ *
+ * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 128 bytes.
+ */
+typedef struct _GstUpiRule {
+  const gchar *name;
+  GstUpiRuleKind kind;
+  guint flags;
+  const GstUpiPoint *points;
+  guint n_points;
+  guint count;
+  guint64 total_in, total_out;
+  gfloat score;
+  const gchar *text;
+  gpointer reserved[8];
+} GstUpiRule;
+
 /* ---- content: immutable, reference-counted, any thread --------------------------------------------------------------------------- */
 
 #define GST_TYPE_UPI_CONTENT (gst_upi_content_get_type ())
@@ -180,6 +281,22 @@ GST_UPI_API GstUpiContent *gst_upi_content_add_objects (GstUpiContent *content, 
  * Returns: (transfer full): a new content: that of @content with @captions in place of its own
  */
 GST_UPI_API GstUpiContent *gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *captions, guint n_captions);
+
+/**
+ * gst_upi_content_add_events:
+ * @events: (array length=n_events): copied
+ *
+ * Returns: (transfer full): a new content: that of @content with @events behind its own
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_add_events (GstUpiContent *content, const GstUpiEvent *events, guint n_events);
+
+/**
+ * gst_upi_content_add_rules:
+ * @rules: (array length=n_rules): copied
+ *
+ * Returns: (transfer full): a new content: that of @content with @rules behind its own
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_add_rules (GstUpiContent *content, const GstUpiRule *rules, guint n_rules);
 
 /**
  * gst_upi_content_drop_encoding: an encoding weighs megabytes; its last reader lets go of it so that queues of finished frames stay light.
@@ -269,6 +386,22 @@ GST_UPI_API const GstUpiObject *gst_upi_content_get_objects (const GstUpiContent
  * Returns: (array length=n_captions) (transfer none) (nullable): valid as long as @content
  */
 GST_UPI_API const GstUpiCaption *gst_upi_content_get_captions (const GstUpiContent *content, guint *n_captions);
+
+/**
+ * gst_upi_content_get_events: what happened in this very frame: unlike objects and captions they are on no frame after it.
+ * @n_events: (out): how many
+ *
+ * Returns: (array length=n_events) (transfer none) (nullable): valid as long as @content; those of each upirules in the order of its rules
+ */
+GST_UPI_API const GstUpiEvent *gst_upi_content_get_events (const GstUpiContent *content, guint *n_events);
+
+/**
+ * gst_upi_content_get_rules: the rules of all upirules that the frame has passed, and how they stand.
+ * @n_rules: (out): how many
+ *
+ * Returns: (array length=n_rules) (transfer none) (nullable): valid as long as @content
+ */
+GST_UPI_API const GstUpiRule *gst_upi_content_get_rules (const GstUpiContent *content, guint *n_rules);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
 

@@ -171,10 +171,79 @@ test_many_threads (void)
     g_thread_join (threads[i]);
 }
 
+/* Events and rules are copied whole, shared by what is made from their content, and those of a second upirules lie behind the first's. */
+static void
+test_events_and_rules (void)
+{
+  gchar name[] = "gate";
+  GstUpiPoint ends[] = { { 0.25f, 0.5f }, { 1, 0.5f } };
+  const GstUpiEvent crossed = { .id = 1,
+    .kind = GST_UPI_RULE_LINE,
+    .rule = name,
+    .what = "forward",
+    .label = "person",
+    .track_id = 7,
+    .total_in = 3,
+    .since = 40,
+    .reserved = { name } };
+  const GstUpiEvent sentence = { .id = 1, .type = GST_UPI_EVENT_END, .kind = GST_UPI_RULE_PHRASE, .rule = "fire" };
+  const GstUpiRule line = { .name = name, .kind = GST_UPI_RULE_LINE, .points = ends, .n_points = 2, .total_in = 3, .reserved = { name } };
+  const GstUpiRule phrase = { .kind = GST_UPI_RULE_PHRASE, .n_points = 2, .text = "smoke", .score = 0.5f };
+  g_autoptr (GstUpiContent) none = full_content ();
+  g_autoptr (GstUpiContent) same = gst_upi_content_add_events (none, NULL, 0);
+  g_autoptr (GstUpiContent) one = gst_upi_content_add_events (none, &crossed, 1);
+  g_autoptr (GstUpiContent) two = gst_upi_content_add_events (one, &sentence, 1);
+  g_autoptr (GstUpiContent) first = gst_upi_content_add_rules (two, &line, 1);
+  g_autoptr (GstUpiContent) both = gst_upi_content_add_rules (first, &phrase, 1);
+  guint n;
+
+#if GLIB_SIZEOF_VOID_P == 8
+  g_assert_cmpuint (sizeof (GstUpiEvent), ==, 184);
+  g_assert_cmpuint (sizeof (GstUpiRule), ==, 128);
+#endif
+  memset (name, 'x', sizeof name - 1);
+  ends[0].x = 0;
+  g_assert_true (same == none);
+  g_assert_null (gst_upi_content_get_events (none, &n));
+  g_assert_cmpuint (n, ==, 0);
+  g_assert_null (gst_upi_content_get_rules (two, &n));
+  g_assert_cmpuint (n, ==, 0);
+  g_assert_nonnull (gst_upi_content_get_events (one, &n));
+  g_assert_cmpuint (n, ==, 1);
+
+  const GstUpiEvent *events = gst_upi_content_get_events (both, &n);
+  g_assert_cmpuint (n, ==, 2);
+  g_assert_true (events == gst_upi_content_get_events (two, &n)); /* shared */
+  g_assert_cmpstr (events[0].rule, ==, "gate");
+  g_assert_cmpstr (events[0].what, ==, "forward");
+  g_assert_cmpstr (events[0].label, ==, "person");
+  g_assert_cmpuint (events[0].track_id, ==, 7);
+  g_assert_cmpuint (events[0].total_in, ==, 3);
+  g_assert_cmpuint (events[0].since, ==, 40);
+  g_assert_null (events[0].reserved[0]);
+  g_assert_cmpstr (events[1].rule, ==, "fire");
+  g_assert_cmpint (events[1].type, ==, GST_UPI_EVENT_END);
+  g_assert_cmpstr (events[1].label, ==, "");
+  const GstUpiRule *rules = gst_upi_content_get_rules (both, &n);
+  g_assert_cmpuint (n, ==, 2);
+  g_assert_cmpstr (rules[0].name, ==, "gate");
+  g_assert_cmpstr (rules[0].text, ==, "");
+  g_assert_cmpuint (rules[0].n_points, ==, 2);
+  g_assert_cmpfloat (rules[0].points[0].x, ==, 0.25f);
+  g_assert_cmpfloat (rules[0].points[1].x, ==, 1);
+  g_assert_null (rules[0].reserved[0]);
+  g_assert_cmpstr (rules[1].text, ==, "smoke");
+  g_assert_cmpuint (rules[1].n_points, ==, 0); /* there were none */
+  g_assert_null (rules[1].points);
+  g_assert_nonnull (gst_upi_content_get_objects (both, &n)); /* the rest is as it was */
+  g_assert_cmpuint (n, ==, 2);
+}
+
 int
 main (int argc, char **argv)
 {
   test_init (&argc, &argv);
+  g_test_add_func ("/meta/events-and-rules", test_events_and_rules);
   g_test_add_func ("/meta/content-is-immutable", test_content_is_immutable);
   g_test_add_func ("/meta/nothing-new-is-the-same", test_nothing_new_is_the_same);
   g_test_add_func ("/meta/drop-encoding", test_drop_encoding);
