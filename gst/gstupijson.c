@@ -8,7 +8,7 @@
  * upijson writes one JSON object a line for every frame that passes:
  *
  * |[
- * {"frame":7,"stream":1,"stream_time":280000000,"running_time":280000000,"wall_clock":"2026-03-01T14:05:09.280000Z",
+ * {"version":1,"frame":7,"stream":1,"stream_time":280000000,"running_time":280000000,"wall_clock":"2026-03-01T14:05:09.280000Z",
  *  "pts":280000000,"inference_pts":280000000,"width":1280,"height":720,
  *  "objects":[{"label":"person","score":0.91,"box":[0.1,0.2,0.05,0.3],"mask":{"box":[0.1,0.2,0.05,0.3],"columns":5,"rows":17}}],
  *  "caption":"a person walks past a red car",
@@ -23,7 +23,12 @@
  * segment; it will go with the next version of this format. `inference_pts` is that of the frame that the objects were found in. Boxes are x, y,
  * width, height in 0..1 of the frame, caption is the newest one or null. `caption_words` are its words that regions answer for, each with
  * where it begins in the caption (in characters) and, for each thing that it needs, the model's own label and the region that shows it best;
- * empty where the caption is not grounded.
+ * empty where the caption is not grounded. #GstUpiJson:source and #GstUpiJson:tags add members of those names; with mask=rle a mask has its cells
+ * too, as COCO's uncompressed run lengths. The file upi-frame-1.schema.json (JSON Schema, installed in share/upi/schema) describes every member;
+ * within a version members are only added.
+ *
+ * Programs that read lines of DL Streamer's gvametaconvert or of DeepStream's minimal schema go on with format=dlstreamer and format=deepstream.
+ * With #GstUpiJson:interval not every frame has a line.
  *
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink
@@ -36,12 +41,14 @@
 #include <gst/base/gstbasetransform.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
+#include <json-glib/json-glib.h>
 
 #include "gst/encoding-life.h"
 #include "gst/geometry.h"
 #include "gst/gstupimeta.h"
 #include "gst/json-file.h"
 #include "gst/json-line.h"
+#include "gst/json/json-foreign.h"
 #include "gst/plugin.h"
 #include "gst/stream-time.h"
 #include "gst/wall-clock.h"
@@ -53,6 +60,8 @@ GST_DEBUG_CATEGORY_STATIC (gst_upi_json_debug);
 G_DECLARE_FINAL_TYPE (GstUpiJson, gst_upi_json, GST, UPI_JSON, GstBaseTransform)
 
 typedef enum { GST_UPI_JSON_CONTINUE, GST_UPI_JSON_STOP } GstUpiJsonOnError;
+typedef enum { GST_UPI_JSON_UPI, GST_UPI_JSON_DLSTREAMER, GST_UPI_JSON_DEEPSTREAM } GstUpiJsonFormat;
+typedef enum { GST_UPI_JSON_MASK_NONE, GST_UPI_JSON_MASK_RLE } GstUpiJsonMask;
 
 struct _GstUpiJson {
   GstBaseTransform parent;
@@ -63,6 +72,10 @@ struct _GstUpiJson {
   gchar *location;
   gboolean append;
   GstUpiJsonOnError on_error;
+  GstUpiJsonFormat format;
+  gchar *source, *tags; /* nullable; do not change while @opened */
+  GstUpiJsonMask mask;
+  GstClockTime interval;
   gboolean opened;
   guint64 n_written, n_lost;
 
@@ -73,12 +86,25 @@ struct _GstUpiJson {
   /* Streaming thread. */
   GstUpiStreamTime time;
   GString *line;
-  guint64 n_frames;
-  guint32 warned; /* bits of GFileError: each once */
+  guint64 n_frames, n_regions;
+  GstClockTime last_line; /* its running time; NONE: before the first */
+  guint32 warned;         /* bits of GFileError: each once */
   gint width, height;
 };
 
-enum { PROP_0, PROP_LOCATION, PROP_APPEND, PROP_ON_ERROR, PROP_STATS, PROP_KEEP_ENCODING };
+enum {
+  PROP_0,
+  PROP_LOCATION,
+  PROP_APPEND,
+  PROP_ON_ERROR,
+  PROP_FORMAT,
+  PROP_SOURCE,
+  PROP_TAGS,
+  PROP_MASK,
+  PROP_INTERVAL,
+  PROP_STATS,
+  PROP_KEEP_ENCODING
+};
 
 #define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
@@ -101,6 +127,39 @@ gst_upi_json_on_error_get_type (void)
 
   if (g_once_init_enter (&type))
     g_once_init_leave (&type, g_enum_register_static ("GstUpiJsonOnError", values));
+  return type;
+}
+
+#define GST_TYPE_UPI_JSON_FORMAT (gst_upi_json_format_get_type ())
+static GType
+gst_upi_json_format_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { GST_UPI_JSON_UPI, "All that is known, as upi-frame-1.schema.json describes it", "upi" },
+    { GST_UPI_JSON_DLSTREAMER, "As gvametaconvert of DL Streamer writes it", "dlstreamer" },
+    { GST_UPI_JSON_DEEPSTREAM, "DeepStream's minimal schema", "deepstream" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiJsonFormat", values));
+  return type;
+}
+
+#define GST_TYPE_UPI_JSON_MASK (gst_upi_json_mask_get_type ())
+static GType
+gst_upi_json_mask_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { GST_UPI_JSON_MASK_NONE, "Where its grid lies and its size, no cells", "none" },
+    { GST_UPI_JSON_MASK_RLE, "COCO's run lengths of the grid's cells (format=upi)", "rle" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiJsonMask", values));
   return type;
 }
 
@@ -142,6 +201,29 @@ lose (GstUpiJson *self, const GError *error)
   return GST_FLOW_OK;
 }
 
+/* Whether so much time has passed since the last line. A frame without a time has one; so has the first after a jump back. */
+static gboolean
+is_due (GstUpiJson *self, GstClockTime running_time, GstClockTime interval)
+{
+  if (interval == 0 || !GST_CLOCK_TIME_IS_VALID (running_time))
+    return TRUE;
+  if (GST_CLOCK_TIME_IS_VALID (self->last_line) && running_time >= self->last_line && running_time - self->last_line < interval)
+    return FALSE;
+  self->last_line = running_time;
+  return TRUE;
+}
+
+static void
+format_line (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiContent *content)
+{
+  if (self->format == GST_UPI_JSON_DLSTREAMER)
+    gst_upi_json_line_dlstreamer (self->line, frame, content, &self->n_regions);
+  else if (self->format == GST_UPI_JSON_DEEPSTREAM)
+    gst_upi_json_line_deepstream (self->line, frame, content);
+  else
+    gst_upi_json_line (self->line, frame, content);
+}
+
 static GstFlowReturn
 gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
 {
@@ -157,6 +239,10 @@ gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   GstUpiFrameTime time;
   gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &time);
   const GstClockTime running_time = time.timed ? time.running_time : GST_CLOCK_TIME_NONE;
+  GST_OBJECT_LOCK (self);
+  gboolean mask_runs = self->mask == GST_UPI_JSON_MASK_RLE;
+  GstClockTime interval = self->interval;
+  GST_OBJECT_UNLOCK (self);
   const GstUpiJsonFrame frame = { .number = self->n_frames,
     .stream = self->time.stream,
     .stream_time = time.timed ? time.stream_time : GST_CLOCK_TIME_NONE,
@@ -164,19 +250,23 @@ gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
     .wall_clock = gst_upi_wall_clock (GST_ELEMENT (self), buffer, running_time),
     .pts = GST_BUFFER_PTS (buffer),
     .width = self->width,
-    .height = self->height };
-  gst_upi_json_line (self->line, &frame, meta != NULL ? gst_upi_meta_get_content (meta) : empty);
+    .height = self->height,
+    .source = self->source,
+    .tags = self->tags,
+    .mask_runs = mask_runs };
+  self->n_frames++;
+  if (!is_due (self, running_time, interval))
+    return GST_FLOW_OK;
+  format_line (self, &frame, meta != NULL ? gst_upi_meta_get_content (meta) : empty);
   g_autoptr (GError) error = NULL;
-  GstFlowReturn ret = GST_FLOW_OK;
   if (gst_upi_json_file_write (self->file, self->line->str, self->line->len, g_get_monotonic_time (), &error)) {
     GST_OBJECT_LOCK (self);
     self->n_written++;
     GST_OBJECT_UNLOCK (self);
   } else if (error != NULL) { /* else a flush, which takes the frame too */
-    ret = lose (self, error);
+    return lose (self, error);
   }
-  self->n_frames++;
-  return ret;
+  return GST_FLOW_OK;
 }
 
 static gboolean
@@ -231,6 +321,29 @@ gst_upi_json_sink_event (GstBaseTransform *trans, GstEvent *event)
 
 /* ---- states ---------------------------------------------------------------------------------------------------------------------- */
 
+/* One compact object in place of what was set. FALSE: it is none. */
+static gboolean
+check_tags (GstUpiJson *self)
+{
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (GError) error = NULL;
+
+  if (self->tags == NULL)
+    return TRUE;
+  json_parser_load_from_data (parser, self->tags, -1, &error);
+  JsonNode *root = error == NULL ? json_parser_get_root (parser) : NULL;
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
+    GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
+        ("Property \"tags\" is '%s', which is no JSON object%s%s: write for example tags='{\"site\":\"yard\"}'.", self->tags,
+            error != NULL ? ": " : "", error != NULL ? error->message : ""),
+        (NULL));
+    return FALSE;
+  }
+  g_free (self->tags);
+  self->tags = json_to_string (root, FALSE);
+  return TRUE;
+}
+
 static gboolean
 gst_upi_json_start (GstBaseTransform *trans)
 {
@@ -244,11 +357,14 @@ gst_upi_json_start (GstBaseTransform *trans)
   self->n_written = self->n_lost = 0;
   GST_OBJECT_UNLOCK (self);
   gst_upi_stream_time_reset (&self->time);
-  self->n_frames = 0;
+  self->n_frames = self->n_regions = 0;
+  self->last_line = GST_CLOCK_TIME_NONE;
   self->warned = 0;
   gst_upi_encoding_life_start (&self->life);
   gst_upi_geometry_start (&self->geometry);
-  if (self->path == NULL || *self->path == '\0') {
+  if (!check_tags (self)) {
+    /* said */
+  } else if (self->path == NULL || *self->path == '\0') {
     GST_ELEMENT_ERROR (
         self, RESOURCE, NOT_FOUND, ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
   } else {
@@ -299,26 +415,50 @@ gst_upi_json_change_state (GstElement *element, GstStateChange transition)
 
 /* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
+/* Object lock held. FALSE: what a run began with stays until its end. */
+static gboolean
+set_string (GstUpiJson *self, gchar **text, const GValue *value)
+{
+  if (self->opened)
+    return g_strcmp0 (*text, g_value_get_string (value)) == 0;
+  g_free (*text);
+  *text = g_value_dup_string (value);
+  return TRUE;
+}
+
 static void
 gst_upi_json_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
-  gboolean refused = FALSE;
+  gboolean taken = TRUE;
 
   GST_OBJECT_LOCK (self);
   switch (id) {
   case PROP_LOCATION:
-    refused = self->opened && g_strcmp0 (self->location, g_value_get_string (value)) != 0;
-    if (!refused) {
-      g_free (self->location);
-      self->location = g_value_dup_string (value);
-    }
+    taken = set_string (self, &self->location, value);
     break;
   case PROP_APPEND:
     self->append = g_value_get_boolean (value);
     break;
   case PROP_ON_ERROR:
     self->on_error = g_value_get_enum (value);
+    break;
+  case PROP_FORMAT:
+    taken = !self->opened || self->format == g_value_get_enum (value);
+    if (taken)
+      self->format = g_value_get_enum (value);
+    break;
+  case PROP_SOURCE:
+    taken = set_string (self, &self->source, value);
+    break;
+  case PROP_TAGS:
+    taken = set_string (self, &self->tags, value);
+    break;
+  case PROP_MASK:
+    self->mask = g_value_get_enum (value);
+    break;
+  case PROP_INTERVAL:
+    self->interval = g_value_get_uint64 (value);
     break;
   case PROP_KEEP_ENCODING:
     gst_upi_encoding_life_set (&self->life, value);
@@ -327,9 +467,9 @@ gst_upi_json_set_property (GObject *object, guint id, const GValue *value, GPara
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
   GST_OBJECT_UNLOCK (self);
-  if (refused)
+  if (!taken)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
-        ("Property \"location\" cannot change while its file is open, it keeps its value: set the element to READY first."), (NULL));
+        ("Property \"%s\" cannot change while the element runs, it keeps its value: set the element to READY first.", pspec->name), (NULL));
 }
 
 static void
@@ -347,6 +487,21 @@ gst_upi_json_get_property (GObject *object, guint id, GValue *value, GParamSpec 
     break;
   case PROP_ON_ERROR:
     g_value_set_enum (value, self->on_error);
+    break;
+  case PROP_FORMAT:
+    g_value_set_enum (value, self->format);
+    break;
+  case PROP_SOURCE:
+    g_value_set_string (value, self->source);
+    break;
+  case PROP_TAGS:
+    g_value_set_string (value, self->tags);
+    break;
+  case PROP_MASK:
+    g_value_set_enum (value, self->mask);
+    break;
+  case PROP_INTERVAL:
+    g_value_set_uint64 (value, self->interval);
     break;
   case PROP_KEEP_ENCODING:
     gst_upi_encoding_life_get (&self->life, value);
@@ -367,6 +522,8 @@ gst_upi_json_finalize (GObject *object)
   GstUpiJson *self = GST_UPI_JSON (object);
 
   g_free (self->location);
+  g_free (self->source);
+  g_free (self->tags);
   g_string_free (self->line, TRUE);
   G_OBJECT_CLASS (gst_upi_json_parent_class)->finalize (object);
 }
@@ -388,6 +545,22 @@ install_properties (GObjectClass *object_class)
       g_param_spec_enum ("on-error", "On error",
           "What happens when a line cannot be written, because the disk is full or the folder gone (default: continue)",
           GST_TYPE_UPI_JSON_ON_ERROR, GST_UPI_JSON_CONTINUE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (object_class, PROP_FORMAT,
+      g_param_spec_enum ("format", "Format", "What a line is made of (default: upi)", GST_TYPE_UPI_JSON_FORMAT, GST_UPI_JSON_UPI, ready));
+  g_object_class_install_property (object_class, PROP_SOURCE,
+      g_param_spec_string ("source", "Source",
+          "The camera's name, in every line: source, in DeepStream's lines sensorId (default: none, in DeepStream's lines 0)", NULL,
+          ready));
+  g_object_class_install_property (object_class, PROP_TAGS,
+      g_param_spec_string ("tags", "Tags",
+          "A JSON object that every line repeats, as {\"site\":\"yard\"} (default: none; not with DeepStream)", NULL, ready));
+  g_object_class_install_property (object_class, PROP_MASK,
+      g_param_spec_enum ("mask", "Mask", "What is written of an object's mask, where it has one (default: none, that is its place alone)",
+          GST_TYPE_UPI_JSON_MASK, GST_UPI_JSON_MASK_NONE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+  g_object_class_install_property (object_class, PROP_INTERVAL,
+      g_param_spec_uint64 ("interval", "Interval",
+          "Nanoseconds of running time from one line to the next, at least (default: 0 = every frame)", 0, G_MAXUINT64 - 1, 0,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics", "Structure upi-json-stats: lines written and lost since the start (guint64)",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));

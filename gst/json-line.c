@@ -2,86 +2,45 @@
 /* json-line.c: what is known about one frame as one line of JSON; see json-line.h. */
 #include "gst/json-line.h"
 
-#include <math.h>
+#include "gst/json/json-text.h"
 
+/* COCO's uncompressed runs: down the columns, how many cells are 0, how many 1, and so on; a cell is 1 from probability 1/2 on. */
 static void
-append_string (GString *line, const gchar *text)
+append_runs (GString *line, const UpiMask *mask)
 {
-  g_autofree gchar *valid = g_utf8_make_valid (text, -1);
+  gboolean value = FALSE;
+  guint run = 0;
 
-  g_string_append_c (line, '"');
-  for (const gchar *c = valid; *c != '\0'; c++) {
-    if (*c == '"' || *c == '\\')
-      g_string_append_printf (line, "\\%c", *c);
-    else if ((guchar) *c < 0x20 || *c == 0x7f)
-      g_string_append_printf (line, "\\u%04x", (guint) (guchar) *c);
-    else
-      g_string_append_c (line, *c);
-  }
-  g_string_append_c (line, '"');
-}
-
-/* 0..1 with five digits: a tenth of a pixel at 8K. JSON has no NaN. */
-static void
-append_number (GString *line, gdouble value)
-{
-  gchar text[G_ASCII_DTOSTR_BUF_SIZE];
-
-  g_string_append (line, isfinite (value) ? g_ascii_formatd (text, sizeof text, "%.5g", value) : "null");
+  g_string_append (line, ",\"rle\":[");
+  for (guint column = 0; column < mask->columns; column++)
+    for (guint row = 0; row < mask->rows; row++) {
+      if ((mask->data[(gsize) row * mask->columns + column] >= 128) != value) {
+        g_string_append_printf (line, "%u,", run);
+        run = 0;
+        value = !value;
+      }
+      run++;
+    }
+  g_string_append_printf (line, "%u]", run);
 }
 
 static void
-append_box (GString *line, gfloat x, gfloat y, gfloat width, gfloat height)
-{
-  const gfloat box[] = { x, y, width, height };
-
-  g_string_append_c (line, '[');
-  for (guint i = 0; i < G_N_ELEMENTS (box); i++) {
-    if (i > 0)
-      g_string_append_c (line, ',');
-    append_number (line, box[i]);
-  }
-  g_string_append_c (line, ']');
-}
-
-static void
-append_time (GString *line, GstClockTime time)
-{
-  if (GST_CLOCK_TIME_IS_VALID (time))
-    g_string_append_printf (line, "%" G_GUINT64_FORMAT, time);
-  else
-    g_string_append (line, "null");
-}
-
-/* ISO 8601 in microseconds, the same in every locale. */
-static void
-append_wall_clock (GString *line, GstClockTime time)
-{
-  g_autoptr (GDateTime) date = GST_CLOCK_TIME_IS_VALID (time) ? g_date_time_new_from_unix_utc ((gint64) (time / GST_SECOND)) : NULL;
-
-  if (date == NULL) {
-    g_string_append (line, "null");
-    return;
-  }
-  g_string_append_printf (line, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", g_date_time_get_year (date), g_date_time_get_month (date),
-      g_date_time_get_day_of_month (date), g_date_time_get_hour (date), g_date_time_get_minute (date), g_date_time_get_second (date),
-      (guint) (time % GST_SECOND / GST_USECOND));
-}
-
-static void
-append_object (GString *line, const GstUpiObject *object)
+append_object (GString *line, const GstUpiObject *object, gboolean runs)
 {
   g_string_append (line, "{\"label\":");
-  append_string (line, object->label);
+  gst_upi_json_append_string (line, object->label);
   g_string_append (line, ",\"score\":");
-  append_number (line, object->score);
+  gst_upi_json_append_number (line, object->score);
   g_string_append (line, ",\"box\":");
-  append_box (line, object->x, object->y, object->width, object->height);
+  gst_upi_json_append_box (line, object->x, object->y, object->width, object->height);
   if (object->mask != NULL) {
     const UpiMask *mask = object->mask;
     g_string_append (line, ",\"mask\":{\"box\":");
-    append_box (line, mask->x, mask->y, mask->width, mask->height);
-    g_string_append_printf (line, ",\"columns\":%u,\"rows\":%u}", mask->columns, mask->rows);
+    gst_upi_json_append_box (line, mask->x, mask->y, mask->width, mask->height);
+    g_string_append_printf (line, ",\"columns\":%u,\"rows\":%u", mask->columns, mask->rows);
+    if (runs)
+      append_runs (line, mask);
+    g_string_append_c (line, '}');
   }
   g_string_append_c (line, '}');
 }
@@ -100,15 +59,15 @@ append_words (GString *line, const GstUpiCaption *caption)
       g_autofree gchar *valid = g_utf8_make_valid (before, -1);
 
       g_string_append (line, i > 0 ? "]},{\"word\":" : "{\"word\":");
-      append_string (line, word);
+      gst_upi_json_append_string (line, word);
       g_string_append_printf (line, ",\"first\":%ld,\"regions\":[", g_utf8_strlen (valid, -1));
     }
     g_string_append (line, goes_on ? ",{\"label\":" : "{\"label\":");
-    append_string (line, region->label);
+    gst_upi_json_append_string (line, region->label);
     g_string_append (line, ",\"score\":");
-    append_number (line, region->score);
+    gst_upi_json_append_number (line, region->score);
     g_string_append (line, ",\"box\":");
-    append_box (line, region->x, region->y, region->width, region->height);
+    gst_upi_json_append_box (line, region->x, region->y, region->width, region->height);
     g_string_append_c (line, '}');
   }
   if (caption->n_regions > 0)
@@ -123,25 +82,33 @@ gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiCont
   const GstUpiCaption *captions = gst_upi_content_get_captions (content, &n_captions);
 
   g_string_truncate (line, 0);
-  g_string_append_printf (line, "{\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,\"stream_time\":", frame->number, frame->stream);
-  append_time (line, frame->stream_time);
+  g_string_append_printf (line, "{\"version\":1,\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number, frame->stream);
+  if (frame->source != NULL) {
+    g_string_append (line, "\"source\":");
+    gst_upi_json_append_string (line, frame->source);
+    g_string_append_c (line, ',');
+  }
+  if (frame->tags != NULL)
+    g_string_append_printf (line, "\"tags\":%s,", frame->tags);
+  g_string_append (line, "\"stream_time\":");
+  gst_upi_json_append_time (line, frame->stream_time);
   g_string_append (line, ",\"running_time\":");
-  append_time (line, frame->running_time);
+  gst_upi_json_append_time (line, frame->running_time);
   g_string_append (line, ",\"wall_clock\":");
-  append_wall_clock (line, frame->wall_clock);
+  gst_upi_json_append_wall_clock (line, frame->wall_clock, 6);
   g_string_append (line, ",\"pts\":");
-  append_time (line, frame->pts);
+  gst_upi_json_append_time (line, frame->pts);
   g_string_append (line, ",\"inference_pts\":");
-  append_time (line, gst_upi_content_is_encoded (content) ? gst_upi_content_get_inference_pts (content) : GST_CLOCK_TIME_NONE);
+  gst_upi_json_append_time (line, gst_upi_content_is_encoded (content) ? gst_upi_content_get_inference_pts (content) : GST_CLOCK_TIME_NONE);
   g_string_append_printf (line, ",\"width\":%d,\"height\":%d,\"objects\":[", frame->width, frame->height);
   for (guint i = 0; i < n_objects; i++) {
     if (i > 0)
       g_string_append_c (line, ',');
-    append_object (line, &objects[i]);
+    append_object (line, &objects[i], frame->mask_runs);
   }
   g_string_append (line, "],\"caption\":");
   if (n_captions > 0)
-    append_string (line, captions[n_captions - 1].text);
+    gst_upi_json_append_string (line, captions[n_captions - 1].text);
   else
     g_string_append (line, "null");
   g_string_append (line, ",\"caption_words\":[");

@@ -16,6 +16,9 @@ typedef struct {
   GstClockTime wall_clock; /* since 1970, UTC */
   GstClockTime pts;
   gint width, height;
+  const gchar *source; /* the camera's name, or NULL */
+  const gchar *tags;   /* a JSON object, or NULL */
+  gboolean mask_runs;  /* masks with their cells */
 } GstUpiJsonFrame;
 
 /* Replaces what is in @line by one object and a newline. Valid JSON for any content: control characters are escaped, bytes that are not

@@ -7,21 +7,9 @@
 #include <unistd.h>
 
 #include <glib/gstdio.h>
-#include <json-glib/json-glib.h>
 
+#include "tests/gst/json-lines.h"
 #include "tests/gst/stream.h"
-
-/* A new path in the temporary directory. */
-static gchar *
-new_path (void)
-{
-  g_autoptr (GError) error = NULL;
-  gchar *path = NULL;
-  gint fd = g_file_open_tmp ("objects-XXXXXX.jsonl", &path, &error);
-  g_assert_no_error (error);
-  g_close (fd, NULL);
-  return path;
-}
 
 static GstBuffer *
 frame_with (guint number, GstUpiContent *content)
@@ -31,36 +19,10 @@ frame_with (guint number, GstUpiContent *content)
   return buffer;
 }
 
-/* Lines of @path, each parsed. */
-static GPtrArray *
-read_lines (const gchar *path)
-{
-  GPtrArray *lines = g_ptr_array_new_with_free_func (g_object_unref);
-  g_autofree gchar *text = NULL;
-  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
-  g_assert_true (*text == '\0' || g_str_has_suffix (text, "\n"));
-  g_auto (GStrv) parts = g_strsplit (text, "\n", -1);
-  for (guint i = 0; parts[i] != NULL && *parts[i] != '\0'; i++) {
-    g_autoptr (GError) error = NULL;
-    JsonParser *parser = json_parser_new ();
-    json_parser_load_from_data (parser, parts[i], -1, &error);
-    g_assert_no_error (error);
-    g_assert_true (JSON_NODE_HOLDS_OBJECT (json_parser_get_root (parser)));
-    g_ptr_array_add (lines, parser);
-  }
-  return lines;
-}
-
-static JsonObject *
-line_object (GPtrArray *lines, guint index)
-{
-  return json_node_get_object (json_parser_get_root (g_ptr_array_index (lines, index)));
-}
-
 static void
 test_lines (void)
 {
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
   Stream *s = stream_new (description, FALSE);
   UpiMask *mask = upi_mask_new (5, 3);
   g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
@@ -81,19 +43,19 @@ test_lines (void)
   GST_BUFFER_PTS (timeless) = GST_CLOCK_TIME_NONE;
   gst_harness_push (s->harness, timeless);
   /* Written when the frame passes, not at the end. */
-  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
   g_assert_cmpuint (lines->len, ==, 3);
   for (guint i = 0; i < 3; i++)
     gst_buffer_unref (stream_pull (s));
 
-  JsonObject *line = line_object (lines, 0);
+  JsonObject *line = json_lines_object (lines, 0);
   g_assert_cmpint (json_object_get_int_member (line, "frame"), ==, 0);
   g_assert_cmpint (json_object_get_int_member (line, "pts"), ==, 0);
   g_assert_true (json_object_get_null_member (line, "inference_pts"));
   g_assert_true (json_object_get_null_member (line, "caption"));
   g_assert_cmpuint (json_array_get_length (json_object_get_array_member (line, "objects")), ==, 0);
 
-  line = line_object (lines, 1);
+  line = json_lines_object (lines, 1);
   g_assert_cmpint (json_object_get_int_member (line, "pts"), ==, 40000000);
   g_assert_cmpint (json_object_get_int_member (line, "width"), ==, 64);
   g_assert_cmpint (json_object_get_int_member (line, "height"), ==, 48);
@@ -111,7 +73,7 @@ test_lines (void)
   g_assert_cmpint (json_object_get_int_member (mask_object, "columns"), ==, 5);
   g_assert_cmpint (json_object_get_int_member (mask_object, "rows"), ==, 3);
   g_assert_false (json_object_has_member (json_array_get_object_element (array, 1), "mask"));
-  g_assert_true (json_object_get_null_member (line_object (lines, 2), "pts"));
+  g_assert_true (json_object_get_null_member (json_lines_object (lines, 2), "pts"));
   upi_mask_unref (mask);
   stream_free (s);
   g_unlink (path);
@@ -121,7 +83,7 @@ test_lines (void)
 static void
 test_times (void)
 {
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
   Stream *s = stream_new (description, FALSE);
   GstSegment segment;
 
@@ -144,20 +106,20 @@ test_times (void)
   gst_harness_push (s->harness, frame_with (30, NULL));
   gst_harness_push (s->harness, frame_with (20, NULL)); /* before the segment */
 
-  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
   g_assert_cmpuint (lines->len, ==, 4);
   for (guint i = 0; i < 4; i++) {
     gst_buffer_unref (stream_pull (s));
-    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "stream"), ==, 1 + i / 2);
+    g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, i), "stream"), ==, 1 + i / 2);
   }
-  g_assert_cmpint (json_object_get_int_member (line_object (lines, 0), "stream_time"), ==, 10200 * GST_MSECOND);
-  g_assert_cmpint (json_object_get_int_member (line_object (lines, 0), "running_time"), ==, 5200 * GST_MSECOND);
-  g_assert_cmpint (json_object_get_int_member (line_object (lines, 2), "stream_time"), ==, 200 * GST_MSECOND);
-  g_assert_cmpint (json_object_get_int_member (line_object (lines, 2), "running_time"), ==, 5100 * GST_MSECOND);
+  g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, 0), "stream_time"), ==, 10200 * GST_MSECOND);
+  g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, 0), "running_time"), ==, 5200 * GST_MSECOND);
+  g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, 2), "stream_time"), ==, 200 * GST_MSECOND);
+  g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, 2), "running_time"), ==, 5100 * GST_MSECOND);
   for (guint i = 1; i < 4; i += 2) {
-    g_assert_true (json_object_get_null_member (line_object (lines, i), "stream_time"));
-    g_assert_true (json_object_get_null_member (line_object (lines, i), "running_time"));
-    g_assert_true (json_object_get_null_member (line_object (lines, i), "wall_clock"));
+    g_assert_true (json_object_get_null_member (json_lines_object (lines, i), "stream_time"));
+    g_assert_true (json_object_get_null_member (json_lines_object (lines, i), "running_time"));
+    g_assert_true (json_object_get_null_member (json_lines_object (lines, i), "wall_clock"));
   }
   stream_free (s);
   g_unlink (path);
@@ -183,7 +145,7 @@ test_wall_clock (void)
     guint64 epoch; /* seconds */
   } cameras[] = { { "timestamp/x-unix", 0 }, { "timestamp/x-ntp", G_GUINT64_CONSTANT (2208988800) } };
   const guint64 seen = G_GUINT64_CONSTANT (1767225600) * GST_SECOND + 250 * GST_MSECOND; /* 2026-01-01 */
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -198,13 +160,13 @@ test_wall_clock (void)
     gst_buffer_add_reference_timestamp_meta (buffer, reference, seen + cameras[i].epoch * GST_SECOND, GST_CLOCK_TIME_NONE);
     gst_harness_push (s->harness, buffer);
   }
-  g_autoptr (GPtrArray) lines = read_lines (path);
-  g_assert_cmpint (wall_clock_of (line_object (lines, 0)), >=, before + G_USEC_PER_SEC);
-  g_assert_cmpint (wall_clock_of (line_object (lines, 0)), <=, after + G_USEC_PER_SEC);
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
+  g_assert_cmpint (wall_clock_of (json_lines_object (lines, 0)), >=, before + G_USEC_PER_SEC);
+  g_assert_cmpint (wall_clock_of (json_lines_object (lines, 0)), <=, after + G_USEC_PER_SEC);
   for (guint i = 0; i < 3; i++) {
     gst_buffer_unref (stream_pull (s));
     if (i > 0)
-      g_assert_cmpstr (json_object_get_string_member (line_object (lines, i), "wall_clock"), ==, "2026-01-01T00:00:00.250000Z");
+      g_assert_cmpstr (json_object_get_string_member (json_lines_object (lines, i), "wall_clock"), ==, "2026-01-01T00:00:00.250000Z");
   }
   stream_free (s);
   g_unlink (path);
@@ -218,7 +180,7 @@ test_escaping (void)
   } cases[] = { { "quote \" backslash \\ slash /", "quote \" backslash \\ slash /" },
     { "tab\tnewline\ncr\rbell\a", "tab\tnewline\ncr\rbell\a" }, { "emoji \xF0\x9F\x98\x80, \xC3\xBC", "emoji \xF0\x9F\x98\x80, \xC3\xBC" },
     { "cut \xC3", "cut \xEF\xBF\xBD" }, { "", "" }, { "\x7f\x1f", "\x7f\x1f" } };
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -232,10 +194,10 @@ test_escaping (void)
     gst_buffer_unref (stream_pull (s));
   }
   stream_free (s);
-  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
   g_assert_cmpuint (lines->len, ==, G_N_ELEMENTS (cases));
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    JsonObject *line = line_object (lines, i);
+    JsonObject *line = json_lines_object (lines, i);
     JsonObject *object = json_array_get_object_element (json_object_get_array_member (line, "objects"), 0);
     g_assert_cmpstr (json_object_get_string_member (line, "caption"), ==, cases[i].read);
     g_assert_cmpstr (json_object_get_string_member (object, "label"), ==, cases[i].read);
@@ -248,7 +210,7 @@ test_escaping (void)
 static void
 test_replaced_at_start (void)
 {
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
 
   for (guint run = 0; run < 2; run++) {
     Stream *s = stream_new (description, FALSE);
@@ -256,7 +218,7 @@ test_replaced_at_start (void)
     gst_harness_push (s->harness, frame_with (7, NULL));
     gst_buffer_unref (stream_pull (s));
     stream_free (s);
-    g_autoptr (GPtrArray) lines = read_lines (path);
+    g_autoptr (GPtrArray) lines = json_lines_read (path);
     g_assert_cmpuint (lines->len, ==, 1);
   }
   g_unlink (path);
@@ -342,9 +304,9 @@ test_file_changes (void)
     gst_buffer_unref (stream_pull (s));
     if (i != 3 && i != 5)
       continue;
-    g_autoptr (GPtrArray) lines = read_lines (path);
+    g_autoptr (GPtrArray) lines = json_lines_read (path);
     g_assert_cmpuint (lines->len, ==, 2);
-    g_assert_cmpint (json_object_get_int_member (line_object (lines, 0), "frame"), ==, i - 1);
+    g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, 0), "frame"), ==, i - 1);
   }
   g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
   g_assert_nonnull (strstr (warning, path));
@@ -355,7 +317,7 @@ test_file_changes (void)
 static void
 test_one_file (void)
 {
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s ! upijson location=%s", path, path);
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s ! upijson location=%s", path, path);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -364,10 +326,10 @@ test_one_file (void)
     gst_buffer_unref (stream_pull (s));
   }
   stream_free (s);
-  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
   g_assert_cmpuint (lines->len, ==, 20);
   for (guint i = 0; i < 20; i++)
-    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "frame"), ==, i / 2);
+    g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, i), "frame"), ==, i / 2);
   g_unlink (path);
 }
 
@@ -405,7 +367,7 @@ test_stop_at_a_pipe (void)
 static void
 test_without_encoder (void)
 {
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -419,7 +381,7 @@ test_without_encoder (void)
 static void
 test_location_while_open (void)
 {
-  g_autofree gchar *path = new_path (), *description = g_strdup_printf ("upijson name=j location=%s", path), *kept = NULL;
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson name=j location=%s", path), *kept = NULL;
   Stream *s = stream_new (description, FALSE);
   g_autoptr (GstElement) json = stream_get (s, "j");
 
@@ -436,7 +398,7 @@ test_location_while_open (void)
 static void
 test_behind_detector (void)
 {
-  g_autofree gchar *path = new_path ();
+  g_autofree gchar *path = json_lines_path ();
   g_autofree gchar *description = g_strdup_printf (
       "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect labels=\"cat\" threshold=0 max-objects=3 ! upijson location=%s",
       path);
@@ -448,12 +410,12 @@ test_behind_detector (void)
     gst_buffer_unref (stream_pull (s));
   }
   stream_free (s);
-  g_autoptr (GPtrArray) lines = read_lines (path);
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
   g_assert_cmpuint (lines->len, ==, 10);
   for (guint i = 0; i < 10; i++) {
-    JsonArray *objects = json_object_get_array_member (line_object (lines, i), "objects");
-    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "pts"), ==, i * 40000000);
-    g_assert_cmpint (json_object_get_int_member (line_object (lines, i), "inference_pts"), ==, i * 40000000);
+    JsonArray *objects = json_object_get_array_member (json_lines_object (lines, i), "objects");
+    g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, i), "pts"), ==, i * 40000000);
+    g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, i), "inference_pts"), ==, i * 40000000);
     g_assert_cmpuint (json_array_get_length (objects), >, 0);
     g_assert_cmpstr (json_object_get_string_member (json_array_get_object_element (objects, 0), "label"), ==, "cat");
   }
@@ -477,6 +439,7 @@ main (int argc, char **argv)
   g_test_add_func ("/json/without-encoder", test_without_encoder);
   g_test_add_func ("/json/location-while-open", test_location_while_open);
   g_test_add_func ("/json/behind-detector", test_behind_detector);
+  g_test_add_func ("/json/schema", json_lines_test_schema);
   int status = g_test_run ();
 
   gst_deinit (); /* the leaks tracer reports here */

@@ -1,0 +1,39 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Holds lines of JSON against a schema, which has to describe every member: check-lines.py SCHEMA < LINES."""
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+import jsonschema
+
+
+def close(schema: Any) -> None:
+    """A member that the schema does not describe is allowed in lines to come, not in ours."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+        for value in schema.values():
+            close(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            close(value)
+
+
+def main() -> int:
+    schema = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+    close(schema)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    wrong = 0
+    for number, line in enumerate(sys.stdin.buffer.read().decode("utf-8").split("\n")[:-1], 1):
+        for error in validator.iter_errors(json.loads(line)):
+            print(f"line {number}: {error.json_path}: {error.message}", file=sys.stderr)
+            wrong += 1
+    return min(wrong, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* test-json-formats.c: upijson's properties that shape a line, and the lines of other frameworks, member by member as their documentation has
+ * them. */
+#include <math.h>
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#include "tests/gst/json-lines.h"
+#include "tests/gst/stream.h"
+
+#define FRAME_MS 40
+
+/* A tracked car with a mask of 3 columns and 2 rows, an untracked thing with an odd name, a caption. */
+static GstUpiContent *
+content_new (void)
+{
+  UpiMask *mask = upi_mask_new (3, 2);
+  static const guint8 cells[] = { 0, 255, 128, 0, 127, 200 };
+  const GstUpiObject objects[] = {
+    { .label = "red car",
+        .label_id = 2,
+        .score = 0.75f,
+        .x = 0.125f,
+        .y = 0.25f,
+        .width = 0.5f,
+        .height = 0.5f,
+        .mask = mask,
+        .track_id = 7 },
+    { .label = "T\xC3\xBCr|Tor", .label_id = 5, .score = 0.5f, .x = 0.75f, .y = 0.5f, .width = 0.25f, .height = 0.5f },
+  };
+  const GstUpiCaption caption = { .text = "a \"red\" car", .pts = 0, .duration = GST_SECOND };
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+
+  memcpy (mask->data, cells, sizeof cells);
+  g_autoptr (GstUpiContent) found = gst_upi_content_add_objects (empty, objects, G_N_ELEMENTS (objects));
+  upi_mask_unref (mask);
+  return gst_upi_content_set_captions (found, &caption, 1);
+}
+
+/* @n frames of @content through an upijson with these properties. Its lines. */
+static GPtrArray *
+lines_of (const gchar *properties, GstUpiContent *content, guint n, gboolean foreign)
+{
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s %s", path, properties);
+  Stream *s = stream_new (description, FALSE);
+
+  stream_format (s, "RGB", 64, 48);
+  for (guint i = 0; i < n; i++) {
+    GstBuffer *buffer = frame_new ("RGB", 64, 48, i);
+    g_autoptr (GstCaps) unix_time = gst_caps_new_empty_simple ("timestamp/x-unix");
+    gst_buffer_add_upi_meta (buffer, content);
+    gst_buffer_add_reference_timestamp_meta (
+        buffer, unix_time, G_GUINT64_CONSTANT (1767225600) * GST_SECOND + 250999 * GST_USECOND, GST_CLOCK_TIME_NONE);
+    g_assert_cmpint (gst_harness_push (s->harness, buffer), ==, GST_FLOW_OK);
+    gst_buffer_unref (stream_pull (s));
+  }
+  stream_free (s);
+  GPtrArray *lines = foreign ? json_lines_read_foreign (path) : json_lines_read (path);
+  g_unlink (path);
+  return lines;
+}
+
+/* The names of @object's members, in order of the alphabet. */
+static gchar *
+members (JsonObject *object)
+{
+  GList *names = g_list_sort (json_object_get_members (object), (GCompareFunc) strcmp);
+  GString *text = g_string_new (NULL);
+
+  for (GList *l = names; l != NULL; l = l->next)
+    g_string_append_printf (text, "%s%s", text->len > 0 ? " " : "", (const gchar *) l->data);
+  g_list_free (names);
+  return g_string_free (text, FALSE);
+}
+
+static void
+assert_members (JsonObject *object, const gchar *expected)
+{
+  g_autofree gchar *found = members (object);
+  g_assert_cmpstr (found, ==, expected);
+}
+
+static void
+test_source_and_tags (void)
+{
+  g_autoptr (GstUpiContent) content = content_new ();
+  g_autoptr (GPtrArray) lines =
+      lines_of ("source=\"Hof #1/Süd\" tags=\"{\\\"site\\\" : \\\"yard\\\", \\\"n\\\": [1, 2]}\"", content, 1, FALSE);
+  JsonObject *line = json_lines_object (lines, 0), *tags = json_object_get_object_member (line, "tags");
+
+  g_assert_cmpint (json_object_get_int_member (line, "version"), ==, 1);
+  g_assert_cmpstr (json_object_get_string_member (line, "source"), ==,
+      "Hof #1/S\xC3\xBC"
+      "d");
+  g_assert_cmpstr (json_object_get_string_member (tags, "site"), ==, "yard");
+  g_assert_cmpint (json_array_get_int_element (json_object_get_array_member (tags, "n"), 1), ==, 2);
+}
+
+static void
+test_mask_runs (void)
+{
+  static const gint64 runs[] = { 2, 1, 1, 2 }; /* 0 0, 255 127, 128 200 */
+  g_autoptr (GstUpiContent) content = content_new ();
+  g_autoptr (GPtrArray) without = lines_of ("", content, 1, FALSE), with = lines_of ("mask=rle", content, 1, FALSE);
+  JsonObject *mask[2];
+
+  for (guint i = 0; i < 2; i++) {
+    JsonArray *objects = json_object_get_array_member (json_lines_object (i == 0 ? without : with, 0), "objects");
+    mask[i] = json_object_get_object_member (json_array_get_object_element (objects, 0), "mask");
+  }
+  g_assert_false (json_object_has_member (mask[0], "rle"));
+  JsonArray *rle = json_object_get_array_member (mask[1], "rle");
+  g_assert_cmpuint (json_array_get_length (rle), ==, G_N_ELEMENTS (runs));
+  for (guint i = 0; i < G_N_ELEMENTS (runs); i++)
+    g_assert_cmpint (json_array_get_int_element (rle, i), ==, runs[i]);
+}
+
+/* By running time: every third frame of 40 ms. */
+static void
+test_interval (void)
+{
+  g_autoptr (GstUpiContent) content = content_new ();
+  g_autofree gchar *properties = g_strdup_printf ("interval=%" G_GUINT64_FORMAT, 2 * FRAME_MS * GST_MSECOND + 1);
+  g_autoptr (GPtrArray) lines = lines_of (properties, content, 7, FALSE);
+
+  g_assert_cmpuint (lines->len, ==, 3);
+  for (guint i = 0; i < 3; i++)
+    g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, i), "frame"), ==, 3 * i);
+}
+
+static gchar *
+start_error (const gchar *property, const gchar *value)
+{
+  GstElement *element = gst_object_ref_sink (gst_element_factory_make ("upijson", NULL));
+  GstBus *bus = gst_bus_new ();
+  g_autoptr (GError) error = NULL;
+
+  gst_element_set_bus (element, bus);
+  g_object_set (element, property, value, NULL);
+  g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
+  GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  gst_message_parse_error (message, &error, NULL);
+  gst_message_unref (message);
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_element_set_bus (element, NULL);
+  gst_object_unref (bus);
+  gst_object_unref (element);
+  return g_strdup (error->message);
+}
+
+static void
+test_bad_tags (void)
+{
+  static const gchar *const bad[] = { "[1]", "{\"a\":", "", "a=b", "{\"a\":1} x" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
+    g_autofree gchar *error = start_error ("tags", bad[i]);
+    g_assert_nonnull (strstr (error, "tags"));
+    g_assert_nonnull (strstr (error, bad[i]));
+  }
+}
+
+/* gvametaconvert's members; https://dlstreamer.github.io/dev_guide/metadata.html */
+static void
+test_dlstreamer (void)
+{
+  g_autoptr (GstUpiContent) content = content_new ();
+  g_autoptr (GPtrArray) lines = lines_of ("format=dlstreamer source=yard tags=\"{\\\"site\\\":1}\"", content, 2, TRUE);
+  JsonObject *line = json_lines_object (lines, 1);
+
+  assert_members (line, "objects resolution source tags timestamp");
+  g_assert_cmpint (json_object_get_int_member (line, "timestamp"), ==, FRAME_MS * GST_MSECOND);
+  g_assert_cmpstr (json_object_get_string_member (line, "source"), ==, "yard");
+  assert_members (json_object_get_object_member (line, "resolution"), "height width");
+  g_assert_cmpint (json_object_get_int_member (json_object_get_object_member (line, "resolution"), "width"), ==, 64);
+  JsonArray *objects = json_object_get_array_member (line, "objects");
+  g_assert_cmpuint (json_array_get_length (objects), ==, 3);
+
+  JsonObject *car = json_array_get_object_element (objects, 0), *detection = json_object_get_object_member (car, "detection");
+  assert_members (car, "detection h id region_id roi_type w x y");
+  g_assert_cmpint (json_object_get_int_member (car, "x"), ==, 8);
+  g_assert_cmpint (json_object_get_int_member (car, "y"), ==, 12);
+  g_assert_cmpint (json_object_get_int_member (car, "w"), ==, 32);
+  g_assert_cmpint (json_object_get_int_member (car, "h"), ==, 24);
+  g_assert_cmpint (json_object_get_int_member (car, "id"), ==, 7);
+  g_assert_cmpstr (json_object_get_string_member (car, "roi_type"), ==, "red car");
+  assert_members (detection, "bounding_box confidence label label_id");
+  g_assert_cmpfloat (json_object_get_double_member (detection, "confidence"), ==, 0.75);
+  g_assert_cmpint (json_object_get_int_member (detection, "label_id"), ==, 2);
+  JsonObject *box = json_object_get_object_member (detection, "bounding_box");
+  assert_members (box, "x_max x_min y_max y_min");
+  g_assert_cmpfloat (json_object_get_double_member (box, "x_min"), ==, 0.125);
+  g_assert_cmpfloat (json_object_get_double_member (box, "x_max"), ==, 0.625);
+  g_assert_cmpfloat (json_object_get_double_member (box, "y_max"), ==, 0.75);
+
+  JsonObject *other = json_array_get_object_element (objects, 1);
+  assert_members (other, "detection h region_id roi_type w x y");
+  g_assert_cmpint (json_object_get_int_member (other, "region_id"), !=, json_object_get_int_member (car, "region_id"));
+  JsonObject *first = json_array_get_object_element (json_object_get_array_member (json_lines_object (lines, 0), "objects"), 0);
+  g_assert_cmpint (json_object_get_int_member (first, "region_id"), !=, json_object_get_int_member (car, "region_id"));
+
+  JsonObject *frame = json_array_get_object_element (objects, 2), *caption = json_object_get_object_member (frame, "caption");
+  assert_members (frame, "caption h w x y");
+  assert_members (caption, "label model");
+  g_assert_cmpstr (json_object_get_string_member (caption, "label"), ==, "a \"red\" car");
+}
+
+/* Nothing found: no objects, as add-empty-results has it. No source, no tags. */
+static void
+test_dlstreamer_empty (void)
+{
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  g_autoptr (GPtrArray) lines = lines_of ("format=dlstreamer", empty, 1, TRUE);
+
+  assert_members (json_lines_object (lines, 0), "resolution timestamp");
+}
+
+/* The minimal schema of Gst-nvmsgconv: strings of trackingId|left|top|right|bottom|label|#|confidence. */
+static void
+test_deepstream (void)
+{
+  g_autoptr (GstUpiContent) content = content_new ();
+  g_autoptr (GPtrArray) lines = lines_of ("format=deepstream source=yard", content, 2, TRUE),
+                        anonymous = lines_of ("format=deepstream", content, 1, TRUE);
+  JsonObject *line = json_lines_object (lines, 1);
+  JsonArray *objects = json_object_get_array_member (line, "objects");
+
+  assert_members (line, "@timestamp id objects sensorId version");
+  g_assert_cmpstr (json_object_get_string_member (line, "version"), ==, "4.0");
+  g_assert_cmpstr (json_object_get_string_member (line, "id"), ==, "1");
+  g_assert_cmpstr (json_object_get_string_member (line, "@timestamp"), ==, "2026-01-01T00:00:00.250Z");
+  g_assert_cmpstr (json_object_get_string_member (line, "sensorId"), ==, "yard");
+  g_assert_cmpstr (json_object_get_string_member (json_lines_object (anonymous, 0), "sensorId"), ==, "0");
+  g_assert_cmpuint (json_array_get_length (objects), ==, 2);
+  g_assert_cmpstr (json_array_get_string_element (objects, 0), ==, "7|8|12|40|36|red car|#|0.75");
+  g_assert_cmpstr (json_array_get_string_element (objects, 1), ==, "18446744073709551615|48|24|64|48|T\xC3\xBCr/Tor|#|0.5");
+}
+
+/* Numbers that are none, boxes beyond the frame: lines stay valid, pixels stay in the frame. */
+static void
+test_odd_numbers (void)
+{
+  const GstUpiObject object = { .label = "", .score = (gfloat) NAN, .x = (gfloat) INFINITY, .y = -1, .width = 3, .height = 1e30f };
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE),
+                            odd = gst_upi_content_add_objects (empty, &object, 1);
+  g_autoptr (GPtrArray) upi = lines_of ("", odd, 1, FALSE), dlstreamer = lines_of ("format=dlstreamer", odd, 1, TRUE),
+                        deepstream = lines_of ("format=deepstream", odd, 1, TRUE);
+  JsonObject *region = json_array_get_object_element (json_object_get_array_member (json_lines_object (dlstreamer, 0), "objects"), 0);
+
+  g_assert_cmpuint (upi->len + deepstream->len, ==, 2);
+  g_assert_cmpint (json_object_get_int_member (region, "y"), ==, 0);
+  g_assert_cmpint (json_object_get_int_member (region, "h"), ==, 48);
+}
+
+int
+main (int argc, char **argv)
+{
+  test_init (&argc, &argv);
+  g_test_add_func ("/json-formats/source-and-tags", test_source_and_tags);
+  g_test_add_func ("/json-formats/mask-runs", test_mask_runs);
+  g_test_add_func ("/json-formats/interval", test_interval);
+  g_test_add_func ("/json-formats/bad-tags", test_bad_tags);
+  g_test_add_func ("/json-formats/dlstreamer", test_dlstreamer);
+  g_test_add_func ("/json-formats/dlstreamer-empty", test_dlstreamer_empty);
+  g_test_add_func ("/json-formats/deepstream", test_deepstream);
+  g_test_add_func ("/json-formats/odd-numbers", test_odd_numbers);
+  g_test_add_func ("/json-formats/schema", json_lines_test_schema);
+  int status = g_test_run ();
+
+  gst_deinit (); /* the leaks tracer reports here */
+  return status;
+}
