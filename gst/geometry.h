@@ -9,7 +9,7 @@
 
 #include <gst/gst.h>
 
-#include "gst/gstupimeta.h"
+#include "gst/meta/gstupimeta.h"
 
 G_BEGIN_DECLS
 

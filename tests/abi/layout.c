@@ -5,7 +5,7 @@
 #include "layout.h"
 
 #include "core/upi.h"
-#include "gst/gstupimeta.h"
+#include LAYOUT_META
 
 /* clang-format off */
 #define STRUCT(kind, Type) { LAYOUT_##kind, #Type, #Type, 0, sizeof (Type) }

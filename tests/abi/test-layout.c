@@ -6,7 +6,7 @@
 #include "layout.h"
 
 #include "core/upi.h"
-#include "gst/gstupimeta.h"
+#include "gst/meta/gstupimeta.h"
 
 /* (nullable) */
 static const Layout *

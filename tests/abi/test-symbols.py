@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Installed libraries export what their headers declare, all of it and nothing more; the plugin what GStreamer looks for.
 
-usage: test-symbols.py nm LIBUPI core/upi.h LIBGSTUPIMETA gst/gstupimeta.h PLUGIN
+usage: test-symbols.py nm LIBUPI core/upi.h LIBGSTUPIMETA gst/meta/gstupimeta.h PLUGIN
 """
 
 import re

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gst/encoder-cuda.c for tests, where neither libgstcuda nor a GPU is: a pipeline that has a context of the test device from when a test says so, and
+/* gst/encoder/cuda.c for tests, where neither libgstcuda nor a GPU is: a pipeline that has a context of the test device from when a test says so, and
  * CUDA memory that is the host's. What upiencoder makes of contexts is the plugin's own code. */
-#include "gst/encoder-cuda.h"
+#include "gst/encoder/cuda.h"
 
 #include "tests/cuda/fake-gst-cuda.h"
 

@@ -6,7 +6,7 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "gst/gstupimeta.h"
+#include "gst/meta/gstupimeta.h"
 
 G_BEGIN_DECLS
 

@@ -9,7 +9,7 @@
 
 #include "core/engine/engine-testing.h"
 #include "core/upi.h"
-#include "gst/gstupimeta.h"
+#include "gst/meta/gstupimeta.h"
 
 G_BEGIN_DECLS
 

@@ -14,7 +14,7 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 
-#include "gst/json-file.h"
+#include "gst/json/file.h"
 
 #define SECOND G_USEC_PER_SEC
 

@@ -4,7 +4,7 @@
 
 #include <gst/gst.h>
 
-#include "gst/gstupimeta.h"
+#include "gst/meta/gstupimeta.h"
 
 G_BEGIN_DECLS
 

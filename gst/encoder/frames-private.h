@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* frames-private.h: what upiencoder's queue (frames.c) and the encodings under way in it (slots.c) share. */
+#pragma once
+
+#include "gst/encoder/frames.h"
+
+G_BEGIN_DECLS
+
+struct _GstUpiSlot {
+  GstUpiFrames *frames;
+  guint64 sequence;
+  guint generation;
+  GstClockTime pts;
+  gint64 requested_us, done_us;
+  /* under the queue's lock */
+  gboolean done, cancelled;
+  UpiTicket *ticket; /* until done: what to cancel */
+  UpiEncoding *encoding;
+  GError *error;
+};
+
+/* A serialised query whose asker waits on its own stack. */
+typedef struct {
+  GstQuery *query;
+  gboolean taken, done, answer;
+} PendingQuery;
+
+typedef struct {
+  GstBuffer *buffer;
+  GstEvent *event;
+  PendingQuery *query;
+  guint64 sequence;
+  guint generation;
+  GstUpiSlot *slot; /* nullable */
+  gboolean block;
+  GError *error;
+} QueueItem;
+
+struct _GstUpiFrames {
+  GMutex lock;
+  GCond changed;
+  GstUpiStats *stats; /* NULL once the element is gone */
+  GQueue items;       /* of QueueItem */
+  guint n_buffers;    /* queued, and the one that is being pushed */
+  GQueue slots;       /* of GstUpiSlot, in order of request */
+  guint n_running;
+  guint n_borrowed;
+  guint64 next_sequence;
+  guint generation;
+  gboolean flushing, eos;
+  GstFlowReturn result;
+  /* what frames leave with */
+  GstUpiContent *content;
+  guint content_generation;
+  guint64 first_fresh; /* the first sequence that is newer than all that was shown */
+  PendingQuery *taken_query;
+};
+
+/* slots.c */
+
+void gst_upi_slot_unref (GstUpiSlot *slot);
+/* Lock held. Takes the results of encodings that were requested up to @item's frame: the newest of its generation becomes what frames
+ * leave with; failures are reported with the frame that meets them first. */
+void gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* draw.c: boxes, masks, labels and captions as items with a place, and their pixels; see draw.h.
+ *
+ * Legible on any background: every line has a dark rim on both sides, every word stands on a plate. Labels look for a free place above
+ * their box, then inside of it, then below; the best object chooses first. Everything is clipped to the frame.
+ */
+#include "gst/overlay/draw.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "gst/overlay/color.h"
+#include "gst/overlay/mask.h"
+#include "gst/overlay/text.h"
+
+#define RIM 1 /* pixels of dark beside a line */
+#define RIM_ALPHA 0.6
+#define LABEL_PLATE_ALPHA 0xe6u
+#define CAPTION_PLATE 0xb4101010u
+#define CAPTION_TEXT 0xffffffu
+#define CAPTION_LINES 3
+
+struct _GstUpiPainter {
+  GstUpiTextCache *texts;
+};
+
+GstUpiPainter *
+gst_upi_painter_new (void)
+{
+  GstUpiPainter *painter = g_new0 (GstUpiPainter, 1);
+  painter->texts = gst_upi_text_cache_new ();
+  return painter;
+}
+
+void
+gst_upi_painter_free (GstUpiPainter *painter)
+{
+  gst_upi_text_cache_free (painter->texts);
+  g_free (painter);
+}
+
+gboolean
+gst_upi_painter_has_fonts (GstUpiPainter *painter)
+{
+  return gst_upi_text_cache_has_fonts (painter->texts);
+}
+
+gboolean
+gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle *style)
+{
+  guint n_objects, n_captions;
+  gst_upi_content_get_objects (content, &n_objects);
+  gst_upi_content_get_captions (content, &n_captions);
+  return (n_objects > 0 && (style->draw_boxes || style->draw_labels || style->draw_masks)) || (n_captions > 0 && style->draw_caption);
+}
+
+/* ---- geometry -------------------------------------------------------------------------------------------------------------------- */
+
+static GstVideoRectangle
+intersection (GstVideoRectangle a, GstVideoRectangle b)
+{
+  gint x0 = MAX (a.x, b.x), y0 = MAX (a.y, b.y);
+  gint x1 = MIN (a.x + a.w, b.x + b.w), y1 = MIN (a.y + a.h, b.y + b.h);
+  return (GstVideoRectangle){ x0, y0, MAX (x1 - x0, 0), MAX (y1 - y0, 0) };
+}
+
+static gboolean
+is_empty (GstVideoRectangle area)
+{
+  return area.w <= 0 || area.h <= 0;
+}
+
+/* 0..1 → a pixel edge; not a number and what lies outside end at the frame. */
+static gint
+to_pixels (gdouble value, gint size)
+{
+  return value > 0 ? (gint) floor (MIN (value, 1.) * size + 0.5) : 0;
+}
+
+/* The box in pixels, at least one each way; empty when its size is no number or it does not touch the frame. */
+static GstVideoRectangle
+box_of (const GstUpiObject *object, gint width, gint height)
+{
+  if (!(object->width > 0) || !(object->height > 0) || !(object->x < 1) || !(object->y < 1) || !(object->x + object->width > 0)
+      || !(object->y + object->height > 0))
+    return (GstVideoRectangle){ 0, 0, 0, 0 };
+  gint x0 = MIN (to_pixels (object->x, width), width - 1), y0 = MIN (to_pixels (object->y, height), height - 1);
+  gint x1 = MAX (to_pixels ((gdouble) object->x + object->width, width), x0 + 1);
+  gint y1 = MAX (to_pixels ((gdouble) object->y + object->height, height), y0 + 1);
+  return (GstVideoRectangle){ x0, y0, x1 - x0, y1 - y0 };
+}
+
+static gint
+font_size_for (gint height)
+{
+  return 8 + height / 72;
+}
+
+/* ---- layout ---------------------------------------------------------------------------------------------------------------------- */
+
+static void
+item_clear (gpointer data)
+{
+  GstUpiOverlayItem *item = data;
+  g_clear_pointer (&item->plate, cairo_surface_destroy);
+}
+
+static void
+add_item (GArray *items, GstUpiOverlayItem item, GstVideoRectangle area, GstVideoRectangle frame)
+{
+  item.area = intersection (area, frame);
+  if (is_empty (item.area)) {
+    item_clear (&item);
+    return;
+  }
+  g_array_append_val (items, item);
+}
+
+/* The box's line lies inside of the box, its outer rim around it. */
+static void
+add_box (GArray *items, const GstUpiOverlayItem *whole, GstVideoRectangle frame)
+{
+  GstVideoRectangle box = whole->box;
+  gint side = whole->line_width + 2 * RIM;
+  GstVideoRectangle outer = { box.x - RIM, box.y - RIM, box.w + 2 * RIM, box.h + 2 * RIM };
+
+  if (outer.w <= 2 * side || outer.h <= 2 * side) {
+    add_item (items, *whole, outer, frame);
+    return;
+  }
+  add_item (items, *whole, (GstVideoRectangle){ outer.x, outer.y, outer.w, side }, frame);
+  add_item (items, *whole, (GstVideoRectangle){ outer.x, outer.y + outer.h - side, outer.w, side }, frame);
+  add_item (items, *whole, (GstVideoRectangle){ outer.x, outer.y + side, side, outer.h - 2 * side }, frame);
+  add_item (items, *whole, (GstVideoRectangle){ outer.x + outer.w - side, outer.y + side, side, outer.h - 2 * side }, frame);
+}
+
+static void
+add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpiOverlayStyle *style, GstVideoRectangle frame,
+    gboolean one_an_object)
+{
+  GstUpiOverlayItem whole = { .box = box_of (object, frame.w, frame.h), .opacity = CLAMP (style->mask_opacity, 0, 1) };
+
+  if (is_empty (whole.box))
+    return;
+  whole.rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (index) : gst_upi_color_of_label (object->label);
+  if (style->draw_masks && object->mask != NULL && whole.opacity > 0)
+    whole.mask = object->mask;
+  if (style->draw_boxes)
+    whole.line_width = style->line_width > 0 ? (gint) style->line_width : MAX (frame.h / 360, 1);
+
+  gint rim = whole.line_width > 0 ? RIM : 0;
+  GstVideoRectangle around = { whole.box.x - rim, whole.box.y - rim, whole.box.w + 2 * rim, whole.box.h + 2 * rim };
+  if (one_an_object) {
+    if (whole.mask != NULL || whole.line_width > 0)
+      add_item (items, whole, around, frame);
+    return;
+  }
+  if (whole.mask != NULL) {
+    GstUpiOverlayItem mask = whole;
+    mask.line_width = 0;
+    add_item (items, mask, whole.box, frame);
+    whole.mask = NULL;
+  }
+  if (whole.line_width > 0)
+    add_box (items, &whole, frame);
+}
+
+/* The first place that no earlier label takes, or else the first. */
+static GstVideoRectangle
+place_label (GArray *taken, GstVideoRectangle box, gint plate_width, gint plate_height, GstVideoRectangle frame)
+{
+  gint x = CLAMP (box.x, 0, MAX (frame.w - plate_width, 0));
+  gint above = box.y - plate_height - RIM, below = box.y + box.h + RIM;
+  gboolean fits_inside = box.h >= 2 * plate_height; /* or else it would hide what it names */
+  const gint rows[] = { above, fits_inside ? box.y : below, fits_inside ? below : box.y, box.y + box.h - plate_height,
+    box.y + plate_height };
+  GstVideoRectangle first = { 0, 0, 0, 0 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    GstVideoRectangle place = { x, rows[i], plate_width, plate_height };
+    gboolean is_free = TRUE;
+    if (rows[i] < 0 || (rows[i] + plate_height > frame.h))
+      continue;
+    if (is_empty (first))
+      first = place;
+    for (guint j = 0; j < taken->len && is_free; j++)
+      is_free = is_empty (intersection (place, g_array_index (taken, GstVideoRectangle, j)));
+    if (is_free)
+      return place;
+  }
+  if (is_empty (first)) /* a frame lower than a plate */
+    first = (GstVideoRectangle){ x, CLAMP (box.y, 0, MAX (frame.h - plate_height, 0)), plate_width, plate_height };
+  return first;
+}
+
+static void
+add_labels (GstUpiPainter *painter, GArray *items, const GstUpiObject *objects, guint n_objects, const GstUpiOverlayStyle *style,
+    GstVideoRectangle frame)
+{
+  g_autoptr (GArray) taken = g_array_new (FALSE, FALSE, sizeof (GstVideoRectangle));
+
+  for (guint i = 0; i < n_objects; i++) {
+    GstVideoRectangle box = box_of (&objects[i], frame.w, frame.h);
+    if (is_empty (box))
+      continue;
+    guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_label (objects[i].label);
+    GstUpiPlateStyle plate = { .font = style->font,
+      .size = font_size_for (frame.h),
+      .max_width = frame.w,
+      .max_lines = 1,
+      .plate = LABEL_PLATE_ALPHA << 24 | rgb,
+      .text = gst_upi_color_of_text_on (rgb) };
+    g_autofree gchar *text = NULL;
+    if (objects[i].score >= 0 && objects[i].score <= 1) /* a label in a right-to-left script must not draw the score into it: isolated */
+      text = g_strdup_printf (
+          g_str_is_ascii (objects[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%", objects[i].label, objects[i].score * 100);
+    GstUpiOverlayItem item = { .plate = gst_upi_text_cache_plate (painter->texts, text != NULL ? text : objects[i].label, &plate) };
+    GstVideoRectangle place =
+        place_label (taken, box, cairo_image_surface_get_width (item.plate), cairo_image_surface_get_height (item.plate), frame);
+    item.plate_x = place.x;
+    item.plate_y = place.y;
+    g_array_append_val (taken, place);
+    add_item (items, item, place, frame);
+  }
+}
+
+static void
+add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captions, guint n_captions, const GstUpiOverlayStyle *style,
+    GstVideoRectangle frame)
+{
+  gint size = font_size_for (frame.h) * 5 / 4, lines = CLAMP (frame.h / (4 * size), 1, CAPTION_LINES),
+       bottom = frame.h - MAX (frame.h / 36, 1);
+
+  for (guint i = n_captions; i-- > 0;) {
+    if (captions[i].text[0] == '\0')
+      continue;
+    GstUpiPlateStyle plate = { .font = style->font,
+      .size = size,
+      .max_width = frame.w - frame.w / 10,
+      .max_lines = lines,
+      .plate = CAPTION_PLATE,
+      .text = CAPTION_TEXT };
+    GstUpiOverlayItem item = { .plate = gst_upi_text_cache_plate (painter->texts, captions[i].text, &plate) };
+    gint plate_width = cairo_image_surface_get_width (item.plate), plate_height = cairo_image_surface_get_height (item.plate);
+    item.plate_x = (frame.w - plate_width) / 2;
+    item.plate_y = bottom - plate_height;
+    bottom = item.plate_y - RIM;
+    add_item (items, item, (GstVideoRectangle){ item.plate_x, item.plate_y, plate_width, plate_height }, frame);
+  }
+}
+
+GArray *
+gst_upi_painter_layout (
+    GstUpiPainter *painter, const GstUpiContent *content, const GstUpiOverlayStyle *style, gint width, gint height, gboolean one_an_object)
+{
+  GArray *items = g_array_new (FALSE, FALSE, sizeof (GstUpiOverlayItem));
+  GstVideoRectangle frame = { 0, 0, width, height };
+  guint n_objects, n_captions;
+  const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
+  const GstUpiCaption *captions = gst_upi_content_get_captions (content, &n_captions);
+
+  g_array_set_clear_func (items, item_clear);
+  for (guint i = n_objects; i-- > 0;) /* the best on top */
+    add_object (items, &objects[i], i, style, frame, one_an_object);
+  if (style->draw_labels)
+    add_labels (painter, items, objects, n_objects, style, frame);
+  if (style->draw_caption)
+    add_captions (painter, items, captions, n_captions, style, frame);
+  return items;
+}
+
+/* ---- pixels ---------------------------------------------------------------------------------------------------------------------- */
+
+/* A frame of @t pixels along the inside of the rectangle, or all of it when there is no inside left. */
+static void
+fill_ring (cairo_t *cr, gint x, gint y, gint w, gint h, gint t)
+{
+  if (w <= 0 || h <= 0)
+    return;
+  if (w <= 2 * t || h <= 2 * t) {
+    cairo_rectangle (cr, x, y, w, h);
+  } else {
+    cairo_rectangle (cr, x, y, w, t);
+    cairo_rectangle (cr, x, y + h - t, w, t);
+    cairo_rectangle (cr, x, y + t, t, h - 2 * t);
+    cairo_rectangle (cr, x + w - t, y + t, t, h - 2 * t);
+  }
+  cairo_fill (cr);
+}
+
+static void
+draw_box (const GstUpiOverlayItem *item, cairo_t *cr)
+{
+  GstVideoRectangle box = item->box;
+  gint t = item->line_width;
+
+  cairo_set_antialias (cr, CAIRO_ANTIALIAS_NONE); /* whole pixels: plain fills */
+  cairo_set_source_rgba (cr, 0, 0, 0, RIM_ALPHA);
+  fill_ring (cr, box.x - RIM, box.y - RIM, box.w + 2 * RIM, box.h + 2 * RIM, RIM);
+  fill_ring (cr, box.x + t, box.y + t, box.w - 2 * t, box.h - 2 * t, RIM);
+  cairo_set_source_rgb (cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255., (item->rgb & 0xff) / 255.);
+  fill_ring (cr, box.x, box.y, box.w, box.h, t);
+}
+
+static void
+draw_mask (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gint height)
+{
+  GstVideoRectangle area = intersection (item->box, item->area);
+  if (is_empty (area))
+    return;
+  cairo_surface_t *alpha = cairo_image_surface_create (CAIRO_FORMAT_A8, area.w, area.h);
+  if (cairo_surface_status (alpha) == CAIRO_STATUS_SUCCESS) {
+    cairo_surface_flush (alpha);
+    gst_upi_mask_to_pixels (
+        item->mask, area, width, height, 1, cairo_image_surface_get_data (alpha), cairo_image_surface_get_stride (alpha));
+    cairo_surface_mark_dirty (alpha);
+    cairo_set_source_rgba (
+        cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255., (item->rgb & 0xff) / 255., item->opacity);
+    cairo_mask_surface (cr, alpha, area.x, area.y);
+  }
+  cairo_surface_destroy (alpha);
+}
+
+void
+gst_upi_painter_draw (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gint height)
+{
+  cairo_save (cr);
+  cairo_rectangle (cr, item->area.x, item->area.y, item->area.w, item->area.h);
+  cairo_clip (cr);
+  if (item->mask != NULL)
+    draw_mask (item, cr, width, height);
+  if (item->line_width > 0)
+    draw_box (item, cr);
+  if (item->plate != NULL) {
+    cairo_set_source_surface (cr, item->plate, item->plate_x, item->plate_y);
+    cairo_paint (cr);
+  }
+  cairo_restore (cr);
+}
+
+gboolean
+gst_upi_painter_is_tint (const GstUpiOverlayItem *item)
+{
+  return item->mask != NULL && item->line_width == 0 && item->plate == NULL;
+}
+
+void
+gst_upi_painter_render_tint (const GstUpiOverlayItem *item, guint8 *alpha, gint stride, gint width, gint height)
+{
+  gst_upi_mask_to_pixels (item->mask, item->area, width, height, item->opacity, alpha, stride);
+}
+
+void
+gst_upi_painter_render (const GstUpiOverlayItem *item, guint8 *pixels, gint stride, gint width, gint height)
+{
+  for (gint y = 0; y < item->area.h; y++)
+    memset (pixels + (gsize) y * stride, 0, (gsize) item->area.w * 4);
+  cairo_surface_t *surface = cairo_image_surface_create_for_data (pixels, CAIRO_FORMAT_ARGB32, item->area.w, item->area.h, stride);
+  cairo_t *cr = cairo_create (surface);
+  cairo_translate (cr, -item->area.x, -item->area.y);
+  gst_upi_painter_draw (item, cr, width, height);
+  cairo_destroy (cr);
+  cairo_surface_finish (surface);
+  cairo_surface_destroy (surface);
+}

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* gstupioverlay.c: draws what the upi elements found onto the frame; the drawing itself is draw.c. */
+/**
+ * SECTION:element-upioverlay
+ * @title: upioverlay
+ * @short_description: draws boxes, labels, masks and captions
+ *
+ * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom. It is the
+ * usual end of a chain of upi elements.
+ *
+ * Any raw format, in the frame's own colour matrix and range, fastest in the common 8-bit ones; where downstream takes a
+ * #GstVideoOverlayComposition (a sink that draws with the GPU), one is attached and the pixels stay as they are. Buffers without a
+ * GstUpiMeta pass untouched.
+ *
+ * ## Example
+ * |[
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upioverlay ! videoconvert \
+ *     ! autovideosink sync=false
+ * ]|
+ * (`sync=false`, or `policy=latest` on upiencoder, where the machine is slower than the clip.)
+ */
+#include <gst/base/gstbasetransform.h>
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+#include "gst/encoding-life.h"
+#include "gst/geometry.h"
+#include "gst/meta/gstupimeta.h"
+#include "gst/overlay/blend.h"
+#include "gst/overlay/draw.h"
+#include "gst/overlay/items.h"
+#include "gst/plugin.h"
+
+GST_DEBUG_CATEGORY_STATIC (upioverlay_debug);
+#define GST_CAT_DEFAULT upioverlay_debug
+
+#define GST_TYPE_UPI_OVERLAY (gst_upi_overlay_get_type ())
+G_DECLARE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST, UPI_OVERLAY, GstBaseTransform)
+
+#define COMPOSITION_FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
+
+#define DEFAULT_MASK_OPACITY 0.45
+#define DEFAULT_COLOR_BY GST_UPI_COLOR_BY_LABEL
+#define DEFAULT_FONT "Sans"
+#define DEFAULT_LINE_WIDTH 0
+
+enum {
+  PROP_0,
+  PROP_DRAW_BOXES,
+  PROP_DRAW_LABELS,
+  PROP_DRAW_MASKS,
+  PROP_DRAW_CAPTION,
+  PROP_MASK_OPACITY,
+  PROP_COLOR_BY,
+  PROP_FONT,
+  PROP_LINE_WIDTH,
+  PROP_KEEP_ENCODING
+};
+
+struct _GstUpiOverlay {
+  GstBaseTransform parent;
+  GstUpiEncodingLife life;
+  GstUpiGeometry geometry;
+
+  /* object lock */
+  GstUpiOverlayStyle style;
+  gboolean downstream_refuses; /* its caps take compositions, its ALLOCATION answer does not */
+
+  /* streaming thread */
+  GstVideoInfo info;
+  gboolean attach;
+  gboolean ask; /* whether downstream really draws what is attached */
+  gboolean warned;
+  GstUpiPainter *painter;
+  GstUpiScratch scratch; /* pixels of one item */
+};
+
+G_DEFINE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST_TYPE_BASE_TRANSFORM)
+
+GST_ELEMENT_REGISTER_DEFINE (upioverlay, "upioverlay", GST_RANK_NONE, GST_TYPE_UPI_OVERLAY)
+
+#define OVERLAY_CAPS                                                                                                                       \
+  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY ", " COMPOSITION_FEATURE, GST_VIDEO_FORMATS_ALL)                \
+  "; " GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
+
+#define GST_TYPE_UPI_COLOR_BY (gst_upi_color_by_get_type ())
+static GType
+gst_upi_color_by_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { GST_UPI_COLOR_BY_LABEL, "One colour a label, the same in every run", "label" },
+    { GST_UPI_COLOR_BY_OBJECT, "One colour an object of the frame, best first", "object" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiColorBy", values));
+  return type;
+}
+
+/* ---- negotiation ----------------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+has_composition_feature (const GstCaps *caps)
+{
+  GstCapsFeatures *features = gst_caps_is_empty (caps) ? NULL : gst_caps_get_features (caps, 0);
+  return features != NULL && gst_caps_features_contains (features, COMPOSITION_FEATURE);
+}
+
+/* @caps with the feature added to, or removed from, every structure. */
+static GstCaps *
+caps_with_feature (const GstCaps *caps, gboolean with)
+{
+  GstCaps *result = gst_caps_copy (caps);
+
+  for (guint i = 0; i < gst_caps_get_size (result); i++) {
+    GstCapsFeatures *features = gst_caps_get_features (result, i);
+    gboolean contains = gst_caps_features_contains (features, COMPOSITION_FEATURE);
+    if (gst_caps_features_is_any (features) || contains == with)
+      continue;
+    if (with)
+      gst_caps_features_add (features, COMPOSITION_FEATURE);
+    else
+      gst_caps_features_remove (features, COMPOSITION_FEATURE);
+  }
+  return result;
+}
+
+/* We may add the feature on the way down, never remove it: compositions of elements before us are not ours to lose. */
+static GstCaps *
+gst_upi_overlay_transform_caps (GstBaseTransform *trans, GstPadDirection direction, GstCaps *caps, GstCaps *filter)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstCaps *result;
+
+  GST_OBJECT_LOCK (self);
+  gboolean refuses = self->downstream_refuses;
+  GST_OBJECT_UNLOCK (self);
+
+  if (direction == GST_PAD_SINK)
+    result = refuses ? gst_caps_copy (caps) : gst_caps_merge (caps_with_feature (caps, TRUE), gst_caps_copy (caps));
+  else
+    result = gst_caps_merge (gst_caps_copy (caps), caps_with_feature (caps, FALSE));
+  if (filter != NULL) {
+    GstCaps *filtered = gst_caps_intersect_full (filter, result, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref (result);
+    result = filtered;
+  }
+  return result;
+}
+
+static gboolean
+gst_upi_overlay_set_caps (GstBaseTransform *trans, GstCaps *incaps, GstCaps *outcaps)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (!gst_video_info_from_caps (&self->info, incaps)) {
+    GST_ERROR_OBJECT (self, "caps are no raw video: %" GST_PTR_FORMAT, incaps);
+    return FALSE;
+  }
+  gst_upi_geometry_take_caps (&self->geometry, incaps);
+  self->attach = self->ask = has_composition_feature (outcaps);
+  GST_DEBUG_OBJECT (self, "%s compositions for %" GST_PTR_FORMAT, self->attach ? "attaching" : "blending", outcaps);
+  return TRUE;
+}
+
+/* Caps alone do not tell: a tee or a fakesink takes any feature. An ALLOCATION answer does; it needs downstream to have the caps already,
+ * hence it is asked for before the first buffer. When it lacks the meta, the caps are sent once more without the feature. */
+static void
+ask_downstream (GstUpiOverlay *self)
+{
+  GstPad *srcpad = GST_BASE_TRANSFORM_SRC_PAD (self);
+  GstCaps *outcaps = gst_pad_get_current_caps (srcpad), *incaps = gst_pad_get_current_caps (GST_BASE_TRANSFORM_SINK_PAD (self));
+
+  self->ask = FALSE;
+  if (outcaps != NULL && incaps != NULL && !has_composition_feature (incaps)) { /* who attached before us has asked already */
+    GstQuery *query = gst_query_new_allocation (outcaps, FALSE);
+    self->attach =
+        gst_pad_peer_query (srcpad, query) && gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
+    gst_query_unref (query);
+    if (!self->attach) {
+      GST_DEBUG_OBJECT (self, "downstream does not draw compositions: blending");
+      GST_OBJECT_LOCK (self);
+      self->downstream_refuses = TRUE;
+      GST_OBJECT_UNLOCK (self);
+      gst_base_transform_update_src_caps (GST_BASE_TRANSFORM (self), incaps);
+    }
+  }
+  gst_clear_caps (&outcaps);
+  gst_clear_caps (&incaps);
+}
+
+static gboolean
+gst_upi_overlay_src_event (GstBaseTransform *trans, GstEvent *event)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE) { /* something else may be linked now */
+    GST_OBJECT_LOCK (self);
+    self->downstream_refuses = FALSE;
+    GST_OBJECT_UNLOCK (self);
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->src_event (trans, event);
+}
+
+/* ---- drawing --------------------------------------------------------------------------------------------------------------------- */
+
+/* An own copy of the style, so that properties may change while a frame is drawn. */
+static GstUpiOverlayStyle
+take_style (GstUpiOverlay *self)
+{
+  GST_OBJECT_LOCK (self);
+  GstUpiOverlayStyle style = self->style;
+  style.font = g_strdup (self->style.font);
+  GST_OBJECT_UNLOCK (self);
+  return style;
+}
+
+static gboolean
+must_change (GstUpiOverlay *self, GstBuffer *buffer)
+{
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+
+  if (meta == NULL)
+    return FALSE;
+  GstUpiOverlayStyle style = take_style (self);
+  g_free (style.font);
+  return gst_upi_painter_has_work (meta->content, &style);
+}
+
+static gboolean
+gst_upi_overlay_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+{
+  gboolean answer;
+
+  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&GST_UPI_OVERLAY (trans)->life, query, FALSE, &answer))
+    return answer;
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->query (trans, direction, query);
+}
+
+static GstFlowReturn
+gst_upi_overlay_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  input = gst_upi_geometry_check (&self->geometry, input);
+  input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* nothing of it is drawn */
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->submit_input_buffer (trans, is_discont, input);
+}
+
+/* Only a buffer that will change must be writable; memory that others hold too is copied when it is mapped, not here. */
+static GstFlowReturn
+gst_upi_overlay_prepare_output_buffer (GstBaseTransform *trans, GstBuffer *input, GstBuffer **output)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (self->ask)
+    ask_downstream (self);
+  if (gst_buffer_is_writable (input) || !must_change (self, input))
+    *output = input;
+  else
+    *output = gst_buffer_copy (input);
+  return GST_FLOW_OK;
+}
+
+static void
+warn_of_memory (GstUpiOverlay *self)
+{
+  if (!self->warned)
+    GST_ELEMENT_WARNING (self, RESOURCE, NO_SPACE_LEFT,
+        ("No memory to draw all that was found on a frame of %dx%d; frames pass with what could be drawn.",
+            GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info)),
+        (NULL));
+  self->warned = TRUE;
+}
+
+/* FALSE: the frame could not be mapped. */
+static gboolean
+draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, const GstUpiOverlayStyle *style)
+{
+  GstVideoFormat format = GST_VIDEO_INFO_FORMAT (&self->info);
+  gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
+  GstVideoFrame frame;
+
+  if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE))
+    return FALSE;
+  g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, !gst_upi_blend_knows (format));
+  if (!gst_upi_items_paint (items, &frame, &self->scratch))
+    warn_of_memory (self);
+  gst_video_frame_unmap (&frame);
+  return TRUE;
+}
+
+static GstFlowReturn
+gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+
+  if (meta == NULL)
+    return GST_FLOW_OK;
+  GstUpiOverlayStyle style = take_style (self);
+  if (gst_upi_painter_has_work (meta->content, &style)) {
+    gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
+    if ((style.draw_labels || style.draw_caption) && !gst_upi_painter_has_fonts (self->painter)) {
+      warn_of_memory (self);
+      style.draw_labels = style.draw_caption = FALSE;
+    }
+    if (self->attach) {
+      g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, meta->content, &style, width, height, TRUE);
+      if (!gst_upi_items_attach (items, buffer, width, height))
+        warn_of_memory (self);
+    } else if (!draw_into_pixels (self, buffer, meta->content, &style) && !self->warned) {
+      self->warned = TRUE;
+      GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("A frame could not be drawn on; it passes as it is."),
+          ("its memory of %" G_GSIZE_FORMAT " bytes could not be mapped for writing as %s, %dx%d (%" G_GSIZE_FORMAT " bytes)",
+              gst_buffer_get_size (buffer), gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&self->info)), width, height,
+              GST_VIDEO_INFO_SIZE (&self->info)));
+    }
+  }
+  g_free (style.font);
+  return GST_FLOW_OK;
+}
+
+/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+gst_upi_overlay_start (GstBaseTransform *trans)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  self->warned = FALSE;
+  gst_upi_encoding_life_start (&self->life);
+  gst_upi_geometry_start (&self->geometry);
+  GST_OBJECT_LOCK (self);
+  self->downstream_refuses = FALSE;
+  GST_OBJECT_UNLOCK (self);
+  self->painter = gst_upi_painter_new ();
+  return TRUE;
+}
+
+static gboolean
+gst_upi_overlay_stop (GstBaseTransform *trans)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  g_clear_pointer (&self->painter, gst_upi_painter_free);
+  g_clear_pointer (&self->scratch.data, g_free);
+  self->scratch.size = 0;
+  return TRUE;
+}
+
+static void
+gst_upi_overlay_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_DRAW_BOXES:
+    self->style.draw_boxes = g_value_get_boolean (value);
+    break;
+  case PROP_DRAW_LABELS:
+    self->style.draw_labels = g_value_get_boolean (value);
+    break;
+  case PROP_DRAW_MASKS:
+    self->style.draw_masks = g_value_get_boolean (value);
+    break;
+  case PROP_DRAW_CAPTION:
+    self->style.draw_caption = g_value_get_boolean (value);
+    break;
+  case PROP_MASK_OPACITY:
+    self->style.mask_opacity = g_value_get_double (value);
+    break;
+  case PROP_COLOR_BY:
+    self->style.color_by = g_value_get_enum (value);
+    break;
+  case PROP_FONT:
+    g_free (self->style.font);
+    self->style.font = g_value_dup_string (value);
+    break;
+  case PROP_LINE_WIDTH:
+    self->style.line_width = g_value_get_uint (value);
+    break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_set (&self->life, value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_upi_overlay_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_DRAW_BOXES:
+    g_value_set_boolean (value, self->style.draw_boxes);
+    break;
+  case PROP_DRAW_LABELS:
+    g_value_set_boolean (value, self->style.draw_labels);
+    break;
+  case PROP_DRAW_MASKS:
+    g_value_set_boolean (value, self->style.draw_masks);
+    break;
+  case PROP_DRAW_CAPTION:
+    g_value_set_boolean (value, self->style.draw_caption);
+    break;
+  case PROP_MASK_OPACITY:
+    g_value_set_double (value, self->style.mask_opacity);
+    break;
+  case PROP_COLOR_BY:
+    g_value_set_enum (value, self->style.color_by);
+    break;
+  case PROP_FONT:
+    g_value_set_string (value, self->style.font);
+    break;
+  case PROP_LINE_WIDTH:
+    g_value_set_uint (value, self->style.line_width);
+    break;
+  case PROP_KEEP_ENCODING:
+    gst_upi_encoding_life_get (&self->life, value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_upi_overlay_finalize (GObject *object)
+{
+  g_free (GST_UPI_OVERLAY (object)->style.font);
+  G_OBJECT_CLASS (gst_upi_overlay_parent_class)->finalize (object);
+}
+
+static void
+install_properties (GObjectClass *object_class)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+  g_object_class_install_property (object_class, PROP_DRAW_BOXES,
+      g_param_spec_boolean ("draw-boxes", "Draw boxes", "Draw a rectangle around every object (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_DRAW_LABELS,
+      g_param_spec_boolean ("draw-labels", "Draw labels", "Write label and score of every object at its box (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_DRAW_MASKS,
+      g_param_spec_boolean ("draw-masks", "Draw masks", "Tint the pixels of every object that has a mask (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_DRAW_CAPTION,
+      g_param_spec_boolean ("draw-caption", "Draw caption", "Write the frame's caption at its bottom (default: true)", TRUE, flags));
+  g_object_class_install_property (object_class, PROP_MASK_OPACITY,
+      g_param_spec_double ("mask-opacity", "Mask opacity",
+          "How much of a mask's colour covers the pixels: 0 = nothing, 1 = all (default: 0.45)", 0, 1, DEFAULT_MASK_OPACITY, flags));
+  g_object_class_install_property (object_class, PROP_COLOR_BY,
+      g_param_spec_enum ("color-by", "Color by",
+          "What decides the colour: the label (the same in every frame and run) or the object's place in the frame's list (default: label)",
+          GST_TYPE_UPI_COLOR_BY, DEFAULT_COLOR_BY, flags));
+  g_object_class_install_property (object_class, PROP_FONT,
+      g_param_spec_string ("font", "Font",
+          "Font of labels and captions as a Pango description, such as \"Sans Bold\" or \"Noto Sans 14\"; without a size in it, the size "
+          "follows the frame's height (default: Sans)",
+          DEFAULT_FONT, flags));
+  g_object_class_install_property (object_class, PROP_LINE_WIDTH,
+      g_param_spec_uint ("line-width", "Line width", "Width of the boxes' lines in pixels; 0 = a 360th of the frame's height (default: 0)",
+          0, 256, DEFAULT_LINE_WIDTH, flags));
+  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
+}
+
+static void
+gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
+{
+  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  GST_DEBUG_CATEGORY_INIT (upioverlay_debug, "upioverlay", 0, "draws what the upi elements found");
+  object_class->set_property = gst_upi_overlay_set_property;
+  object_class->get_property = gst_upi_overlay_get_property;
+  object_class->finalize = gst_upi_overlay_finalize;
+  install_properties (object_class);
+
+  trans_class->transform_caps = gst_upi_overlay_transform_caps;
+  trans_class->set_caps = gst_upi_overlay_set_caps;
+  trans_class->src_event = gst_upi_overlay_src_event;
+  trans_class->submit_input_buffer = gst_upi_overlay_submit_input_buffer;
+  trans_class->query = gst_upi_overlay_query;
+  trans_class->prepare_output_buffer = gst_upi_overlay_prepare_output_buffer;
+  trans_class->transform_ip = gst_upi_overlay_transform_ip;
+  trans_class->start = gst_upi_overlay_start;
+  trans_class->stop = gst_upi_overlay_stop;
+
+  gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &sink_template);
+  gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &src_template);
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 overlay", "Filter/Editor/Video",
+      "Draws boxes, labels, masks and captions found by upidetect and upicaption; usually the last of the upi elements. Example: "
+      "... ! upiencoder ! upidetect ! upicaption ! upioverlay ! videoconvert ! autovideosink",
+      "The upi authors");
+  gst_type_mark_as_plugin_api (GST_TYPE_UPI_COLOR_BY, 0);
+}
+
+static void
+gst_upi_overlay_init (GstUpiOverlay *self)
+{
+  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
+  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
+  self->style = (GstUpiOverlayStyle){ .draw_boxes = TRUE,
+    .draw_labels = TRUE,
+    .draw_masks = TRUE,
+    .draw_caption = TRUE,
+    .mask_opacity = DEFAULT_MASK_OPACITY,
+    .color_by = DEFAULT_COLOR_BY,
+    .line_width = DEFAULT_LINE_WIDTH,
+    .font = g_strdup (DEFAULT_FONT) };
+  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
+}
