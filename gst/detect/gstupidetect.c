@@ -19,31 +19,25 @@
  * (code "labels") say how far it is, with "latest" frames pass without objects until it is there; an element message "upi-labels-progress"
  * (done, total) comes in both cases. While playing, a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row add their objects.
  */
-#include <gst/base/gstbasetransform.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
 #include "gst/detect/labels.h"
-#include "gst/encoding-life.h"
-#include "gst/geometry.h"
 #include "gst/engine-error.h"
-#include "gst/meta/gstupimeta.h"
+#include "gst/filter.h"
 #include "gst/plugin.h"
-#include "gst/stream-time.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_detect_debug);
 #define GST_CAT_DEFAULT gst_upi_detect_debug
 
 #define GST_TYPE_UPI_DETECT (gst_upi_detect_get_type ())
-G_DECLARE_FINAL_TYPE (GstUpiDetect, gst_upi_detect, GST, UPI_DETECT, GstBaseTransform)
+G_DECLARE_FINAL_TYPE (GstUpiDetect, gst_upi_detect, GST, UPI_DETECT, GstUpiFilter)
 
 typedef enum { LABELS_OF_MODEL, LABELS_OF_PROPERTY, LABELS_OF_FILE } LabelsSource;
 
 struct _GstUpiDetect {
-  GstBaseTransform parent;
+  GstUpiFilter parent;
   GstUpiLabeller *labeller;
-  GstUpiEncodingLife life;
-  GstUpiGeometry geometry;
   GMutex labels_lock; /* reading a list and wishing for it are one step */
 
   /* Settings; object lock. */
@@ -55,9 +49,6 @@ struct _GstUpiDetect {
   gboolean started;
 
   /* Streaming thread. */
-  GstUpiStreamTime time;
-  gint width, height;
-  gboolean seen_frame, warned;
   gboolean in_progress;       /* a PROGRESS message has begun that must be ended */
   UpiEncoding *last_encoding; /* what last_detections were found in */
   UpiDetections *last_detections;
@@ -66,23 +57,9 @@ struct _GstUpiDetect {
   GstUpiContent *last_in, *last_out; /* frames that share a content share what is made of it */
 };
 
-enum {
-  PROP_0,
-  PROP_LABELS,
-  PROP_LABELS_FILE,
-  PROP_THRESHOLD,
-  PROP_MAX_OBJECTS,
-  PROP_MASKS,
-  PROP_IOU_THRESHOLD,
-  PROP_ROI_META,
-  PROP_KEEP_ENCODING
-};
+enum { PROP_0, PROP_LABELS, PROP_LABELS_FILE, PROP_THRESHOLD, PROP_MAX_OBJECTS, PROP_MASKS, PROP_IOU_THRESHOLD, PROP_ROI_META };
 
-#define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
-
-G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_BASE_TRANSFORM)
+G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upidetect, "upidetect", GST_RANK_NONE, GST_TYPE_UPI_DETECT,
     GST_DEBUG_CATEGORY_INIT (gst_upi_detect_debug, "upidetect", 0, "finds objects in encoded frames"))
 
@@ -145,14 +122,23 @@ detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiD
 }
 
 static void
-add_roi_metas (GstUpiDetect *self, GstBuffer *buffer, const GstUpiObject *objects, guint n_objects)
+gst_upi_detect_attach (GstUpiFilter *filter, GstBuffer *buffer, const GstUpiFilterFrame *frame, GstUpiContent *content)
 {
-  for (guint i = 0; i < n_objects; i++) {
+  GstUpiDetect *self = GST_UPI_DETECT (filter);
+  const gint width = frame->width, height = frame->height;
+  guint n_before, n;
+
+  GST_OBJECT_LOCK (self);
+  gboolean roi_meta = self->roi_meta;
+  GST_OBJECT_UNLOCK (self);
+  gst_upi_content_get_objects (frame->content, &n_before);
+  const GstUpiObject *objects = gst_upi_content_get_objects (content, &n);
+  for (guint i = n_before; roi_meta && i < n; i++) {
     const GstUpiObject *o = &objects[i];
-    gint x0 = CLAMP ((gint) (o->x * (gfloat) self->width + 0.5f), 0, self->width);
-    gint y0 = CLAMP ((gint) (o->y * (gfloat) self->height + 0.5f), 0, self->height);
-    gint x1 = CLAMP ((gint) ((o->x + o->width) * (gfloat) self->width + 0.5f), x0, self->width);
-    gint y1 = CLAMP ((gint) ((o->y + o->height) * (gfloat) self->height + 0.5f), y0, self->height);
+    gint x0 = CLAMP ((gint) (o->x * (gfloat) width + 0.5f), 0, width);
+    gint y0 = CLAMP ((gint) (o->y * (gfloat) height + 0.5f), 0, height);
+    gint x1 = CLAMP ((gint) ((o->x + o->width) * (gfloat) width + 0.5f), x0, width);
+    gint y1 = CLAMP ((gint) ((o->y + o->height) * (gfloat) height + 0.5f), y0, height);
     GstVideoRegionOfInterestMeta *roi =
         gst_buffer_add_video_region_of_interest_meta (buffer, o->label, (guint) x0, (guint) y0, (guint) (x1 - x0), (guint) (y1 - y0));
     gst_video_region_of_interest_meta_add_param (roi,
@@ -162,57 +148,37 @@ add_roi_metas (GstUpiDetect *self, GstBuffer *buffer, const GstUpiObject *object
   }
 }
 
+/* What was found joins @content as last_out. */
 static gboolean
-attach (GstUpiDetect *self, GstBuffer *buffer, GstUpiMeta *meta, UpiLabels *labels, gboolean roi_meta, GError **error)
+add_objects (GstUpiDetect *self, GstUpiContent *content, UpiLabels *labels, GError **error)
 {
   const UpiDetections *found = self->last_detections;
-  GstUpiContent *content = gst_upi_meta_get_content (meta);
-  guint before = 0, n = 0;
 
-  gst_upi_content_get_objects (content, &before);
-  if (self->last_in != content) {
-    g_autofree GstUpiObject *objects = g_try_malloc (((gsize) found->n_objects + 1) * sizeof (GstUpiObject));
-    if (objects == NULL) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u objects of a frame: use a smaller max-objects", found->n_objects);
-      return FALSE;
-    }
-    for (guint i = 0; i < found->n_objects; i++) {
-      const UpiObject *o = &found->objects[i];
-      objects[i] = (GstUpiObject){ .label = upi_labels_name (labels, o->label),
-        .label_id = o->label,
-        .score = o->score,
-        .x = o->x,
-        .y = o->y,
-        .width = o->width,
-        .height = o->height,
-        .mask = o->mask,
-        .region = o->region };
-    }
-    g_clear_pointer (&self->last_in, gst_upi_content_unref);
-    g_clear_pointer (&self->last_out, gst_upi_content_unref);
-    self->last_in = gst_upi_content_ref (content);
-    self->last_out = gst_upi_content_add_objects (content, objects, found->n_objects);
+  if (self->last_in == content)
+    return TRUE;
+  g_autofree GstUpiObject *objects = g_try_malloc (((gsize) found->n_objects + 1) * sizeof (GstUpiObject));
+  if (objects == NULL) {
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u objects of a frame: use a smaller max-objects", found->n_objects);
+    return FALSE;
   }
-  gst_upi_meta_set_content (meta, self->last_out);
-  const GstUpiObject *all = gst_upi_content_get_objects (self->last_out, &n);
-  if (roi_meta && n > before)
-    add_roi_metas (self, buffer, all + before, n - before);
+  for (guint i = 0; i < found->n_objects; i++) {
+    const UpiObject *o = &found->objects[i];
+    objects[i] = (GstUpiObject){ .label = upi_labels_name (labels, o->label),
+      .label_id = o->label,
+      .score = o->score,
+      .x = o->x,
+      .y = o->y,
+      .width = o->width,
+      .height = o->height,
+      .mask = o->mask,
+      .region = o->region };
+  }
+  g_clear_pointer (&self->last_in, gst_upi_content_unref);
+  g_clear_pointer (&self->last_out, gst_upi_content_unref);
+  self->last_in = gst_upi_content_ref (content);
+  self->last_out = gst_upi_content_add_objects (content, objects, found->n_objects);
   return TRUE;
-}
-
-/* Behind policy "latest" a failure costs results, never the stream. */
-static GstFlowReturn
-fail (GstUpiDetect *self, const GError *error, gboolean wait)
-{
-  if (wait || g_error_matches (error, UPI_ERROR, UPI_ERROR_DEVICE)) {
-    GST_UPI_ERROR (self, error);
-    return GST_FLOW_ERROR;
-  }
-  if (!self->warned)
-    GST_UPI_WARNING (self, error);
-  self->warned = TRUE;
-  return GST_FLOW_OK;
 }
 
 /* A long list is on its way. A PROGRESS message tells applications to wait with PLAYING: only where the frame waits as well. */
@@ -244,145 +210,84 @@ end_progress (GstUpiDetect *self, gboolean complete)
   self->in_progress = FALSE;
 }
 
-static void
-let_go (GstUpiDetect *self, GstUpiMeta *meta)
-{
-  g_autoptr (GstUpiContent) content = gst_upi_encoding_life_filter (&self->life, gst_upi_meta_get_content (meta));
-
-  gst_upi_meta_set_content (meta, content);
-}
-
 static GstFlowReturn
-gst_upi_detect_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
+gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, GstUpiContent **content)
 {
-  GstUpiDetect *self = GST_UPI_DETECT (trans);
-  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+  GstUpiDetect *self = GST_UPI_DETECT (filter);
   g_autoptr (GError) error = NULL;
-  gboolean first = !self->seen_frame;
 
-  if (gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), NULL))
-    forget_results (self);
-  self->seen_frame = TRUE;
-  if (meta == NULL) {
-    if (!first)
-      return GST_FLOW_OK;
-    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE, ("The frames that reach upidetect were not encoded: put upiencoder before it."),
-        ("the first buffer has no GstUpiMeta"));
-    return GST_FLOW_ERROR;
-  }
-  GstUpiContent *content = gst_upi_meta_get_content (meta);
-  UpiEncoding *encoding = gst_upi_content_get_encoding (content);
-  if (encoding == NULL) {
-    if (gst_upi_content_is_encoded (content)) /* else older than the first result */
-      gst_upi_encoding_life_missing (&self->life, content);
+  if (frame->encoding == NULL)
     return GST_FLOW_OK;
-  }
-
   GST_OBJECT_LOCK (self);
   UpiDetectOptions options = self->options;
-  gboolean roi_meta = self->roi_meta;
   guint serial = self->serial;
   GST_OBJECT_UNLOCK (self);
-  gboolean wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) == 0;
-  g_autoptr (UpiLabels) labels = gst_upi_labeller_get (self->labeller, upi_encoding_engine (encoding), wait, on_progress, self, &error);
+  g_autoptr (UpiLabels) labels =
+      gst_upi_labeller_get (self->labeller, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
   end_progress (self, labels != NULL);
   if (labels == NULL && error != NULL) /* none ever */
-    return fail (self, error, TRUE);
-  if (labels == NULL) { /* none yet, or a flush */
-    let_go (self, meta);
+    return gst_upi_filter_fail (filter, TRUE, error);
+  if (labels == NULL) /* none yet, or a flush */
     return GST_FLOW_OK;
-  }
   if (error != NULL) {
     GST_UPI_WARNING (self, error);
     g_clear_error (&error);
   }
-  GstFlowReturn ret = GST_FLOW_OK;
-  if (!detect (self, encoding, labels, &options, serial, &error) || !attach (self, buffer, meta, labels, roi_meta, &error))
-    ret = fail (self, error, wait);
-  let_go (self, meta);
-  return ret;
+  if (!detect (self, frame->encoding, labels, &options, serial, &error) || !add_objects (self, frame->content, labels, &error))
+    return gst_upi_filter_fail (filter, frame->may_wait, error);
+  *content = gst_upi_content_ref (self->last_out);
+  return GST_FLOW_OK;
 }
 
-/* Only metadata is added: a buffer that a tee shares is copied without its memory, and the base class, in passthrough, hands it on. */
-static GstFlowReturn
-gst_upi_detect_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
+static void
+gst_upi_detect_unlock (GstUpiFilter *filter)
 {
-  input = gst_buffer_make_writable (gst_upi_geometry_check (&GST_UPI_DETECT (trans)->geometry, input));
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_detect_parent_class)->submit_input_buffer (trans, is_discont, input);
+  gst_upi_labeller_set_flushing (GST_UPI_DETECT (filter)->labeller, TRUE);
 }
 
-static gboolean
-gst_upi_detect_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
+static void
+gst_upi_detect_unlock_stop (GstUpiFilter *filter)
 {
-  GstUpiDetect *self = GST_UPI_DETECT (trans);
-  const GstStructure *structure = gst_caps_get_structure (in, 0);
-
-  gst_upi_geometry_take_caps (&self->geometry, in);
-  return gst_structure_get_int (structure, "width", &self->width) && gst_structure_get_int (structure, "height", &self->height);
+  gst_upi_labeller_set_flushing (GST_UPI_DETECT (filter)->labeller, FALSE);
 }
 
-static gboolean
-gst_upi_detect_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+static void
+gst_upi_detect_reset (GstUpiFilter *filter)
 {
-  gboolean answer;
-
-  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&GST_UPI_DETECT (trans)->life, query, TRUE, &answer))
-    return answer;
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_detect_parent_class)->query (trans, direction, query);
-}
-
-static gboolean
-gst_upi_detect_sink_event (GstBaseTransform *trans, GstEvent *event)
-{
-  GstUpiDetect *self = GST_UPI_DETECT (trans);
-
-  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START)
-    gst_upi_labeller_set_flushing (self->labeller, TRUE);
-  else if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
-    gst_upi_labeller_set_flushing (self->labeller, FALSE);
-  if (gst_upi_stream_time_take_event (&self->time, event))
-    forget_results (self);
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_detect_parent_class)->sink_event (trans, event);
+  forget_results (GST_UPI_DETECT (filter));
 }
 
 /* ---- states ---------------------------------------------------------------------------------------------------------------------- */
 
-static GstStateChangeReturn
-gst_upi_detect_change_state (GstElement *element, GstStateChange transition)
+static void
+set_started (GstUpiDetect *self, gboolean started)
 {
-  GstUpiDetect *self = GST_UPI_DETECT (element);
+  GST_OBJECT_LOCK (self);
+  self->started = started;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static gboolean
+gst_upi_detect_start (GstUpiFilter *filter)
+{
+  GstUpiDetect *self = GST_UPI_DETECT (filter);
   g_autoptr (GError) error = NULL;
 
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
-    GST_OBJECT_LOCK (self);
-    self->started = TRUE;
-    GST_OBJECT_UNLOCK (self);
-    self->seen_frame = self->warned = FALSE;
-    gst_upi_encoding_life_start (&self->life);
-    gst_upi_geometry_start (&self->geometry);
-    gst_upi_stream_time_reset (&self->time);
-    gst_upi_labeller_set_flushing (self->labeller, FALSE);
-    if (!take_labels (self, &error)) {
-      GST_ELEMENT_ERROR (
-          self, RESOURCE, SETTINGS, ("%s", error->message), ("upidetect starts with the labels it was given, or not at all"));
-      GST_OBJECT_LOCK (self);
-      self->started = FALSE;
-      GST_OBJECT_UNLOCK (self);
-      return GST_STATE_CHANGE_FAILURE;
-    }
-  } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    gst_upi_labeller_set_flushing (self->labeller, TRUE); /* before the base class waits for the streaming thread */
-  }
-  GstStateChangeReturn ret = GST_ELEMENT_CLASS (gst_upi_detect_parent_class)->change_state (element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY
-      || (transition == GST_STATE_CHANGE_READY_TO_PAUSED && ret == GST_STATE_CHANGE_FAILURE)) {
-    GST_OBJECT_LOCK (self);
-    self->started = FALSE;
-    GST_OBJECT_UNLOCK (self);
-    forget_results (self);
-    gst_upi_labeller_stop (self->labeller);
-  }
-  return ret;
+  set_started (self, TRUE);
+  if (take_labels (self, &error))
+    return TRUE;
+  GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s", error->message), ("upidetect starts with the labels it was given, or not at all"));
+  set_started (self, FALSE);
+  return FALSE;
+}
+
+static void
+gst_upi_detect_stop (GstUpiFilter *filter)
+{
+  GstUpiDetect *self = GST_UPI_DETECT (filter);
+
+  set_started (self, FALSE);
+  gst_upi_labeller_stop (self->labeller);
 }
 
 /* ---- properties ------------------------------------------------------------------------------------------------------------------ */
@@ -419,9 +324,6 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
     break;
   case PROP_ROI_META:
     self->roi_meta = g_value_get_boolean (value);
-    break;
-  case PROP_KEEP_ENCODING:
-    gst_upi_encoding_life_set (&self->life, value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -462,9 +364,6 @@ gst_upi_detect_get_property (GObject *object, guint id, GValue *value, GParamSpe
     break;
   case PROP_ROI_META:
     g_value_set_boolean (value, self->roi_meta);
-    break;
-  case PROP_KEEP_ENCODING:
-    gst_upi_encoding_life_get (&self->life, value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -516,30 +415,28 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_ROI_META,
       g_param_spec_boolean (
           "roi-meta", "Region of interest meta", "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
-  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 }
 
 static void
 gst_upi_detect_class_init (GstUpiDetectClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
-  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+  GstUpiFilterClass *filter_class = GST_UPI_FILTER_CLASS (klass);
 
   object_class->set_property = gst_upi_detect_set_property;
   object_class->get_property = gst_upi_detect_get_property;
   object_class->finalize = gst_upi_detect_finalize;
-  element_class->change_state = gst_upi_detect_change_state;
-  trans_class->submit_input_buffer = gst_upi_detect_submit_input_buffer;
-  trans_class->transform_ip = gst_upi_detect_transform_ip;
-  trans_class->transform_ip_on_passthrough = TRUE;
-  trans_class->set_caps = gst_upi_detect_set_caps;
-  trans_class->sink_event = gst_upi_detect_sink_event;
-  trans_class->query = gst_upi_detect_query;
+  filter_class->reads_encoding = TRUE;
+  filter_class->start = gst_upi_detect_start;
+  filter_class->stop = gst_upi_detect_stop;
+  filter_class->unlock = gst_upi_detect_unlock;
+  filter_class->unlock_stop = gst_upi_detect_unlock_stop;
+  filter_class->process = gst_upi_detect_process;
+  filter_class->attach = gst_upi_detect_attach;
+  filter_class->reset = gst_upi_detect_reset;
   install_properties (object_class);
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_add_static_pad_template (element_class, &src_template);
-  gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 object detector", "Filter/Analyzer/Video",
+  gst_upi_filter_class_add_pad_templates (filter_class);
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object detector", "Filter/Analyzer/Video",
       "Finds objects with box and mask, of any labels that words can say, in frames that upiencoder encoded. "
       "Example: upiencoder ! upidetect labels=\"person, bicycle, red car\" ! upioverlay",
       "The upi authors");
@@ -548,14 +445,9 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
 static void
 gst_upi_detect_init (GstUpiDetect *self)
 {
-  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
-  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
   self->labeller = gst_upi_labeller_new ();
   g_mutex_init (&self->labels_lock);
   self->options =
       (UpiDetectOptions){ .size = sizeof (UpiDetectOptions), .threshold = -1, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };
   self->roi_meta = TRUE;
-  gst_upi_stream_time_reset (&self->time);
-  gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), TRUE);
-  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
 }
