@@ -30,8 +30,9 @@ typedef struct _GstUpiContent GstUpiContent;
 /**
  * GstUpiObjectFlags:
  * @GST_UPI_OBJECT_NONE: seen in the frame that was inferred
+ * @GST_UPI_OBJECT_PREDICTED: nobody saw it there: its box is where its track is expected
  */
-typedef enum { GST_UPI_OBJECT_NONE = 0 } GstUpiObjectFlags;
+typedef enum { GST_UPI_OBJECT_NONE = 0, GST_UPI_OBJECT_PREDICTED = 1 << 0 } GstUpiObjectFlags;
 
 /**
  * GstUpiObject: one region of a frame. Zero-initialise it; 0 and NULL mean that nothing is known.
