@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* rules.c: a rules file is read by one table of keys; see rules.h. rules.schema.json is the same table for editors: what one takes or refuses the
- * other does too, which tests/gst/test-rules-schema.py holds. */
+ * other does too, which tests/gst/rules/test-schema.py holds. */
 #include "gst/rules/rules.h"
 
 #include <math.h>

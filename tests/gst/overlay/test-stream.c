@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-overlay-stream.c: frames through upioverlay's pads: what it must leave alone, compositions attached instead of pixels drawn, caps and
+/* test-stream.c: frames through upioverlay's pads: what it must leave alone, compositions attached instead of pixels drawn, caps and
  * states that change. */
-#include "tests/gst/overlay-fixture.h"
+#include "tests/gst/overlay/fixture.h"
 
 #define FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * test-caption-grounded.c: upicaption's captions that answer to the regions, and upijson's lines of them: what the engine says of an encoding is what the meta and the message
+ * test-grounded.c: upicaption's captions that answer to the regions, and upijson's lines of them: what the engine says of an encoding is what the meta and the message
  * say, word for word and region for region; how properties and the model decide whether they do. */
-#include "tests/gst/caption-fixture.h"
+#include "tests/gst/caption/fixture.h"
 
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>

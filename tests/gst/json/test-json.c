@@ -8,7 +8,7 @@
 
 #include <glib/gstdio.h>
 
-#include "tests/gst/json-lines.h"
+#include "tests/gst/json/lines.h"
 #include "tests/gst/stream.h"
 
 static GstBuffer *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-rules-reader.c: what a rules file says is read whole, and a mistake in it is named by file, line and key, with what was found, what was expected
+/* test-reader.c: what a rules file says is read whole, and a mistake in it is named by file, line and key, with what was found, what was expected
  * and the way out. */
 #include <glib/gstdio.h>
 #include <string.h>

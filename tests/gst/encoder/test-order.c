@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-encoder-order.c: what upiencoder keeps in order, what waits and what never does. Engines are held by a gate, never by time. */
+/* test-order.c: what upiencoder keeps in order, what waits and what never does. Engines are held by a gate, never by time. */
 #include "tests/gst/stream.h"
 
 #define BLOCK "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 "

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-encoder-formats.c: upiencoder sees the same picture in every raw format, size and memory layout. */
+/* test-formats.c: upiencoder sees the same picture in every raw format, size and memory layout. */
 #include <math.h>
 #include <string.h>
 
 #include <gmodule.h>
 
 #include "tests/cuda/fake-gst-cuda.h"
-#include "tests/gst/embedding.h"
+#include "tests/gst/encoder/embedding.h"
 #include "tests/gst/stream.h"
 
 #define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=4"

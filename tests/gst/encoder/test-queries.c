@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-encoder-queries.c: what upiencoder answers: QoS, ALLOCATION, LATENCY, stats, flow returns. */
+/* test-queries.c: what upiencoder answers: QoS, ALLOCATION, LATENCY, stats, flow returns. */
 #include "tests/gst/stream.h"
 
 #define BLOCK "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 "

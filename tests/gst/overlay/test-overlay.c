@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-overlay.c: what upioverlay draws: the same picture in every raw format, nothing beyond the frame's edges, any label, colours
  * and places. */
-#include "tests/gst/overlay-fixture.h"
+#include "tests/gst/overlay/fixture.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-json-formats.c: upijson's properties that shape a line, and the lines of other frameworks, member by member as their documentation has
+/* test-formats.c: upijson's properties that shape a line, and the lines of other frameworks, member by member as their documentation has
  * them. */
 #include <math.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
 
-#include "tests/gst/json-lines.h"
+#include "tests/gst/json/lines.h"
 #include "tests/gst/stream.h"
 
 #define FRAME_MS 40

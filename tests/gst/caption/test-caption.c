@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* test-caption.c: what upicaption says: its text stream, messages and meta, both policies, errors. The engine is held by gates, never by
  * time. */
-#include "tests/gst/caption-fixture.h"
+#include "tests/gst/caption/fixture.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-encoder-life.c: upiencoder started, stopped, shared and pulled at from all sides: nothing is left, nothing hangs. */
+/* test-life.c: upiencoder started, stopped, shared and pulled at from all sides: nothing is left, nothing hangs. */
 #include "tests/gst/stream.h"
 
 #define PIPELINE                                                                                                                           \

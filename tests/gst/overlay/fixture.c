@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* overlay-fixture.c: see overlay-fixture.h. */
-#include "tests/gst/overlay-fixture.h"
+/* fixture.c: see fixture.h. */
+#include "tests/gst/overlay/fixture.h"
 
 #include <string.h>
 

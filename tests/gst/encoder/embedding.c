@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* embedding.c: what the network makes of a frame; see embedding.h. */
-#include "tests/gst/embedding.h"
+#include "tests/gst/encoder/embedding.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-caption-schedule.c: which frames start a caption; stream times alone, no clock. */
+/* test-schedule.c: which frames start a caption; stream times alone, no clock. */
 #include "gst/caption/schedule.h"
 
 #define MS GST_MSECOND

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Rules files, good ones and broken ones, made by a table: the reader in C and the schema give the same verdict on each.
 
-usage: test-rules-schema.py READ-RULES SCHEMA EXAMPLES"""
+usage: test-schema.py READ-RULES SCHEMA EXAMPLES"""
 
 import copy
 import json

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-encoder-orientation.c: the network sees the picture upright, by the property or the image-orientation tag, and what it finds lies on the
+/* test-orientation.c: the network sees the picture upright, by the property or the image-orientation tag, and what it finds lies on the
  * frame as it leaves. */
 #include <math.h>
 #include <string.h>
 
-#include "tests/gst/embedding.h"
+#include "tests/gst/encoder/embedding.h"
 
 #define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=4"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* caption-fixture.h: upicaption behind an encoder of the tiny model, and who takes its text. */
+/* fixture.h: upicaption behind an encoder of the tiny model, and who takes its text. */
 #pragma once
 
-#include "tests/gst/text-sink.h"
+#include "tests/gst/caption/text-sink.h"
 
 G_BEGIN_DECLS
 

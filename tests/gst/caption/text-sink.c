@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* text-sink.c: see text-sink.h. */
-#include "tests/gst/text-sink.h"
+#include "tests/gst/caption/text-sink.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-encoder-errors.c: whatever a user or a stream gets wrong with upiencoder ends in one message that names it. */
+/* test-errors.c: whatever a user or a stream gets wrong with upiencoder ends in one message that names it. */
 #define _GNU_SOURCE /* memmem */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-encoder-frames.c: the queue inside upiencoder with workers that end in an order that the test chooses: a frame's pixels are read when
+/* test-frames.c: the queue inside upiencoder with workers that end in an order that the test chooses: a frame's pixels are read when
  * its gate opens. */
 #include "gst/encoder/frames.h"
 #include "tests/gst/stream.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* caption-fixture.c: see caption-fixture.h. */
-#include "tests/gst/caption-fixture.h"
+/* fixture.c: see fixture.h. */
+#include "tests/gst/caption/fixture.h"
 
 Fixture
 fixture_new (const gchar *description, gboolean with_text)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* overlay-fixture.h: grey frames in any format, objects and a caption in their meta, and the way through upioverlay. */
+/* fixture.h: grey frames in any format, objects and a caption in their meta, and the way through upioverlay. */
 #pragma once
 
 #include <gst/check/gstharness.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-caption-life.c: upicaption among elements that wait for each other, with pads that come and go, flushes and state changes. Engines and
+/* test-life.c: upicaption among elements that wait for each other, with pads that come and go, flushes and state changes. Engines and
  * sinks are held by gates, never by time. */
-#include "tests/gst/caption-fixture.h"
+#include "tests/gst/caption/fixture.h"
 
 #include <string.h>
 

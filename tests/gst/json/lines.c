@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* json-lines.c: see json-lines.h. */
-#include "tests/gst/json-lines.h"
+/* lines.c: see lines.h. */
+#include "tests/gst/json/lines.h"
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
