@@ -13,12 +13,13 @@
 
 /* @described_pts: of the frame that it describes. (transfer full) */
 static GstStructure *
-message_of (const GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
+message_of (GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
     GstClockTime described_pts, GstClockTime duration)
 {
-  return gst_structure_new (name, "text", G_TYPE_STRING, text, "stream", G_TYPE_UINT, self->time.stream, "stream-time", G_TYPE_UINT64,
-      frame->stream_time, "running-time", G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts", G_TYPE_UINT64,
-      pts, "described-pts", G_TYPE_UINT64, described_pts, NULL);
+  return gst_structure_new (name, "text", G_TYPE_STRING, text, "stream", G_TYPE_UINT,
+      gst_upi_filter_get_time (GST_UPI_FILTER (self))->stream, "stream-time", G_TYPE_UINT64, frame->stream_time, "running-time",
+      G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts", G_TYPE_UINT64, pts, "described-pts", G_TYPE_UINT64,
+      described_pts, NULL);
 }
 
 static void
@@ -73,14 +74,10 @@ static void
 set_latency (GstUpiCaptionElement *self, GstClockTime latency, gboolean more)
 {
   GST_OBJECT_LOCK (self);
-  gboolean changed = self->latency != latency;
   self->latency = latency;
   self->more_latency = more;
   GST_OBJECT_UNLOCK (self);
-  if (changed) {
-    GST_INFO_OBJECT (self, "adds %" GST_TIME_FORMAT " of latency", GST_TIME_ARGS (latency));
-    gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
-  }
+  gst_upi_filter_set_latency (GST_UPI_FILTER (self), latency);
 }
 
 /* A frame waited for so long. A quarter more than what was seen is reported: a pipeline is not told at every caption. */
@@ -126,18 +123,10 @@ gst_upi_caption_forget (GstUpiCaptionElement *self)
 }
 
 static GstFlowReturn
-report_failure (GstUpiCaptionElement *self, const GError *error, gboolean never_wait)
+report_failure (GstUpiCaptionElement *self, const GError *error, gboolean may_wait)
 {
   count (self, &self->n_failed, 1);
-  if (!never_wait) {
-    GST_UPI_ERROR (self, error);
-    return GST_FLOW_ERROR;
-  }
-  if (!self->warned) {
-    self->warned = TRUE;
-    GST_UPI_WARNING (self, error);
-  }
-  return GST_FLOW_OK;
+  return gst_upi_filter_fail (GST_UPI_FILTER (self), may_wait, error);
 }
 
 /* What to ask of the engine: a beam takes the place of candidates. */
@@ -151,20 +140,19 @@ options_for (GstUpiCaptionElement *self, UpiEncoding *encoding)
   if (!options.grounded || options.beam_size <= 1)
     return options;
   options.grounded = FALSE;
-  if (options.candidates > 0 && !self->warned_beam && upi_engine_info (upi_encoding_engine (encoding))->caption_candidates > 0) {
-    self->warned_beam = TRUE;
+  if (options.candidates > 0 && upi_engine_info (upi_encoding_engine (encoding))->caption_candidates > 0
+      && gst_upi_filter_is_first (GST_UPI_FILTER (self), GST_UPI_CAPTION_WARNED_BEAM))
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
         ("beam-size=%u and candidates=%u are two ways to the same end: captions follow the beam and are not grounded. Set beam-size=1, or "
          "grounded=false.",
             options.beam_size, options.candidates),
         (NULL));
-  }
   return options;
 }
 
 /* Sends the frame's encoding on its way to become a caption. */
 static GstFlowReturn
-start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolean never_wait)
+start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolean may_wait)
 {
   GstFlowReturn flow = GST_FLOW_OK;
   g_autoptr (GError) error = NULL;
@@ -181,7 +169,7 @@ start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolea
   if (flushing)
     flow = GST_FLOW_FLUSHING;
   else if (error != NULL)
-    flow = report_failure (self, error, never_wait);
+    flow = report_failure (self, error, may_wait);
   return flow;
 }
 
@@ -220,7 +208,7 @@ take_caption (
     return flushing ? GST_FLOW_FLUSHING : GST_FLOW_OK;
 
   *said = gst_upi_caption_request_finish (request, &error);
-  return *said != NULL ? GST_FLOW_OK : report_failure (self, error, !wait);
+  return *said != NULL ? GST_FLOW_OK : report_failure (self, error, wait);
 }
 
 /* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
@@ -275,25 +263,23 @@ start_caption (GstUpiCaptionElement *self, GstUpiContent *said, GstClockTime pts
   post (self, message);
 }
 
-/* Adds the caption that is shown, unless it says nothing, to those the frame already has (of another upicaption). */
-static GstBuffer *
-attach_caption (GstUpiCaptionElement *self, GstBuffer *buffer)
+/* (transfer full) (nullable): @content with the caption that is shown, unless it says nothing, behind those that it already has (of another
+ * upicaption). */
+static GstUpiContent *
+add_caption (GstUpiCaptionElement *self, GstUpiContent *content)
 {
   guint n;
   const GstUpiCaption *shown = self->shown != NULL ? gst_upi_content_get_captions (self->shown, &n) : NULL;
 
   if (shown == NULL || shown->text[0] == '\0')
-    return buffer;
-  buffer = gst_buffer_make_writable (buffer);
-  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  const GstUpiCaption *others = gst_upi_content_get_captions (meta->content, &n);
+    return NULL;
+  const GstUpiCaption *others = gst_upi_content_get_captions (content, &n);
   g_autofree GstUpiCaption *captions = g_new (GstUpiCaption, n + 1);
 
   for (guint i = 0; i < n; i++)
     captions[i] = others[i];
   captions[n] = *shown;
-  gst_upi_meta_set_captions (meta, captions, n + 1);
-  return buffer;
+  return gst_upi_content_set_captions (content, captions, n + 1);
 }
 
 /* A text branch that failed for good fails the stream; one that nobody links or that is flushing does not. Without anything on the video
@@ -314,29 +300,16 @@ combine_flows (GstUpiCaptionElement *self, GstFlowReturn video)
 static void
 push_text (GstUpiCaptionElement *self, const gchar *text, const GstUpiFrameTime *frame, GstClockTime duration)
 {
-  guint lost = gst_upi_caption_stream_push (&self->text, text, &self->time, frame, duration);
+  guint lost = gst_upi_caption_stream_push (&self->text, text, gst_upi_filter_get_time (GST_UPI_FILTER (self)), frame, duration);
 
   if (lost == 0)
     return;
   count (self, &self->n_lost, lost);
-  if (!self->warned_lost)
+  if (gst_upi_filter_is_first (GST_UPI_FILTER (self), GST_UPI_CAPTION_WARNED_LOST))
     GST_ELEMENT_WARNING (self, STREAM, FAILED,
         ("Captions are lost: the pad \"text\" is linked, but nothing has taken text from it for thousands of captions. Let what is behind "
          "it run, put \"queue leaky=downstream\" there, or release the pad."),
         ("the oldest go; the property stats counts them"));
-  self->warned_lost = TRUE;
-}
-
-/* Where the frame is in time; captions and the text pad go on by count where it has no PTS. */
-static GstUpiFrameTime
-place (GstUpiCaptionElement *self, GstClockTime pts, GstClockTime duration, GstClockTime interval)
-{
-  GstUpiFrameTime frame;
-
-  self->time.count_step = interval > 0 ? interval : UNKNOWN_DURATION;
-  if (gst_upi_stream_time_take_frame (&self->time, pts, duration, &frame))
-    gst_upi_caption_forget (self);
-  return frame;
 }
 
 static GstClockTime
@@ -349,72 +322,57 @@ get_interval (GstUpiCaptionElement *self)
 }
 
 void
-gst_upi_caption_take_gap (GstUpiCaptionElement *self, GstEvent *event)
+gst_upi_caption_gap (GstUpiFilter *filter, const GstUpiFrameTime *time)
 {
-  GstClockTime pts, duration;
-
-  gst_event_parse_gap (event, &pts, &duration);
-  GstUpiFrameTime frame = place (self, pts, duration, get_interval (self));
-  push_text (self, NULL, &frame, 0);
+  push_text (GST_UPI_CAPTION (filter), NULL, time, 0);
 }
 
 GstFlowReturn
-gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+gst_upi_caption_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, GstUpiContent **content)
 {
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
-  GstClockTime pts = GST_BUFFER_PTS (buffer), interval = get_interval (self);
-
-  buffer = gst_upi_geometry_check (&self->geometry, buffer);
-  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  if (meta == NULL && !self->seen_meta) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("Put upiencoder before upicaption: the frames carry no encoding."),
-        ("expected a GstUpiMeta on the first buffer, found none"));
-    gst_buffer_unref (buffer);
-    return GST_FLOW_ERROR;
-  }
-  GstUpiFrameTime frame = place (self, pts, GST_BUFFER_DURATION (buffer), interval);
-  if (meta == NULL) {
-    push_text (self, NULL, &frame, 0);
-    return combine_flows (self, gst_pad_push (self->srcpad, buffer));
-  }
-  self->seen_meta = TRUE;
-
-  const GstUpiContent *content = meta->content;
-  gboolean never_wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) != 0;
-  GstClockTime duration = interval > 0 ? interval : frame.duration;
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (filter);
+  GstClockTime pts = GST_BUFFER_PTS (frame->buffer), interval = get_interval (self);
+  GstClockTime duration = interval > 0 ? interval : frame->time.duration;
   g_autoptr (GstUpiContent) said = NULL;
-  if (never_wait)
+
+  if (!frame->may_wait)
     set_latency (self, 0, FALSE);
-  if (gst_upi_content_is_encoded (content) && gst_upi_content_get_encoding (content) == NULL)
-    gst_upi_encoding_life_missing (&self->life, content);
   if (!GST_CLOCK_TIME_IS_VALID (duration))
     duration = UNKNOWN_DURATION;
 
   /* Under "latest" one asked for at an earlier frame may be complete by now; then this frame may ask for the next one. */
-  GstFlowReturn flow = take_caption (self, pts, &frame, duration, !never_wait, &said);
+  GstFlowReturn flow = take_caption (self, pts, &frame->time, duration, frame->may_wait, &said);
   g_mutex_lock (&self->lock);
   gboolean busy = self->request != NULL;
   g_mutex_unlock (&self->lock);
-  if (flow == GST_FLOW_OK && said == NULL && !busy && is_new (self, content)) {
-    note_seen (self, content);
-    if (gst_upi_caption_schedule_is_due (&self->schedule, frame.stream_time, interval)) {
+  if (flow == GST_FLOW_OK && said == NULL && !busy && is_new (self, frame->content)) {
+    note_seen (self, frame->content);
+    if (gst_upi_caption_schedule_is_due (&self->schedule, frame->time.stream_time, interval)) {
       gint64 asked = g_get_monotonic_time ();
-      flow = start_request (self, content, never_wait);
-      if (flow == GST_FLOW_OK && !never_wait)
-        flow = take_caption (self, pts, &frame, duration, TRUE, &said);
-      if (flow == GST_FLOW_OK && !never_wait)
+      flow = start_request (self, frame->content, frame->may_wait);
+      if (flow == GST_FLOW_OK && frame->may_wait)
+        flow = take_caption (self, pts, &frame->time, duration, TRUE, &said);
+      if (flow == GST_FLOW_OK && frame->may_wait)
         note_wait (self, (GstClockTime) (g_get_monotonic_time () - asked) * GST_USECOND);
     }
   }
-  if (flow != GST_FLOW_OK) {
-    gst_buffer_unref (buffer);
+  if (flow != GST_FLOW_OK)
     return flow;
-  }
 
   if (said != NULL)
-    start_caption (self, said, pts, &frame, duration);
-  push_text (self, said != NULL ? text_of (said) : NULL, &frame, duration);
-  buffer = attach_caption (self, buffer);
-  buffer = gst_upi_encoding_life_filter_buffer (&self->life, buffer);
-  return combine_flows (self, gst_pad_push (self->srcpad, buffer));
+    start_caption (self, said, pts, &frame->time, duration);
+  push_text (self, said != NULL ? text_of (said) : NULL, &frame->time, duration);
+  *content = add_caption (self, frame->content);
+  return GST_FLOW_OK;
+}
+
+/* Captions and the text pad go on by count where a frame has no PTS. */
+GstFlowReturn
+gst_upi_caption_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
+  GstClockTime interval = get_interval (self);
+
+  gst_upi_filter_get_time (GST_UPI_FILTER (self))->count_step = interval > 0 ? interval : UNKNOWN_DURATION;
+  return combine_flows (self, self->chain (pad, parent, buffer));
 }

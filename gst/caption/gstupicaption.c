@@ -70,8 +70,7 @@ enum {
   PROP_GROUNDED,
   PROP_CANDIDATES,
   PROP_TEXT_TIME,
-  PROP_STATS,
-  PROP_KEEP_ENCODING
+  PROP_STATS
 };
 
 static gpointer gst_upi_caption_parent_class;
@@ -87,7 +86,7 @@ gst_upi_caption_get_type (void)
 
   if (g_once_init_enter (&type))
     g_once_init_leave (&type,
-        g_type_register_static_simple (GST_TYPE_ELEMENT, g_intern_static_string ("GstUpiCaption"), sizeof (GstUpiCaptionElementClass),
+        g_type_register_static_simple (GST_TYPE_UPI_FILTER, g_intern_static_string ("GstUpiCaption"), sizeof (GstUpiCaptionElementClass),
             gst_upi_caption_class_init, sizeof (GstUpiCaptionElement), gst_upi_caption_init, G_TYPE_FLAG_FINAL));
   return type;
 }
@@ -110,92 +109,36 @@ gst_upi_text_time_get_type (void)
   return type;
 }
 
-#define VIDEO_CAPS "video/x-raw(ANY)"
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (VIDEO_CAPS));
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (VIDEO_CAPS));
 static GstStaticPadTemplate text_template =
     GST_STATIC_PAD_TEMPLATE ("text", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS ("text/x-raw, format=(string)utf8"));
 
 /* ---- events and queries ---------------------------------------------------------------------------------------------------------- */
 
 /* Every event goes the video's way as it is; the text stream has its own, made from these. */
-static gboolean
-gst_upi_caption_sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
+static void
+gst_upi_caption_event (GstUpiFilter *filter, GstEvent *event)
 {
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (filter);
 
-  switch (GST_EVENT_TYPE (event)) {
-  case GST_EVENT_CAPS: {
-    GstCaps *caps;
-    gst_event_parse_caps (event, &caps);
-    gst_upi_geometry_take_caps (&self->geometry, caps);
-    break;
-  }
-  case GST_EVENT_EOS:
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
     gst_upi_caption_cancel (self, FALSE);
-    break;
-  case GST_EVENT_FLUSH_START:
-    gst_upi_caption_cancel (self, TRUE);
-    break;
-  case GST_EVENT_FLUSH_STOP:
-    gst_upi_caption_accept (self);
-    break;
-  default:
-    break;
-  }
-  if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
-    gst_upi_caption_take_gap (self, event);
-  else if (gst_upi_stream_time_take_event (&self->time, event))
-    gst_upi_caption_forget (self);
-  gst_upi_caption_stream_take_event (&self->text, event, &self->time);
-  return gst_pad_push_event (self->srcpad, event);
-}
-
-/* What the video's upstream asks is answered by the video's downstream; the text pad is none of its business. */
-static gboolean
-gst_upi_caption_sink_query (GstPad *pad, GstObject *parent, GstQuery *query)
-{
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
-  gboolean answer;
-
-  if (gst_upi_encoding_life_take_query (&self->life, query, TRUE, &answer))
-    return answer;
-  switch (GST_QUERY_TYPE (query)) {
-  case GST_QUERY_CAPS:
-  case GST_QUERY_ACCEPT_CAPS: /* the src pad's template is the same; the pad proxies its caps */
-    return gst_pad_query_default (pad, parent, query);
-  default:
-    return gst_pad_peer_query (self->srcpad, query);
-  }
+  gst_upi_caption_stream_take_event (&self->text, event, gst_upi_filter_get_time (filter));
 }
 
 /* Frames wait for their captions, and so do the captions. */
 static gboolean
-gst_upi_caption_src_query (GstPad *pad, GstObject *parent, GstQuery *query)
+gst_upi_caption_text_query (GstPad *pad, GstObject *parent, GstQuery *query)
 {
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
-  gboolean live;
-  GstClockTime min, max;
-
-  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
-    return gst_pad_query_default (pad, parent, query);
-  if (!gst_pad_peer_query (self->sinkpad, query))
-    return FALSE;
-  gst_query_parse_latency (query, &live, &min, &max);
-  GST_OBJECT_LOCK (self);
-  min += self->latency;
-  if (GST_CLOCK_TIME_IS_VALID (max))
-    max += self->latency;
-  GST_OBJECT_UNLOCK (self);
-  gst_query_set_latency (query, live, min, max);
-  return TRUE;
+  if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY)
+    return gst_upi_filter_query_latency (GST_UPI_FILTER (parent), query);
+  return gst_pad_query_default (pad, parent, query);
 }
 
+/* What the video's upstream asks is answered by the video's downstream; the text pad is none of its business. */
 static GstIterator *
 gst_upi_caption_iterate_links (GstPad *pad, GstObject *parent)
 {
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (parent);
-  GstPad *other = pad == self->sinkpad ? self->srcpad : self->sinkpad;
+  GstPad *other = GST_PAD_IS_SINK (pad) ? GST_BASE_TRANSFORM_SRC_PAD (parent) : GST_BASE_TRANSFORM_SINK_PAD (parent);
   GValue value = G_VALUE_INIT;
 
   g_value_init (&value, GST_TYPE_PAD);
@@ -221,7 +164,7 @@ gst_upi_caption_request_new_pad (GstElement *element, GstPadTemplate *templ, con
     GST_WARNING_OBJECT (self, "the pad \"text\" was requested already; a tee behind it makes more of it");
     return NULL;
   }
-  gst_pad_set_query_function (pad, gst_upi_caption_src_query);
+  gst_pad_set_query_function (pad, gst_upi_caption_text_query);
   gst_element_add_pad (element, pad);
   return pad;
 }
@@ -242,33 +185,43 @@ gst_upi_caption_release_pad (GstElement *element, GstPad *pad)
 
 /* ---- object ---------------------------------------------------------------------------------------------------------------------- */
 
-static GstStateChangeReturn
-gst_upi_caption_change_state (GstElement *element, GstStateChange transition)
+static gboolean
+gst_upi_caption_start (GstUpiFilter *filter)
 {
-  GstUpiCaptionElement *self = GST_UPI_CAPTION (element);
+  GstUpiCaptionElement *self = GST_UPI_CAPTION (filter);
 
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
-    GST_OBJECT_LOCK (self);
-    GstUpiTextTime text_time = self->text_time;
-    GST_OBJECT_UNLOCK (self);
-    gst_upi_caption_stream_reset (&self->text, text_time);
-    gst_upi_stream_time_reset (&self->time);
-    gst_upi_caption_forget (self);
-    gst_upi_caption_accept (self);
-    gst_upi_caption_reset_latency (self);
-    self->seen_meta = self->warned = self->warned_lost = self->warned_beam = FALSE;
-    self->n_captions = self->n_failed = self->n_lost = 0;
-    gst_upi_encoding_life_start (&self->life);
-    gst_upi_geometry_start (&self->geometry);
-  } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    gst_upi_caption_cancel (self, TRUE); /* a frame that waits for it holds the streaming thread */
-  }
-  GstStateChangeReturn result = GST_ELEMENT_CLASS (gst_upi_caption_parent_class)->change_state (element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    gst_upi_caption_forget (self);
-    gst_upi_caption_stream_reset (&self->text, GST_UPI_TEXT_TIME_STREAM);
-  }
-  return result;
+  GST_OBJECT_LOCK (self);
+  GstUpiTextTime text_time = self->text_time;
+  self->n_captions = self->n_failed = self->n_lost = 0;
+  GST_OBJECT_UNLOCK (self);
+  gst_upi_caption_stream_reset (&self->text, text_time);
+  gst_upi_caption_reset_latency (self);
+  return TRUE;
+}
+
+static void
+gst_upi_caption_stop (GstUpiFilter *filter)
+{
+  gst_upi_caption_stream_reset (&GST_UPI_CAPTION (filter)->text, GST_UPI_TEXT_TIME_STREAM);
+}
+
+/* A frame that waits for its caption holds the streaming thread. */
+static void
+gst_upi_caption_unlock (GstUpiFilter *filter)
+{
+  gst_upi_caption_cancel (GST_UPI_CAPTION (filter), TRUE);
+}
+
+static void
+gst_upi_caption_unlock_stop (GstUpiFilter *filter)
+{
+  gst_upi_caption_accept (GST_UPI_CAPTION (filter));
+}
+
+static void
+gst_upi_caption_reset (GstUpiFilter *filter)
+{
+  gst_upi_caption_forget (GST_UPI_CAPTION (filter));
 }
 
 static void
@@ -302,9 +255,6 @@ gst_upi_caption_set_property (GObject *object, guint id, const GValue *value, GP
     break;
   case PROP_TEXT_TIME:
     self->text_time = g_value_get_enum (value);
-    break;
-  case PROP_KEEP_ENCODING:
-    gst_upi_encoding_life_set (&self->life, value);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -345,9 +295,6 @@ gst_upi_caption_get_property (GObject *object, guint id, GValue *value, GParamSp
         gst_structure_new ("upi-caption-stats", "captions", G_TYPE_UINT64, self->n_captions, "failed", G_TYPE_UINT64, self->n_failed,
             "lost", G_TYPE_UINT64, self->n_lost, NULL));
     break;
-  case PROP_KEEP_ENCODING:
-    gst_upi_encoding_life_get (&self->life, value);
-    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   }
@@ -369,6 +316,7 @@ static void
 gst_upi_caption_class_init (gpointer klass, gpointer data)
 {
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstUpiFilterClass *filter_class = GST_UPI_FILTER_CLASS (klass);
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
@@ -421,13 +369,18 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
           "pad, and thousands waited)",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 
-  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
-
   element_class->request_new_pad = gst_upi_caption_request_new_pad;
   element_class->release_pad = gst_upi_caption_release_pad;
-  element_class->change_state = gst_upi_caption_change_state;
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_add_static_pad_template (element_class, &src_template);
+  filter_class->reads_encoding = TRUE;
+  filter_class->start = gst_upi_caption_start;
+  filter_class->stop = gst_upi_caption_stop;
+  filter_class->unlock = gst_upi_caption_unlock;
+  filter_class->unlock_stop = gst_upi_caption_unlock_stop;
+  filter_class->process = gst_upi_caption_process;
+  filter_class->reset = gst_upi_caption_reset;
+  filter_class->event = gst_upi_caption_event;
+  filter_class->gap = gst_upi_caption_gap;
+  gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_add_static_pad_template (element_class, &text_template);
   gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 captions", "Filter/Analyzer/Video",
       "Says in a sentence what a frame shows: timed text on the request pad \"text\", messages on the bus, and in the frame's GstUpiMeta. "
@@ -449,25 +402,11 @@ gst_upi_caption_init (GTypeInstance *instance, gpointer klass)
     .length_penalty = DEFAULT_LENGTH_PENALTY,
     .grounded = DEFAULT_GROUNDED,
     .candidates = DEFAULT_CANDIDATES };
-  gst_upi_stream_time_reset (&self->time);
   gst_upi_caption_forget (self);
 
-  self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
-  gst_pad_set_chain_function (self->sinkpad, gst_upi_caption_chain);
-  gst_pad_set_event_function (self->sinkpad, gst_upi_caption_sink_event);
-  gst_pad_set_query_function (self->sinkpad, gst_upi_caption_sink_query);
-  gst_pad_set_iterate_internal_links_function (self->sinkpad, gst_upi_caption_iterate_links);
-  GST_PAD_SET_PROXY_CAPS (self->sinkpad);
-  GST_PAD_SET_PROXY_ALLOCATION (self->sinkpad);
-  GST_PAD_SET_PROXY_SCHEDULING (self->sinkpad);
-  gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
-
-  self->srcpad = gst_pad_new_from_static_template (&src_template, "src");
-  gst_pad_set_query_function (self->srcpad, gst_upi_caption_src_query);
-  gst_pad_set_iterate_internal_links_function (self->srcpad, gst_upi_caption_iterate_links);
-  GST_PAD_SET_PROXY_CAPS (self->srcpad);
-  GST_PAD_SET_PROXY_SCHEDULING (self->srcpad);
-  gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
-  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), self->srcpad);
-  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), self->sinkpad);
+  GstPad *sinkpad = GST_BASE_TRANSFORM_SINK_PAD (self);
+  self->chain = GST_PAD_CHAINFUNC (sinkpad);
+  gst_pad_set_chain_function (sinkpad, gst_upi_caption_chain);
+  gst_pad_set_iterate_internal_links_function (sinkpad, gst_upi_caption_iterate_links);
+  gst_pad_set_iterate_internal_links_function (GST_BASE_TRANSFORM_SRC_PAD (self), gst_upi_caption_iterate_links);
 }
