@@ -17,6 +17,7 @@ typedef struct {
   GstUpiEncodingLife life;
   GstUpiGeometry geometry;
   GstClockTime latency; /* object lock */
+  gint reads;           /* atomic: 1 + whether it reads encodings; 0: as the class says */
 
   /* streaming thread */
   GstUpiStreamTime time;
@@ -51,6 +52,20 @@ gst_upi_filter_is_first (GstUpiFilter *filter, guint warning)
     return FALSE;
   priv->warned |= bit;
   return TRUE;
+}
+
+void
+gst_upi_filter_set_reads_encoding (GstUpiFilter *filter, gboolean reads)
+{
+  g_atomic_int_set (&get_private (filter)->reads, reads ? 2 : 1);
+}
+
+static gboolean
+reads_encoding (GstUpiFilter *filter)
+{
+  gint reads = g_atomic_int_get (&get_private (filter)->reads);
+
+  return reads != 0 ? reads == 2 : GST_UPI_FILTER_GET_CLASS (filter)->reads_encoding;
 }
 
 GstFlowReturn
@@ -139,7 +154,7 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
   if (gst_upi_stream_time_take_frame (&priv->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &frame.time))
     reset (self);
   frame.stream = priv->time.stream;
-  if (klass->reads_encoding && frame.encoding == NULL && gst_upi_content_is_encoded (content)) /* else older than the first result */
+  if (reads_encoding (self) && frame.encoding == NULL && gst_upi_content_is_encoded (content)) /* else older than the first result */
     gst_upi_encoding_life_missing (&priv->life, content);
 
   GstFlowReturn flow = klass->process != NULL ? klass->process (self, &frame, &made) : GST_FLOW_OK;
@@ -238,8 +253,7 @@ gst_upi_filter_query (GstBaseTransform *trans, GstPadDirection direction, GstQue
   GstUpiFilter *self = GST_UPI_FILTER (trans);
   gboolean answer;
 
-  if (direction == GST_PAD_SINK
-      && gst_upi_encoding_life_take_query (&get_private (self)->life, query, GST_UPI_FILTER_GET_CLASS (self)->reads_encoding, &answer))
+  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&get_private (self)->life, query, reads_encoding (self), &answer))
     return answer;
   if (direction == GST_PAD_SRC && GST_QUERY_TYPE (query) == GST_QUERY_LATENCY)
     return gst_upi_filter_query_latency (self, query);

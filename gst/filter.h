@@ -134,6 +134,9 @@ GstUpiStreamTime *gst_upi_filter_get_time (GstUpiFilter *filter);
  */
 void gst_upi_filter_set_latency (GstUpiFilter *filter, GstClockTime latency);
 
+/* Any thread. In place of #GstUpiFilterClass.reads_encoding, for an element that reads encodings by its settings. */
+void gst_upi_filter_set_reads_encoding (GstUpiFilter *filter, gboolean reads);
+
 /* Any thread. Answers a LATENCY query, for pads of the element's own. */
 gboolean gst_upi_filter_query_latency (GstUpiFilter *filter, GstQuery *query);
 

@@ -12,6 +12,7 @@ plugin_init (GstPlugin *plugin)
   ok &= GST_ELEMENT_REGISTER (upijson, plugin);
   ok &= GST_ELEMENT_REGISTER (upicaption, plugin);
   ok &= GST_ELEMENT_REGISTER (upioverlay, plugin);
+  ok &= GST_ELEMENT_REGISTER (upirules, plugin);
   return ok;
 }
 

@@ -45,6 +45,17 @@ words_clear (gpointer data)
 }
 
 GstUpiWords *
+gst_upi_words_new (const gchar *const *texts)
+{
+  GstUpiWords *words = words_new ();
+
+  for (guint i = 0; texts[i] != NULL; i++)
+    g_ptr_array_add (words->words, g_strdup (texts[i]));
+  g_ptr_array_add (words->words, NULL);
+  return words;
+}
+
+GstUpiWords *
 gst_upi_words_ref (GstUpiWords *words)
 {
   return g_atomic_rc_box_acquire (words);
