@@ -28,7 +28,8 @@
  * within a version members are only added.
  *
  * Programs that read lines of DL Streamer's gvametaconvert or of DeepStream's minimal schema go on with format=dlstreamer and format=deepstream.
- * With #GstUpiJson:interval not every frame has a line.
+ * With #GstUpiJson:interval not every frame has a line. emit=events writes what the rules of upirules noticed instead of frames, emit=all both;
+ * upi-event-1.schema.json describes the lines of events.
  *
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink
@@ -37,131 +38,91 @@
  * rotated, by moving or by cutting it (logrotate does both), removed, and written by several elements and processes at once; lines of pipes and
  * of standard output are whole within a process. A disk that is full or a folder that goes costs lines, which #GstUpiJson:stats counts, and a
  * warning; the stream goes on, and writes again when it can: a folder is looked for once a second.
+ *
+ * method=mqtt sends to an MQTT broker, in Frigate's layout under the prefix #GstUpiJson:topic (gst/json/layout.h has it in full): the lines of frames
+ * under upi/CAMERA/frames, those of events under upi/CAMERA/events, and with emit=events or all the number of objects of each label under
+ * upi/CAMERA/LABEL and upi/ZONE/LABEL and the life of each object that upitrack follows under upi/events, as Frigate's notifiers read it. CAMERA is
+ * #GstUpiJson:source, or the element's name. The lines of other formats go to the topic itself. method=kafka sends every line to one topic, with
+ * the camera as its key.
+ *
+ * |[
+ * gst-launch-1.0 rtspsrc location=rtsp://camera ! decodebin ! videoconvert ! upiencoder ! upidetect ! upitrack !
+ *   upijson method=mqtt address=mqtt://broker source=gate emit=events ! fakesink
+ * ]|
+ * No frame waits for a broker: messages wait in a queue of #GstUpiJson:queue-size while it is away or slow, and when that is full the oldest falls
+ * out, which stats counts and one warning says. What was not acknowledged is sent again to a broker that comes back, and all states (counts,
+ * available) with it. With control=true messages to upi/CAMERA/detect/set (ON, OFF), upi/CAMERA/labels/set and upi/CAMERA/rules/set become an upstream
+ * event upi-control (target, property, value), which the nearest upidetect or upirules answers; each is an element message too. TLS and passwords:
+ * #GstUpiJson:settings and settings-file. Of Kafka, librdkafka checks them when they are set; its TLS and SASL are not run in upi's own tests.
  */
-#include <gst/base/gstbasetransform.h>
 #include <gst/gst.h>
-#include <gst/video/video.h>
 #include <json-glib/json-glib.h>
 
-#include "gst/encoding-life.h"
-#include "gst/geometry.h"
-#include "gst/meta/gstupimeta.h"
-#include "gst/json/file.h"
+#include "gst/filter.h"
+#include "gst/json/choices.h"
+#include "gst/json/event.h"
 #include "gst/json/foreign.h"
 #include "gst/json/line.h"
-#include "gst/plugin.h"
-#include "gst/stream-time.h"
+#include "gst/json/output.h"
 #include "gst/json/wall-clock.h"
+#include "gst/plugin.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_json_debug);
 #define GST_CAT_DEFAULT gst_upi_json_debug
 
 #define GST_TYPE_UPI_JSON (gst_upi_json_get_type ())
-G_DECLARE_FINAL_TYPE (GstUpiJson, gst_upi_json, GST, UPI_JSON, GstBaseTransform)
-
-typedef enum { GST_UPI_JSON_CONTINUE, GST_UPI_JSON_STOP } GstUpiJsonOnError;
-typedef enum { GST_UPI_JSON_UPI, GST_UPI_JSON_DLSTREAMER, GST_UPI_JSON_DEEPSTREAM } GstUpiJsonFormat;
-typedef enum { GST_UPI_JSON_MASK_NONE, GST_UPI_JSON_MASK_RLE } GstUpiJsonMask;
+G_DECLARE_FINAL_TYPE (GstUpiJson, gst_upi_json, GST, UPI_JSON, GstUpiFilter)
 
 struct _GstUpiJson {
-  GstBaseTransform parent;
-  GstUpiEncodingLife life;
-  GstUpiGeometry geometry;
+  GstUpiFilter parent;
 
-  /* object lock */
-  gchar *location;
-  gboolean append;
-  GstUpiJsonOnError on_error;
+  /* Settings; object lock. Those above @on_error do not change while @opened. */
+  GstUpiJsonTarget target;
   GstUpiJsonFormat format;
-  gchar *source, *tags; /* nullable; do not change while @opened */
+  gchar *tags; /* nullable */
+  GstUpiJsonEmit emit;
+  GstUpiJsonOnError on_error;
   GstUpiJsonMask mask;
   GstClockTime interval;
   gboolean opened;
-  guint64 n_written, n_lost;
+  GstUpiPublisherStats stats; /* of the last run */
 
   /* From start to stop. */
-  GstUpiJsonFile *file; /* object lock where others than the streaming thread use it */
-  gchar *path;          /* of @file, for messages */
+  GstUpiJsonOutput *output; /* object lock where others than the streaming thread use it */
+  gchar *source;            /* nullable: as the lines have it */
+  gchar *place;             /* where lines go, for messages */
 
   /* Streaming thread. */
-  GstUpiStreamTime time;
   GString *line;
-  guint64 n_frames, n_regions;
+  guint64 n_regions;
   GstClockTime last_line; /* its running time; NONE: before the first */
-  guint32 warned;         /* bits of GFileError: each once */
-  gint width, height;
 };
 
 enum {
   PROP_0,
+  PROP_METHOD,
   PROP_LOCATION,
   PROP_APPEND,
-  PROP_ON_ERROR,
+  PROP_ADDRESS,
+  PROP_TOPIC,
+  PROP_SETTINGS,
+  PROP_SETTINGS_FILE,
+  PROP_QUEUE_SIZE,
+  PROP_CONTROL,
+  PROP_DISCOVERY,
   PROP_FORMAT,
+  PROP_EMIT,
   PROP_SOURCE,
   PROP_TAGS,
   PROP_MASK,
   PROP_INTERVAL,
-  PROP_STATS,
-  PROP_KEEP_ENCODING
+  PROP_ON_ERROR,
+  PROP_STATS
 };
 
-#define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
-
-G_DEFINE_TYPE (GstUpiJson, gst_upi_json, GST_TYPE_BASE_TRANSFORM)
+G_DEFINE_TYPE (GstUpiJson, gst_upi_json, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upijson, "upijson", GST_RANK_NONE, GST_TYPE_UPI_JSON,
     GST_DEBUG_CATEGORY_INIT (gst_upi_json_debug, "upijson", 0, "writes results as JSON lines"))
-
-#define GST_TYPE_UPI_JSON_ON_ERROR (gst_upi_json_on_error_get_type ())
-static GType
-gst_upi_json_on_error_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    { GST_UPI_JSON_CONTINUE, "The line is lost and counted, the stream goes on", "continue" },
-    { GST_UPI_JSON_STOP, "The stream ends with an error", "stop" },
-    { 0, NULL, NULL },
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstUpiJsonOnError", values));
-  return type;
-}
-
-#define GST_TYPE_UPI_JSON_FORMAT (gst_upi_json_format_get_type ())
-static GType
-gst_upi_json_format_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    { GST_UPI_JSON_UPI, "All that is known, as upi-frame-1.schema.json describes it", "upi" },
-    { GST_UPI_JSON_DLSTREAMER, "As gvametaconvert of DL Streamer writes it", "dlstreamer" },
-    { GST_UPI_JSON_DEEPSTREAM, "DeepStream's minimal schema", "deepstream" },
-    { 0, NULL, NULL },
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstUpiJsonFormat", values));
-  return type;
-}
-
-#define GST_TYPE_UPI_JSON_MASK (gst_upi_json_mask_get_type ())
-static GType
-gst_upi_json_mask_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    { GST_UPI_JSON_MASK_NONE, "Where its grid lies and its size, no cells", "none" },
-    { GST_UPI_JSON_MASK_RLE, "COCO's run lengths of the grid's cells (format=upi)", "rle" },
-    { 0, NULL, NULL },
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstUpiJsonMask", values));
-  return type;
-}
 
 /* ---- lines ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -172,32 +133,26 @@ lose (GstUpiJson *self, const GError *error)
   gboolean full = g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC);
 
   GST_OBJECT_LOCK (self);
-  guint64 n_lost = ++self->n_lost;
   gboolean stop = self->on_error == GST_UPI_JSON_STOP;
   GST_OBJECT_UNLOCK (self);
   if (stop) {
     if (full)
       GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
-          ("No space is left for \"%s\" after %" G_GUINT64_FORMAT " frames: free some, or set another \"location\".", self->path,
-              self->n_frames),
-          ("property on-error is stop"));
+          ("No space is left for \"%s\": free some, or set another \"location\".", self->place), ("property on-error is stop"));
     else
-      GST_ELEMENT_ERROR (self, RESOURCE, WRITE,
-          ("\"%s\" cannot be written after %" G_GUINT64_FORMAT " frames: %s.", self->path, self->n_frames, error->message),
-          ("property on-error is stop"));
+      GST_ELEMENT_ERROR (
+          self, RESOURCE, WRITE, ("\"%s\" cannot be written: %s.", self->place, error->message), ("property on-error is stop"));
     return GST_FLOW_ERROR;
   }
-  /* Each cause once a run; G_FILE_ERROR_AGAIN is a folder that was looked for less than a second ago. */
-  guint32 cause = 1u << MIN ((guint) error->code, 31);
-  if (!g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_AGAIN) && (self->warned & cause) == 0) {
-    self->warned |= cause;
+  /* Each cause once a run; G_FILE_ERROR_AGAIN is a folder that was looked for less than a second ago, or what a broker's warning said. */
+  if (!g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_AGAIN)
+      && gst_upi_filter_is_first (GST_UPI_FILTER (self), MIN ((guint) error->code, 30)))
     gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
         full ? GST_RESOURCE_ERROR_NO_SPACE_LEFT : GST_RESOURCE_ERROR_WRITE,
-        g_strdup_printf ("\"%s\" cannot be written: %s. Lines are lost until it can again; on-error=stop would end the stream.", self->path,
-            error->message),
-        g_strdup_printf ("frame %" G_GUINT64_FORMAT, self->n_frames), __FILE__, G_STRFUNC, __LINE__);
-  }
-  GST_DEBUG_OBJECT (self, "%" G_GUINT64_FORMAT " lines lost: %s", n_lost, error->message);
+        g_strdup_printf ("\"%s\" cannot be written: %s. Lines are lost until it can again; on-error=stop would end the stream.",
+            self->place, error->message),
+        NULL, __FILE__, G_STRFUNC, __LINE__);
+  GST_DEBUG_OBJECT (self, "a line is lost: %s", error->message);
   return GST_FLOW_OK;
 }
 
@@ -214,7 +169,7 @@ is_due (GstUpiJson *self, GstClockTime running_time, GstClockTime interval)
 }
 
 static void
-format_line (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiContent *content)
+format_frame (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiContent *content)
 {
   if (self->format == GST_UPI_JSON_DLSTREAMER)
     gst_upi_json_line_dlstreamer (self->line, frame, content, &self->n_regions);
@@ -224,99 +179,116 @@ format_line (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiContent
     gst_upi_json_line (self->line, frame, content);
 }
 
+/* What is in the line goes where lines go. */
 static GstFlowReturn
-gst_upi_json_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
+write_line (GstUpiJson *self, gboolean is_event)
 {
-  GstUpiJson *self = GST_UPI_JSON (trans);
-  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+  g_autoptr (GError) error = NULL;
 
-  if (meta == NULL && self->n_frames == 0) {
-    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE, ("The frames that reach upijson were not encoded: put upiencoder before it."),
-        ("the first buffer has no GstUpiMeta"));
-    return GST_FLOW_ERROR;
-  }
-  g_autoptr (GstUpiContent) empty = meta == NULL ? gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE) : NULL;
-  GstUpiFrameTime time;
-  gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &time);
-  const GstClockTime running_time = time.timed ? time.running_time : GST_CLOCK_TIME_NONE;
+  if (!gst_upi_json_output_write (self->output, is_event, self->line->str, self->line->len, &error) && error != NULL)
+    return lose (self, error);
+  return GST_FLOW_OK; /* also at a flush, which takes the frame too */
+}
+
+static GstFlowReturn
+gst_upi_json_process (GstUpiFilter *filter, const GstUpiFilterFrame *filter_frame, GstUpiContent **content)
+{
+  GstUpiJson *self = GST_UPI_JSON (filter);
+  const GstUpiFrameTime *time = &filter_frame->time;
+  const GstClockTime running_time = time->timed ? time->running_time : GST_CLOCK_TIME_NONE;
+  GstFlowReturn ret = GST_FLOW_OK;
+  guint n_events;
+
   GST_OBJECT_LOCK (self);
   gboolean mask_runs = self->mask == GST_UPI_JSON_MASK_RLE;
   GstClockTime interval = self->interval;
   GST_OBJECT_UNLOCK (self);
-  const GstUpiJsonFrame frame = { .number = self->n_frames,
-    .stream = self->time.stream,
-    .stream_time = time.timed ? time.stream_time : GST_CLOCK_TIME_NONE,
+  const GstUpiJsonFrame frame = { .number = filter_frame->number,
+    .stream = filter_frame->stream,
+    .stream_time = time->timed ? time->stream_time : GST_CLOCK_TIME_NONE,
     .running_time = running_time,
-    .wall_clock = gst_upi_wall_clock (GST_ELEMENT (self), buffer, running_time),
-    .pts = GST_BUFFER_PTS (buffer),
-    .width = self->width,
-    .height = self->height,
+    .wall_clock = gst_upi_wall_clock (GST_ELEMENT (self), filter_frame->buffer, running_time),
+    .pts = GST_BUFFER_PTS (filter_frame->buffer),
+    .width = filter_frame->width,
+    .height = filter_frame->height,
     .source = self->source,
     .tags = self->tags,
     .mask_runs = mask_runs };
-  self->n_frames++;
-  if (!is_due (self, running_time, interval))
-    return GST_FLOW_OK;
-  format_line (self, &frame, meta != NULL ? gst_upi_meta_get_content (meta) : empty);
-  g_autoptr (GError) error = NULL;
-  if (gst_upi_json_file_write (self->file, self->line->str, self->line->len, g_get_monotonic_time (), &error)) {
-    GST_OBJECT_LOCK (self);
-    self->n_written++;
-    GST_OBJECT_UNLOCK (self);
-  } else if (error != NULL) { /* else a flush, which takes the frame too */
-    return lose (self, error);
+  gst_upi_json_output_take_frame (self->output, &frame, filter_frame->content);
+  const GstUpiEvent *events = gst_upi_content_get_events (filter_frame->content, &n_events);
+  for (guint i = 0; i < n_events && self->emit != GST_UPI_JSON_FRAMES && ret == GST_FLOW_OK; i++) {
+    gst_upi_json_event_line (self->line, &frame, &events[i]);
+    ret = write_line (self, TRUE);
   }
-  return GST_FLOW_OK;
-}
-
-static gboolean
-gst_upi_json_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
-{
-  gboolean answer;
-
-  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&GST_UPI_JSON (trans)->life, query, FALSE, &answer))
-    return answer;
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->query (trans, direction, query);
-}
-
-static GstFlowReturn
-gst_upi_json_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
-{
-  GstUpiJson *self = GST_UPI_JSON (trans);
-
-  input = gst_upi_geometry_check (&self->geometry, input);
-  input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* no line has anything of it */
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->submit_input_buffer (trans, is_discont, input);
-}
-
-static gboolean
-gst_upi_json_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
-{
-  GstUpiJson *self = GST_UPI_JSON (trans);
-  const GstStructure *structure = gst_caps_get_structure (in, 0);
-
-  gst_upi_geometry_take_caps (&self->geometry, in);
-  return gst_structure_get_int (structure, "width", &self->width) && gst_structure_get_int (structure, "height", &self->height);
+  if (ret == GST_FLOW_OK && self->emit != GST_UPI_JSON_EVENTS && is_due (self, running_time, interval)) {
+    format_frame (self, &frame, filter_frame->content);
+    ret = write_line (self, FALSE);
+  }
+  return ret;
 }
 
 static void
-set_flushing (GstUpiJson *self, gboolean flushing)
+gst_upi_json_reset (GstUpiFilter *filter)
 {
+  GstUpiJson *self = GST_UPI_JSON (filter);
+
+  self->last_line = GST_CLOCK_TIME_NONE;
+  if (self->output != NULL)
+    gst_upi_json_output_reset (self->output);
+}
+
+static void
+set_flushing (GstUpiFilter *filter, gboolean flushing)
+{
+  GstUpiJson *self = GST_UPI_JSON (filter);
+
   GST_OBJECT_LOCK (self);
-  if (self->file != NULL)
-    gst_upi_json_file_set_flushing (self->file, flushing);
+  if (self->output != NULL)
+    gst_upi_json_output_set_flushing (self->output, flushing);
   GST_OBJECT_UNLOCK (self);
 }
 
-static gboolean
-gst_upi_json_sink_event (GstBaseTransform *trans, GstEvent *event)
+static void
+gst_upi_json_unlock (GstUpiFilter *filter)
 {
-  GstUpiJson *self = GST_UPI_JSON (trans);
+  set_flushing (filter, TRUE);
+}
 
-  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START || GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
-    set_flushing (self, GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START);
-  gst_upi_stream_time_take_event (&self->time, event);
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_json_parent_class)->sink_event (trans, event);
+static void
+gst_upi_json_unlock_stop (GstUpiFilter *filter)
+{
+  set_flushing (filter, FALSE);
+}
+
+/* ---- brokers --------------------------------------------------------------------------------------------------------------------- */
+
+/* From any thread; each cause once. */
+static void
+on_warning (GstUpiPublisherCause cause, const gchar *text, gpointer data)
+{
+  GstUpiJson *self = data;
+
+  gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
+      cause == GST_UPI_PUBLISHER_AWAY ? GST_RESOURCE_ERROR_OPEN_WRITE : GST_RESOURCE_ERROR_WRITE,
+      cause == GST_UPI_PUBLISHER_AWAY
+          ? g_strdup_printf ("The broker cannot be used: %s. Messages wait in the queue (queue-size), and it is tried again.", text)
+          : g_strdup_printf ("Messages are lost: %s.", text),
+      NULL, __FILE__, G_STRFUNC, __LINE__);
+}
+
+/* The publisher's thread. */
+static gboolean
+on_order (const gchar *target, const gchar *property, const gchar *value, gpointer data)
+{
+  GstUpiJson *self = data;
+  GstStructure *order = gst_structure_new (
+      "upi-control", "target", G_TYPE_STRING, target, "property", G_TYPE_STRING, property, "value", G_TYPE_STRING, value, NULL);
+  GstMessage *message = gst_message_new_element (GST_OBJECT (self), gst_structure_copy (order));
+
+  gboolean taken = gst_pad_push_event (GST_BASE_TRANSFORM_SINK_PAD (self), gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, order));
+  GST_INFO_OBJECT (self, "order by the broker: %s %s=%s: %s", target, property, value, taken ? "taken" : "nobody took it");
+  gst_element_post_message (GST_ELEMENT (self), message);
+  return taken;
 }
 
 /* ---- states ---------------------------------------------------------------------------------------------------------------------- */
@@ -345,173 +317,234 @@ check_tags (GstUpiJson *self)
 }
 
 static gboolean
-gst_upi_json_start (GstBaseTransform *trans)
+open_output (GstUpiJson *self)
 {
-  GstUpiJson *self = GST_UPI_JSON (trans);
+  const GstUpiJsonOutputCallbacks callbacks = { on_warning, on_order, self };
+  g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
+  GstUpiJsonTarget target = self->target;
   g_autoptr (GError) error = NULL;
 
+  target.source = self->source != NULL ? self->source : name;
+  target.layout = self->format == GST_UPI_JSON_UPI;
+  target.events = self->emit != GST_UPI_JSON_FRAMES;
+  GstUpiJsonOutput *output = gst_upi_json_output_open (&target, &callbacks, &error);
   GST_OBJECT_LOCK (self);
-  self->path = g_strdup (self->location);
-  gboolean append = self->append;
-  self->opened = TRUE;
-  self->n_written = self->n_lost = 0;
+  self->output = output;
   GST_OBJECT_UNLOCK (self);
-  gst_upi_stream_time_reset (&self->time);
-  self->n_frames = self->n_regions = 0;
-  self->last_line = GST_CLOCK_TIME_NONE;
-  self->warned = 0;
-  gst_upi_encoding_life_start (&self->life);
-  gst_upi_geometry_start (&self->geometry);
-  if (!check_tags (self)) {
-    /* said */
-  } else if (self->path == NULL || *self->path == '\0') {
-    GST_ELEMENT_ERROR (
-        self, RESOURCE, NOT_FOUND, ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
-  } else {
-    self->file = gst_upi_json_file_open (self->path, append, &error);
-    if (self->file == NULL)
-      GST_ELEMENT_ERROR (self, RESOURCE, OPEN_WRITE,
-          ("\"%s\" cannot be opened for writing: %s. Set \"location\" to a file in a directory that exists and may be written, or to "
-           "\"-\".",
-              self->path, error->message),
-          ("property location"));
-  }
-  if (self->file == NULL) {
-    GST_OBJECT_LOCK (self);
-    self->opened = FALSE;
-    GST_OBJECT_UNLOCK (self);
-    g_clear_pointer (&self->path, g_free);
-    return FALSE;
-  }
-  return TRUE;
+  if (output != NULL)
+    return TRUE;
+  if (target.method == GST_UPI_JSON_FILE)
+    GST_ELEMENT_ERROR (self, RESOURCE, OPEN_WRITE,
+        ("\"%s\" cannot be opened for writing: %s. Set \"location\" to a file in a directory that exists and may be written, or to "
+         "\"-\".",
+            target.location, error->message),
+        ("property location"));
+  else
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("The results cannot be sent: %s.", error->message), (NULL));
+  return FALSE;
 }
 
 static gboolean
-gst_upi_json_stop (GstBaseTransform *trans)
+gst_upi_json_start (GstUpiFilter *filter)
 {
-  GstUpiJson *self = GST_UPI_JSON (trans);
+  GstUpiJson *self = GST_UPI_JSON (filter);
 
-  if (self->n_lost > 0)
-    GST_WARNING_OBJECT (self, "%" G_GUINT64_FORMAT " lines of \"%s\" were lost", self->n_lost, self->path);
   GST_OBJECT_LOCK (self);
-  GstUpiJsonFile *file = g_steal_pointer (&self->file);
-  self->opened = FALSE;
+  self->opened = TRUE; /* from here on the settings stay */
   GST_OBJECT_UNLOCK (self);
-  g_clear_pointer (&file, gst_upi_json_file_close);
-  g_clear_pointer (&self->path, g_free);
-  return TRUE;
+  self->n_regions = 0;
+  self->last_line = GST_CLOCK_TIME_NONE;
+  gboolean is_file = self->target.method == GST_UPI_JSON_FILE, started = FALSE;
+  self->source = g_strdup (self->target.source);
+  self->place = g_strdup (is_file                    ? self->target.location
+          : self->target.method == GST_UPI_JSON_MQTT ? "the MQTT broker"
+                                                     : "the Kafka cluster");
+  if (!check_tags (self)) {
+    /* said */
+  } else if (is_file && (self->place == NULL || *self->place == '\0')) {
+    GST_ELEMENT_ERROR (
+        self, RESOURCE, NOT_FOUND, ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
+  } else {
+    started = open_output (self);
+  }
+  if (!started) {
+    g_clear_pointer (&self->source, g_free);
+    g_clear_pointer (&self->place, g_free);
+    GST_OBJECT_LOCK (self);
+    self->opened = FALSE;
+    GST_OBJECT_UNLOCK (self);
+  }
+  return started;
 }
 
-static GstStateChangeReturn
-gst_upi_json_change_state (GstElement *element, GstStateChange transition)
+static void
+gst_upi_json_stop (GstUpiFilter *filter)
 {
-  GstUpiJson *self = GST_UPI_JSON (element);
+  GstUpiJson *self = GST_UPI_JSON (filter);
+  GstUpiPublisherStats stats;
 
-  /* The streaming thread may wait for a pipe's reader, and the base class for the streaming thread. */
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
-    set_flushing (self, TRUE);
-  return GST_ELEMENT_CLASS (gst_upi_json_parent_class)->change_state (element, transition);
+  gst_upi_json_output_stop (self->output);
+  gst_upi_json_output_get_stats (self->output, &stats);
+  if (stats.lost > 0)
+    GST_WARNING_OBJECT (self, "%" G_GUINT64_FORMAT " lines for %s were lost", stats.lost, self->place);
+  GST_OBJECT_LOCK (self);
+  GstUpiJsonOutput *output = g_steal_pointer (&self->output);
+  self->stats = stats;
+  self->opened = FALSE;
+  GST_OBJECT_UNLOCK (self);
+  gst_upi_json_output_free (output);
+  g_clear_pointer (&self->source, g_free);
+  g_clear_pointer (&self->place, g_free);
 }
 
 /* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
-/* Object lock held. FALSE: what a run began with stays until its end. */
-static gboolean
-set_string (GstUpiJson *self, gchar **text, const GValue *value)
+/* Where a property of text is kept; NULL: it is none. */
+static gchar **
+text_of (GstUpiJson *self, guint id)
 {
-  if (self->opened)
-    return g_strcmp0 (*text, g_value_get_string (value)) == 0;
-  g_free (*text);
-  *text = g_value_dup_string (value);
-  return TRUE;
+  switch (id) {
+  case PROP_LOCATION:
+    return &self->target.location;
+  case PROP_ADDRESS:
+    return &self->target.address;
+  case PROP_TOPIC:
+    return &self->target.topic;
+  case PROP_SETTINGS:
+    return &self->target.settings;
+  case PROP_SETTINGS_FILE:
+    return &self->target.settings_file;
+  case PROP_SOURCE:
+    return &self->target.source;
+  case PROP_TAGS:
+    return &self->tags;
+  default:
+    return NULL;
+  }
+}
+
+/* Object lock held. Those that may change while the element runs. FALSE: it is none of them. */
+static gboolean
+set_live (GstUpiJson *self, guint id, const GValue *value)
+{
+  switch (id) {
+  case PROP_MASK:
+    self->mask = g_value_get_enum (value);
+    return TRUE;
+  case PROP_INTERVAL:
+    self->interval = g_value_get_uint64 (value);
+    return TRUE;
+  case PROP_ON_ERROR:
+    self->on_error = g_value_get_enum (value);
+    return TRUE;
+  default:
+    return FALSE;
+  }
 }
 
 static void
 gst_upi_json_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
-  gboolean taken = TRUE;
+  gchar **text = text_of (self, id);
 
   GST_OBJECT_LOCK (self);
-  switch (id) {
-  case PROP_LOCATION:
-    taken = set_string (self, &self->location, value);
-    break;
-  case PROP_APPEND:
-    self->append = g_value_get_boolean (value);
-    break;
-  case PROP_ON_ERROR:
-    self->on_error = g_value_get_enum (value);
-    break;
-  case PROP_FORMAT:
-    taken = !self->opened || self->format == g_value_get_enum (value);
-    if (taken)
+  gboolean done = set_live (self, id, value), refused = !done && self->opened;
+  if (!done && !refused && text != NULL) {
+    g_free (*text);
+    *text = g_value_dup_string (value);
+  } else if (!done && !refused) {
+    switch (id) {
+    case PROP_METHOD:
+      self->target.method = g_value_get_enum (value);
+      break;
+    case PROP_APPEND:
+      self->target.append = g_value_get_boolean (value);
+      break;
+    case PROP_QUEUE_SIZE:
+      self->target.queue_size = g_value_get_uint (value);
+      break;
+    case PROP_CONTROL:
+      self->target.control = g_value_get_boolean (value);
+      break;
+    case PROP_DISCOVERY:
+      self->target.discovery = g_value_get_boolean (value);
+      break;
+    case PROP_FORMAT:
       self->format = g_value_get_enum (value);
-    break;
-  case PROP_SOURCE:
-    taken = set_string (self, &self->source, value);
-    break;
-  case PROP_TAGS:
-    taken = set_string (self, &self->tags, value);
-    break;
-  case PROP_MASK:
-    self->mask = g_value_get_enum (value);
-    break;
-  case PROP_INTERVAL:
-    self->interval = g_value_get_uint64 (value);
-    break;
-  case PROP_KEEP_ENCODING:
-    gst_upi_encoding_life_set (&self->life, value);
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+      break;
+    case PROP_EMIT:
+      self->emit = g_value_get_enum (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
   }
   GST_OBJECT_UNLOCK (self);
-  if (!taken)
+  if (refused)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
         ("Property \"%s\" cannot change while the element runs, it keeps its value: set the element to READY first.", pspec->name), (NULL));
+}
+
+/* Object lock held. */
+static GstStructure *
+stats_new (GstUpiJson *self)
+{
+  GstUpiPublisherStats stats = self->stats;
+
+  if (self->output != NULL)
+    gst_upi_json_output_get_stats (self->output, &stats);
+  return gst_structure_new ("upi-json-stats", "written", G_TYPE_UINT64, stats.sent, "lost", G_TYPE_UINT64, stats.lost, "queued",
+      G_TYPE_UINT, stats.queued, "connected", G_TYPE_BOOLEAN, stats.connected, "connections", G_TYPE_UINT64, stats.connections, NULL);
 }
 
 static void
 gst_upi_json_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
+  gchar **text = text_of (self, id);
 
   GST_OBJECT_LOCK (self);
-  switch (id) {
-  case PROP_LOCATION:
-    g_value_set_string (value, self->location);
-    break;
-  case PROP_APPEND:
-    g_value_set_boolean (value, self->append);
-    break;
-  case PROP_ON_ERROR:
-    g_value_set_enum (value, self->on_error);
-    break;
-  case PROP_FORMAT:
-    g_value_set_enum (value, self->format);
-    break;
-  case PROP_SOURCE:
-    g_value_set_string (value, self->source);
-    break;
-  case PROP_TAGS:
-    g_value_set_string (value, self->tags);
-    break;
-  case PROP_MASK:
-    g_value_set_enum (value, self->mask);
-    break;
-  case PROP_INTERVAL:
-    g_value_set_uint64 (value, self->interval);
-    break;
-  case PROP_KEEP_ENCODING:
-    gst_upi_encoding_life_get (&self->life, value);
-    break;
-  case PROP_STATS:
-    g_value_take_boxed (
-        value, gst_structure_new ("upi-json-stats", "written", G_TYPE_UINT64, self->n_written, "lost", G_TYPE_UINT64, self->n_lost, NULL));
-    break;
-  default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  if (text != NULL) {
+    g_value_set_string (value, *text);
+  } else {
+    switch (id) {
+    case PROP_METHOD:
+      g_value_set_enum (value, self->target.method);
+      break;
+    case PROP_APPEND:
+      g_value_set_boolean (value, self->target.append);
+      break;
+    case PROP_QUEUE_SIZE:
+      g_value_set_uint (value, self->target.queue_size);
+      break;
+    case PROP_CONTROL:
+      g_value_set_boolean (value, self->target.control);
+      break;
+    case PROP_DISCOVERY:
+      g_value_set_boolean (value, self->target.discovery);
+      break;
+    case PROP_FORMAT:
+      g_value_set_enum (value, self->format);
+      break;
+    case PROP_EMIT:
+      g_value_set_enum (value, self->emit);
+      break;
+    case PROP_MASK:
+      g_value_set_enum (value, self->mask);
+      break;
+    case PROP_INTERVAL:
+      g_value_set_uint64 (value, self->interval);
+      break;
+    case PROP_ON_ERROR:
+      g_value_set_enum (value, self->on_error);
+      break;
+    case PROP_STATS:
+      g_value_take_boxed (value, stats_new (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
   }
   GST_OBJECT_UNLOCK (self);
 }
@@ -521,18 +554,58 @@ gst_upi_json_finalize (GObject *object)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
 
-  g_free (self->location);
-  g_free (self->source);
-  g_free (self->tags);
+  for (guint id = PROP_0; id <= PROP_STATS; id++)
+    if (text_of (self, id) != NULL)
+      g_free (*text_of (self, id));
   g_string_free (self->line, TRUE);
   G_OBJECT_CLASS (gst_upi_json_parent_class)->finalize (object);
 }
 
+/* Those of all methods, and of what a line is made of. */
 static void
-install_properties (GObjectClass *object_class)
+install_line_properties (GObjectClass *object_class)
+{
+  const GParamFlags live = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
+
+  g_object_class_install_property (object_class, PROP_FORMAT,
+      g_param_spec_enum ("format", "Format", "What a line is made of (default: upi)", GST_TYPE_UPI_JSON_FORMAT, GST_UPI_JSON_UPI, ready));
+  g_object_class_install_property (object_class, PROP_EMIT,
+      g_param_spec_enum ("emit", "Emit", "What has a line (default: frames)", GST_TYPE_UPI_JSON_EMIT, GST_UPI_JSON_FRAMES, ready));
+  g_object_class_install_property (object_class, PROP_SOURCE,
+      g_param_spec_string ("source", "Source",
+          "The camera's name, in every line: source, in DeepStream's lines sensorId; also the level of MQTT topics and the key of Kafka's "
+          "messages (default: none, in DeepStream's lines 0, for brokers the element's name)",
+          NULL, ready));
+  g_object_class_install_property (object_class, PROP_TAGS,
+      g_param_spec_string ("tags", "Tags",
+          "A JSON object that every line repeats, as {\"site\":\"yard\"} (default: none; not with DeepStream)", NULL, ready));
+  g_object_class_install_property (object_class, PROP_MASK,
+      g_param_spec_enum ("mask", "Mask", "What is written of an object's mask, where it has one (default: none, that is its place alone)",
+          GST_TYPE_UPI_JSON_MASK, GST_UPI_JSON_MASK_NONE, live));
+  g_object_class_install_property (object_class, PROP_INTERVAL,
+      g_param_spec_uint64 ("interval", "Interval",
+          "Nanoseconds of running time from one frame's line to the next, at least (default: 0 = every frame)", 0, G_MAXUINT64 - 1, 0,
+          live));
+  g_object_class_install_property (object_class, PROP_ON_ERROR,
+      g_param_spec_enum ("on-error", "On error",
+          "What happens when a line cannot be written, because the disk or a broker's queue is full or the folder gone (default: continue)",
+          GST_TYPE_UPI_JSON_ON_ERROR, GST_UPI_JSON_CONTINUE, live));
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Structure upi-json-stats: lines written (to a broker: acknowledged by it) and lost since the start (guint64); of a broker also "
+          "queued, "
+          "connected, and connections since the start",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+install_target_properties (GObjectClass *object_class)
 {
   const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
+  g_object_class_install_property (object_class, PROP_METHOD,
+      g_param_spec_enum ("method", "Method", "Where lines go (default: file)", GST_TYPE_UPI_JSON_METHOD, GST_UPI_JSON_FILE, ready));
   g_object_class_install_property (object_class, PROP_LOCATION,
       g_param_spec_string ("location", "Location",
           "File or named pipe that the lines are written to, or - for standard output; several elements may have the same (default: -)",
@@ -541,30 +614,33 @@ install_properties (GObjectClass *object_class)
       g_param_spec_boolean ("append", "Append",
           "Keep what is in the file at the start; otherwise the first element of the process to open it empties it (default: false)", FALSE,
           ready));
-  g_object_class_install_property (object_class, PROP_ON_ERROR,
-      g_param_spec_enum ("on-error", "On error",
-          "What happens when a line cannot be written, because the disk is full or the folder gone (default: continue)",
-          GST_TYPE_UPI_JSON_ON_ERROR, GST_UPI_JSON_CONTINUE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
-  g_object_class_install_property (object_class, PROP_FORMAT,
-      g_param_spec_enum ("format", "Format", "What a line is made of (default: upi)", GST_TYPE_UPI_JSON_FORMAT, GST_UPI_JSON_UPI, ready));
-  g_object_class_install_property (object_class, PROP_SOURCE,
-      g_param_spec_string ("source", "Source",
-          "The camera's name, in every line: source, in DeepStream's lines sensorId (default: none, in DeepStream's lines 0)", NULL,
+  g_object_class_install_property (object_class, PROP_ADDRESS,
+      g_param_spec_string ("address", "Address",
+          "Of the MQTT broker: host, host:port, mqtt://host:port, or with TLS mqtts://host:port (default: localhost); of Kafka's brokers: "
+          "host:port, separated by commas (default: localhost:9092)",
+          NULL, ready));
+  g_object_class_install_property (object_class, PROP_TOPIC,
+      g_param_spec_string ("topic", "Topic",
+          "MQTT: prefix of all topics, or with another format than upi the topic itself; Kafka: the topic (default: upi)", NULL, ready));
+  g_object_class_install_property (object_class, PROP_SETTINGS,
+      g_param_spec_string ("settings", "Settings",
+          "name=value, separated by semicolons. MQTT: id, username, password, cafile, capath, certfile, keyfile, insecure, keepalive "
+          "(seconds); Kafka: librdkafka's by their own names, as security.protocol (default: none)",
+          NULL, ready));
+  g_object_class_install_property (object_class, PROP_SETTINGS_FILE,
+      g_param_spec_string ("settings-file", "Settings file",
+          "File of settings, one name=value a line, for passwords, which others can see on a command line (default: none)", NULL, ready));
+  g_object_class_install_property (object_class, PROP_QUEUE_SIZE,
+      g_param_spec_uint ("queue-size", "Queue size",
+          "Most messages that wait for a broker, 64 MiB together at most; then the oldest falls out (default: 1000)", 1, 1000000, 1000,
           ready));
-  g_object_class_install_property (object_class, PROP_TAGS,
-      g_param_spec_string ("tags", "Tags",
-          "A JSON object that every line repeats, as {\"site\":\"yard\"} (default: none; not with DeepStream)", NULL, ready));
-  g_object_class_install_property (object_class, PROP_MASK,
-      g_param_spec_enum ("mask", "Mask", "What is written of an object's mask, where it has one (default: none, that is its place alone)",
-          GST_TYPE_UPI_JSON_MASK, GST_UPI_JSON_MASK_NONE, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
-  g_object_class_install_property (object_class, PROP_INTERVAL,
-      g_param_spec_uint64 ("interval", "Interval",
-          "Nanoseconds of running time from one line to the next, at least (default: 0 = every frame)", 0, G_MAXUINT64 - 1, 0,
-          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
-  g_object_class_install_property (object_class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics", "Structure upi-json-stats: lines written and lost since the start (guint64)",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
+  g_object_class_install_property (object_class, PROP_CONTROL,
+      g_param_spec_boolean ("control", "Control",
+          "MQTT: whoever may write to the broker may switch the detection and change labels and rules (default: false)", FALSE, ready));
+  g_object_class_install_property (object_class, PROP_DISCOVERY,
+      g_param_spec_boolean ("discovery", "Discovery",
+          "MQTT: tell Home Assistant of the camera's numbers and switches, under homeassistant/; with emit=events or all (default: false)",
+          FALSE, ready));
 }
 
 static void
@@ -572,25 +648,23 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
-  GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+  GstUpiFilterClass *filter_class = GST_UPI_FILTER_CLASS (klass);
 
   object_class->set_property = gst_upi_json_set_property;
   object_class->get_property = gst_upi_json_get_property;
   object_class->finalize = gst_upi_json_finalize;
-  element_class->change_state = gst_upi_json_change_state;
-  trans_class->sink_event = gst_upi_json_sink_event;
-  trans_class->submit_input_buffer = gst_upi_json_submit_input_buffer;
-  trans_class->query = gst_upi_json_query;
-  trans_class->transform_ip = gst_upi_json_transform_ip;
-  trans_class->transform_ip_on_passthrough = TRUE;
-  trans_class->set_caps = gst_upi_json_set_caps;
-  trans_class->start = gst_upi_json_start;
-  trans_class->stop = gst_upi_json_stop;
-  install_properties (object_class);
-  gst_element_class_add_static_pad_template (element_class, &sink_template);
-  gst_element_class_add_static_pad_template (element_class, &src_template);
+  filter_class->start = gst_upi_json_start;
+  filter_class->stop = gst_upi_json_stop;
+  filter_class->unlock = gst_upi_json_unlock;
+  filter_class->unlock_stop = gst_upi_json_unlock_stop;
+  filter_class->process = gst_upi_json_process;
+  filter_class->reset = gst_upi_json_reset;
+  install_target_properties (object_class);
+  install_line_properties (object_class);
+  gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 results as JSON lines", "Filter/Analyzer/Video",
-      "Writes one line of JSON a frame with its time, objects (label, score, box) and caption. "
+      "Writes one line of JSON a frame or an event, with its time, objects (label, score, box) and caption, to a file, an MQTT broker or "
+      "Kafka. "
       "Example: upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink",
       "The upi authors");
 }
@@ -598,10 +672,7 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
 static void
 gst_upi_json_init (GstUpiJson *self)
 {
-  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
-  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
-  self->location = g_strdup ("-");
+  self->target.location = g_strdup ("-");
+  self->target.queue_size = 1000;
   self->line = g_string_new (NULL);
-  gst_base_transform_set_passthrough (GST_BASE_TRANSFORM (self), TRUE);
-  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
 }
