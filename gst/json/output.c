@@ -16,7 +16,8 @@ struct _GstUpiJsonOutput {
   GstUpiPublisher *publisher; /* one of the two */
   GstUpiMqttLayout *layout;   /* nullable */
   gboolean events;
-  gchar *topic; /* without a layout */
+  gboolean begun; /* streaming thread: something is known */
+  gchar *topic;   /* without a layout */
   GMutex lock;
   GstUpiPublisherStats stats; /* of @file; under the lock */
 };
@@ -105,7 +106,15 @@ gst_upi_json_output_write (GstUpiJsonOutput *self, gboolean is_event, const gcha
 void
 gst_upi_json_output_take_frame (GstUpiJsonOutput *self, const GstUpiJsonFrame *frame, const GstUpiContent *content)
 {
-  if (self->layout != NULL && self->events && gst_upi_content_is_encoded (content))
+  guint n_objects, n_rules;
+
+  if (self->layout == NULL || !self->events)
+    return;
+  gst_upi_content_get_objects (content, &n_objects);
+  gst_upi_content_get_rules (content, &n_rules);
+  /* Before the first result nobody knows that nothing is there. */
+  self->begun |= gst_upi_content_is_encoded (content) || n_objects > 0 || n_rules > 0;
+  if (self->begun)
     gst_upi_mqtt_layout_take (self->layout, frame, content);
 }
 

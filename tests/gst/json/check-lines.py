@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Holds lines of JSON against a schema, which has to describe every member: check-lines.py SCHEMA < LINES."""
+"""Holds lines of upijson against their schemas, which have to describe every member: check-lines.py FOLDER < LINES."""
 
 import json
 import pathlib
@@ -23,13 +23,16 @@ def close(schema: Any) -> None:
 
 
 def main() -> int:
-    schema = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
-    close(schema)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
+    validators = {}
+    for kind in ("frame", "event"):
+        schema = json.loads((pathlib.Path(sys.argv[1]) / f"upi-{kind}-1.schema.json").read_text(encoding="utf-8"))
+        close(schema)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        validators[kind] = jsonschema.Draft202012Validator(schema)
     wrong = 0
-    for number, line in enumerate(sys.stdin.buffer.read().decode("utf-8").split("\n")[:-1], 1):
-        for error in validator.iter_errors(json.loads(line)):
+    for number, text in enumerate(sys.stdin.buffer.read().decode("utf-8").split("\n")[:-1], 1):
+        line = json.loads(text)
+        for error in validators["event" if "event" in line else "frame"].iter_errors(line):
             print(f"line {number}: {error.json_path}: {error.message}", file=sys.stderr)
             wrong += 1
     return min(wrong, 1)

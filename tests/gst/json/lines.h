@@ -15,7 +15,7 @@ GPtrArray *json_lines_read_foreign (const gchar *path);
 /* One line that came another way; with or without its newline. */
 JsonParser *json_lines_parse (const gchar *line);
 JsonObject *json_lines_object (GPtrArray *lines, guint index);
-/* A test case, the last: all lines that were read so far are as the schema says (UPI_LINE_CHECK, UPI_LINE_SCHEMA). */
+/* A test case, the last: all lines that were read so far are as the schema says (UPI_LINE_CHECK, UPI_LINE_SCHEMAS). */
 void json_lines_test_schema (void);
 
 G_END_DECLS
