@@ -45,18 +45,14 @@ typedef struct {
   gboolean on_device;            /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;
 
-/* Values that stay where the backend computes (upi_program_keep): their memory is the backend's, float32, no business of the host. For
- * backends whose device has memory of its own. */
+/* The memory that device-resident values (upi_program_keep) lie in between runs: float32, of the device where the backend has one, and no business
+ * of the host then; else the host's own. */
 typedef struct {
-  void *(*memory_new) (const UpiBackend *backend, gsize bytes, GError **error);
+  /* NULL and an error that names the purpose. */
+  void *(*memory_new) (const UpiBackend *backend, gsize bytes, const gchar *purpose, GError **error);
   void (*memory_free) (const UpiBackend *backend, void *memory);
   /* To the host; what wrote the memory has ended. Blocks. */
   gboolean (*read) (const UpiBackend *backend, const void *memory, void *to, gsize bytes, GError **error);
-  /* Binds memory to one item (row of the first dimension) of a kept value. An input is read by the next run alone, and stays in the context
-   * until it is bound anew; an output, or an input that is changed in place, is written by every run. NULL: to nothing. */
-  void (*bind_item) (UpiContext *context, UpiValue value, guint item, void *memory);
-  /* Pixels to one item of a kept input, for the next runs; the host's pixels may change once this returns. */
-  gboolean (*put_frame) (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
   /* From memory to memory, between this context's runs. */
   gboolean (*copy) (UpiContext *context, void *to, const void *from, gsize bytes, GError **error);
 } UpiBackendMemory;
@@ -77,11 +73,19 @@ struct _UpiBackend {
   void (*context_free) (UpiContext *context);
   /* Binds memory to an input or output (index from upi_plan_find); stays bound until bound anew. The caller owns it. */
   void (*bind) (UpiContext *context, UpiValue value, void *data);
+  /* The same for one item (row of the first dimension) of an output, or of a device-resident value, whose memory is the backend's: each has memory
+   * of its own. An input is read by the next run, and stays in the context until it is bound anew; an output, or an input that is changed in
+   * place, is written by every run. NULL: to nothing. */
+  void (*bind_item) (UpiContext *context, UpiValue value, guint item, void *memory);
+  /* Pixels to one item of a device-resident input, for the next runs, in place of what was bound; the host's may change once this returns. */
+  gboolean (*put_frame) (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
   gboolean (*run) (UpiContext *context, GError **error);
   /* As run, and adds each operation's time to microseconds[op] (ops->len of them). */
   gboolean (*run_timed) (UpiContext *context, gdouble *microseconds, GError **error);
-  const gchar *description;       /* the hardware, for users: "cuda:0 (NVIDIA L4), f16"; NULL: the processor */
-  const UpiBackendMemory *memory; /* NULL: kept values are like others, in the host's memory */
+  const gchar *description; /* for users: the device, "cuda:0 (NVIDIA L4), f16"; of the processor the instructions, "AVX2" */
+  const UpiBackendMemory *memory;
+  gboolean
+      has_device; /* all workers share one device, with memory of its own, which likes batches; else each has a processor of the host */
   /* FALSE and the reason once nothing runs on its device any more; NULL: it always does. */
   gboolean (*is_alive) (const UpiBackend *backend, GError **error);
   /* What bounds an operation of the plan. NULL: not known of this backend; FALSE: nor of this hardware. */
@@ -116,6 +120,8 @@ void upi_context_free (UpiContext *context);
 UpiValue upi_plan_find (const UpiPlan *plan, const gchar *name);
 gsize upi_plan_bytes (const UpiPlan *plan, UpiValue value); /* what a bound buffer must hold */
 void upi_context_bind (UpiContext *context, UpiValue value, void *data);
+void upi_context_bind_item (UpiContext *context, UpiValue value, guint item, void *memory);
+gboolean upi_context_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
 gboolean upi_context_run (UpiContext *context, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiPlan, upi_plan_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiContext, upi_context_free)

@@ -73,6 +73,18 @@ upi_context_bind (UpiContext *context, UpiValue value, void *data)
   context->plan->backend->bind (context, value, data);
 }
 
+void
+upi_context_bind_item (UpiContext *context, UpiValue value, guint item, void *memory)
+{
+  context->plan->backend->bind_item (context, value, item, memory);
+}
+
+gboolean
+upi_context_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error)
+{
+  return context->plan->backend->put_frame (context, value, item, frame, error);
+}
+
 gboolean
 upi_context_run (UpiContext *context, GError **error)
 {

@@ -80,6 +80,7 @@ upi_steps_context_new (UpiPlan *base, GError **error)
   context->base.plan = base;
   context->steps = UPI_MEMORY_NEW0 (UpiStep, p->ops->len, "a plan's steps", error);
   if (context->steps == NULL || (context->bound = UPI_MEMORY_NEW0 (void *, p->values->len, "a plan's inputs and outputs", error)) == NULL
+      || !upi_steps_items_init (context, error)
       || (context->arena = upi_memory_new (1, p->arena_bytes, "the values of an inference", error)) == NULL
       || (context->scratch = upi_memory_new (1, plan->scratch_bytes, "the scratchpad of an inference", error)) == NULL) {
     upi_steps_context_free (&context->base);
@@ -110,6 +111,7 @@ upi_steps_context_free (UpiContext *base)
     if (context->steps[i].local != NULL)
       plan->funcs->local_free (context->steps[i].op, context->steps[i].local);
   }
+  upi_steps_items_clear (context);
   free (context->arena);
   free (context->scratch);
   g_free (context->steps);
@@ -125,10 +127,9 @@ rebind (const UpiProgram *p, UpiValue use, UpiValue bound, void *data, UpiTensor
 }
 
 void
-upi_steps_bind (UpiContext *base, UpiValue value, void *data)
+upi_steps_bind_whole (UpiStepsContext *context, UpiValue value, void *data)
 {
-  UpiStepsContext *context = (UpiStepsContext *) base;
-  const UpiProgram *p = base->plan->program;
+  const UpiProgram *p = context->base.plan->program;
   const UpiValueInfo *info = upi_value_info (p, value);
 
   g_assert (info->kind == UPI_VALUE_INPUT || info->is_output);
@@ -143,6 +144,15 @@ upi_steps_bind (UpiContext *base, UpiValue value, void *data)
     rebind (p, step->op->residual, value, data, &step->residual);
     rebind (p, step->op->output, value, data, &step->out);
   }
+}
+
+void
+upi_steps_bind (UpiContext *base, UpiValue value, void *data)
+{
+  UpiStepsContext *context = (UpiStepsContext *) base;
+
+  context->items[value].by_item = FALSE;
+  upi_steps_bind_whole (context, value, data);
 }
 
 static gboolean
@@ -179,7 +189,7 @@ upi_steps_run_timed (UpiContext *base, gdouble *microseconds, GError **error)
   const UpiStepsPlan *plan = (const UpiStepsPlan *) base->plan;
   guint n_steps = base->plan->program->ops->len;
 
-  if (!all_bound (context, error))
+  if (!upi_steps_items_receive (context, error) || !all_bound (context, error))
     return FALSE;
   for (guint i = 0; i < n_steps; i++) {
     gint64 start = microseconds != NULL ? g_get_monotonic_time () : 0;
@@ -189,5 +199,6 @@ upi_steps_run_timed (UpiContext *base, gdouble *microseconds, GError **error)
     if (microseconds != NULL)
       microseconds[i] += (gdouble) (g_get_monotonic_time () - start);
   }
+  upi_steps_items_send (context);
   return TRUE;
 }

@@ -39,12 +39,25 @@ typedef struct {
   gsize scratch_bytes;
 } UpiStepsPlan;
 
+/* An input or output whose items may be bound each to memory of its own. */
+typedef struct {
+  void **memory;    /* [n], by bind_item(); NULL: of another kind of value */
+  guint n;          /* items: the first dimension */
+  gsize item_bytes; /* of memory and own */
+  guint8 *own; /* the context's memory for all items, from its first use on: frames come to it, and items that do not follow one another */
+  gboolean by_item; /* bound so, not as a whole */
+  gboolean is_new;  /* and since the last run */
+  gboolean apart;   /* own is bound in place of memory */
+  gboolean written; /* by runs */
+} UpiStepsItems;
+
 typedef struct {
   UpiContext base;
   guint8 *arena;
   guint8 *scratch;
-  UpiStep *steps; /* one an operation */
-  void **bound;   /* one a value */
+  UpiStep *steps;       /* one an operation */
+  void **bound;         /* one a value */
+  UpiStepsItems *items; /* one a value */
 } UpiStepsContext;
 
 UpiPlan *upi_steps_prepare (const UpiBackend *backend, const UpiStepFuncs *funcs, UpiProgram *program, guint threads, GError **error);
@@ -52,6 +65,19 @@ void upi_steps_plan_free (UpiPlan *plan);
 UpiContext *upi_steps_context_new (UpiPlan *plan, GError **error);
 void upi_steps_context_free (UpiContext *context);
 void upi_steps_bind (UpiContext *context, UpiValue value, void *data);
+/* host-memory.c: */
+extern const UpiBackendMemory upi_steps_memory;
+gboolean upi_steps_items_init (UpiStepsContext *context, GError **error);
+void upi_steps_items_clear (UpiStepsContext *context);
+void upi_steps_bind_item (UpiContext *context, UpiValue value, guint item, void *memory);
+/* An item of memory of the context's that is bound to the whole input: where a backend's put_frame writes. NULL and UPI_ERROR_MEMORY */
+gfloat *upi_steps_own_item (UpiContext *context, UpiValue value, guint item, GError **error);
+/* Before and after a run. */
+gboolean upi_steps_items_receive (UpiStepsContext *context, GError **error);
+void upi_steps_items_send (UpiStepsContext *context);
+/* As upi_steps_bind(), whatever the items are bound to. */
+void upi_steps_bind_whole (UpiStepsContext *context, UpiValue value, void *data);
+
 gboolean upi_steps_run (UpiContext *context, GError **error);
 gboolean upi_steps_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
 

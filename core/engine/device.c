@@ -87,10 +87,10 @@ upi_device_describe (const UpiBackend *backend, const gchar *resolved)
 {
   g_autofree gchar *name = NULL;
 
-  if (backend->description)
+  if (backend->has_device)
     return g_strdup (backend->description);
   name = processor_name ();
-  return g_strdup_printf ("%s, %s", name, strcmp (backend->name, "ref") == 0 ? "plain C" : upi_isa_title (upi_processor_isa ()));
+  return g_strdup_printf ("%s, %s", name, backend->description);
 }
 
 guint
@@ -99,5 +99,5 @@ upi_device_workers (const UpiBackend *backend)
   guint processors = g_get_num_processors ();
 
   /* A GPU is full with two frames, the copies of one beside the work of the other; a third is converted meanwhile. */
-  return strcmp (backend->name, "cuda") == 0 ? MIN (processors, 3) : processors;
+  return backend->has_device ? MIN (processors, 3) : processors;
 }

@@ -2,6 +2,7 @@
 /* The memory of encodings: how the parts of one input size lie in a block, blocks that wait for the next frame, and when they go back to the
  * system. */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <stdlib.h>
 
@@ -15,7 +16,8 @@ block_free (UpiEncodingPool *pool, UpiBlock *block)
 {
   free (block->host);
   free (block->fetched);
-  upi_kept_free (pool->backend, block->device);
+  if (block->device != NULL)
+    pool->backend->memory->memory_free (pool->backend, block->device);
   g_free (block);
 }
 
@@ -104,7 +106,7 @@ layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
       layout->names[layout->evidence = i] = g_strdup ("evidence");
     value = upi_plan_find (plan, layout->names[i]);
     g_assert (value != UPI_NO_VALUE);
-    layout->kept[i] = engine->backend->memory && upi_program_value (plan->program, value)->is_kept;
+    layout->kept[i] = engine->backend->has_device && upi_program_value (plan->program, value)->is_kept;
     if (layout->kept[i])
       end = &layout->kept_bytes;
     layout->offsets[i] = *end;
@@ -229,9 +231,9 @@ block_new (UpiEncodingPool *pool, const UpiLayout *layout, GError **error)
 {
   UpiBlock *block = g_new0 (UpiBlock, 1);
 
-  block->host = upi_block_new (layout->block_bytes, "a frame's encoding", error);
+  block->host = upi_memory_new (1, layout->block_bytes, "a frame's encoding", error);
   if (block->host && layout->kept_bytes)
-    block->device = upi_kept_new (pool->backend, layout->kept_bytes, "a frame's encoding", error);
+    block->device = pool->backend->memory->memory_new (pool->backend, layout->kept_bytes, "a frame's encoding", error);
   if (!block->host || (layout->kept_bytes && !block->device)) {
     block_free (pool, block);
     return NULL;

@@ -5,6 +5,7 @@
  * waits or runs, hold the memory alone: closing an engine never waits for captions, and never happens by a worker's letting go of a ticket.
  */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 UpiEncoding *
 upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error)
@@ -131,7 +132,7 @@ upi_encoding_mask_features (UpiEncoding *encoding, GError **error)
   g_mutex_lock (&encoding->fetching);
   if (!encoding->is_fetched) {
     if (!block->fetched)
-      block->fetched = upi_block_new (bytes, "a frame's mask features", error);
+      block->fetched = upi_memory_new (1, bytes, "a frame's mask features", error);
     encoding->is_fetched = block->fetched
         && backend->memory->read (backend, upi_encoding_memory (encoding, UPI_PART_MASK_FEATURES), block->fetched, bytes, error);
   }

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "core/backends/frames/preprocess.h"
+#include "core/backends/frames/reader.h"
 #include "core/model/model.h"
 #include "core/backends/backend.h"
 #include "core/text/steering.h"
@@ -19,11 +19,6 @@ G_BEGIN_DECLS
 #define UPI_ENGINE_MAX_BATCH 64
 
 typedef struct _UpiWorker UpiWorker;
-
-/* ---- memory (device-memory.c) ------------------------------------------------------------------------------------------------------ */
-
-/* Aligned to 64 bytes, uninitialised; NULL and UPI_ERROR_MEMORY that says what it was for. free() releases it. */
-void *upi_block_new (gsize bytes, const gchar *purpose, GError **error);
 
 /* ---- structs with a size (sized.c) ------------------------------------------------------------------------------------------------ */
 
@@ -328,9 +323,6 @@ void upi_plans_clear (UpiPlans *plans);
 /* Builds the plan on first use, once however many ask. (transfer full) */
 UpiSharedPlan *upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **error);
 void upi_shared_plan_unref (UpiSharedPlan *plan);
-/* Memory of the backend's for kept values: the device's where it has its own. */
-void *upi_kept_new (const UpiBackend *backend, gsize bytes, const gchar *purpose, GError **error);
-void upi_kept_free (const UpiBackend *backend, void *memory);
 
 /* ---- workers (worker.c) ---------------------------------------------------------------------------------------------------------- */
 
@@ -338,9 +330,7 @@ struct _UpiWorker {
   UpiEngine *engine;
   GThread *thread;
   GPtrArray *contexts; /* WorkerContext: one for each plan this worker has run */
-  UpiScaler *scaler;
-  gfloat *input; /* [batch, H, W, 3]; unused where the backend converts frames itself */
-  gsize input_bytes;
+  UpiFrameReader *frames;
   guint8 *text_cache; /* memory of the backend's for a caption's keys and values */
   gsize text_cache_bytes;
 };
@@ -394,8 +384,6 @@ void upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index);
 const UpiLabels *upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error);
 /* FALSE and @error: the ticket was cancelled, or the engine closed. */
 gboolean upi_caption_may_go_on (UpiTicket *ticket, GError **error);
-/* Kept values are bound item by item where the backend has memory of its own, else like all others. */
-void upi_caption_bind_kept (UpiWorker *worker, UpiContext *context, UpiValue value, guint item, void *memory);
 /* The caption of a model whose config has the table of words (tasks/caption-grounded.c). (transfer full): NULL and @error */
 UpiCaption *upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error);
 /* Of so many texts, of which nothing is known. */

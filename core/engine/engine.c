@@ -209,9 +209,9 @@ engine_new (const Request *request, GError **error)
   engine->queue = upi_queue_new (info->batch_size, options->batch_timeout_us);
   engine->queue->engine = engine;
   engine->queue->n_workers = info->workers;
-  engine->queue->on_device = backend->memory != NULL;
+  engine->queue->on_device = backend->has_device;
   upi_plans_init (&engine->plans, info->batch_size);
-  engine->pool = upi_pool_new (backend, backend->memory ? request->owner : NULL);
+  engine->pool = upi_pool_new (backend, backend->has_device ? request->owner : NULL);
   upi_text_cache_init (&engine->cache, TEXT_CACHE_ENTRIES, info->width);
   if (!start_workers (engine, info->workers, error))
     goto fail;
@@ -347,7 +347,7 @@ resolve (Request *request, GError **error)
       upi_device_open (options->device && *options->device ? options->device : "auto", options->cuda_context, &request->device, error);
   if (!request->backend)
     return FALSE;
-  in = g_strdup_printf ("%p", request->backend->memory ? options->cuda_context : NULL);
+  in = g_strdup_printf ("%p", request->backend->has_device ? options->cuda_context : NULL);
   request->key = g_strjoin ("\n", request->path, request->device, in, options->instance_id ? options->instance_id : "", NULL);
   return TRUE;
 }

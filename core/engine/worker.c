@@ -3,8 +3,6 @@
  * the shared plans. */
 #include "core/engine/engine-private.h"
 
-#include <stdlib.h>
-
 typedef struct {
   UpiEngine *engine;
   UpiSharedPlan *plan;
@@ -77,6 +75,16 @@ upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error)
   return infer (worker, context, error);
 }
 
+static void
+free_text_cache (UpiWorker *worker)
+{
+  const UpiBackend *backend = worker->engine->backend;
+
+  if (worker->text_cache != NULL)
+    backend->memory->memory_free (backend, g_steal_pointer (&worker->text_cache));
+  worker->text_cache_bytes = 0;
+}
+
 guint8 *
 upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error)
 {
@@ -84,9 +92,8 @@ upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error)
 
   if (worker->text_cache_bytes >= bytes)
     return worker->text_cache;
-  upi_kept_free (backend, g_steal_pointer (&worker->text_cache));
-  worker->text_cache_bytes = 0;
-  worker->text_cache = upi_kept_new (backend, bytes, "the text of captions", error);
+  free_text_cache (worker);
+  worker->text_cache = backend->memory->memory_new (backend, bytes, "the text of captions", error);
   if (worker->text_cache)
     worker->text_cache_bytes = bytes;
   return worker->text_cache;
@@ -108,14 +115,13 @@ upi_worker_main (gpointer data)
 
   upi_engine_enter_worker ();
   worker->contexts = g_ptr_array_new_with_free_func (worker_context_free);
-  worker->scaler = upi_scaler_new ();
+  worker->frames = upi_frame_reader_new ();
   while ((n = upi_queue_take (worker->engine->queue, tickets)) > 0) {
     forget_evicted (worker);
     tickets[0]->run (worker, tickets, n);
   }
   g_clear_pointer (&worker->contexts, g_ptr_array_unref);
-  g_clear_pointer (&worker->scaler, upi_scaler_free);
-  g_clear_pointer (&worker->input, free);
-  upi_kept_free (worker->engine->backend, g_steal_pointer (&worker->text_cache));
+  g_clear_pointer (&worker->frames, upi_frame_reader_free);
+  free_text_cache (worker);
   return NULL;
 }

@@ -181,11 +181,10 @@ bind (Batch *b, guint size, GError **error)
     g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
     UpiValue value = upi_plan_find (plan, text);
 
-    upi_caption_bind_kept (b->worker, b->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0,
-        upi_encoding_memory (b->ticket->source, UPI_PART_KEYS + i));
+    upi_context_bind_item (
+        b->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0, upi_encoding_memory (b->ticket->source, UPI_PART_KEYS + i));
     for (guint r = 0; r < size; r++)
-      if (r == 0 || engine->backend->memory) /* else the first one's memory is followed by the others' */
-        upi_caption_bind_kept (b->worker, b->context, value, r, b->caches + (i * b->n + r) * b->cache_bytes);
+      upi_context_bind_item (b->context, value, r, b->caches + (i * b->n + r) * b->cache_bytes);
   }
   return TRUE;
 }
@@ -197,7 +196,7 @@ close_gaps (Batch *b, guint t, GError **error)
   guint layers = b->worker->engine->config->decoder.layers;
   gsize said = b->cache_bytes / b->capacity * (t + 1);
 
-  if (b->worker->engine->backend->memory)
+  if (b->worker->engine->backend->has_device)
     return TRUE;
   for (guint r = 0; r < b->n_rows;) {
     if (!b->rows[b->row_of[r]].has_ended) {
@@ -291,7 +290,7 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
   }
   batch.cache_bytes = (gsize) batch.capacity * config->decoder.width * sizeof (gfloat);
   batch.caches = upi_worker_text_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
-  batch.scores = batch.caches ? upi_block_new ((gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
+  batch.scores = batch.caches ? upi_memory_new (1, (gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
   ok = batch.scores && bind (&batch, size_for (&batch, n), error);
   limit = ticket->caption.max_tokens ? MIN (ticket->caption.max_tokens, limit) : limit;
   for (guint t = 0; ok && t < limit && n_going > 0; t++)

@@ -5,6 +5,7 @@
  * t and reads the scores of token t + 1; [CLS] is at position 0, the end token ends a caption and is not part of it.
  */
 #include "core/engine/engine-private.h"
+#include "core/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,17 +53,6 @@ hypothesis_init (const Search *s, Hypothesis *h, guint index)
   h->ids = g_array_new (FALSE, FALSE, sizeof (gint32));
 }
 
-void
-upi_caption_bind_kept (UpiWorker *worker, UpiContext *context, UpiValue value, guint item, void *memory)
-{
-  const UpiBackendMemory *own = worker->engine->backend->memory;
-
-  if (own)
-    own->bind_item (context, value, item, memory);
-  else
-    upi_context_bind (context, value, memory);
-}
-
 /* The scores after the hypothesis' last token, as log-probabilities where a beam compares them. */
 static gboolean
 step (Search *s, Hypothesis *h, gboolean normalise, GError **error)
@@ -78,7 +68,7 @@ step (Search *s, Hypothesis *h, gboolean normalise, GError **error)
   upi_context_bind (s->context, s->output, s->scores);
   /* Bound anew, it would be read anew: a greedy caption's text stays where the last step left it. */
   for (guint i = 0; i < 2 * s->layers && s->bound != h; i++)
-    upi_caption_bind_kept (s->worker, s->context, s->text[i], 0, h->cache + i * s->cache_bytes);
+    upi_context_bind_item (s->context, s->text[i], 0, h->cache + i * s->cache_bytes);
   s->bound = h;
   if (!upi_worker_infer (s->worker, s->context, error))
     return FALSE;
@@ -169,15 +159,15 @@ set_ids (GArray *out, const GArray *ids)
 static gboolean
 copy_hypothesis (Search *s, Hypothesis *to, const Hypothesis *from, GError **error)
 {
-  const UpiBackendMemory *own = s->worker->engine->backend->memory;
+  const UpiBackend *backend = s->worker->engine->backend;
   gsize row_bytes = s->cache_bytes / s->capacity;
   guint rows = from->ids->len + 1; /* with [CLS] */
 
   set_ids (to->ids, from->ids);
   if (to == s->bound)
     s->bound = NULL;
-  if (own) /* one copy of all is cheaper than one a matrix */
-    return own->copy (s->context, to->cache, from->cache, 2 * s->layers * s->cache_bytes, error);
+  if (backend->has_device) /* one copy of all is cheaper than one a matrix */
+    return backend->memory->copy (s->context, to->cache, from->cache, 2 * s->layers * s->cache_bytes, error);
   for (guint i = 0; i < 2 * s->layers; i++)
     memcpy (to->cache + i * s->cache_bytes, from->cache + i * s->cache_bytes, rows * row_bytes);
   return TRUE;
@@ -283,11 +273,11 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
     g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
 
     s->text[i] = upi_plan_find (plan, text);
-    upi_caption_bind_kept (worker, s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0,
-        upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
+    upi_context_bind_item (
+        s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0, upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
   }
   s->caches = upi_worker_text_cache (worker, n_hypotheses * 2 * s->layers * s->cache_bytes, error);
-  s->scores = s->caches ? upi_block_new (s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
+  s->scores = s->caches ? upi_memory_new (1, s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
   return s->scores != NULL;
 }
 

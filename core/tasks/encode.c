@@ -1,73 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Encoding: a frame's description is checked at the border, in the caller's thread; a worker turns the pixels of one frame or a batch into the
- * network's input, runs the image side, and each frame's outputs land in its encoding. */
+/* Encoding: a frame's description is checked at the border, in the caller's thread; on a worker the backend puts the pixels of one frame or a
+ * batch into the network's input, the image side runs, and each frame's outputs land in its encoding. */
 #include "core/engine/engine-private.h"
 #include "core/backends/frames/image.h"
 #include "core/backends/frames/orientation.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-/* Room for n frames of an input size. */
+/* Pixels into item i of the context's input. A buffer of the host's is let go of at once, one of the device when the run that reads it has
+ * ended. */
 static gboolean
-reserve_input (UpiWorker *worker, gsize frame_floats, guint n, GError **error)
-{
-  gsize bytes = frame_floats * n * sizeof (gfloat);
-
-  if (worker->input_bytes >= bytes)
-    return TRUE;
-  g_clear_pointer (&worker->input, free);
-  worker->input_bytes = 0;
-  worker->input = upi_block_new (bytes, "the network's input", error);
-  if (!worker->input)
-    return FALSE;
-  worker->input_bytes = bytes;
-  return TRUE;
-}
-
-static gboolean
-convert (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
+put_frame (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, UpiContext *context, guint i, GError **error)
 {
   const UpiConfig *config = worker->engine->config;
-  gint64 start = g_get_monotonic_time ();
-  gboolean ok = upi_scaler_convert (
-      worker->scaler, &ticket->image, ticket->width, ticket->height, config->input.mean, config->input.std, input, error);
-
-  upi_ticket_release_image (ticket);
-  ticket->convert_us = g_get_monotonic_time () - start;
-  return ok;
-}
-
-/* Where the backend converts: pixels into item i of the context's input. A buffer of the host's is let go of at once, one of the device when the
- * run that reads it has ended. */
-static gboolean
-put_frame (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, guint i, GError **error)
-{
-  const UpiConfig *config = worker->engine->config;
-  const UpiBackendMemory *own = worker->engine->backend->memory;
   gint64 start = g_get_monotonic_time ();
   UpiFrame frame;
-  gboolean ok = upi_scaler_describe (
-                    worker->scaler, &ticket->image, ticket->width, ticket->height, config->input.mean, config->input.std, &frame, error)
-      && own->put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
+  gboolean ok = upi_frame_reader_describe (
+                    worker->frames, pixels, ticket->width, ticket->height, config->input.mean, config->input.std, &frame, error)
+      && upi_context_put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
 
-  if (!ok || !frame.on_device)
+  if (!pixels->on_device)
     upi_ticket_release_image (ticket);
-  ticket->convert_us = g_get_monotonic_time () - start;
+  ticket->convert_us += g_get_monotonic_time () - start;
   return ok;
-}
-
-/* In place of a frame that could not be read: the others of its batch go on. */
-static gboolean
-put_black (UpiWorker *worker, UpiContext *context, guint i, guint width, guint height, GError **error)
-{
-  static const guint8 black[3];
-  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 1, .height = 1, .planes = { black }, .strides = { 3 } };
-  const UpiConfig *config = worker->engine->config;
-  UpiFrame frame;
-
-  return upi_scaler_describe (worker->scaler, &image, width, height, config->input.mean, config->input.std, &frame, error)
-      && worker->engine->backend->memory->put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
 }
 
 static UpiEncoding *
@@ -76,7 +29,7 @@ encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError 
   const UpiLayout *layout = upi_pool_layout (worker->engine->pool, worker->engine, context->plan, ticket->width, ticket->height);
   UpiEncoding *encoding = upi_encoding_new (worker->engine, layout, error);
 
-  if (!encoding)
+  if (encoding == NULL)
     return NULL;
   encoding->pts = ticket->pts;
   encoding->orientation = ticket->image.orientation;
@@ -85,77 +38,34 @@ encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError 
   return encoding;
 }
 
-/* Parts that stay on the device go straight into their encoding, also those of a batch. */
+/* Each frame's parts go into its encoding. */
 static void
-bind_kept_parts (UpiContext *context, UpiEncoding *encoding, guint item)
+bind_parts (UpiContext *context, UpiEncoding *encoding, guint item)
 {
   const UpiLayout *layout = encoding->layout;
 
   for (guint i = 0; i < layout->n_parts; i++)
-    if (layout->kept[i])
-      context->plan->backend->memory->bind_item (
-          context, upi_plan_find (context->plan, layout->names[i]), item, upi_encoding_memory (encoding, i));
+    upi_context_bind_item (context, upi_plan_find (context->plan, layout->names[i]), item, upi_encoding_memory (encoding, i));
 }
 
-/* One frame: the outputs go straight into its encoding. input: NULL where the backend converts. */
-static UpiEncoding *
-encode_one (UpiWorker *worker, UpiTicket *ticket, gfloat *input, GError **error)
-{
-  UpiPlanKey key = { UPI_PLAN_IMAGE, 1, ticket->width, ticket->height };
-  UpiContext *context = upi_worker_context (worker, key, error);
-  UpiEncoding *encoding = context ? encoding_for (worker, ticket, context, error) : NULL;
-
-  if (!encoding)
-    return NULL;
-  if (input)
-    upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
-  bind_kept_parts (context, encoding, 0);
-  for (guint i = 0; i < encoding->layout->n_parts; i++)
-    if (!encoding->layout->kept[i])
-      upi_context_bind (context, upi_plan_find (context->plan, encoding->layout->names[i]), upi_encoding_memory (encoding, i));
-  if ((!input && !put_frame (worker, ticket, context, 0, error)) || !upi_worker_infer (worker, context, error))
-    g_clear_pointer (&encoding, upi_encoding_drop);
-  return encoding;
-}
-
-/* n frames at once: each output is [n, ...] in staging memory, then every frame gets its part. Where the backend converts (input: NULL), what
- * cannot be read becomes an error of its own in errors. */
+/* n frames at once: the size of a plan. */
 static gboolean
-encode_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input, UpiEncoding **encodings, GError **errors, GError **error)
+encode (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n, UpiEncoding **encodings, GError **error)
 {
   UpiPlanKey key = { UPI_PLAN_IMAGE, n, tickets[0]->width, tickets[0]->height };
   UpiContext *context = upi_worker_context (worker, key, error);
-  const UpiLayout *layout;
-  guint8 *staging = NULL;
   gboolean ok = context != NULL;
 
   for (guint i = 0; i < n && ok; i++)
+    ok = put_frame (worker, tickets[i], &pixels[i], context, i, error);
+  for (guint i = 0; i < n && ok; i++) {
     ok = (encodings[i] = encoding_for (worker, tickets[i], context, error)) != NULL;
-  if (ok) {
-    layout = encodings[0]->layout;
-    staging = upi_block_new (n * layout->block_bytes, "a batch of encodings", error);
-    ok = staging != NULL;
+    if (ok)
+      bind_parts (context, encodings[i], i);
   }
-  for (guint i = 0; i < n && ok && !input; i++)
-    ok = put_frame (worker, tickets[i], context, i, &errors[i])
-        || put_black (worker, context, i, tickets[i]->width, tickets[i]->height, error);
-  if (ok) {
-    if (input)
-      upi_context_bind (context, upi_plan_find (context->plan, "image"), input);
-    for (guint i = 0; i < layout->n_parts; i++)
-      if (!layout->kept[i])
-        upi_context_bind (context, upi_plan_find (context->plan, layout->names[i]), staging + n * layout->offsets[i]);
-    for (guint i = 0; i < n; i++)
-      bind_kept_parts (context, encodings[i], i);
-    ok = upi_worker_infer (worker, context, error);
-  }
-  for (guint j = 0; j < n && ok; j++)
-    for (guint i = 0; i < layout->n_parts; i++)
-      if (!layout->kept[i])
-        memcpy (upi_encoding_memory (encodings[j], i), staging + n * layout->offsets[i] + j * layout->bytes[i], layout->bytes[i]);
+  ok = ok && upi_worker_infer (worker, context, error);
   for (guint i = 0; i < n && !ok; i++)
     g_clear_pointer (&encodings[i], upi_encoding_drop);
-  free (staging);
   return ok;
 }
 
@@ -172,32 +82,27 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
   upi_ticket_finish (ticket, error);
 }
 
-/* One run of the image side: n is the size of a plan. input: the converted frames, NULL where the backend converts. */
+/* One run of the image side: n is the size of a plan. */
 static void
-run_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input)
+run_batch (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n)
 {
-  gint64 start = g_get_monotonic_time (), convert_us = 0;
-  GError *error = NULL, *errors[UPI_ENGINE_MAX_BATCH] = { NULL };
+  gint64 start = g_get_monotonic_time (), read_us = 0, put_us = 0;
+  GError *error = NULL;
   UpiEncoding *encodings[UPI_ENGINE_MAX_BATCH] = { NULL };
-  gboolean ok;
 
-  if (n == 1) {
-    encodings[0] = encode_one (worker, tickets[0], input, &error);
-    ok = encodings[0] != NULL;
-  } else {
-    ok = encode_batch (worker, tickets, n, input, encodings, errors, &error);
-  }
+  for (guint i = 0; i < n; i++)
+    read_us += (gint64) tickets[i]->convert_us;
+  encode (worker, tickets, pixels, n, encodings, &error);
   g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
-  for (guint i = 0; i < n && input == NULL; i++) /* a part of the run */
-    convert_us += (gint64) tickets[i]->convert_us;
-  gint64 infer_us = (g_get_monotonic_time () - start - convert_us) / n;
+  for (guint i = 0; i < n; i++)
+    put_us += (gint64) tickets[i]->convert_us;
+  put_us -= read_us;
+  gint64 infer_us = (g_get_monotonic_time () - start - put_us) / n;
 
   upi_worker_check_device (worker, error);
   for (guint i = 0; i < n; i++) {
     tickets[i]->infer_us = (guint64) MAX (infer_us, 0);
-    if (!errors[i] && !ok)
-      errors[i] = g_error_copy (error);
-    finish_encode (tickets[i], encodings[i], errors[i]);
+    finish_encode (tickets[i], encodings[i], error != NULL ? g_error_copy (error) : NULL);
   }
   g_clear_error (&error);
 }
@@ -205,27 +110,27 @@ run_batch (UpiWorker *worker, UpiTicket **tickets, guint n, gfloat *input)
 static void
 run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
 {
-  gsize frame = (gsize) 3 * tickets[0]->width * tickets[0]->height;
+  UpiImage pixels[UPI_ENGINE_MAX_BATCH];
   guint full = worker->engine->info.batch_size, ready = 0;
-  gboolean convert_here = worker->engine->backend->memory == NULL;
 
   /* What fails or was cancelled here does not keep the others from being encoded. */
   for (guint i = 0; i < n; i++) {
+    UpiTicket *ticket = tickets[i];
+    gint64 start = g_get_monotonic_time ();
     GError *error = NULL;
 
-    if (upi_ticket_is_cancelled (tickets[i]))
+    if (upi_ticket_is_cancelled (ticket))
       error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
-    else if (convert_here && reserve_input (worker, frame, n, &error))
-      convert (worker, tickets[i], worker->input + ready * frame, &error);
-    if (error)
-      finish_encode (tickets[i], NULL, error);
-    else
-      tickets[ready++] = tickets[i];
+    else if (upi_frame_reader_read (worker->frames, ready, &ticket->image, ticket->width, ticket->height, &pixels[ready], &error))
+      tickets[ready++] = ticket;
+    ticket->convert_us = g_get_monotonic_time () - start;
+    if (error != NULL)
+      finish_encode (ticket, NULL, error);
   }
   /* What is left of a batch runs as batches of fewer frames. */
   for (guint first = 0, n_run; first < ready; first += n_run) {
     n_run = upi_batch_plan_size (ready - first, full);
-    run_batch (worker, tickets + first, n_run, convert_here ? worker->input + first * frame : NULL);
+    run_batch (worker, tickets + first, pixels + first, n_run);
   }
 }
 
@@ -249,14 +154,14 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
   UpiImage image;
   gboolean is_known = upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
 
-  is_known = is_known && upi_image_check (&image, engine->info.device, engine->backend->memory != NULL, error);
+  is_known = is_known && upi_image_check (&image, engine->backend, engine->info.device, error);
   if (is_known && width == 0 && height == 0) {
     gboolean transposed = upi_orientation_is_transposed (image.orientation);
 
     upi_engine_nearest_size (engine, transposed ? image.height : image.width, transposed ? image.width : image.height, &width, &height);
   }
   if (!is_known || !check_size (width, height, error)) {
-    if (image.release)
+    if (image.release != NULL)
       image.release (image.user_data);
     return NULL;
   }

@@ -2,7 +2,7 @@
 /* See backend-fixture.h. */
 #include "tests/cuda/backend-fixture.h"
 
-#include "core/backends/frames/preprocess.h"
+#include "core/backends/frames/reader.h"
 
 #include <math.h>
 #include <string.h>
@@ -116,7 +116,7 @@ backend_kept_path (const gchar *device, gfloat *result, GError **error)
   static guint8 pixels[2][40 * 20 * 3];
   const UpiBackend *backend = upi_backend_cuda (device, error);
   UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 40, .height = 20, .strides = { 120 } };
-  g_autoptr (UpiScaler) scaler = upi_scaler_new ();
+  g_autoptr (UpiFrameReader) reader = upi_frame_reader_new ();
   UpiProgram *p = upi_program_new ("kept");
   g_autoptr (UpiPlan) plan = NULL;
   g_autoptr (UpiContext) context = NULL;
@@ -139,10 +139,10 @@ backend_kept_path (const gchar *device, gfloat *result, GError **error)
 
     memset (pixels[i], 255 - 100 * (gint) i, sizeof pixels[i]);
     image.planes[0] = pixels[i];
-    upi_scaler_describe (scaler, &image, 32, 32, mean, std, &frame, NULL);
-    memory[i] = backend->memory->memory_new (backend, bytes, error);
-    ok = memory[i] && backend->memory->put_frame (context, upi_plan_find (plan, "image"), i, &frame, error);
-    backend->memory->bind_item (context, upi_plan_find (plan, "out"), i, memory[i]);
+    upi_frame_reader_describe (reader, &image, 32, 32, mean, std, &frame, NULL);
+    memory[i] = backend->memory->memory_new (backend, bytes, "a test", error);
+    ok = memory[i] && upi_context_put_frame (context, upi_plan_find (plan, "image"), i, &frame, error);
+    upi_context_bind_item (context, upi_plan_find (plan, "out"), i, memory[i]);
   }
   for (guint i = 0; i < 2 && ok; i++)
     ok = upi_context_run (context, error);

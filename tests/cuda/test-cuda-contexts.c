@@ -159,10 +159,10 @@ test_frame_on_device (void)
   upi_program_keep (p, "out");
   plan = upi_plan_new (backend, p, 1, &error);
   context = upi_context_new (plan, &error);
-  memory = backend->memory->memory_new (backend, sizeof pixels, &error);
+  memory = backend->memory->memory_new (backend, sizeof pixels, "a test", &error);
   g_assert_no_error (error);
   upi_context_bind (context, upi_plan_find (plan, "in"), pixels);
-  backend->memory->bind_item (context, upi_plan_find (plan, "out"), 0, memory);
+  upi_context_bind_item (context, upi_plan_find (plan, "out"), 0, memory);
   g_assert_true (upi_context_run (context, NULL));
   upi_context_free (context);
   upi_plan_free (plan);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* parity [--backend NAME] [--bench] [--filter TEXT] [--threads N] [g_test options]
  *
- * Without --bench: every case of every family on the backend, in every variant, against ref (TAP). With it: a line of speed for each big
+ * Without --bench: every case of every family on the backend, in every variant, and frames (frames.c), against ref (TAP). With it: a line of speed for each big
  * case (all cases that match, with --filter). */
 
+#include "tests/parity/frames.h"
 #include "tests/parity/parity.h"
 #include "core/backends/cpu/cpu.h"
 #include "core/upi.h"
@@ -46,6 +47,17 @@ run_test (gconstpointer data)
   parity_check (test->backend, test->family, test->index, test->variant);
 }
 
+/* The numbers that the named backend computes with. */
+static ParityVariant
+numbers_of (const gchar *name)
+{
+  if (name != NULL && g_str_has_suffix (name, ":f16"))
+    return PARITY_F16;
+  if (name != NULL && g_str_has_suffix (name, ":bf16"))
+    return PARITY_BF16;
+  return name != NULL && g_str_has_suffix (name, ":tf32") ? PARITY_TF32 : PARITY_DENSE;
+}
+
 static void
 add_tests (const UpiBackend *backend, const ParityFamily *family, guint index, const gchar *name)
 {
@@ -56,13 +68,7 @@ add_tests (const UpiBackend *backend, const ParityFamily *family, guint index, c
         g_strdup_printf ("/parity/%s/%s %s", backend_name != NULL ? backend_name : backend->name, name, variant_names[v]);
     Test *test = g_new (Test, 1);
 
-    *test = (Test){ backend, family, index, variants[v] };
-    if (backend_name != NULL && g_str_has_suffix (backend_name, ":f16"))
-      test->variant |= PARITY_F16;
-    else if (backend_name != NULL && g_str_has_suffix (backend_name, ":bf16"))
-      test->variant |= PARITY_BF16;
-    else if (backend_name != NULL && g_str_has_suffix (backend_name, ":tf32"))
-      test->variant |= PARITY_TF32;
+    *test = (Test){ backend, family, index, variants[v] | numbers_of (backend_name) };
     g_test_add_data_func_full (path, test, run_test, g_free);
   }
 }
@@ -123,5 +129,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
   each_case (backend, parity_matrix_families, parity_n_matrix_families);
   each_case (backend, parity_row_families, parity_n_row_families);
+  if (!bench)
+    frames_add_tests (backend, backend_name != NULL ? backend_name : backend->name, numbers_of (backend_name), filter);
   return bench ? 0 : g_test_run ();
 }

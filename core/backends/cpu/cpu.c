@@ -4,6 +4,7 @@
 #include "core/backends/cpu/onednn.h"
 #include "core/backends/cpu/prepare.h"
 #include "core/backends/cpu/team.h"
+#include "core/backends/frames/convert.h"
 
 #include <string.h>
 #include <time.h>
@@ -17,6 +18,12 @@ typedef struct {
   UpiIsa isa;
   gboolean library;
 } UpiCpuBackend;
+
+/* What a context has beside its steps. */
+typedef struct {
+  UpiTeam *team; /* NULL: a run is on one thread */
+  UpiConverter *converter;
+} UpiCpuContext;
 
 /* NULL: not compiled for this machine. */
 static const UpiCpuKernels *const kernels_of[UPI_N_ISAS] = {
@@ -88,7 +95,7 @@ step_run (UpiContext *context, const UpiStep *step, GError **error)
   if (step->local)
     return upi_dnn_run (step->local, step->in[0].data, step->out.data, step->residual.data, step->scratch, error);
   if (state->shared)
-    upi_team_run (context->extra, run_share, (gpointer) step, state->units, state->grain);
+    upi_team_run (((UpiCpuContext *) context->extra)->team, run_share, (gpointer) step, state->units, state->grain);
   else
     state->kernel (step, 0, state->units, step->scratch);
   return TRUE;
@@ -104,25 +111,39 @@ cpu_prepare (const UpiBackend *backend, UpiProgram *program, guint threads, GErr
   return upi_steps_prepare (backend, &funcs, program, threads, error);
 }
 
+static void
+cpu_context_free (UpiContext *context)
+{
+  UpiCpuContext *extra = context->extra;
+
+  if (extra->team != NULL)
+    upi_team_free (extra->team);
+  upi_converter_free (extra->converter);
+  g_free (extra);
+  upi_steps_context_free (context);
+}
+
 static UpiContext *
 cpu_context_new (UpiPlan *plan, GError **error)
 {
   UpiContext *context = upi_steps_context_new (plan, error);
+  UpiCpuContext *extra;
 
-  if (context && plan->threads > 1) {
-    context->extra = upi_team_new (plan->threads, error);
-    if (!context->extra)
-      g_clear_pointer (&context, upi_steps_context_free);
-  }
+  if (context == NULL)
+    return NULL;
+  context->extra = extra = g_new0 (UpiCpuContext, 1);
+  extra->converter = upi_converter_new (((const UpiCpuBackend *) plan->backend)->isa);
+  if (plan->threads > 1 && (extra->team = upi_team_new (plan->threads, error)) == NULL)
+    g_clear_pointer (&context, cpu_context_free);
   return context;
 }
 
-static void
-cpu_context_free (UpiContext *context)
+static gboolean
+cpu_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error)
 {
-  if (context->extra)
-    upi_team_free (context->extra);
-  upi_steps_context_free (context);
+  gfloat *input = upi_steps_own_item (context, value, item, error);
+
+  return input != NULL && upi_converter_run (((UpiCpuContext *) context->extra)->converter, frame, input, error);
 }
 
 static gboolean
@@ -144,9 +165,20 @@ cpu_run (UpiContext *context, GError **error)
 /* A second-level cache has one or two MB; twice as many strips gain no more (README.md). */
 #define STRIP_BYTES (2 * 1024 * 1024)
 
-#define VARIANT(isa_, library_)                                                                                                            \
+#define VARIANT(isa_, title, library_)                                                                                                     \
   {                                                                                                                                        \
-    { "cpu", cpu_prepare, upi_steps_plan_free, cpu_context_new, cpu_context_free, upi_steps_bind, cpu_run, cpu_run_timed,                  \
+    { .name = "cpu",                                                                                                                       \
+      .prepare = cpu_prepare,                                                                                                              \
+      .plan_free = upi_steps_plan_free,                                                                                                    \
+      .context_new = cpu_context_new,                                                                                                      \
+      .context_free = cpu_context_free,                                                                                                    \
+      .bind = upi_steps_bind,                                                                                                              \
+      .bind_item = upi_steps_bind_item,                                                                                                    \
+      .put_frame = cpu_put_frame,                                                                                                          \
+      .run = cpu_run,                                                                                                                      \
+      .run_timed = cpu_run_timed,                                                                                                          \
+      .description = title,                                                                                                                \
+      .memory = &upi_steps_memory,                                                                                                         \
       .strip_bytes = STRIP_BYTES },                                                                                                        \
         isa_, library_                                                                                                                     \
   }
@@ -155,9 +187,9 @@ const UpiBackend *
 upi_backend_cpu_with_isa (UpiIsa isa, gboolean library)
 {
   static const UpiCpuBackend variants[UPI_N_ISAS][2] = {
-    { VARIANT (UPI_ISA_BASELINE, FALSE), VARIANT (UPI_ISA_BASELINE, TRUE) },
-    { VARIANT (UPI_ISA_AVX2, FALSE), VARIANT (UPI_ISA_AVX2, TRUE) },
-    { VARIANT (UPI_ISA_AVX512, FALSE), VARIANT (UPI_ISA_AVX512, TRUE) },
+    { VARIANT (UPI_ISA_BASELINE, "baseline", FALSE), VARIANT (UPI_ISA_BASELINE, "baseline", TRUE) },
+    { VARIANT (UPI_ISA_AVX2, "AVX2", FALSE), VARIANT (UPI_ISA_AVX2, "AVX2", TRUE) },
+    { VARIANT (UPI_ISA_AVX512, "AVX-512", FALSE), VARIANT (UPI_ISA_AVX512, "AVX-512", TRUE) },
   };
 
   if (isa > upi_processor_isa () || (library && !upi_dnn_available ()))

@@ -72,8 +72,22 @@ upi_backend_cuda (const gchar *name, GError **error)
 const UpiBackend *
 upi_backend_cuda_in (const gchar *name, gpointer context, GError **error)
 {
-  static const UpiBackend functions = { "cuda", upi_cuda_prepare, upi_cuda_plan_free, upi_cuda_context_new, upi_cuda_context_free,
-    upi_cuda_bind, upi_cuda_run, upi_cuda_run_timed, NULL, &upi_cuda_memory, is_alive, upi_cuda_get_peak };
+  static const UpiBackend functions = {
+    .name = "cuda",
+    .prepare = upi_cuda_prepare,
+    .plan_free = upi_cuda_plan_free,
+    .context_new = upi_cuda_context_new,
+    .context_free = upi_cuda_context_free,
+    .bind = upi_cuda_bind,
+    .bind_item = upi_cuda_bind_item,
+    .put_frame = upi_cuda_put_frame,
+    .run = upi_cuda_run,
+    .run_timed = upi_cuda_run_timed,
+    .memory = &upi_cuda_memory,
+    .has_device = TRUE,
+    .is_alive = is_alive,
+    .get_peak = upi_cuda_get_peak,
+  };
   g_auto (UpiCudaScope) scope = { NULL };
   UpiCudaBackend *backend = NULL;
   UpiCudaDevice *device;

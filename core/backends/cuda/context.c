@@ -252,6 +252,7 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
   context->base.plan = base;
   context->plan = plan;
   context->bound = g_new0 (void *, base->program->values->len);
+  context->bound_items = g_new0 (void **, base->program->values->len);
   context->values = g_new0 (void *, base->program->values->len);
   ok = upi_cuda_enter (&scope, device, error) && allocate (context, &bytes, error)
       && UPI_CUDA (device, cudaStreamCreateWithFlags (&context->stream, cudaStreamNonBlocking), error)
@@ -296,6 +297,9 @@ upi_cuda_context_free (UpiContext *base)
   if (context->device_memory != NULL)
     cudaFree (context->device_memory);
   g_free (context->timers);
+  for (guint v = 0; v < base->plan->program->values->len; v++)
+    g_free (context->bound_items[v]);
+  g_free (context->bound_items);
   g_free (context->bound);
   g_free (context->values);
   g_free (context);
@@ -310,7 +314,43 @@ upi_cuda_bind (UpiContext *base, UpiValue value, void *data)
   const UpiValueInfo *info = upi_program_value (base->plan->program, value);
 
   g_assert ((info->kind == UPI_VALUE_INPUT || info->is_output) && !info->is_kept);
+  g_clear_pointer (&context->bound_items[value], g_free);
   context->bound[value] = data;
+}
+
+void
+upi_cuda_bind_item (UpiContext *base, UpiValue value, guint item, void *memory)
+{
+  UpiCudaContext *context = (UpiCudaContext *) base;
+  const UpiValueInfo *info = upi_program_value (base->plan->program, value);
+
+  if (info->is_kept) {
+    upi_cuda_kept_bind (context, value, item, memory);
+    return;
+  }
+  g_assert (info->is_output && item < (guint) info->shape.dim[0]);
+  context->bound[value] = NULL;
+  if (context->bound_items[value] == NULL)
+    context->bound_items[value] = g_new0 (void *, (gsize) info->shape.dim[0]);
+  context->bound_items[value][item] = memory;
+}
+
+/* Bound memory to pinned memory, or back. */
+static void
+copy_bound (UpiCudaContext *context, UpiValue value, gboolean to_pinned)
+{
+  const UpiValueInfo *info = upi_program_value (context->base.plan->program, value);
+  guint8 *pinned = context->pinned + context->plan->io_offset[value];
+  void **items = context->bound_items[value];
+  guint n = items != NULL ? (guint) info->shape.dim[0] : 1;
+  gsize bytes = host_bytes (info) / n;
+
+  for (guint i = 0; i < n; i++, pinned += bytes) {
+    void *bound = items != NULL ? items[i] : context->bound[value];
+
+    if (bound != NULL)
+      memcpy (to_pinned ? pinned : bound, to_pinned ? bound : pinned, bytes);
+  }
 }
 
 /* Bound memory to pinned memory; FALSE if some is missing. */
@@ -324,13 +364,13 @@ take_inputs (UpiCudaContext *context, GError **error)
 
     if (!is_input (info) && !is_output (info))
       continue;
-    if (context->bound[v] == NULL) {
+    if (context->bound[v] == NULL && context->bound_items[v] == NULL) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_FAILED, "%s: no memory was bound to %s \"%s\"", p->name,
           info->is_output ? "the output" : "the input", info->name);
       return FALSE;
     }
     if (is_input (info) || is_partial (context, v))
-      memcpy (context->pinned + context->plan->io_offset[v], context->bound[v], host_bytes (info));
+      copy_bound (context, v, TRUE);
   }
   return TRUE;
 }
@@ -344,7 +384,7 @@ give_outputs (UpiCudaContext *context)
     const UpiValueInfo *info = upi_program_value (p, v);
 
     if (is_output (info) || is_changed (context, v))
-      memcpy (context->bound[v], context->pinned + context->plan->io_offset[v], host_bytes (info));
+      copy_bound (context, v, FALSE);
   }
 }
 

@@ -182,6 +182,7 @@ typedef struct {
   GArray *kept_items;                             /* UpiCudaKept, as they lie */
   GArray *slots;                                  /* UpiCudaSlot, one an item of the frames' input */
   void **bound;                                   /* host memory, one a value */
+  void ***bound_items;                            /* the same for each item of an output that is bound so; NULL: bound as a whole */
   void **values;                                  /* the same on the device */
   cudaStream_t stream;
   cudaEvent_t done;
@@ -197,6 +198,7 @@ void upi_cuda_plan_free (UpiPlan *plan);
 UpiContext *upi_cuda_context_new (UpiPlan *plan, GError **error);
 void upi_cuda_context_free (UpiContext *context);
 void upi_cuda_bind (UpiContext *context, UpiValue value, void *data);
+void upi_cuda_bind_item (UpiContext *context, UpiValue value, guint item, void *memory);
 gboolean upi_cuda_run (UpiContext *context, GError **error);
 gboolean upi_cuda_run_timed (UpiContext *context, gdouble *microseconds, GError **error);
 
@@ -215,6 +217,7 @@ gboolean upi_cuda_get_peak (const UpiPlan *plan, guint op, UpiPeak *peak, GError
 extern const UpiBackendMemory upi_cuda_memory;
 void upi_cuda_kept_init (UpiCudaContext *context);
 void upi_cuda_kept_clear (UpiCudaContext *context);
+void upi_cuda_kept_bind (UpiCudaContext *context, UpiValue value, guint item, void *memory);
 gboolean upi_cuda_kept_receive (UpiCudaContext *context, GError **error);
 gboolean upi_cuda_kept_send (UpiCudaContext *context, GError **error);
 /* frames.c */

@@ -16,13 +16,14 @@ device_of (const UpiBackend *backend)
 }
 
 static void *
-memory_new (const UpiBackend *backend, gsize bytes, GError **error)
+memory_new (const UpiBackend *backend, gsize bytes, const gchar *purpose, GError **error)
 {
   g_auto (UpiCudaScope) scope = { NULL };
   void *memory = NULL;
 
-  if (upi_cuda_enter (&scope, device_of (backend), error))
-    UPI_CUDA (device_of (backend), cudaMalloc (&memory, MAX (bytes, UPI_CUDA_ALIGNMENT)), error);
+  if (!upi_cuda_enter (&scope, device_of (backend), error)
+      || !UPI_CUDA (device_of (backend), cudaMalloc (&memory, MAX (bytes, UPI_CUDA_ALIGNMENT)), error))
+    g_prefix_error (error, "no memory for %s: ", purpose);
   return memory;
 }
 
@@ -117,18 +118,16 @@ upi_cuda_kept_clear (UpiCudaContext *context)
   g_clear_pointer (&context->kept_items, g_array_unref);
 }
 
-static void
-bind_item (UpiContext *base, UpiValue value, guint item, void *memory)
+void
+upi_cuda_kept_bind (UpiCudaContext *context, UpiValue value, guint item, void *memory)
 {
-  UpiCudaContext *context = (UpiCudaContext *) base;
-
   for (guint i = 0; i < context->kept_items->len; i++) {
     UpiCudaKept *kept = &g_array_index (context->kept_items, UpiCudaKept, i);
 
     if (kept->value != value || kept->item != item)
       continue;
     kept->memory = memory;
-    kept->stale = memory != NULL && !upi_program_value (base->plan->program, value)->is_output;
+    kept->stale = memory != NULL && !upi_program_value (context->base.plan->program, value)->is_output;
   }
 }
 
@@ -198,4 +197,4 @@ upi_cuda_kept_send (UpiCudaContext *context, GError **error)
   return move (context, FALSE, error);
 }
 
-const UpiBackendMemory upi_cuda_memory = { memory_new, memory_free, memory_read, bind_item, upi_cuda_put_frame, memory_copy };
+const UpiBackendMemory upi_cuda_memory = { memory_new, memory_free, memory_read, memory_copy };

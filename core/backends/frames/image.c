@@ -124,7 +124,7 @@ check_planes (const UpiImage *image, GError **error)
 }
 
 gboolean
-upi_image_check (const UpiImage *image, const gchar *device, gboolean device_memory, GError **error)
+upi_image_check (const UpiImage *image, const UpiBackend *backend, const gchar *device, GError **error)
 {
   gboolean components = image->format == UPI_PIXELS_RGB_COMPONENTS || image->format == UPI_PIXELS_YUV_COMPONENTS;
 
@@ -141,7 +141,7 @@ upi_image_check (const UpiImage *image, const gchar *device, gboolean device_mem
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "an image of format READ needs its read function");
     return FALSE;
   }
-  if (image->on_device && (!device_memory || image->format == UPI_PIXELS_READ || image->prepare != NULL)) {
+  if (image->on_device && (!backend->has_device || image->format == UPI_PIXELS_READ || image->prepare != NULL)) {
     g_set_error (
         error, UPI_ERROR, UPI_ERROR_ARGUMENT, "an engine on %s cannot read an image of format %d in a GPU's memory", device, image->format);
     return FALSE;

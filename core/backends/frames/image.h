@@ -2,6 +2,7 @@
 /* An image as its description says: which components it has, where their samples lie, and whether the memory can hold them. */
 #pragma once
 
+#include "core/backends/backend.h"
 #include "core/upi.h"
 
 G_BEGIN_DECLS
@@ -17,8 +18,8 @@ typedef struct {
 void upi_image_pixels (const UpiImage *image, UpiPixels *pixels);
 /* Samples of a component along a side of that many pixels. */
 guint upi_component_samples (guint pixels, guint shift);
-/* FALSE and UPI_ERROR_ARGUMENT: what cannot be read as it is described. device: the engine's, for the message; device_memory: it reads its own. */
-gboolean upi_image_check (const UpiImage *image, const gchar *device, gboolean device_memory, GError **error);
+/* FALSE and UPI_ERROR_ARGUMENT: what cannot be read as it is described. device: the backend's name for users, for the message. */
+gboolean upi_image_check (const UpiImage *image, const UpiBackend *backend, const gchar *device, GError **error);
 /* On a worker: lets the image make its pixels, where it does that late. FALSE and UPI_ERROR_INPUT or an error of ours. */
 gboolean upi_image_prepare (UpiImage *image, GError **error);
 /* The error of a function of the caller's as one of ours. cause: (transfer full) (nullable) */

@@ -52,8 +52,12 @@ upi_backend_ref (void)
     .context_new = upi_steps_context_new,
     .context_free = upi_steps_context_free,
     .bind = upi_steps_bind,
+    .bind_item = upi_steps_bind_item,
+    .put_frame = upi_ref_put_frame,
     .run = upi_steps_run,
     .run_timed = upi_steps_run_timed,
+    .description = "plain C",
+    .memory = &upi_steps_memory,
   };
 
   return &backend;

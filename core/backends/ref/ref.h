@@ -9,6 +9,9 @@
 
 G_BEGIN_DECLS
 
+/* frames.c */
+gboolean upi_ref_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
+
 typedef void (*UpiRefFunc) (const UpiStep *step);
 
 /* void upi_ref_conv2d (const UpiStep *step); and so on */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pixels to the network's input in one kernel: what core/backends/frames/preprocess.c does on the processor, from the same tables. A block makes one
+/* Pixels to the network's input in one kernel: what core/backends/frames/convert.c does on the processor, from the same tables. A block makes one
  * row of up to `tile` outputs: its threads sum the source rows under it, a column of a component each, into shared memory, then filter along that row. So a
  * source byte is read about twice (once a row of outputs that it counts for, and again where tiles overlap), from L2, and nothing is kept in
  * global memory in between: two passes would write and read the rows between them, four bytes for one. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The inner loops of preprocess.c, compiled once per instruction set (meson.build) and chosen at run time. */
+/* The inner loops of convert.c, compiled once per instruction set (meson.build) and chosen at run time. */
 #pragma once
 
 #include <glib.h>
