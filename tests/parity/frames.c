@@ -78,7 +78,8 @@ test_frames (gconstpointer data)
   static const guint inputs[][2] = { { 64, 32 }, { 32, 32 }, { 96, 64 } };
   static const gfloat matrices[][2] = { { 0, 0 }, { 0.2126f, 0.0722f }, { 0.2627f, 0.0593f } };
   const Test *test = data;
-  const gfloat tolerance = test->numbers & PARITY_BF16 ? 0.501f : test->numbers & PARITY_F16 ? 0.0626f : 2e-3f; /* levels of 8 bits */
+  /* Levels of 8 bits: of float32, and half of what lies between two numbers of 16 bits. */
+  const gfloat rounding = test->numbers & PARITY_BF16 ? 0.5f : test->numbers & PARITY_F16 ? 0.0625f : 0, tolerance = 2e-3f + rounding;
 
   for (guint k = 0; k < 2; k++) {
     guint first = test->layout + 3 * test->orientation + 5 * k;
