@@ -24,7 +24,7 @@ typedef struct {
 } UpiFilter;
 
 /* Pixels on their way into an input [N,H,W,3]: planes of samples, three components (or one: grey) in them, each scaled by its own filters; then
- * a matrix makes R, G and B of 0..255 of them, clamped; then scale and bias. What each number means: core/backends/frames/preprocess.c. */
+ * a matrix makes R, G and B of 0..255 of them, clamped; then scale and bias. What each number means: core/backends/frames/reader.c. */
 typedef struct {
   guint sample_bytes, sample_shift; /* 1, or 2 in the machine's order: 8 bits above the shift count */
   guint n_planes;
