@@ -13,6 +13,7 @@ plugin_init (GstPlugin *plugin)
   ok &= GST_ELEMENT_REGISTER (upicaption, plugin);
   ok &= GST_ELEMENT_REGISTER (upioverlay, plugin);
   ok &= GST_ELEMENT_REGISTER (upirules, plugin);
+  ok &= GST_ELEMENT_REGISTER (upirtspsrc, plugin);
   return ok;
 }
 

@@ -67,6 +67,12 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
     g_printerr ("\nwarning: %s: %s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message);
     break;
   }
+  case GST_MESSAGE_INFO: {
+    g_autoptr (GError) error = NULL;
+    gst_message_parse_info (message, &error, NULL);
+    g_print ("\n%s: %s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message);
+    break;
+  }
   case GST_MESSAGE_ELEMENT:
     if (gst_message_has_name (message, "upi-caption"))
       demo->captions++;
@@ -188,9 +194,14 @@ static gchar *
 describe_live (const Options *options, const gchar *uri)
 {
   g_autofree gchar *analysis = describe_analysis (options);
-  g_autofree gchar *source = options->camera
-      ? g_strdup_printf ("v4l2src name=source device=\"%s\" ! decodebin", options->camera)
-      : g_strdup_printf ("uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\"", uri);
+  g_autofree gchar *source = NULL;
+
+  if (options->camera)
+    source = g_strdup_printf ("v4l2src name=source device=\"%s\" ! decodebin", options->camera);
+  else if (g_str_has_prefix (uri, "rtsp"))
+    source = g_strdup_printf ("upirtspsrc name=source location=\"%s\"", uri);
+  else
+    source = g_strdup_printf ("uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\"", uri);
 
   return g_strdup_printf ("%s ! queue name=decoded max-size-buffers=2 ! videoconvert name=to-raw %s! %s ! upioverlay name=overlay ! "
                           "videoconvert ! autovideosink",
