@@ -334,11 +334,11 @@ install_properties (GObjectClass *object_class)
           "latency", "Latency", "How long late packets are waited for, milliseconds (default: 200)", 0, G_MAXINT, 200, next));
   g_object_class_install_property (object_class, PROP_MIN_BACKOFF,
       g_param_spec_uint64 ("min-backoff", "Shortest back-off",
-          "Time before the first attempt to connect again; it doubles with every failure, nanoseconds (default: 1 s)", 0, G_MAXINT64,
-          GST_SECOND, next));
+          "Time before the first attempt to connect again; it doubles with every failure, nanoseconds (default: 1 s)", GST_MSECOND,
+          G_MAXINT64, GST_SECOND, next));
   g_object_class_install_property (object_class, PROP_MAX_BACKOFF,
       g_param_spec_uint64 ("max-backoff", "Longest back-off",
-          "What the time between two attempts grows to, and what it is after a refused password, nanoseconds (default: 30 s)", 0,
+          "What the time between two attempts grows to, and what it is after a refused password, nanoseconds (default: 30 s)", GST_MSECOND,
           G_MAXINT64, 30 * GST_SECOND, next));
   g_object_class_install_property (object_class, PROP_TIMEOUT,
       g_param_spec_uint64 ("timeout", "Timeout",

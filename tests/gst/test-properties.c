@@ -114,6 +114,10 @@ test_ranges (void)
     guint n = 0;
     g_assert_nonnull (element);
     gst_object_ref_sink (element);
+    if (element->numsinkpads == 0) { /* no frames can be given to a source: its own test tries its ranges */
+      gst_object_unref (element);
+      continue;
+    }
     g_autofree GParamSpec **pspecs = g_object_class_list_properties (G_OBJECT_GET_CLASS (element), &n);
     for (guint i = 0; i < n; i++)
       if ((pspecs[i]->flags & G_PARAM_WRITABLE) && pspecs[i]->owner_type == G_OBJECT_TYPE (element))

@@ -354,6 +354,25 @@ test_errors (void)
   server_kill (&server);
 }
 
+/* Both ends of every number's range are taken. */
+static void
+test_ranges (void)
+{
+  static const gchar *const settings[] = { "min-backoff=1000000 max-backoff=1000000", "min-backoff=9223372036854775807",
+    "max-backoff=9223372036854775807", "timeout=0", "timeout=9223372036854775807", "latency=2147483647" };
+  Server server = server_start (0, NULL);
+  guint port = server.port;
+
+  server_kill (&server);
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++) {
+    Scene scene;
+    scene_start (&scene, settings[i], "rtspt", "", port);
+    gst_message_unref (wait_for (&scene, "upi-rtsp-away"));
+    wait_for_more (&scene, &scene.others, 1);
+    scene_end (&scene);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -364,5 +383,6 @@ main (int argc, char **argv)
   g_test_add_func ("/rtsp-source/backoff", test_backoff);
   g_test_add_func ("/rtsp-source/states", test_states);
   g_test_add_func ("/rtsp-source/errors", test_errors);
+  g_test_add_func ("/rtsp-source/ranges", test_ranges);
   return g_test_run ();
 }
