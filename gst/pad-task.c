@@ -3,11 +3,11 @@
  * pad-task.c: see pad-task.h. */
 #include "gst/pad-task.h"
 
-#include "gst/room.h"
+#include "gst/memory.h"
 
 /* Upstream's elements start their threads after us, and the pipeline hangs where they cannot (below). A thread takes 8 MiB for its stack and 64 MiB of
  * addresses for its memory; a network that runs takes more. */
-#define ROOM ((gsize) 160 << 20)
+#define THREAD_BYTES ((gsize) 160 << 20)
 
 static gboolean
 has_thread (GstPad *pad)
@@ -44,7 +44,7 @@ gst_upi_pad_start_task (GstPad *pad, GstTaskFunction function, gpointer user_dat
 {
   if (has_thread (pad)) /* paused by a flush */
     return gst_pad_start_task (pad, function, user_data, NULL);
-  if (gst_upi_has_room (ROOM)) {
+  if (gst_upi_can_allocate (THREAD_BYTES)) {
     if (gst_pad_start_task (pad, function, user_data, NULL))
       return TRUE;
     forget_thread (pad);
@@ -55,7 +55,7 @@ gst_upi_pad_start_task (GstPad *pad, GstTaskFunction function, gpointer user_dat
         ("A thread could not be made: %" G_GSIZE_FORMAT
          " bytes of memory must be free when a stream starts, and another thread allowed; use "
          "fewer threads or streams.",
-            ROOM),
+            THREAD_BYTES),
         ("the task of %s:%s", GST_DEBUG_PAD_NAME (pad)));
   gst_clear_object (&element);
   return FALSE;

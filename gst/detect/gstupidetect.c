@@ -22,7 +22,7 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "gst/detect/labels.h"
+#include "gst/labels/label-encoder.h"
 #include "gst/engine-error.h"
 #include "gst/filter.h"
 #include "gst/plugin.h"
@@ -37,7 +37,7 @@ typedef enum { LABELS_OF_MODEL, LABELS_OF_PROPERTY, LABELS_OF_FILE } LabelsSourc
 
 struct _GstUpiDetect {
   GstUpiFilter parent;
-  GstUpiLabeller *labeller;
+  GstUpiLabelEncoder *encoder;
   GMutex labels_lock; /* reading a list and wishing for it are one step */
 
   /* Settings; object lock. */
@@ -83,7 +83,7 @@ take_labels (GstUpiDetect *self, GError **error)
     words = gst_upi_words_load (path, error);
   gboolean taken = words != NULL || source == LABELS_OF_MODEL;
   if (taken)
-    gst_upi_labeller_want (self->labeller, words);
+    gst_upi_label_encoder_want (self->encoder, words);
   g_mutex_unlock (&self->labels_lock);
   return taken;
 }
@@ -223,7 +223,7 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
   guint serial = self->serial;
   GST_OBJECT_UNLOCK (self);
   g_autoptr (UpiLabels) labels =
-      gst_upi_labeller_get (self->labeller, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
+      gst_upi_label_encoder_get (self->encoder, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
   end_progress (self, labels != NULL);
   if (labels == NULL && error != NULL) /* none ever */
     return gst_upi_filter_fail (filter, TRUE, error);
@@ -242,13 +242,13 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
 static void
 gst_upi_detect_unlock (GstUpiFilter *filter)
 {
-  gst_upi_labeller_set_flushing (GST_UPI_DETECT (filter)->labeller, TRUE);
+  gst_upi_label_encoder_set_flushing (GST_UPI_DETECT (filter)->encoder, TRUE);
 }
 
 static void
 gst_upi_detect_unlock_stop (GstUpiFilter *filter)
 {
-  gst_upi_labeller_set_flushing (GST_UPI_DETECT (filter)->labeller, FALSE);
+  gst_upi_label_encoder_set_flushing (GST_UPI_DETECT (filter)->encoder, FALSE);
 }
 
 static void
@@ -287,7 +287,7 @@ gst_upi_detect_stop (GstUpiFilter *filter)
   GstUpiDetect *self = GST_UPI_DETECT (filter);
 
   set_started (self, FALSE);
-  gst_upi_labeller_stop (self->labeller);
+  gst_upi_label_encoder_stop (self->encoder);
 }
 
 /* ---- properties ------------------------------------------------------------------------------------------------------------------ */
@@ -378,7 +378,7 @@ gst_upi_detect_finalize (GObject *object)
   GstUpiDetect *self = GST_UPI_DETECT (object);
 
   forget_results (self);
-  gst_upi_labeller_unref (self->labeller);
+  gst_upi_label_encoder_unref (self->encoder);
   g_mutex_clear (&self->labels_lock);
   g_free (self->labels);
   g_free (self->labels_file);
@@ -445,7 +445,7 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
 static void
 gst_upi_detect_init (GstUpiDetect *self)
 {
-  self->labeller = gst_upi_labeller_new ();
+  self->encoder = gst_upi_label_encoder_new ();
   g_mutex_init (&self->labels_lock);
   self->options =
       (UpiDetectOptions){ .size = sizeof (UpiDetectOptions), .threshold = -1, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };

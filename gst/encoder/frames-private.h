@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* frames-private.h: what upiencoder's queue (frames.c) and the encodings under way in it (slots.c) share. */
+/* frames-private.h: what upiencoder's queue (frames.c) and the encodings under way in it (pending-frames.c) share. */
 #pragma once
 
 #include "gst/encoder/frames.h"
 
 G_BEGIN_DECLS
 
-struct _GstUpiSlot {
+struct _GstUpiPendingFrame {
   GstUpiFrames *frames;
   guint64 sequence;
   guint generation;
@@ -31,7 +31,7 @@ typedef struct {
   PendingQuery *query;
   guint64 sequence;
   guint generation;
-  GstUpiSlot *slot; /* nullable */
+  GstUpiPendingFrame *pending; /* nullable */
   gboolean block;
   GError *error;
 } QueueItem;
@@ -42,7 +42,7 @@ struct _GstUpiFrames {
   GstUpiStats *stats; /* NULL once the element is gone */
   GQueue items;       /* of QueueItem */
   guint n_buffers;    /* queued, and the one that is being pushed */
-  GQueue slots;       /* of GstUpiSlot, in order of request */
+  GQueue pending;     /* of GstUpiPendingFrame, in order of request */
   guint n_running;
   guint n_borrowed;
   guint64 next_sequence;
@@ -56,9 +56,9 @@ struct _GstUpiFrames {
   PendingQuery *taken_query;
 };
 
-/* slots.c */
+/* pending-frames.c */
 
-void gst_upi_slot_unref (GstUpiSlot *slot);
+void gst_upi_pending_frame_unref (GstUpiPendingFrame *pending);
 /* Lock held. Takes the results of encodings that were requested up to @item's frame: the newest of its generation becomes what frames
  * leave with; failures are reported with the frame that meets them first. */
 void gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error);

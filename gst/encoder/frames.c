@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* frames.c: the ordered queue inside upiencoder; see frames.h. The encodings under way in it are in slots.c. */
+/* frames.c: the ordered queue inside upiencoder; see frames.h. The encodings under way in it are in pending-frames.c. */
 #include "gst/encoder/frames-private.h"
 
 /* Events do not count as frames; a producer of nothing but GAPs is still bounded. */
@@ -10,7 +10,7 @@ queue_item_free (QueueItem *item)
 {
   gst_clear_buffer (&item->buffer);
   gst_clear_event (&item->event);
-  g_clear_pointer (&item->slot, gst_upi_slot_unref);
+  g_clear_pointer (&item->pending, gst_upi_pending_frame_unref);
   g_clear_error (&item->error);
   g_free (item);
 }
@@ -20,7 +20,7 @@ frames_clear (gpointer data)
 {
   GstUpiFrames *frames = data;
   g_queue_clear_full (&frames->items, (GDestroyNotify) queue_item_free);
-  g_queue_clear_full (&frames->slots, (GDestroyNotify) gst_upi_slot_unref);
+  g_queue_clear_full (&frames->pending, (GDestroyNotify) gst_upi_pending_frame_unref);
   g_clear_pointer (&frames->content, gst_upi_content_unref);
   g_mutex_clear (&frames->lock);
   g_cond_clear (&frames->changed);
@@ -33,7 +33,7 @@ gst_upi_frames_new (GstUpiStats *stats)
   g_mutex_init (&frames->lock);
   g_cond_init (&frames->changed);
   g_queue_init (&frames->items);
-  g_queue_init (&frames->slots);
+  g_queue_init (&frames->pending);
   frames->stats = stats;
   frames->flushing = TRUE;
   frames->result = GST_FLOW_FLUSHING;
@@ -72,7 +72,7 @@ outlives_flush (GstEvent *event)
 void
 gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
 {
-  GQueue items = G_QUEUE_INIT, slots = G_QUEUE_INIT, sticky = G_QUEUE_INIT;
+  GQueue items = G_QUEUE_INIT, ended = G_QUEUE_INIT, sticky = G_QUEUE_INIT;
   g_autoptr (GPtrArray) tickets = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_ticket_unref);
   g_autoptr (GstUpiContent) content = NULL;
 
@@ -90,20 +90,20 @@ gst_upi_frames_set_flushing (GstUpiFrames *frames, gboolean flushing)
     g_queue_push_tail (item->event != NULL && outlives_flush (item->event) ? &sticky : &items, item);
   }
   frames->items = sticky;
-  for (GstUpiSlot *slot; (slot = g_queue_pop_head (&frames->slots)) != NULL;) {
-    slot->cancelled = TRUE;
-    if (slot->ticket != NULL)
-      g_ptr_array_add (tickets, upi_ticket_ref (slot->ticket));
-    g_queue_push_tail (&slots, slot);
+  for (GstUpiPendingFrame *pending; (pending = g_queue_pop_head (&frames->pending)) != NULL;) {
+    pending->cancelled = TRUE;
+    if (pending->ticket != NULL)
+      g_ptr_array_add (tickets, upi_ticket_ref (pending->ticket));
+    g_queue_push_tail (&ended, pending);
   }
   g_cond_broadcast (&frames->changed);
   g_mutex_unlock (&frames->lock);
 
-  /* Cancelling calls back into slot_done () of slots.c, which takes the lock. */
+  /* Cancelling calls back into pending_frame_done () of pending-frames.c, which takes the lock. */
   for (guint i = 0; i < tickets->len; i++)
     upi_ticket_cancel (g_ptr_array_index (tickets, i));
   g_queue_clear_full (&items, (GDestroyNotify) queue_item_free);
-  g_queue_clear_full (&slots, (GDestroyNotify) gst_upi_slot_unref);
+  g_queue_clear_full (&ended, (GDestroyNotify) gst_upi_pending_frame_unref);
 }
 
 GList *
@@ -203,12 +203,12 @@ frames_append (GstUpiFrames *frames, QueueItem *item)
 }
 
 GstFlowReturn
-gst_upi_frames_push_buffer (GstUpiFrames *frames, GstBuffer *buffer, GstUpiSlot *slot, gboolean block, GError *error)
+gst_upi_frames_push_buffer (GstUpiFrames *frames, GstBuffer *buffer, GstUpiPendingFrame *pending, gboolean block, GError *error)
 {
   QueueItem *item = g_new0 (QueueItem, 1);
 
   item->buffer = buffer;
-  item->slot = slot;
+  item->pending = pending;
   item->block = block;
   item->error = error;
   g_mutex_lock (&frames->lock);
@@ -280,7 +280,7 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
   g_mutex_lock (&frames->lock);
   while (!frames->flushing) {
     item = g_queue_peek_head (&frames->items);
-    if (item != NULL && !(item->block && item->slot != NULL && !item->slot->done))
+    if (item != NULL && !(item->block && item->pending != NULL && !item->pending->done))
       break;
     g_cond_wait (&frames->changed, &frames->lock);
   }
@@ -295,7 +295,7 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
     frames->taken_query = item->query;
     out->query = item->query->query;
   } else if (item->buffer != NULL) {
-    gboolean own_failed = item->block && item->slot != NULL && item->slot->encoding == NULL;
+    gboolean own_failed = item->block && item->pending != NULL && item->pending->encoding == NULL;
     out->error = g_steal_pointer (&item->error);
     own_failed |= out->error != NULL;
     gst_upi_frames_take_results (frames, item, &out->error);
@@ -303,8 +303,8 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
     gboolean valid = frames->content != NULL && frames->content_generation == item->generation && !(item->block && own_failed);
     out->content = valid ? gst_upi_content_ref (frames->content)
                          : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
-    if (item->block && item->slot != NULL)
-      out->latency = (GstClockTime) (item->slot->done_us - item->slot->requested_us) * GST_USECOND;
+    if (item->block && item->pending != NULL)
+      out->latency = (GstClockTime) (item->pending->done_us - item->pending->requested_us) * GST_USECOND;
     out->buffer = g_steal_pointer (&item->buffer);
     out->is_buffer = TRUE;
     out->block = item->block;

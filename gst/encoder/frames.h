@@ -16,7 +16,7 @@ G_BEGIN_DECLS
 
 typedef struct _GstUpiFrames GstUpiFrames;
 /* One encoding under way: from the request until the first frame that leaves after it has taken its result. */
-typedef struct _GstUpiSlot GstUpiSlot;
+typedef struct _GstUpiPendingFrame GstUpiPendingFrame;
 
 /* What the task takes out: one of @buffer, @event, @query. */
 typedef struct {
@@ -60,14 +60,15 @@ guint gst_upi_frames_get_length (GstUpiFrames *frames);
 
 /* Requests the encoding of @image for the next frame pushed. gst_upi_frames_image_released () must be its last release step, with the queue
  * as data (see gst_upi_frames_borrow ()). @latest: the frame does not wait for it. */
-GstUpiSlot *gst_upi_frames_request (
+GstUpiPendingFrame *gst_upi_frames_request (
     GstUpiFrames *frames, UpiStream *stream, const UpiImage *image, guint width, guint height, GstClockTime pts, gboolean latest);
 gpointer gst_upi_frames_borrow (GstUpiFrames *frames);
 void gst_upi_frames_image_released (gpointer frames);
 
-/* @buffer: (transfer full). @slot: (transfer full) (nullable): its own encoding. @block: it waits for @slot. @error: (transfer full)
+/* @buffer: (transfer full). @pending: (transfer full) (nullable): its own encoding. @block: it waits for @pending. @error: (transfer full)
  * (nullable): why it could not be encoded. */
-GstFlowReturn gst_upi_frames_push_buffer (GstUpiFrames *frames, GstBuffer *buffer, GstUpiSlot *slot, gboolean block, GError *error);
+GstFlowReturn
+gst_upi_frames_push_buffer (GstUpiFrames *frames, GstBuffer *buffer, GstUpiPendingFrame *pending, gboolean block, GError *error);
 /* @event: (transfer full) */
 GstFlowReturn gst_upi_frames_push_event (GstUpiFrames *frames, GstEvent *event);
 /* Blocks until the task has answered it. */

@@ -131,7 +131,7 @@ is_late (const GstUpiFrameTime *frame, GstClockTime earliest)
 }
 
 /* Asks the engine to encode @buffer. NULL and @error when it cannot be read. */
-static GstUpiSlot *
+static GstUpiPendingFrame *
 request_encoding (GstUpiEncoder *self, UpiStream *stream, GstBuffer *buffer, GError **error)
 {
   UpiImage image;
@@ -150,7 +150,7 @@ static GstFlowReturn
 sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstUpiEncoder *self = GST_UPI_ENCODER (parent);
-  GstUpiSlot *slot = NULL;
+  GstUpiPendingFrame *pending = NULL;
   GError *error = NULL;
 
   if (self->reader == NULL) {
@@ -197,12 +197,12 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     if (running > 0 && (running >= upi_stream_share (stream) || is_late (&frame, earliest))) {
       gst_upi_stats_count (self->stats, GST_UPI_COUNT_SKIPPED);
     } else {
-      slot = request_encoding (self, stream, buffer, &error);
-      if (slot != NULL)
+      pending = request_encoding (self, stream, buffer, &error);
+      if (pending != NULL)
         self->until_next = interval - 1;
     }
   }
-  return gst_upi_frames_push_buffer (self->frames, buffer, slot, !self->latest, error);
+  return gst_upi_frames_push_buffer (self->frames, buffer, pending, !self->latest, error);
 }
 
 /* ---- sink pad: events ------------------------------------------------------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* queries.c: what upiencoder answers: room for the frames inside it (ALLOCATION), the time it adds (LATENCY), the pipeline's CUDA
+/* queries.c: what upiencoder answers: buffers for the frames inside it (ALLOCATION), the time it adds (LATENCY), the pipeline's CUDA
  * context (CONTEXT). */
 #include "gst/encoder/private.h"
 

@@ -62,9 +62,9 @@ void
 gst_upi_stats_add_encode_time (GstUpiStats *stats, guint64 convert_us, guint64 infer_us)
 {
   g_mutex_lock (&stats->lock);
-  guint slot = stats->n_times++ % RECENT;
-  stats->encode_us[slot] = convert_us + infer_us;
-  stats->convert_us[slot] = convert_us;
+  guint place = stats->n_times++ % RECENT;
+  stats->encode_us[place] = convert_us + infer_us;
+  stats->convert_us[place] = convert_us;
   g_mutex_unlock (&stats->lock);
 }
 

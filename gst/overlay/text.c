@@ -2,7 +2,7 @@
 /* text.c: words on a plate; see text.h. Pango shapes any script; without it Cairo's own text draws what its font has. */
 #include "gst/overlay/text.h"
 
-#include "gst/room.h"
+#include "gst/memory.h"
 
 #include <math.h>
 #include <string.h>
@@ -185,7 +185,7 @@ render (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style
 gboolean
 gst_upi_text_cache_has_fonts (GstUpiTextCache *cache)
 {
-  cache->has_fonts = cache->has_fonts || gst_upi_has_room (FONTS_ROOM);
+  cache->has_fonts = cache->has_fonts || gst_upi_can_allocate (FONTS_ROOM);
   return cache->has_fonts;
 }
 

@@ -4,11 +4,11 @@
 
 #include <math.h>
 
-#include "gst/detect/labels.h"
+#include "gst/labels/label-encoder.h"
 #include "gst/rules/attach.h"
 
 struct _GstUpiPhrases {
-  GstUpiLabeller *labeller;
+  GstUpiLabelEncoder *encoder;
   gchar **texts;         /* nullable; of the rules */
   gfloat *probabilities; /* one a text */
   UpiEncoding *encoding; /* nullable: what they are of */
@@ -20,7 +20,7 @@ gst_upi_phrases_new (void)
 {
   GstUpiPhrases *phrases = g_new0 (GstUpiPhrases, 1);
 
-  phrases->labeller = gst_upi_labeller_new ();
+  phrases->encoder = gst_upi_label_encoder_new ();
   return phrases;
 }
 
@@ -28,7 +28,7 @@ void
 gst_upi_phrases_free (GstUpiPhrases *phrases)
 {
   gst_upi_phrases_forget (phrases);
-  gst_upi_labeller_unref (phrases->labeller);
+  gst_upi_label_encoder_unref (phrases->encoder);
   g_strfreev (phrases->texts);
   g_free (phrases->probabilities);
   g_free (phrases);
@@ -49,7 +49,7 @@ gst_upi_phrases_take_rules (GstUpiPhrases *phrases, const Rules *rules)
   if (phrases->texts[0] == NULL)
     return;
   g_autoptr (GstUpiWords) words = gst_upi_words_new ((const gchar *const *) phrases->texts);
-  gst_upi_labeller_want (phrases->labeller, words);
+  gst_upi_label_encoder_want (phrases->encoder, words);
 }
 
 gboolean
@@ -107,7 +107,7 @@ gst_upi_phrases_classify (
     return TRUE;
   UpiEngine *engine = upi_encoding_engine (frame->encoding);
   g_autoptr (GError) reason = NULL;
-  g_autoptr (UpiLabels) labels = gst_upi_labeller_get (phrases->labeller, engine, frame->may_wait, no_progress, NULL, &reason);
+  g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (phrases->encoder, engine, frame->may_wait, no_progress, NULL, &reason);
   if (reason != NULL)
     g_propagate_error (labels != NULL ? warning : error, g_steal_pointer (&reason));
   if (labels == NULL) /* none ever; none yet, or a flush */
@@ -136,11 +136,11 @@ void
 gst_upi_phrases_stop (GstUpiPhrases *phrases)
 {
   gst_upi_phrases_forget (phrases);
-  gst_upi_labeller_stop (phrases->labeller);
+  gst_upi_label_encoder_stop (phrases->encoder);
 }
 
 void
 gst_upi_phrases_set_flushing (GstUpiPhrases *phrases, gboolean flushing)
 {
-  gst_upi_labeller_set_flushing (phrases->labeller, flushing);
+  gst_upi_label_encoder_set_flushing (phrases->encoder, flushing);
 }

@@ -65,16 +65,16 @@ static void
 push (GstUpiFrames *frames, UpiStream *stream, Gate *gate, guint number)
 {
   GstBuffer *buffer = gst_buffer_new ();
-  GstUpiSlot *slot = NULL;
+  GstUpiPendingFrame *pending = NULL;
 
   GST_BUFFER_PTS (buffer) = number * 40 * GST_MSECOND;
   if (gate != NULL) {
     UpiImage image = {
       .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 64, .height = 64, .read = read_at_gate, .user_data = gate
     };
-    slot = gst_upi_frames_request (frames, stream, &image, 64, 64, GST_BUFFER_PTS (buffer), TRUE);
+    pending = gst_upi_frames_request (frames, stream, &image, 64, 64, GST_BUFFER_PTS (buffer), TRUE);
   }
-  g_assert_cmpint (gst_upi_frames_push_buffer (frames, buffer, slot, FALSE, NULL), ==, GST_FLOW_OK);
+  g_assert_cmpint (gst_upi_frames_push_buffer (frames, buffer, pending, FALSE, NULL), ==, GST_FLOW_OK);
 }
 
 /* The number of the frame whose encoding the next frame leaves with; -1: none. */
