@@ -5,9 +5,19 @@
 
 #include <gst/video/video.h>
 
-#include <string.h>
-
 #include "gst/upstream.h"
+
+static GQuark
+source_quark (void)
+{
+  return g_quark_from_static_string ("upi-geometry-source");
+}
+
+void
+gst_upi_geometry_mark_source (GstElement *element)
+{
+  g_object_set_qdata (G_OBJECT (element), source_quark (), GINT_TO_POINTER (TRUE));
+}
 
 void
 gst_upi_geometry_init (GstUpiGeometry *geometry, GstElement *element, GstPad *sinkpad)
@@ -70,7 +80,7 @@ visit (GstPad *srcpad, GstElement *element, gpointer user_data)
 {
   GstUpiGeometry *geometry = user_data;
 
-  if (strcmp (G_OBJECT_TYPE_NAME (element), "GstUpiEncoder") == 0) {
+  if (g_object_get_qdata (G_OBJECT (element), source_quark ()) != NULL) {
     geometry->encoded = TRUE;
     return TRUE;
   }

@@ -28,6 +28,9 @@ typedef struct {
   gboolean encoded, moved; /* an upiencoder; behind it something that may move the picture */
 } GstUpiGeometry;
 
+/* At the init of the element that frames get their results from: how those downstream find it. */
+void gst_upi_geometry_mark_source (GstElement *element);
+
 /* At the element's init. */
 void gst_upi_geometry_init (GstUpiGeometry *geometry, GstElement *element, GstPad *sinkpad);
 /* READY→PAUSED. */

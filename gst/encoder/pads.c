@@ -5,6 +5,7 @@
 #include "gst/pad-task.h"
 
 #include "gst/engine-error.h"
+#include "gst/geometry.h"
 
 #define GST_CAT_DEFAULT gst_upi_encoder_debug
 
@@ -495,4 +496,5 @@ gst_upi_encoder_init_pads (GstUpiEncoder *self)
   GST_PAD_SET_PROXY_CAPS (self->srcpad);
   gst_element_add_pad (GST_ELEMENT (self), self->srcpad);
   gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), self->srcpad);
+  gst_upi_geometry_mark_source (GST_ELEMENT (self));
 }
