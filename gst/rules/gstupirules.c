@@ -38,6 +38,9 @@
  * A file that changes while playing is taken whole or not at all: a warning names what is wrong, and the rules before stay. Rules that say the same as
  * before keep their counts. At the start a wrong file is an error.
  *
+ * A custom upstream event `upi-control` (`target` "upirules", `property` "rules", `value` the text) sets #GstUpiRules:rules, too: the nearest upirules
+ * takes it. upijson sends such for messages of its broker, where it is allowed to (control=true).
+ *
  * ## Events
  * Each is an element message `upi-event` with `id` (guint64), `type` (`new`, `update`, `end`), `kind` (the rule's type), `rule` (its name), `what`
  * (see #GstUpiEvent), `label`, `track-id` (guint64; 0: none), `score`, `x`, `y`, `width`, `height` (gdouble), `count` (guint), `total-in`, `total-out`
@@ -49,6 +52,8 @@
  * At a flush, a new stream or a jump of stream time, and at EOS, what goes on ends with `what` = `stop`; the first frame behind it carries those.
  */
 #include <gst/gst.h>
+
+#include <string.h>
 
 #include "gst/engine-error.h"
 #include "gst/filter.h"
@@ -254,6 +259,40 @@ gst_upi_rules_unlock_stop (GstUpiFilter *filter)
   gst_upi_phrases_set_flushing (GST_UPI_RULES (filter)->phrases, FALSE);
 }
 
+/* An order from elsewhere (upijson's control): other rules. The nearest upirules takes it, or says what is wrong with it. */
+static gboolean
+take_order (GstUpiRules *self, const GstStructure *order)
+{
+  const gchar *property = gst_structure_get_string (order, "property"), *value = gst_structure_get_string (order, "value");
+  g_autoptr (GError) error = NULL;
+
+  if (g_strcmp0 (property, "rules") != 0 || value == NULL) {
+    GST_WARNING_OBJECT (self, "ordered to set %s, takes rules alone", property != NULL ? property : "nothing");
+    return FALSE;
+  }
+  g_autoptr (Rules) rules = rules_parse (value, strlen (value), "upi-control", &error);
+  if (rules == NULL) {
+    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s. The rules before stay.", error->message), ("ordered by upi-control"));
+    return FALSE;
+  }
+  GST_INFO_OBJECT (self, "ordered to take %u other rules", rules->rules->len);
+  rules_source_set_text (self->source, value);
+  return TRUE;
+}
+
+static gboolean
+gst_upi_rules_src_event (GstBaseTransform *trans, GstEvent *event)
+{
+  const GstStructure *order = gst_event_get_structure (event);
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_UPSTREAM || order == NULL || !gst_structure_has_name (order, "upi-control")
+      || g_strcmp0 (gst_structure_get_string (order, "target"), "upirules") != 0)
+    return GST_BASE_TRANSFORM_CLASS (gst_upi_rules_parent_class)->src_event (trans, event);
+  gboolean taken = take_order (GST_UPI_RULES (trans), order);
+  gst_event_unref (event);
+  return taken;
+}
+
 /* ---- states ---------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
@@ -341,6 +380,7 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   object_class->set_property = gst_upi_rules_set_property;
   object_class->get_property = gst_upi_rules_get_property;
   object_class->finalize = gst_upi_rules_finalize;
+  GST_BASE_TRANSFORM_CLASS (klass)->src_event = gst_upi_rules_src_event;
   filter_class->start = gst_upi_rules_start;
   filter_class->stop = gst_upi_rules_stop;
   filter_class->unlock = gst_upi_rules_unlock;

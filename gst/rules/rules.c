@@ -102,8 +102,8 @@ read_number (const Reader *reader, const Key *key, const RulesJson *value, gdoub
 
   if (value->type != RULES_JSON_NUMBER || value->number < key->min || value->number > key->max
       || (key->above_min && value->number == key->min) || (whole && value->number != floor (value->number))) {
-    g_autofree gchar *expected =
-        g_strdup_printf ("a %s of %s%g to %g", whole ? "whole number" : "number", key->above_min ? "more than " : "", key->min, key->max);
+    g_autofree gchar *expected = g_strdup_printf (
+        "a %s of %s%.10g to %.10g", whole ? "whole number" : "number", key->above_min ? "more than " : "", key->min, key->max);
     return fail_value (reader, value, key->name, expected);
   }
   *to = value->number;

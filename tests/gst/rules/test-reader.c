@@ -75,7 +75,7 @@ test_mistakes (void)
     { "{\"rules\": {\"gate\": {\"type\": \"count\",\n\"min_score\": 50}}}",
         "f.json:2: rules.gate.min_score: found 50, expected a number of 0 to 1" },
     { "{\"rules\": {\"gate\": {\"type\": \"count\",\n\"above\": 1.5}}}",
-        "f.json:2: rules.gate.above: found 1.5, expected a whole number of 0 to 1e+06" },
+        "f.json:2: rules.gate.above: found 1.5, expected a whole number of 0 to 1000000" },
     { "{\"rules\": {\"fire\": {\"type\": \"phrase\", \"text\": \"fire\",\n\"dwell\": 3}}}",
         "f.json:2: rules.fire.dwell: found a key that other types of rules have, expected one of type, min_time, cooldown, text, "
         "threshold, comment" },

@@ -335,6 +335,41 @@ test_property_while_playing (void)
   fixture_close (&fixture);
 }
 
+/* An order that comes up the stream is taken by the nearest one, or refused and said. */
+static void
+test_order (void)
+{
+  Fixture fixture;
+
+  fixture_open (&fixture, ONE ("\"type\": \"count\", \"above\": 0"),
+      "upirules name=far rules=\"{\\\"rules\\\":{\\\"f\\\":{\\\"type\\\":\\\"count\\\"}}}\" ! ", "");
+  g_autoptr (GstElement) far = stream_get (fixture.stream, "far");
+  static const struct {
+    const gchar *target, *property, *value;
+    gboolean taken;
+  } orders[] = {
+    { "upirules", "rules", "{\"rules\": {\"l\": {\"type\": \"line\"}}}", FALSE },
+    { "upirules", "rules-file", "/etc/passwd", FALSE },
+    { "upidetect", "labels", "cat", FALSE }, /* goes on upstream, where nobody is */
+    { "upirules", "rules", ONE (SQUARE), TRUE },
+  };
+  expect (&fixture, 0, "7@0.5,0.5", "1 new above 0 r");
+  for (guint i = 0; i < G_N_ELEMENTS (orders); i++) {
+    GstStructure *order = gst_structure_new ("upi-control", "target", G_TYPE_STRING, orders[i].target, "property", G_TYPE_STRING,
+        orders[i].property, "value", G_TYPE_STRING, orders[i].value, NULL);
+    gboolean taken = gst_harness_push_upstream_event (fixture.stream->harness, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, order));
+    if (!g_str_equal (orders[i].target, "upidetect")) /* the harness takes what comes out */
+      g_assert_cmpint (taken, ==, orders[i].taken);
+  }
+  expect (&fixture, 1, "7@0.5,0.5", "1 end stop 0 r; 2 new appear 7 r");
+  g_autofree gchar *warning = stream_message (fixture.stream, GST_MESSAGE_WARNING), *text = NULL;
+  g_assert_cmpstr (
+      warning, ==, "upi-control:1: rules.l: found no key \"points\", expected one: no line is without. The rules before stay.");
+  g_object_get (far, "rules", &text, NULL);
+  g_assert_cmpstr (text, ==, "{\"rules\":{\"f\":{\"type\":\"count\"}}}");
+  fixture_close (&fixture);
+}
+
 static void
 expect_start_error (const gchar *properties, const gchar *part)
 {
@@ -538,6 +573,7 @@ main (int argc, char **argv)
   g_test_add_func ("/rules/reload", test_reload);
   g_test_add_func ("/rules/broken-reload", test_broken_reload);
   g_test_add_func ("/rules/property-while-playing", test_property_while_playing);
+  g_test_add_func ("/rules/order", test_order);
   g_test_add_func ("/rules/start-errors", test_start_errors);
   g_test_add_func ("/rules/no-tracks", test_no_tracks);
   g_test_add_func ("/rules/before-the-first-result", test_before_the_first_result);
