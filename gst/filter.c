@@ -206,6 +206,25 @@ gst_upi_filter_sink_event (GstBaseTransform *trans, GstEvent *event)
   return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->sink_event (trans, event);
 }
 
+/* What somebody outside wants goes to the nearest element that it is for, and no further. */
+static gboolean
+gst_upi_filter_src_event (GstBaseTransform *trans, GstEvent *event)
+{
+  GstUpiFilterClass *klass = GST_UPI_FILTER_GET_CLASS (trans);
+  const GstStructure *structure = GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_UPSTREAM ? gst_event_get_structure (event) : NULL;
+  GstElementFactory *factory = gst_element_get_factory (GST_ELEMENT (trans));
+
+  if (klass->control != NULL && structure != NULL && gst_structure_has_name (structure, "upi-control") && factory != NULL
+      && g_strcmp0 (gst_structure_get_string (structure, "target"), GST_OBJECT_NAME (factory)) == 0) {
+    const gchar *property = gst_structure_get_string (structure, "property"), *value = gst_structure_get_string (structure, "value");
+    gboolean taken = property != NULL && value != NULL && klass->control (GST_UPI_FILTER (trans), property, value);
+    GST_INFO_OBJECT (trans, "upi-control %s=%s: %s", property, value, taken ? "taken" : "refused");
+    gst_event_unref (event);
+    return taken;
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->src_event (trans, event);
+}
+
 static gboolean
 gst_upi_filter_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
@@ -349,6 +368,7 @@ gst_upi_filter_class_init (GstUpiFilterClass *klass)
   trans_class->stop = gst_upi_filter_stop;
   trans_class->set_caps = gst_upi_filter_set_caps;
   trans_class->sink_event = gst_upi_filter_sink_event;
+  trans_class->src_event = gst_upi_filter_src_event;
   trans_class->query = gst_upi_filter_query;
   trans_class->submit_input_buffer = gst_upi_filter_submit_input_buffer;
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_FILTER, 0);

@@ -103,6 +103,8 @@ G_DECLARE_DERIVABLE_TYPE (GstUpiFilter, gst_upi_filter, GST, UPI_FILTER, GstBase
  *   its memory shared
  * @reset: streaming thread: state ends here (stream-time.h), before the frame that begins anew
  * @event: every event of the sink pad, in its thread, after the base class looked at it and before it goes downstream
+ * @control: any thread: the upstream event "upi-control" (upijson control=true) wants @property to be @value. %FALSE: it is none that others may
+ *   change, or no such value; the nearest element of the event's target alone is asked
  * @gap: streaming thread: time goes on without a frame, after @reset if state ended, before the GAP goes downstream
  */
 struct _GstUpiFilterClass {
@@ -118,6 +120,7 @@ struct _GstUpiFilterClass {
   void (*reset) (GstUpiFilter *filter);
   void (*event) (GstUpiFilter *filter, GstEvent *event);
   void (*gap) (GstUpiFilter *filter, const GstUpiFrameTime *time);
+  gboolean (*control) (GstUpiFilter *filter, const gchar *property, const gchar *value);
 };
 
 /* At class_init: the pads "sink" and "src", of video in any format and memory. Others, with these names, may be added instead. */

@@ -17,7 +17,8 @@
  * Labels may change while playing: the new list is encoded beside the stream and takes over, whole, between two frames; until then the old
  * one holds. A list of thousands is encoded in batches, behind the frames: with policy "block" the first frame waits for it and PROGRESS messages
  * (code "labels") say how far it is, with "latest" frames pass without objects until it is there; an element message "upi-labels-progress"
- * (done, total) comes in both cases. While playing, a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row add their objects.
+ * (done, total) comes in both cases. While playing, a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row add their objects. An upstream event "upi-control" (target "upidetect", property, value, all strings) changes `labels` and
+ * `enabled` too, if it is the nearest upidetect above who sends it: upijson does, by orders of an MQTT broker.
  */
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -44,7 +45,7 @@ struct _GstUpiDetect {
   gchar *labels, *labels_file;
   LabelsSource source;
   UpiDetectOptions options; /* threshold < 0: the model's */
-  gboolean roi_meta;
+  gboolean roi_meta, enabled;
   guint serial; /* counts changes */
   gboolean started;
 
@@ -57,7 +58,17 @@ struct _GstUpiDetect {
   GstUpiContent *last_in, *last_out; /* frames that share a content share what is made of it */
 };
 
-enum { PROP_0, PROP_LABELS, PROP_LABELS_FILE, PROP_THRESHOLD, PROP_MAX_OBJECTS, PROP_MASKS, PROP_IOU_THRESHOLD, PROP_ROI_META };
+enum {
+  PROP_0,
+  PROP_LABELS,
+  PROP_LABELS_FILE,
+  PROP_THRESHOLD,
+  PROP_MAX_OBJECTS,
+  PROP_MASKS,
+  PROP_IOU_THRESHOLD,
+  PROP_ROI_META,
+  PROP_ENABLED
+};
 
 G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upidetect, "upidetect", GST_RANK_NONE, GST_TYPE_UPI_DETECT,
@@ -221,7 +232,10 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
   GST_OBJECT_LOCK (self);
   UpiDetectOptions options = self->options;
   guint serial = self->serial;
+  gboolean enabled = self->enabled;
   GST_OBJECT_UNLOCK (self);
+  if (!enabled)
+    return GST_FLOW_OK;
   g_autoptr (UpiLabels) labels =
       gst_upi_label_encoder_get (self->encoder, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
   end_progress (self, labels != NULL);
@@ -255,6 +269,22 @@ static void
 gst_upi_detect_reset (GstUpiFilter *filter)
 {
   forget_results (GST_UPI_DETECT (filter));
+}
+
+/* The labels and the switch are what others may change. */
+static gboolean
+gst_upi_detect_control (GstUpiFilter *filter, const gchar *property, const gchar *value)
+{
+  if (g_str_equal (property, "enabled")) {
+    gboolean on = g_str_equal (value, "true"), known = on || g_str_equal (value, "false");
+    if (known)
+      g_object_set (filter, "enabled", on, NULL);
+    return known;
+  }
+  g_autoptr (GstUpiWords) words = g_str_equal (property, "labels") ? gst_upi_words_parse (value, "labels", NULL) : NULL;
+  if (words != NULL)
+    g_object_set (filter, "labels", value, NULL);
+  return words != NULL;
 }
 
 /* ---- states ---------------------------------------------------------------------------------------------------------------------- */
@@ -325,6 +355,9 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
   case PROP_ROI_META:
     self->roi_meta = g_value_get_boolean (value);
     break;
+  case PROP_ENABLED:
+    self->enabled = g_value_get_boolean (value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     break;
@@ -364,6 +397,9 @@ gst_upi_detect_get_property (GObject *object, guint id, GValue *value, GParamSpe
     break;
   case PROP_ROI_META:
     g_value_set_boolean (value, self->roi_meta);
+    break;
+  case PROP_ENABLED:
+    g_value_set_boolean (value, self->enabled);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -415,6 +451,8 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_ROI_META,
       g_param_spec_boolean (
           "roi-meta", "Region of interest meta", "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
+  g_object_class_install_property (object_class, PROP_ENABLED,
+      g_param_spec_boolean ("enabled", "Enabled", "Look for objects; false lets frames pass as they are (default: true)", TRUE, live));
 }
 
 static void
@@ -434,6 +472,7 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
   filter_class->process = gst_upi_detect_process;
   filter_class->attach = gst_upi_detect_attach;
   filter_class->reset = gst_upi_detect_reset;
+  filter_class->control = gst_upi_detect_control;
   install_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object detector", "Filter/Analyzer/Video",
@@ -450,4 +489,5 @@ gst_upi_detect_init (GstUpiDetect *self)
   self->options =
       (UpiDetectOptions){ .size = sizeof (UpiDetectOptions), .threshold = -1, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };
   self->roi_meta = TRUE;
+  self->enabled = TRUE;
 }

@@ -343,6 +343,9 @@ src_event (GstPad *pad, GstObject *parent, GstEvent *event)
     GST_OBJECT_UNLOCK (self);
   } else if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE && gst_upi_frames_get_result (self->frames) == GST_FLOW_NOT_LINKED) {
     gst_upi_frames_set_result (self->frames, GST_FLOW_OK); /* somebody linked the pad */
+  } else if (gst_event_has_name (event, "upi-control")) { /* none whom it is for was on its way, and none is above */
+    gst_event_unref (event);
+    return FALSE;
   }
   return gst_pad_event_default (pad, parent, event);
 }

@@ -2,18 +2,19 @@
 /* zones.c: see zones.h. */
 #include "gst/json/zones.h"
 
+#include "gst/rules/shapes.h"
+
 gboolean
 gst_upi_zone_contains (const GstUpiRule *rule, const GstUpiObject *object)
 {
-  gfloat x = object->x + object->width / 2, y = object->y + object->height;
-  gboolean inside = FALSE;
+  const RulePoint foot = { object->x + object->width / 2, object->y + object->height };
 
   if (rule->kind != GST_UPI_RULE_ZONE)
     return FALSE;
-  for (guint i = 0, j = rule->n_points - 1; i < rule->n_points; j = i++) { /* a ray to the right crosses its sides how often */
-    const GstUpiPoint *a = &rule->points[i], *b = &rule->points[j];
-    if ((a->y > y) != (b->y > y) && x < a->x + (b->x - a->x) * (y - a->y) / (b->y - a->y))
-      inside = !inside;
+  g_autoptr (GArray) corners = g_array_sized_new (FALSE, FALSE, sizeof (RulePoint), rule->n_points);
+  for (guint i = 0; i < rule->n_points; i++) {
+    const RulePoint corner = { rule->points[i].x, rule->points[i].y };
+    g_array_append_val (corners, corner);
   }
-  return inside;
+  return rules_polygon_contains (corners, foot);
 }

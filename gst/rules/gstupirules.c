@@ -360,6 +360,19 @@ gst_upi_rules_get_property (GObject *object, guint id, GValue *value, GParamSpec
   }
 }
 
+/* The rules are what others may change, if they are any. */
+static gboolean
+gst_upi_rules_control (GstUpiFilter *filter, const gchar *property, const gchar *value)
+{
+  Rules *rules = g_str_equal (property, "rules") ? rules_parse (value, strlen (value), "upi-control", NULL) : NULL;
+
+  if (rules == NULL)
+    return FALSE;
+  rules_unref (rules);
+  g_object_set (filter, "rules", value, NULL);
+  return TRUE;
+}
+
 static void
 gst_upi_rules_finalize (GObject *object)
 {
@@ -388,6 +401,7 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   filter_class->process = gst_upi_rules_process;
   filter_class->reset = gst_upi_rules_reset;
   filter_class->event = gst_upi_rules_event;
+  filter_class->control = gst_upi_rules_control;
   g_object_class_install_property (object_class, PROP_RULES_FILE,
       g_param_spec_string ("rules-file", "Rules file",
           "JSON file of zones, lines, counts and phrases; taken anew when it changes, whole or not at all; the later set of rules and "

@@ -129,6 +129,29 @@ test_interval (void)
     g_assert_cmpint (json_object_get_int_member (json_lines_object (lines, i), "frame"), ==, 3 * i);
 }
 
+/* Lines of frames, of what rules noticed, or both, in their order. */
+static void
+test_emit (void)
+{
+  static const struct {
+    const gchar *properties;
+    guint n_lines, n_events;
+  } cases[] = { { "emit=frames", 2, 0 }, { "emit=events", 4, 4 }, { "emit=all", 6, 4 }, { "emit=all interval=1000000000", 5, 4 } };
+  const GstUpiEvent events[] = { { .id = 1, .rule = "gate", .what = "enter", .label = "person", .track_id = 3, .score = (gfloat) NAN },
+    { .id = 2, .type = GST_UPI_EVENT_END, .kind = GST_UPI_RULE_COUNT, .rule = "a \"crowd\"", .what = "above", .label = "", .count = 4 } };
+  g_autoptr (GstUpiContent) content = content_new (), full = gst_upi_content_add_events (content, events, 2);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GPtrArray) lines = lines_of (cases[i].properties, full, 2, FALSE);
+    guint n_events = 0;
+
+    g_assert_cmpuint (lines->len, ==, cases[i].n_lines);
+    for (guint l = 0; l < lines->len; l++)
+      n_events += json_object_has_member (json_lines_object (lines, l), "event");
+    g_assert_cmpuint (n_events, ==, cases[i].n_events);
+  }
+}
+
 static gchar *
 start_error (const gchar *property, const gchar *value)
 {
@@ -260,6 +283,7 @@ main (int argc, char **argv)
   g_test_add_func ("/json-formats/source-and-tags", test_source_and_tags);
   g_test_add_func ("/json-formats/mask-runs", test_mask_runs);
   g_test_add_func ("/json-formats/interval", test_interval);
+  g_test_add_func ("/json-formats/emit", test_emit);
   g_test_add_func ("/json-formats/bad-tags", test_bad_tags);
   g_test_add_func ("/json-formats/dlstreamer", test_dlstreamer);
   g_test_add_func ("/json-formats/dlstreamer-empty", test_dlstreamer_empty);
