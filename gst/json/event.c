@@ -5,13 +5,20 @@
 #include "gst/json/text.h"
 
 static const gchar *const types[] = { "new", "update", "end" };
-static const gchar *const kinds[] = { "zone", "line", "count", "phrase" };
+
+const gchar *
+gst_upi_json_rule_kind (GstUpiRuleKind kind)
+{
+  static const gchar *const kinds[] = { "zone", "line", "count", "phrase" };
+
+  return kinds[MIN ((guint) kind, G_N_ELEMENTS (kinds) - 1)];
+}
 
 void
 gst_upi_json_event_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiEvent *event)
 {
   g_string_printf (line, "{\"version\":1,\"event\":{\"id\":%" G_GUINT64_FORMAT ",\"type\":\"%s\",\"kind\":\"%s\",\"rule\":", event->id,
-      types[MIN ((guint) event->type, G_N_ELEMENTS (types) - 1)], kinds[MIN ((guint) event->kind, G_N_ELEMENTS (kinds) - 1)]);
+      types[MIN ((guint) event->type, G_N_ELEMENTS (types) - 1)], gst_upi_json_rule_kind (event->kind));
   gst_upi_json_append_string (line, event->rule);
   g_string_append (line, ",\"what\":");
   gst_upi_json_append_string (line, event->what);
@@ -34,7 +41,8 @@ gst_upi_json_event_line (GString *line, const GstUpiJsonFrame *frame, const GstU
         line, ",\"total_in\":%" G_GUINT64_FORMAT ",\"total_out\":%" G_GUINT64_FORMAT, event->total_in, event->total_out);
   g_string_append (line, ",\"since\":");
   gst_upi_json_append_time (line, event->since);
-  g_string_append_printf (line, "},\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number, frame->stream);
+  g_string_append_printf (line, "},\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number,
+      event->stream); /* the end of what a stream before this frame's left open is that one's */
   if (frame->source != NULL) {
     g_string_append (line, "\"source\":");
     gst_upi_json_append_string (line, frame->source);

@@ -2,6 +2,9 @@
 /* line.c: what is known about one frame as one line of JSON; see line.h. */
 #include "gst/json/line.h"
 
+#include <math.h>
+
+#include "gst/json/event.h"
 #include "gst/json/text.h"
 
 /* COCO's uncompressed runs: down the columns, how many cells are 0, how many 1, and so on; a cell is 1 from probability 1/2 on. */
@@ -74,12 +77,38 @@ append_words (GString *line, const GstUpiCaption *caption)
     g_string_append (line, "]}");
 }
 
+/* How the rules of upirules stand. */
+static void
+append_rules (GString *line, const GstUpiRule *rules, guint n)
+{
+  for (guint i = 0; i < n; i++) {
+    const GstUpiRule *rule = &rules[i];
+    const gboolean crossed_or_entered = rule->kind == GST_UPI_RULE_ZONE || rule->kind == GST_UPI_RULE_LINE;
+
+    g_string_append (line, i > 0 ? ",{\"name\":" : "{\"name\":");
+    gst_upi_json_append_string (line, rule->name);
+    g_string_append_printf (
+        line, ",\"kind\":\"%s\",\"active\":%s", gst_upi_json_rule_kind (rule->kind), rule->flags & GST_UPI_RULE_ACTIVE ? "true" : "false");
+    if (rule->kind == GST_UPI_RULE_ZONE || rule->kind == GST_UPI_RULE_COUNT)
+      g_string_append_printf (line, ",\"count\":%u", rule->count);
+    if (crossed_or_entered)
+      g_string_append_printf (
+          line, ",\"total_in\":%" G_GUINT64_FORMAT ",\"total_out\":%" G_GUINT64_FORMAT, rule->total_in, rule->total_out);
+    if (rule->kind == GST_UPI_RULE_PHRASE) {
+      g_string_append (line, ",\"score\":");
+      gst_upi_json_append_number (line, rule->score >= 0 ? rule->score : NAN);
+    }
+    g_string_append_c (line, '}');
+  }
+}
+
 void
 gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content)
 {
-  guint n_objects, n_captions;
+  guint n_objects, n_captions, n_rules;
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
   const GstUpiCaption *captions = gst_upi_content_get_captions (content, &n_captions);
+  const GstUpiRule *rules = gst_upi_content_get_rules (content, &n_rules);
 
   g_string_truncate (line, 0);
   g_string_append_printf (line, "{\"version\":1,\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number, frame->stream);
@@ -114,5 +143,11 @@ gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiCont
   g_string_append (line, ",\"caption_words\":[");
   if (n_captions > 0)
     append_words (line, &captions[n_captions - 1]);
-  g_string_append (line, "]}\n");
+  g_string_append_c (line, ']');
+  if (n_rules > 0) {
+    g_string_append (line, ",\"rules\":[");
+    append_rules (line, rules, n_rules);
+    g_string_append_c (line, ']');
+  }
+  g_string_append (line, "}\n");
 }

@@ -422,10 +422,53 @@ test_behind_detector (void)
   g_unlink (path);
 }
 
+/* How rules stand is in every line of a frame that passed some. */
+static void
+test_rules (void)
+{
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+  const GstUpiRule rules[] = {
+    { .name = "yard \"1\"", .kind = GST_UPI_RULE_ZONE, .flags = GST_UPI_RULE_ACTIVE, .count = 2, .total_in = 5, .total_out = 3 },
+    { .name = "gate", .kind = GST_UPI_RULE_LINE, .total_in = 7 },
+    { .name = "all", .kind = GST_UPI_RULE_COUNT, .count = 9 },
+    { .name = "fire", .kind = GST_UPI_RULE_PHRASE, .score = 0.25f },
+    { .name = "rain", .kind = GST_UPI_RULE_PHRASE, .score = -1 },
+  };
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  g_autoptr (GstUpiContent) full = gst_upi_content_add_rules (empty, rules, G_N_ELEMENTS (rules));
+
+  stream_format (s, "RGB", 64, 48);
+  gst_harness_push (s->harness, frame_with (0, empty));
+  gst_harness_push (s->harness, frame_with (1, full));
+  for (guint i = 0; i < 2; i++)
+    gst_buffer_unref (stream_pull (s));
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
+  g_assert_cmpuint (lines->len, ==, 2);
+  g_assert_false (json_object_has_member (json_lines_object (lines, 0), "rules"));
+  JsonArray *array = json_object_get_array_member (json_lines_object (lines, 1), "rules");
+  g_assert_cmpuint (json_array_get_length (array), ==, G_N_ELEMENTS (rules));
+  JsonObject *zone = json_array_get_object_element (array, 0), *line = json_array_get_object_element (array, 1);
+  g_assert_cmpstr (json_object_get_string_member (zone, "name"), ==, "yard \"1\"");
+  g_assert_cmpstr (json_object_get_string_member (zone, "kind"), ==, "zone");
+  g_assert_true (json_object_get_boolean_member (zone, "active"));
+  g_assert_cmpint (json_object_get_int_member (zone, "count"), ==, 2);
+  g_assert_cmpint (json_object_get_int_member (zone, "total_in"), ==, 5);
+  g_assert_cmpint (json_object_get_int_member (zone, "total_out"), ==, 3);
+  g_assert_false (json_object_get_boolean_member (line, "active"));
+  g_assert_false (json_object_has_member (line, "count"));
+  g_assert_cmpint (json_object_get_int_member (json_array_get_object_element (array, 2), "count"), ==, 9);
+  g_assert_cmpfloat (json_object_get_double_member (json_array_get_object_element (array, 3), "score"), ==, 0.25);
+  g_assert_true (json_object_get_null_member (json_array_get_object_element (array, 4), "score"));
+  stream_free (s);
+  g_unlink (path);
+}
+
 int
 main (int argc, char **argv)
 {
   test_init (&argc, &argv);
+  g_test_add_func ("/json/rules", test_rules);
   g_test_add_func ("/json/lines", test_lines);
   g_test_add_func ("/json/times", test_times);
   g_test_add_func ("/json/wall-clock", test_wall_clock);
