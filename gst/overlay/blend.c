@@ -263,3 +263,33 @@ gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint
   }
   return TRUE;
 }
+
+/* ---- rectangles ------------------------------------------------------------------------------------------------------------------ */
+
+void
+gst_upi_blend_fill (GstVideoFrame *frame, guint32 rgb, const GstVideoRectangle *rectangles, guint n)
+{
+  const GstVideoFormatInfo *format = frame->info.finfo;
+  Row rows[3];
+
+  g_return_if_fail (gst_upi_blend_knows (GST_VIDEO_FRAME_FORMAT (frame)));
+  matrix_for (&frame->info, rows);
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++) {
+    guint8 *data = GST_VIDEO_FRAME_COMP_DATA (frame, c);
+    gint stride = GST_VIDEO_FRAME_COMP_STRIDE (frame, c), step = GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c);
+    guint w_sub = GST_VIDEO_FORMAT_INFO_W_SUB (format, c), h_sub = GST_VIDEO_FORMAT_INFO_H_SUB (format, c);
+    guint8 value = over (0, (rgb >> 16) & 0xff, (rgb >> 8) & 0xff, rgb & 0xff, 255, &rows[c]);
+    for (guint i = 0; i < n; i++) {
+      gint x0 = MAX (rectangles[i].x, 0), x1 = MIN (rectangles[i].x + rectangles[i].w, GST_VIDEO_FRAME_WIDTH (frame));
+      gint y0 = MAX (rectangles[i].y, 0), y1 = MIN (rectangles[i].y + rectangles[i].h, GST_VIDEO_FRAME_HEIGHT (frame));
+      if (x1 <= x0 || y1 <= y0)
+        continue;
+      gint first = x0 >> w_sub, last = (x1 - 1) >> w_sub;
+      for (gint y = y0 >> h_sub; y <= (y1 - 1) >> h_sub; y++) {
+        guint8 *row = data + (gsize) y * stride + (gsize) first * step;
+        for (gint x = 0; x <= last - first; x++)
+          row[x * step] = value;
+      }
+    }
+  }
+}

@@ -12,6 +12,12 @@ gst_upi_color_of_index (guint index)
   return palette[index % G_N_ELEMENTS (palette)];
 }
 
+guint32
+gst_upi_color_of_track (guint64 track_id)
+{
+  return gst_upi_color_of_index ((guint) (track_id % G_N_ELEMENTS (palette)));
+}
+
 /* FNV-1a, its high bits after a multiplication that tells the words apart which stand in most pictures: person, bicycle, car, motorcycle,
  * bus, truck, dog, cat, chair, bird, traffic light, bottle, backpack all differ. */
 guint32

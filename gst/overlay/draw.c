@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* draw.c: boxes, masks, labels and captions as items with a place, and their pixels; see draw.h.
+/* draw.c: boxes, masks, labels, ids, captions and the words of rules as items with a place, and their pixels; see draw.h.
  *
  * Legible on any background: every line has a dark rim on both sides, every word stands on a plate. Labels look for a free place above
- * their box, then inside of it, then below; the best object chooses first. Everything is clipped to the frame.
+ * their box, then inside of it, then below; rules choose first, then the best object. Everything is clipped to the frame.
  */
 #include "gst/overlay/draw.h"
 
@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "gst/overlay/color.h"
+#include "gst/overlay/lines.h"
 #include "gst/overlay/mask.h"
 #include "gst/overlay/text.h"
+#include "gst/overlay/trails.h"
 
 #define RIM 1 /* pixels of dark beside a line */
 #define RIM_ALPHA 0.6
@@ -22,6 +24,7 @@
 
 struct _GstUpiPainter {
   GstUpiTextCache *texts;
+  GstUpiTrails *trails;
 };
 
 GstUpiPainter *
@@ -29,6 +32,7 @@ gst_upi_painter_new (void)
 {
   GstUpiPainter *painter = g_new0 (GstUpiPainter, 1);
   painter->texts = gst_upi_text_cache_new ();
+  painter->trails = gst_upi_trails_new ();
   return painter;
 }
 
@@ -36,6 +40,7 @@ void
 gst_upi_painter_free (GstUpiPainter *painter)
 {
   gst_upi_text_cache_free (painter->texts);
+  gst_upi_trails_free (painter->trails);
   g_free (painter);
 }
 
@@ -45,13 +50,31 @@ gst_upi_painter_has_fonts (GstUpiPainter *painter)
   return gst_upi_text_cache_has_fonts (painter->texts);
 }
 
+void
+gst_upi_painter_follow (GstUpiPainter *painter, const GstUpiContent *content, GstClockTime now)
+{
+  gst_upi_trails_take (painter->trails, content, now);
+}
+
+void
+gst_upi_painter_forget (GstUpiPainter *painter)
+{
+  gst_upi_trails_forget (painter->trails);
+}
+
 gboolean
 gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle *style)
 {
-  guint n_objects, n_captions;
-  gst_upi_content_get_objects (content, &n_objects);
+  guint n_objects, n_captions, n_rules;
+  const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
   gst_upi_content_get_captions (content, &n_captions);
-  return (n_objects > 0 && (style->draw_boxes || style->draw_labels || style->draw_masks)) || (n_captions > 0 && style->draw_caption);
+  gst_upi_content_get_rules (content, &n_rules);
+
+  for (guint i = 0; i < n_objects; i++)
+    if (style->draw_boxes || style->draw_labels || style->draw_masks
+        || ((style->draw_ids || style->draw_trails) && objects[i].track_id != 0))
+      return TRUE;
+  return (n_captions > 0 && style->draw_caption) || (n_rules > 0 && style->draw_rules);
 }
 
 /* ---- geometry -------------------------------------------------------------------------------------------------------------------- */
@@ -103,6 +126,7 @@ item_clear (gpointer data)
 {
   GstUpiOverlayItem *item = data;
   g_clear_pointer (&item->plate, cairo_surface_destroy);
+  g_clear_pointer (&item->line, g_rc_box_release);
 }
 
 static void
@@ -134,6 +158,22 @@ add_box (GArray *items, const GstUpiOverlayItem *whole, GstVideoRectangle frame)
   add_item (items, *whole, (GstVideoRectangle){ outer.x + outer.w - side, outer.y + side, side, outer.h - 2 * side }, frame);
 }
 
+static guint32
+color_of (const GstUpiObject *object, guint index, const GstUpiOverlayStyle *style)
+{
+  if (style->color_by == GST_UPI_COLOR_BY_OBJECT)
+    return gst_upi_color_of_index (index);
+  if (style->color_by == GST_UPI_COLOR_BY_TRACK && object->track_id != 0)
+    return gst_upi_color_of_track (object->track_id);
+  return gst_upi_color_of_label (object->label);
+}
+
+static gint
+line_width_for (const GstUpiOverlayStyle *style, gint height)
+{
+  return style->line_width > 0 ? (gint) style->line_width : MAX (height / 360, 1);
+}
+
 static void
 add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpiOverlayStyle *style, GstVideoRectangle frame,
     gboolean one_an_object)
@@ -142,11 +182,11 @@ add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpi
 
   if (is_empty (whole.box))
     return;
-  whole.rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (index) : gst_upi_color_of_label (object->label);
+  whole.rgb = color_of (object, index, style);
   if (style->draw_masks && object->mask != NULL && whole.opacity > 0)
     whole.mask = object->mask;
   if (style->draw_boxes)
-    whole.line_width = style->line_width > 0 ? (gint) style->line_width : MAX (frame.h / 360, 1);
+    whole.line_width = MAX (line_width_for (style, frame.h) / (object->flags & GST_UPI_OBJECT_PREDICTED ? 2 : 1), 1);
 
   gint rim = whole.line_width > 0 ? RIM : 0;
   GstVideoRectangle around = { whole.box.x - rim, whole.box.y - rim, whole.box.w + 2 * rim, whole.box.h + 2 * rim };
@@ -193,34 +233,102 @@ place_label (GArray *taken, GstVideoRectangle box, gint plate_width, gint plate_
   return first;
 }
 
-static void
-add_labels (GstUpiPainter *painter, GArray *items, const GstUpiObject *objects, guint n_objects, const GstUpiOverlayStyle *style,
-    GstVideoRectangle frame)
+/* A plate with its colour, kept for the next frame. */
+static cairo_surface_t *
+plate_for (GstUpiPainter *painter, const gchar *text, guint32 rgb, const GstUpiOverlayStyle *style, GstVideoRectangle frame)
 {
-  g_autoptr (GArray) taken = g_array_new (FALSE, FALSE, sizeof (GstVideoRectangle));
+  GstUpiPlateStyle plate = { .font = style->font,
+    .size = font_size_for (frame.h),
+    .max_width = frame.w,
+    .max_lines = 1,
+    .plate = LABEL_PLATE_ALPHA << 24 | rgb,
+    .text = gst_upi_color_of_text_on (rgb) };
+  return gst_upi_text_cache_plate (painter->texts, text, &plate);
+}
 
+/* @plate: (transfer full) */
+static void
+add_plate (GArray *items, cairo_surface_t *plate, gint x, gint y, GstVideoRectangle frame)
+{
+  GstUpiOverlayItem item = { .plate = plate, .plate_x = x, .plate_y = y };
+  add_item (items, item, (GstVideoRectangle){ x, y, cairo_image_surface_get_width (plate), cairo_image_surface_get_height (plate) }, frame);
+}
+
+/* The id's plate stands before the label's: each is kept for itself, a hundred ids times a hundred scores would not be. */
+static void
+add_labels (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiObject *objects, guint n_objects,
+    const GstUpiOverlayStyle *style, GstVideoRectangle frame)
+{
   for (guint i = 0; i < n_objects; i++) {
     GstVideoRectangle box = box_of (&objects[i], frame.w, frame.h);
+    cairo_surface_t *id = NULL, *label = NULL;
+    gint width = 0, height = 0;
     if (is_empty (box))
       continue;
-    guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_label (objects[i].label);
-    GstUpiPlateStyle plate = { .font = style->font,
-      .size = font_size_for (frame.h),
-      .max_width = frame.w,
-      .max_lines = 1,
-      .plate = LABEL_PLATE_ALPHA << 24 | rgb,
-      .text = gst_upi_color_of_text_on (rgb) };
-    g_autofree gchar *text = NULL;
-    if (objects[i].score >= 0 && objects[i].score <= 1) /* a label in a right-to-left script must not draw the score into it: isolated */
-      text = g_strdup_printf (
-          g_str_is_ascii (objects[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%", objects[i].label, objects[i].score * 100);
-    GstUpiOverlayItem item = { .plate = gst_upi_text_cache_plate (painter->texts, text != NULL ? text : objects[i].label, &plate) };
-    GstVideoRectangle place =
-        place_label (taken, box, cairo_image_surface_get_width (item.plate), cairo_image_surface_get_height (item.plate), frame);
-    item.plate_x = place.x;
-    item.plate_y = place.y;
+    if (style->draw_ids && objects[i].track_id != 0) {
+      g_autofree gchar *text = g_strdup_printf ("#%" G_GUINT64_FORMAT, objects[i].track_id);
+      guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_track (objects[i].track_id);
+      id = plate_for (painter, text, rgb, style, frame);
+      width = cairo_image_surface_get_width (id);
+      height = cairo_image_surface_get_height (id);
+    }
+    if (style->draw_labels) {
+      g_autofree gchar *text = NULL;
+      if (objects[i].score >= 0 && objects[i].score <= 1) /* a label in a right-to-left script must not draw the score into it: isolated */
+        text = g_strdup_printf (
+            g_str_is_ascii (objects[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%", objects[i].label, objects[i].score * 100);
+      label = plate_for (painter, text != NULL ? text : objects[i].label, color_of (&objects[i], i, style), style, frame);
+      width += cairo_image_surface_get_width (label);
+      height = MAX (height, cairo_image_surface_get_height (label));
+    }
+    if (width == 0)
+      continue;
+    GstVideoRectangle place = place_label (taken, box, width, height, frame);
     g_array_append_val (taken, place);
-    add_item (items, item, place, frame);
+    if (id != NULL)
+      add_plate (items, id, place.x, place.y, frame);
+    if (label != NULL)
+      add_plate (items, label, place.x + width - cairo_image_surface_get_width (label), place.y, frame);
+  }
+}
+
+/* At its shape, or, for a rule of the whole frame, in its top-left corner, one below the other. */
+static void
+add_rule_texts (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiRule *rules, guint n_rules,
+    const GstUpiOverlayStyle *style, GstVideoRectangle frame)
+{
+  gint corner = 0;
+
+  for (guint i = 0; i < n_rules; i++) {
+    g_autofree gchar *text = gst_upi_lines_rule_text (&rules[i]);
+    cairo_surface_t *plate = plate_for (painter, text, gst_upi_color_of_label (rules[i].name), style, frame);
+    gint width = cairo_image_surface_get_width (plate), height = cairo_image_surface_get_height (plate);
+    GstVideoRectangle place = { 0, corner, width, height };
+    if (rules[i].points != NULL && rules[i].n_points > 0) { /* its topmost corner */
+      GstUpiPoint top = rules[i].points[0];
+      for (guint j = 1; j < rules[i].n_points; j++)
+        if (rules[i].points[j].y < top.y)
+          top = rules[i].points[j];
+      GstVideoRectangle at = { MIN (to_pixels (top.x, frame.w), frame.w - 1), MIN (to_pixels (top.y, frame.h), frame.h - 1), 1, 1 };
+      place = place_label (taken, at, width, height, frame);
+    } else {
+      corner += height + RIM;
+    }
+    g_array_append_val (taken, place);
+    add_plate (items, plate, place.x, place.y, frame);
+  }
+}
+
+static void
+add_trails (GstUpiPainter *painter, GArray *items, const GstUpiObject *objects, guint n_objects, const GstUpiOverlayStyle *style,
+    GstVideoRectangle frame, GstUpiLayout layout)
+{
+  GstUpiPoint points[GST_UPI_TRAIL_POINTS];
+
+  for (guint i = n_objects; i-- > 0;) {
+    guint n = objects[i].track_id != 0 ? gst_upi_trails_get (painter->trails, objects[i].track_id, points) : 0;
+    guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_track (objects[i].track_id);
+    gst_upi_lines_add (items, points, n, FALSE, line_width_for (style, frame.h), rgb, frame.w, frame.h, layout);
   }
 }
 
@@ -251,7 +359,7 @@ add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captio
 
 GArray *
 gst_upi_painter_layout (
-    GstUpiPainter *painter, const GstUpiContent *content, const GstUpiOverlayStyle *style, gint width, gint height, gboolean one_an_object)
+    GstUpiPainter *painter, const GstUpiContent *content, const GstUpiOverlayStyle *style, gint width, gint height, GstUpiLayout layout)
 {
   GArray *items = g_array_new (FALSE, FALSE, sizeof (GstUpiOverlayItem));
   GstVideoRectangle frame = { 0, 0, width, height };
@@ -259,11 +367,20 @@ gst_upi_painter_layout (
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
   const GstUpiCaption *captions = gst_upi_content_get_captions (content, &n_captions);
 
+  g_autoptr (GArray) taken = g_array_new (FALSE, FALSE, sizeof (GstVideoRectangle)); /* by words */
+  guint n_rules = 0;
+  const GstUpiRule *rules = style->draw_rules ? gst_upi_content_get_rules (content, &n_rules) : NULL;
+
   g_array_set_clear_func (items, item_clear);
+  for (guint i = 0; i < n_rules; i++)
+    gst_upi_lines_add_rule (items, &rules[i], line_width_for (style, height), width, height, layout);
+  if (style->draw_trails)
+    add_trails (painter, items, objects, n_objects, style, frame, layout);
   for (guint i = n_objects; i-- > 0;) /* the best on top */
-    add_object (items, &objects[i], i, style, frame, one_an_object);
-  if (style->draw_labels)
-    add_labels (painter, items, objects, n_objects, style, frame);
+    add_object (items, &objects[i], i, style, frame, layout != GST_UPI_LAYOUT_PIXELS);
+  add_rule_texts (painter, items, taken, rules, n_rules, style, frame);
+  if (style->draw_labels || style->draw_ids)
+    add_labels (painter, items, taken, objects, n_objects, style, frame);
   if (style->draw_caption)
     add_captions (painter, items, captions, n_captions, style, frame);
   return items;
@@ -331,6 +448,8 @@ gst_upi_painter_draw (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gi
     draw_mask (item, cr, width, height);
   if (item->line_width > 0)
     draw_box (item, cr);
+  if (item->line != NULL)
+    gst_upi_lines_draw (item, cr);
   if (item->plate != NULL) {
     cairo_set_source_surface (cr, item->plate, item->plate_x, item->plate_y);
     cairo_paint (cr);

@@ -3,10 +3,15 @@
 /**
  * SECTION:element-upioverlay
  * @title: upioverlay
- * @short_description: draws boxes, labels, masks and captions
+ * @short_description: draws boxes, labels, masks, tracks, rules and captions
  *
- * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom. It is the
- * usual end of a chain of upi elements.
+ * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom; of upitrack's objects
+ * their ids and, with draw-trails, the way they took; of upirules' zones and lines the shape, the name and the counts. It is the usual end of a
+ * chain of upi elements.
+ *
+ * With blur-labels the objects of these labels are made unrecognisable in the frame's pixels, also where downstream draws all the rest; a frame in
+ * which that fails is dropped. It hides what was found: on upiencoder, policy=block keeps frame and result together, inference-interval=1
+ * leaves no frame without one of its own.
  *
  * Any raw format, in the frame's own colour matrix and range, fastest in the common 8-bit ones; where downstream takes a
  * #GstVideoOverlayComposition (a sink that draws with the GPU), one is attached and the pixels stay as they are. Buffers without a
@@ -16,6 +21,9 @@
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upioverlay ! videoconvert \
  *     ! autovideosink sync=false
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder policy=block ! upidetect labels="person, car" \
+ *     ! upioverlay blur-labels=person draw-boxes=false draw-labels=false draw-masks=false ! videoconvert ! x264enc ! matroskamux \
+ *     ! filesink location=yard-private.mkv
  * ]|
  * (`sync=false`, or `policy=latest` on upiencoder, where the machine is slower than the clip.)
  */
@@ -27,9 +35,12 @@
 #include "gst/geometry.h"
 #include "gst/meta/gstupimeta.h"
 #include "gst/overlay/blend.h"
+#include "gst/overlay/blur.h"
 #include "gst/overlay/draw.h"
 #include "gst/overlay/items.h"
+#include "gst/overlay/style.h"
 #include "gst/plugin.h"
+#include "gst/stream-time.h"
 
 GST_DEBUG_CATEGORY_STATIC (upioverlay_debug);
 #define GST_CAT_DEFAULT upioverlay_debug
@@ -39,23 +50,7 @@ G_DECLARE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST, UPI_OVERLAY, GstBaseT
 
 #define COMPOSITION_FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
 
-#define DEFAULT_MASK_OPACITY 0.45
-#define DEFAULT_COLOR_BY GST_UPI_COLOR_BY_LABEL
-#define DEFAULT_FONT "Sans"
-#define DEFAULT_LINE_WIDTH 0
-
-enum {
-  PROP_0,
-  PROP_DRAW_BOXES,
-  PROP_DRAW_LABELS,
-  PROP_DRAW_MASKS,
-  PROP_DRAW_CAPTION,
-  PROP_MASK_OPACITY,
-  PROP_COLOR_BY,
-  PROP_FONT,
-  PROP_LINE_WIDTH,
-  PROP_KEEP_ENCODING
-};
+enum { PROP_KEEP_ENCODING = GST_UPI_OVERLAY_STYLE_PROPERTIES + 1 };
 
 struct _GstUpiOverlay {
   GstBaseTransform parent;
@@ -71,6 +66,7 @@ struct _GstUpiOverlay {
   gboolean attach;
   gboolean ask; /* whether downstream really draws what is attached */
   gboolean warned;
+  GstUpiStreamTime time;
   GstUpiPainter *painter;
   GstUpiScratch scratch; /* pixels of one item */
 };
@@ -85,22 +81,6 @@ GST_ELEMENT_REGISTER_DEFINE (upioverlay, "upioverlay", GST_RANK_NONE, GST_TYPE_U
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
-
-#define GST_TYPE_UPI_COLOR_BY (gst_upi_color_by_get_type ())
-static GType
-gst_upi_color_by_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    { GST_UPI_COLOR_BY_LABEL, "One colour a label, the same in every run", "label" },
-    { GST_UPI_COLOR_BY_OBJECT, "One colour an object of the frame, best first", "object" },
-    { 0, NULL, NULL },
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstUpiColorBy", values));
-  return type;
-}
 
 /* ---- negotiation ----------------------------------------------------------------------------------------------------------------- */
 
@@ -209,15 +189,19 @@ gst_upi_overlay_src_event (GstBaseTransform *trans, GstEvent *event)
 
 /* ---- drawing --------------------------------------------------------------------------------------------------------------------- */
 
-/* An own copy of the style, so that properties may change while a frame is drawn. */
 static GstUpiOverlayStyle
 take_style (GstUpiOverlay *self)
 {
   GST_OBJECT_LOCK (self);
-  GstUpiOverlayStyle style = self->style;
-  style.font = g_strdup (self->style.font);
+  GstUpiOverlayStyle style = gst_upi_overlay_style_copy (&self->style);
   GST_OBJECT_UNLOCK (self);
   return style;
+}
+
+static gboolean
+changes_frame (const GstUpiContent *content, const GstUpiOverlayStyle *style)
+{
+  return gst_upi_painter_has_work (content, style) || gst_upi_blur_has_work (content, style->blur_labels);
 }
 
 static gboolean
@@ -228,8 +212,9 @@ must_change (GstUpiOverlay *self, GstBuffer *buffer)
   if (meta == NULL)
     return FALSE;
   GstUpiOverlayStyle style = take_style (self);
-  g_free (style.font);
-  return gst_upi_painter_has_work (meta->content, &style);
+  gboolean changes = changes_frame (meta->content, &style);
+  gst_upi_overlay_style_clear (&style);
+  return changes;
 }
 
 static gboolean
@@ -242,12 +227,39 @@ gst_upi_overlay_query (GstBaseTransform *trans, GstPadDirection direction, GstQu
   return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->query (trans, direction, query);
 }
 
+static gboolean
+gst_upi_overlay_sink_event (GstBaseTransform *trans, GstEvent *event)
+{
+  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+
+  if (gst_upi_stream_time_take_event (&self->time, event) && self->painter != NULL)
+    gst_upi_painter_forget (self->painter);
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->sink_event (trans, event);
+}
+
+/* Trails grow with every frame, whatever becomes of it. */
+static void
+follow (GstUpiOverlay *self, GstBuffer *input)
+{
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (input);
+  GstUpiFrameTime when;
+
+  GST_OBJECT_LOCK (self);
+  gboolean wanted = self->style.draw_trails;
+  GST_OBJECT_UNLOCK (self);
+  if (gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (input), GST_BUFFER_DURATION (input), &when) || !wanted)
+    gst_upi_painter_forget (self->painter);
+  if (wanted && meta != NULL)
+    gst_upi_painter_follow (self->painter, meta->content, when.running_time);
+}
+
 static GstFlowReturn
 gst_upi_overlay_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
 {
   GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
 
   input = gst_upi_geometry_check (&self->geometry, input);
+  follow (self, input);
   input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* nothing of it is drawn */
   return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->submit_input_buffer (trans, is_discont, input);
 }
@@ -278,6 +290,17 @@ warn_of_memory (GstUpiOverlay *self)
   self->warned = TRUE;
 }
 
+static void
+warn_of_mapping (GstUpiOverlay *self, GstBuffer *buffer, const gchar *what)
+{
+  if (!self->warned)
+    GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("%s", what),
+        ("its memory of %" G_GSIZE_FORMAT " bytes could not be mapped for writing as %s, %dx%d (%" G_GSIZE_FORMAT " bytes)",
+            gst_buffer_get_size (buffer), gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&self->info)),
+            GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info), GST_VIDEO_INFO_SIZE (&self->info)));
+  self->warned = TRUE;
+}
+
 /* FALSE: the frame could not be mapped. */
 static gboolean
 draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, const GstUpiOverlayStyle *style)
@@ -288,11 +311,49 @@ draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *c
 
   if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE))
     return FALSE;
-  g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, !gst_upi_blend_knows (format));
+  g_autoptr (GArray) items = gst_upi_painter_layout (
+      self->painter, content, style, width, height, gst_upi_blend_knows (format) ? GST_UPI_LAYOUT_PIXELS : GST_UPI_LAYOUT_ROWS);
   if (!gst_upi_items_paint (items, &frame, &self->scratch))
     warn_of_memory (self);
   gst_video_frame_unmap (&frame);
   return TRUE;
+}
+
+static void
+draw (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, GstUpiOverlayStyle *style)
+{
+  gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
+
+  if ((style->draw_labels || style->draw_caption || style->draw_ids || style->draw_rules) && !gst_upi_painter_has_fonts (self->painter)) {
+    warn_of_memory (self);
+    style->draw_labels = style->draw_caption = style->draw_ids = style->draw_rules = FALSE;
+  }
+  if (self->attach) {
+    g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, GST_UPI_LAYOUT_PICTURES);
+    if (!gst_upi_items_attach (items, buffer, width, height))
+      warn_of_memory (self);
+  } else if (!draw_into_pixels (self, buffer, content, style)) {
+    warn_of_mapping (self, buffer, "A frame could not be drawn on; it passes as it is.");
+  }
+}
+
+/* Into the pixels also where the rest is attached: what is to be hidden must not leave. FALSE: it would. */
+static gboolean
+blur (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, const GstUpiOverlayStyle *style)
+{
+  GstVideoFrame frame;
+
+  if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE)) {
+    warn_of_mapping (self, buffer, "A frame is dropped: blur-labels could not be hidden in it.");
+    return FALSE;
+  }
+  gboolean complete = gst_upi_blur_frame (&frame, content, style->blur_labels);
+  gst_video_frame_unmap (&frame);
+  if (!complete && !self->warned) {
+    self->warned = TRUE;
+    GST_ELEMENT_WARNING (self, RESOURCE, NO_SPACE_LEFT, ("A frame is dropped: there is no memory to hide blur-labels in it."), (NULL));
+  }
+  return complete;
 }
 
 static GstFlowReturn
@@ -300,30 +361,17 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
 {
   GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+  GstFlowReturn flow = GST_FLOW_OK;
 
   if (meta == NULL)
     return GST_FLOW_OK;
   GstUpiOverlayStyle style = take_style (self);
-  if (gst_upi_painter_has_work (meta->content, &style)) {
-    gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
-    if ((style.draw_labels || style.draw_caption) && !gst_upi_painter_has_fonts (self->painter)) {
-      warn_of_memory (self);
-      style.draw_labels = style.draw_caption = FALSE;
-    }
-    if (self->attach) {
-      g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, meta->content, &style, width, height, TRUE);
-      if (!gst_upi_items_attach (items, buffer, width, height))
-        warn_of_memory (self);
-    } else if (!draw_into_pixels (self, buffer, meta->content, &style) && !self->warned) {
-      self->warned = TRUE;
-      GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("A frame could not be drawn on; it passes as it is."),
-          ("its memory of %" G_GSIZE_FORMAT " bytes could not be mapped for writing as %s, %dx%d (%" G_GSIZE_FORMAT " bytes)",
-              gst_buffer_get_size (buffer), gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&self->info)), width, height,
-              GST_VIDEO_INFO_SIZE (&self->info)));
-    }
-  }
-  g_free (style.font);
-  return GST_FLOW_OK;
+  if (gst_upi_blur_has_work (meta->content, style.blur_labels) && !blur (self, buffer, meta->content, &style))
+    flow = GST_BASE_TRANSFORM_FLOW_DROPPED;
+  else if (gst_upi_painter_has_work (meta->content, &style))
+    draw (self, buffer, meta->content, &style);
+  gst_upi_overlay_style_clear (&style);
+  return flow;
 }
 
 /* ---- object ---------------------------------------------------------------------------------------------------------------------- */
@@ -339,6 +387,7 @@ gst_upi_overlay_start (GstBaseTransform *trans)
   GST_OBJECT_LOCK (self);
   self->downstream_refuses = FALSE;
   GST_OBJECT_UNLOCK (self);
+  gst_upi_stream_time_reset (&self->time);
   self->painter = gst_upi_painter_new ();
   return TRUE;
 }
@@ -360,38 +409,10 @@ gst_upi_overlay_set_property (GObject *object, guint id, const GValue *value, GP
   GstUpiOverlay *self = GST_UPI_OVERLAY (object);
 
   GST_OBJECT_LOCK (self);
-  switch (id) {
-  case PROP_DRAW_BOXES:
-    self->style.draw_boxes = g_value_get_boolean (value);
-    break;
-  case PROP_DRAW_LABELS:
-    self->style.draw_labels = g_value_get_boolean (value);
-    break;
-  case PROP_DRAW_MASKS:
-    self->style.draw_masks = g_value_get_boolean (value);
-    break;
-  case PROP_DRAW_CAPTION:
-    self->style.draw_caption = g_value_get_boolean (value);
-    break;
-  case PROP_MASK_OPACITY:
-    self->style.mask_opacity = g_value_get_double (value);
-    break;
-  case PROP_COLOR_BY:
-    self->style.color_by = g_value_get_enum (value);
-    break;
-  case PROP_FONT:
-    g_free (self->style.font);
-    self->style.font = g_value_dup_string (value);
-    break;
-  case PROP_LINE_WIDTH:
-    self->style.line_width = g_value_get_uint (value);
-    break;
-  case PROP_KEEP_ENCODING:
+  if (id == PROP_KEEP_ENCODING)
     gst_upi_encoding_life_set (&self->life, value);
-    break;
-  default:
+  else if (!gst_upi_overlay_style_set (&self->style, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -401,76 +422,18 @@ gst_upi_overlay_get_property (GObject *object, guint id, GValue *value, GParamSp
   GstUpiOverlay *self = GST_UPI_OVERLAY (object);
 
   GST_OBJECT_LOCK (self);
-  switch (id) {
-  case PROP_DRAW_BOXES:
-    g_value_set_boolean (value, self->style.draw_boxes);
-    break;
-  case PROP_DRAW_LABELS:
-    g_value_set_boolean (value, self->style.draw_labels);
-    break;
-  case PROP_DRAW_MASKS:
-    g_value_set_boolean (value, self->style.draw_masks);
-    break;
-  case PROP_DRAW_CAPTION:
-    g_value_set_boolean (value, self->style.draw_caption);
-    break;
-  case PROP_MASK_OPACITY:
-    g_value_set_double (value, self->style.mask_opacity);
-    break;
-  case PROP_COLOR_BY:
-    g_value_set_enum (value, self->style.color_by);
-    break;
-  case PROP_FONT:
-    g_value_set_string (value, self->style.font);
-    break;
-  case PROP_LINE_WIDTH:
-    g_value_set_uint (value, self->style.line_width);
-    break;
-  case PROP_KEEP_ENCODING:
+  if (id == PROP_KEEP_ENCODING)
     gst_upi_encoding_life_get (&self->life, value);
-    break;
-  default:
+  else if (!gst_upi_overlay_style_get (&self->style, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-  }
   GST_OBJECT_UNLOCK (self);
 }
 
 static void
 gst_upi_overlay_finalize (GObject *object)
 {
-  g_free (GST_UPI_OVERLAY (object)->style.font);
+  gst_upi_overlay_style_clear (&GST_UPI_OVERLAY (object)->style);
   G_OBJECT_CLASS (gst_upi_overlay_parent_class)->finalize (object);
-}
-
-static void
-install_properties (GObjectClass *object_class)
-{
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-
-  g_object_class_install_property (object_class, PROP_DRAW_BOXES,
-      g_param_spec_boolean ("draw-boxes", "Draw boxes", "Draw a rectangle around every object (default: true)", TRUE, flags));
-  g_object_class_install_property (object_class, PROP_DRAW_LABELS,
-      g_param_spec_boolean ("draw-labels", "Draw labels", "Write label and score of every object at its box (default: true)", TRUE, flags));
-  g_object_class_install_property (object_class, PROP_DRAW_MASKS,
-      g_param_spec_boolean ("draw-masks", "Draw masks", "Tint the pixels of every object that has a mask (default: true)", TRUE, flags));
-  g_object_class_install_property (object_class, PROP_DRAW_CAPTION,
-      g_param_spec_boolean ("draw-caption", "Draw caption", "Write the frame's caption at its bottom (default: true)", TRUE, flags));
-  g_object_class_install_property (object_class, PROP_MASK_OPACITY,
-      g_param_spec_double ("mask-opacity", "Mask opacity",
-          "How much of a mask's colour covers the pixels: 0 = nothing, 1 = all (default: 0.45)", 0, 1, DEFAULT_MASK_OPACITY, flags));
-  g_object_class_install_property (object_class, PROP_COLOR_BY,
-      g_param_spec_enum ("color-by", "Color by",
-          "What decides the colour: the label (the same in every frame and run) or the object's place in the frame's list (default: label)",
-          GST_TYPE_UPI_COLOR_BY, DEFAULT_COLOR_BY, flags));
-  g_object_class_install_property (object_class, PROP_FONT,
-      g_param_spec_string ("font", "Font",
-          "Font of labels and captions as a Pango description, such as \"Sans Bold\" or \"Noto Sans 14\"; without a size in it, the size "
-          "follows the frame's height (default: Sans)",
-          DEFAULT_FONT, flags));
-  g_object_class_install_property (object_class, PROP_LINE_WIDTH,
-      g_param_spec_uint ("line-width", "Line width", "Width of the boxes' lines in pixels; 0 = a 360th of the frame's height (default: 0)",
-          0, 256, DEFAULT_LINE_WIDTH, flags));
-  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 }
 
 static void
@@ -483,11 +446,13 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
   object_class->set_property = gst_upi_overlay_set_property;
   object_class->get_property = gst_upi_overlay_get_property;
   object_class->finalize = gst_upi_overlay_finalize;
-  install_properties (object_class);
+  gst_upi_overlay_style_install (object_class);
+  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 
   trans_class->transform_caps = gst_upi_overlay_transform_caps;
   trans_class->set_caps = gst_upi_overlay_set_caps;
   trans_class->src_event = gst_upi_overlay_src_event;
+  trans_class->sink_event = gst_upi_overlay_sink_event;
   trans_class->submit_input_buffer = gst_upi_overlay_submit_input_buffer;
   trans_class->query = gst_upi_overlay_query;
   trans_class->prepare_output_buffer = gst_upi_overlay_prepare_output_buffer;
@@ -498,7 +463,8 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &sink_template);
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &src_template);
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 overlay", "Filter/Editor/Video",
-      "Draws boxes, labels, masks and captions found by upidetect and upicaption; usually the last of the upi elements. Example: "
+      "Draws boxes, labels, masks, tracks, rules and captions found by the upi elements before, and pixelates what must stay private; "
+      "usually the last of the upi elements. Example: "
       "... ! upiencoder ! upidetect ! upicaption ! upioverlay ! videoconvert ! autovideosink",
       "The upi authors");
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_COLOR_BY, 0);
@@ -509,13 +475,6 @@ gst_upi_overlay_init (GstUpiOverlay *self)
 {
   gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
   gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
-  self->style = (GstUpiOverlayStyle){ .draw_boxes = TRUE,
-    .draw_labels = TRUE,
-    .draw_masks = TRUE,
-    .draw_caption = TRUE,
-    .mask_opacity = DEFAULT_MASK_OPACITY,
-    .color_by = DEFAULT_COLOR_BY,
-    .line_width = DEFAULT_LINE_WIDTH,
-    .font = g_strdup (DEFAULT_FONT) };
+  gst_upi_overlay_style_init (&self->style);
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
 }

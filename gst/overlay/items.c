@@ -5,6 +5,7 @@
 #include "gst/overlay/blend-any.h"
 #include "gst/overlay/blend.h"
 #include "gst/overlay/draw.h"
+#include "gst/overlay/lines.h"
 
 /* The raw format that is Cairo's RGB24 on this machine. */
 #if G_BYTE_ORDER == G_LITTLE_ENDIAN
@@ -73,8 +74,16 @@ draw_into_rgb24 (GstVideoFrame *frame, const GArray *items)
   gboolean ok = cairo_surface_status (surface) == CAIRO_STATUS_SUCCESS;
   if (ok) {
     cairo_t *cr = cairo_create (surface);
-    for (guint i = 0; i < items->len; i++)
-      gst_upi_painter_draw (&g_array_index (items, GstUpiOverlayItem, i), cr, width, height);
+    for (guint i = 0; i < items->len; i++) {
+      const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
+      if (item->line != NULL) {
+        cairo_surface_flush (surface);
+        gst_upi_lines_fill (item, frame);
+        cairo_surface_mark_dirty (surface);
+      } else {
+        gst_upi_painter_draw (item, cr, width, height);
+      }
+    }
     cairo_destroy (cr);
     cairo_surface_finish (surface);
   }
@@ -103,6 +112,15 @@ blend_items (GstVideoFrame *frame, const GArray *items, GstUpiScratch *scratch)
   for (guint i = 0; i < items->len; i++) {
     const GstUpiOverlayItem *item = &g_array_index (items, GstUpiOverlayItem, i);
     gint stride = item->area.w * 4;
+    if (knows && item->line != NULL) {
+      gst_upi_lines_fill (item, frame);
+      continue;
+    }
+    if (knows && item->plate != NULL) { /* as it is */
+      gst_upi_blend (frame, cairo_image_surface_get_data (item->plate), cairo_image_surface_get_stride (item->plate),
+          cairo_image_surface_get_width (item->plate), cairo_image_surface_get_height (item->plate), item->plate_x, item->plate_y);
+      continue;
+    }
     if (!reserve (scratch, MAX ((gsize) stride * item->area.h, 1))) {
       complete = FALSE;
       continue;

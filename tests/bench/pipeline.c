@@ -6,6 +6,8 @@
 
 #include <gst/gst.h>
 
+#include "gst/meta/gstupimeta.h"
+
 /* Times of buffers at a pad. */
 typedef struct {
   GArray *times;
@@ -103,20 +105,59 @@ bench_overhead (Bench *bench)
   return TRUE;
 }
 
-/* From a buffer's arrival at the overlay to its leaving, with many objects, boxes, labels and masks. */
+/* Before the overlay, outside of what is measured: every object has moved on, and two rules stand where they always do. */
+static GstPadProbeReturn
+on_track (GstPad *pad, GstPadProbeInfo *probe, gpointer user_data)
+{
+  static const GstUpiPoint corners[] = { { 0.2f, 0.3f }, { 0.8f, 0.3f }, { 0.9f, 0.9f }, { 0.1f, 0.9f } };
+  const GstUpiRule rules[] = { { .name = "yard", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = 4, .count = 2 },
+    { .name = "door", .kind = GST_UPI_RULE_LINE, .points = corners, .n_points = 2, .total_in = 7 } };
+  guint *frame = user_data, n;
+  GstBuffer *buffer = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (probe));
+  GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
+
+  GST_PAD_PROBE_INFO_DATA (probe) = buffer;
+  if (meta == NULL)
+    return GST_PAD_PROBE_OK;
+  const GstUpiObject *found = gst_upi_content_get_objects (meta->content, &n);
+  g_autofree GstUpiObject *objects = g_new0 (GstUpiObject, n);
+  for (guint i = 0; i < n; i++) {
+    objects[i] = found[i];
+    objects[i].track_id = i + 1;
+    objects[i].x = CLAMP (objects[i].x + 0.02f * (gfloat) (*frame % 32) - 0.3f, 0, 1 - objects[i].width);
+  }
+  (*frame)++;
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  g_autoptr (GstUpiContent) tracked = gst_upi_content_add_objects (empty, objects, n);
+  g_autoptr (GstUpiContent) ruled = gst_upi_content_add_rules (tracked, rules, G_N_ELEMENTS (rules));
+  gst_upi_meta_set_content (meta, ruled);
+  return GST_PAD_PROBE_OK;
+}
+
+/* From a buffer's arrival at the overlay to its leaving, with many objects, boxes, labels and masks; then with ids, trails and rules besides, and
+ * with objects to hide. */
 static gboolean
-bench_overlay (Bench *bench, const gchar *format)
+bench_overlay (Bench *bench, const gchar *format, const gchar *properties, const gchar *what)
 {
   g_autofree gchar *name = g_strdup_printf ("overlay at 1080p, %s", format);
-  GstElement *pipeline = launch (bench, format,
-      "upidetect labels=\"person,car,dog\" threshold=0.0 max-objects=20 iou-threshold=0.5 "
-      "! upioverlay name=o ! fakesink sync=false");
+  g_autofree gchar *behind = g_strdup_printf ("upidetect labels=\"person,car,dog\" threshold=0.0 max-objects=20 iou-threshold=0.5 "
+                                              "! upioverlay name=o %s ! fakesink sync=false",
+      properties);
+  GstElement *pipeline = launch (bench, format, behind);
   g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (gdouble));
   Tap in, out;
   BenchTimes t;
+  guint frame = 0;
 
   if (pipeline == NULL)
     return TRUE;
+  if (properties[0] != '\0') {
+    GstElement *overlay = gst_bin_get_by_name (GST_BIN (pipeline), "o");
+    GstPad *pad = gst_element_get_static_pad (overlay, "sink");
+    gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, on_track, &frame, NULL);
+    gst_object_unref (pad);
+    gst_object_unref (overlay);
+  }
   tap_init (&in, pipeline, "o", "sink");
   tap_init (&out, pipeline, "o", "src");
   if (!play (pipeline))
@@ -127,7 +168,7 @@ bench_overlay (Bench *bench, const gchar *format)
     g_array_append_val (times, time);
   }
   t = bench_times (times);
-  bench_line (name, "%.2f ms (median %.2f), 20 objects with masks", t.best * 1e-3, t.median * 1e-3);
+  bench_line (name, "%.2f ms (median %.2f), 20 objects with masks%s", t.best * 1e-3, t.median * 1e-3, what);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
   g_array_unref (in.times);
@@ -135,15 +176,31 @@ bench_overlay (Bench *bench, const gchar *format)
   return TRUE;
 }
 
+static gboolean
+bench_overlay_all (Bench *bench, const gchar *format)
+{
+  return bench_overlay (bench, format, "", "")
+      && bench_overlay (bench, format, "draw-trails=true color-by=track", ", ids, trails, rules (to reach: a fifth more)")
+      && bench_overlay (bench, format, "blur-labels=person,car,dog", ", ids, rules, all pixelated");
+}
+
 gboolean
 bench_pipeline (Bench *bench)
 {
   gst_init (NULL, NULL);
   gst_registry_scan_path (gst_registry_get (), UPI_PLUGIN_DIR);
-  return bench_overhead (bench) && bench_overlay (bench, "NV12") && bench_overlay (bench, "BGRx");
+  return bench_overhead (bench) && bench_overlay_all (bench, "NV12") && bench_overlay_all (bench, "BGRx");
 }
 
 #else
+
+static gboolean
+bench_overlay_all (Bench *bench, const gchar *format)
+{
+  return bench_overlay (bench, format, "", "")
+      && bench_overlay (bench, format, "draw-trails=true color-by=track", ", ids, trails, rules (to reach: a fifth more)")
+      && bench_overlay (bench, format, "blur-labels=person,car,dog", ", ids, rules, all pixelated");
+}
 
 gboolean
 bench_pipeline (Bench *bench)
