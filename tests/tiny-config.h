@@ -4,6 +4,7 @@
  * UPI_TINY_CONFIG has nano's kinds; its vocab.txt (written with it) holds the special tokens, letters and a few words such as "cat".
  * UPI_TINY_MOBILENET_CONFIG differs in what nano's second generation differs in: format 2, MobileNetV2, global.backbone, class evidence;
  * UPI_TINY_CALIBRATION is a further member for it.
+ * UPI_TINY_SWIN_CONFIG has Swin in both places.
  * UPI_TINY_BASE_CONFIG has the paper's kinds: ResNet-50 (its 23 M weights make it the slower one), full pixel encoder of four levels,
  * learned content, a decoder of post-norm layers, RoBERTa.
  */
@@ -12,10 +13,12 @@
 #define UPI_TINY_CONFIG_OF(version, backbone_kind, more_of_global, more)                                                                   \
   UPI_TINY_CONFIG_SAYING (version, backbone_kind, more_of_global, "\"max_tokens\": 12", more)
 #define UPI_TINY_CONFIG_SAYING(version, backbone_kind, more_of_global, caption, more)                                                      \
+  UPI_TINY_CONFIG_WHOLE (version, "{ \"kind\": \"" backbone_kind "\" }", more_of_global, caption, more)
+#define UPI_TINY_CONFIG_WHOLE(version, backbone, more_of_global, caption, more)                                                            \
   "{ \"format_version\": " version ", \"name\": \"tiny\","                                                                                 \
   "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\","                \
   "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] },"                                                        \
-  "  \"backbone\": { \"kind\": \"" backbone_kind "\" },"                                                                                   \
+  "  \"backbone\": " backbone ","                                                                                                          \
   "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 3, \"region_ffn\": 48,"                                                           \
   "  \"pixel_encoder\": { \"kind\": \"lite\", \"layers\": 1 },"                                                                            \
   "  \"query\": { \"count\": 10, \"anchor\": \"cells\", \"anchor_cells\": 3, \"content\": \"pixel\" },"                                    \
@@ -42,6 +45,11 @@
   ", \"evidence\": { \"channels\": [12, 16, 8], \"rank\": [8, 10, 6], \"extra\": [16, 24], \"pixels\": 100, \"ratio\": 0.6, \"near\": "    \
   "0.5,"                                                                                                                                   \
   "  \"anchors\": [[[0.1, 1], [0.2, 2]], [[0.35, 1], [0.35, 0.5], [0.4, 1]], [[0.5, 1]]] }"
+/* Two Swins, so small that windows of 3 and 4 cells hold one side of their last maps, and do not divide the others. */
+#define UPI_TINY_SWIN_CONFIG                                                                                                               \
+  UPI_TINY_CONFIG_WHOLE ("2", UPI_TINY_SWIN ("8", "3"), ", \"backbone\": " UPI_TINY_SWIN ("16", "4"), "\"max_tokens\": 12", "")
+#define UPI_TINY_SWIN(width, window)                                                                                                       \
+  "{ \"kind\": \"swin\", \"width\": " width ", \"depths\": [2, 2, 3, 2], \"heads\": [1, 2, 4, 8], \"window\": " window " }"
 #define UPI_TINY_CALIBRATION                                                                                                               \
   ", \"calibration\": { \"image\": { \"scale\": 1.5, \"offset\": -2 }, \"regions\": { \"scale\": 0.5, \"offset\": 1 } }"
 

@@ -5,13 +5,14 @@
 #include "core/model/config-grounding.h"
 #include "core/model/config-reader.h"
 #include "core/model/json-border.h"
+#include "core/program/program.h"
 #include "core/upi.h"
 
 #include <math.h>
 
 const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES] = { "image", "text", "text_causal" };
 
-static const gchar *const backbone_names[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2", NULL }; /* by UpiBackboneKind */
+static const gchar *const backbone_names[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2", "swin", NULL }; /* by UpiBackboneKind */
 static const gint backbone_channels[][4] = {
   [UPI_BACKBONE_EFFICIENTNET_LITE0] = { 24, 40, 112, 320 },
   [UPI_BACKBONE_RESNET50] = { 256, 512, 1024, 2048 },
@@ -64,16 +65,47 @@ read_input (UpiReader *root, UpiConfig *c)
   }
 }
 
-static UpiBackboneKind
-read_backbone (UpiReader *parent, const gchar *path, const UpiConfig *c)
+static void
+read_ints (UpiReader *r, const gchar *key, gint *values, guint n, gint least, gint most)
 {
-  UpiReader r = upi_reader_object (parent, "backbone", path, UPI_KEYS ("kind"));
-  UpiBackboneKind kind = upi_reader_choice (&r, "kind", backbone_names);
+  JsonArray *array = upi_reader_array (r, key, n, n);
 
-  if (kind == UPI_BACKBONE_MOBILENET_V2 && c->format_version < 2)
+  for (guint i = 0; array && i < n; i++)
+    values[i] = (gint) upi_reader_node_int (r, key, json_array_get_element (array, i), least, most);
+}
+
+static void
+read_swin (UpiReader *r, UpiBackboneSizes *b)
+{
+  b->swin.width = upi_reader_int (r, "width", 4, 1024);
+  read_ints (r, "depths", b->swin.depths, 4, 1, 64);
+  read_ints (r, "heads", b->swin.heads, 4, 1, 256);
+  b->swin.window = upi_reader_int (r, "window", 2, UPI_MAX_WINDOW);
+  for (guint i = 0; i < 4; i++) {
+    b->channels[i] = b->swin.width << i;
+    if (b->swin.heads[i] > 0 && b->channels[i] % b->swin.heads[i] != 0)
+      upi_reader_fail (r, "heads", "has %d for stage %u, which do not divide its %d channels (width %d doubled %u times)", b->swin.heads[i],
+          i + 1, b->channels[i], b->swin.width, i);
+  }
+}
+
+static void
+read_backbone (UpiReader *parent, const gchar *path, const UpiConfig *c, UpiBackboneSizes *b)
+{
+  /* first the kind alone: it says which other keys there are */
+  UpiReader r = upi_reader_object (parent, "backbone", path, NULL);
+
+  b->kind = upi_reader_choice (&r, "kind", backbone_names);
+  if ((b->kind == UPI_BACKBONE_MOBILENET_V2 || b->kind == UPI_BACKBONE_SWIN) && c->format_version < 2)
     upi_reader_fail (
-        &r, "kind", "is \"%s\", which needs format_version 2; the file says format_version %d", backbone_names[kind], c->format_version);
-  return kind;
+        &r, "kind", "is \"%s\", which needs format_version 2; the file says format_version %d", backbone_names[b->kind], c->format_version);
+  if (b->kind == UPI_BACKBONE_SWIN) {
+    upi_reader_check_keys (&r, UPI_KEYS ("kind", "width", "depths", "heads", "window"));
+    read_swin (&r, b);
+    return;
+  }
+  upi_reader_check_keys (&r, UPI_KEYS ("kind"));
+  memcpy (b->channels, backbone_channels[b->kind], sizeof b->channels);
 }
 
 static void
@@ -84,8 +116,8 @@ read_global (UpiReader *root, UpiConfig *c)
   c->global.pools = upi_reader_int (&r, "pools", 0, 16);
   c->global.has_backbone = has_new (&r, c, "backbone");
   if (c->global.has_backbone)
-    c->global.backbone = read_backbone (&r, "global.backbone.", c);
-  c->global.channels = backbone_channels[c->global.has_backbone ? c->global.backbone : c->backbone][3];
+    read_backbone (&r, "global.backbone.", c, &c->global.backbone);
+  c->global.channels = (c->global.has_backbone ? &c->global.backbone : &c->backbone)->channels[3];
 }
 
 static void
@@ -94,8 +126,7 @@ read_region_parts (UpiReader *root, UpiConfig *c)
   UpiReader pixel = upi_reader_object (root, "pixel_encoder", "pixel_encoder.", UPI_KEYS ("kind", "layers"));
   UpiReader query, region, mask;
 
-  c->backbone = read_backbone (root, "backbone.", c);
-  memcpy (c->channels, backbone_channels[c->backbone], sizeof c->channels);
+  read_backbone (root, "backbone.", c, &c->backbone);
   c->d = upi_reader_int (root, "d", 32, 2048);
   upi_reader_check_multiple (root, "d", c->d, 32, "32 groups of its group norms");
   c->heads = upi_reader_int (root, "heads", 1, 64);
@@ -185,15 +216,6 @@ read_text (UpiReader *root, UpiConfig *c)
   /* [CLS], the caption, and [SEP] each have a position */
   c->caption.max_tokens = upi_reader_int (&caption, "max_tokens", 1, MAX (upi_config_text_positions (c) - 2, 1));
   has_new (&caption, c, "grounding"); /* read when the labels are known */
-}
-
-static void
-read_ints (UpiReader *r, const gchar *key, gint *values, guint n, gint least, gint most)
-{
-  JsonArray *array = upi_reader_array (r, key, n, n);
-
-  for (guint i = 0; array && i < n; i++)
-    values[i] = (gint) upi_reader_node_int (r, key, json_array_get_element (array, i), least, most);
 }
 
 static gfloat

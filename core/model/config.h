@@ -11,12 +11,12 @@
 
 G_BEGIN_DECLS
 
-/* Files of both open. 2 brings mobilenet_v2, global.backbone, evidence, caption.grounding, calibration. */
+/* Files of both open. 2 brings mobilenet_v2, swin, global.backbone, evidence, caption.grounding, calibration. */
 #define UPI_CONFIG_OLDEST_VERSION 1
 #define UPI_CONFIG_FORMAT_VERSION 2
 #define UPI_MAX_SIDE 4096 /* pixels of the network's input */
 
-typedef enum { UPI_BACKBONE_EFFICIENTNET_LITE0, UPI_BACKBONE_RESNET50, UPI_BACKBONE_MOBILENET_V2 } UpiBackboneKind;
+typedef enum { UPI_BACKBONE_EFFICIENTNET_LITE0, UPI_BACKBONE_RESNET50, UPI_BACKBONE_MOBILENET_V2, UPI_BACKBONE_SWIN } UpiBackboneKind;
 typedef enum { UPI_PIXEL_ENCODER_FULL, UPI_PIXEL_ENCODER_LITE } UpiPixelEncoderKind;
 typedef enum { UPI_ANCHOR_CELLS, UPI_ANCHOR_SCALE } UpiAnchorKind;
 typedef enum { UPI_CONTENT_PIXEL, UPI_CONTENT_LEARNED } UpiContentKind;
@@ -25,6 +25,14 @@ typedef enum { UPI_TEXT_BERT, UPI_TEXT_ROBERTA } UpiTextKind;
 /* The closed table of token attributes that Conditional MoEs are folded for. */
 typedef enum { UPI_ATTRIBUTE_IMAGE, UPI_ATTRIBUTE_TEXT, UPI_ATTRIBUTE_TEXT_CAUSAL, UPI_N_ATTRIBUTES } UpiAttribute;
 extern const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES]; /* "image", "text", "text_causal" */
+
+typedef struct {
+  UpiBackboneKind kind;
+  gint channels[4]; /* of C2..C5: follow from the kind, and from Swin's width */
+  struct {
+    gint width, depths[4], heads[4], window; /* blocks and heads of each stage, which is twice as wide as the one before */
+  } swin;                                    /* UPI_BACKBONE_SWIN */
+} UpiBackboneSizes;
 
 #define UPI_EVIDENCE_MAPS 3 /* C4, C5, one more */
 
@@ -41,8 +49,7 @@ typedef struct {
     guint (*sizes)[2];      /* width, height; the first is the default; "resize" is stretch, "filter" triangle */
     gfloat mean[3], std[3]; /* (x/255 - mean) / std, R G B */
   } input;
-  UpiBackboneKind backbone;
-  gint channels[4];           /* of C2..C5: follows from the backbone */
+  UpiBackboneSizes backbone;
   gint d;                     /* width of the region parts */
   gint heads, points, levels; /* M, K, L of deformable attention; heads also of self-attention */
   gint region_ffn;
@@ -77,10 +84,10 @@ typedef struct {
     gfloat near;                             /* cosine with one of the model's labels from which on another takes of its evidence */
   } evidence;
   struct {
-    gint pools;               /* M' */
-    gboolean has_backbone;    /* an encoder of its own, on the picture averaged 2×2 */
-    UpiBackboneKind backbone; /* where it has */
-    gint channels;            /* of the map that global tokens are made of */
+    gint pools;                /* M' */
+    gboolean has_backbone;     /* an encoder of its own, on the picture averaged 2×2 */
+    UpiBackboneSizes backbone; /* where it has */
+    gint channels;             /* of the map that global tokens are made of */
   } global;
   struct {
     gint width, layers, heads, ffn; /* D ... */

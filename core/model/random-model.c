@@ -69,7 +69,8 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
     *reach = 1;
   } else {
     *reach = sqrtf (3.0f / fan_in) * (spec->shape.rank == 4 ? 1.4f : 1.0f);
-    if (g_str_has_suffix (name, ".project.weight") || g_str_has_suffix (name, ".conv3.weight"))
+    if (g_str_has_suffix (name, ".project.weight") || g_str_has_suffix (name, ".conv3.weight")
+        || g_str_has_suffix (name, ".attn.proj.weight"))
       *reach *= 0.5f; /* ends of residual branches */
   }
 }

@@ -14,13 +14,13 @@ static const UpiResidualStage stages[] = {
 };
 
 void
-upi_efficientnet_lite_tensors (GArray *specs, const gchar *name)
+upi_efficientnet_lite_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name)
 {
   upi_inverted_residuals_tensors (specs, name, stages, G_N_ELEMENTS (stages));
 }
 
 void
-upi_efficientnet_lite (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4])
+upi_efficientnet_lite (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4])
 {
   upi_inverted_residuals (b, image, name, stages, G_N_ELEMENTS (stages), maps);
 }

@@ -18,7 +18,7 @@ static const UpiResidualStage stages[] = {
 };
 
 void
-upi_mobilenet_v2_tensors (GArray *specs, const gchar *name)
+upi_mobilenet_v2_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name)
 {
   gint channels = upi_inverted_residuals_tensors (specs, name, stages, G_N_ELEMENTS (stages));
 
@@ -26,7 +26,7 @@ upi_mobilenet_v2_tensors (GArray *specs, const gchar *name)
 }
 
 void
-upi_mobilenet_v2 (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4])
+upi_mobilenet_v2 (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4])
 {
   UpiValue x = upi_inverted_residuals (b, image, name, stages, G_N_ELEMENTS (stages), maps);
 

@@ -9,7 +9,7 @@ static const struct {
 #define STEM 64
 
 void
-upi_resnet_tensors (GArray *specs, const gchar *name)
+upi_resnet_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name)
 {
   gint in = STEM;
 
@@ -42,7 +42,7 @@ bottleneck (UpiBuild *b, UpiValue x, const gchar *name, gint layer, gint j, gint
 }
 
 void
-upi_resnet (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4])
+upi_resnet (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4])
 {
   UpiValue x;
 

@@ -22,7 +22,7 @@
 static gint
 input_channels (const UpiConfig *c, gint i)
 {
-  return i < 2 ? c->channels[2 + i] : c->evidence.extra[1]; /* C4, C5, one more */
+  return i < 2 ? c->backbone.channels[2 + i] : c->evidence.extra[1]; /* C4, C5, one more */
 }
 
 void
@@ -33,7 +33,7 @@ upi_evidence_tensors (GArray *specs, const UpiConfig *c)
 
   if (!c->has_evidence)
     return;
-  upi_tensor_conv (specs, c->channels[3], extra[0], 1, "evidence.extra.squeeze");
+  upi_tensor_conv (specs, c->backbone.channels[3], extra[0], 1, "evidence.extra.squeeze");
   upi_tensor_conv (specs, 1, extra[0], 3, "evidence.extra.depthwise");
   upi_tensor_conv (specs, extra[0], extra[1], 1, "evidence.extra.expand");
   for (gint i = 0; i < MAPS; i++) {

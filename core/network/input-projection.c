@@ -8,7 +8,7 @@ void
 upi_input_projection_tensors (GArray *specs, const UpiConfig *c)
 {
   for (gint l = 0; l < c->levels; l++) {
-    upi_tensor_conv (specs, c->channels[MIN (l + 1, 3)], c->d, l < 3 ? 1 : 3, "input_proj.%d.conv", l);
+    upi_tensor_conv (specs, c->backbone.channels[MIN (l + 1, 3)], c->d, l < 3 ? 1 : 3, "input_proj.%d.conv", l);
     upi_tensor_norm (specs, c->d, "input_proj.%d.norm", l);
   }
 }

@@ -7,7 +7,7 @@ upi_mask_head_tensors (GArray *specs, const UpiConfig *c)
 {
   gint m = c->mask.channels;
 
-  upi_tensor_conv (specs, c->channels[0], m, 1, "mask.lateral");
+  upi_tensor_conv (specs, c->backbone.channels[0], m, 1, "mask.lateral");
   if (c->mask.lateral_norm)
     upi_tensor_norm (specs, m, "mask.lateral_norm");
   if (m != c->d)

@@ -40,12 +40,15 @@ void upi_global_backbone_tensors (GArray *specs, const UpiConfig *config);
 UpiValue upi_global_map (UpiBuild *b, UpiValue image, const UpiValue maps[4]);
 
 /* Each kind, its tensors behind "NAME."; sides of any length, maps rounded up. */
-void upi_efficientnet_lite_tensors (GArray *specs, const gchar *name);
-void upi_efficientnet_lite (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4]);
-void upi_mobilenet_v2_tensors (GArray *specs, const gchar *name);
-void upi_mobilenet_v2 (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4]);
-void upi_resnet_tensors (GArray *specs, const gchar *name);
-void upi_resnet (UpiBuild *b, UpiValue image, const gchar *name, UpiValue maps[4]);
+void upi_efficientnet_lite_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
+void upi_efficientnet_lite (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
+void upi_mobilenet_v2_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
+void upi_mobilenet_v2 (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
+void upi_resnet_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
+void upi_resnet (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
+/* Sides must be multiples of 4. */
+void upi_swin_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
+void upi_swin (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
 
 /* ---- input-projection.c: F_1..F_L ------------------------------------------------------------------------------------------------ */
 

@@ -53,6 +53,14 @@ show_attention (GString *text, const UpiProgram *p, const UpiOp *op)
 }
 
 static void
+show_window (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+  g_string_append_printf (text, " h%d %d×%d", op->u.window.heads, op->u.window.window, op->u.window.window);
+  if (op->u.window.shift > 0)
+    g_string_append_printf (text, " shift %d", op->u.window.shift);
+}
+
+static void
 show_deformable (GString *text, const UpiProgram *p, const UpiOp *op)
 {
   g_string_append_printf (text, " h%d l%d k%d", op->u.deformable.heads, op->u.deformable.levels, op->u.deformable.points);

@@ -33,6 +33,13 @@ macs_attention (const UpiOp *op, guint64 count, const UpiShape *const *in)
   return count * 2 * (guint64) (in[1]->dim[1] + (op->n_inputs == 7 ? in[4]->dim[1] : 0));
 }
 
+/* the same of a window's cells, those beyond the map too */
+static guint64
+macs_window (const UpiOp *op, guint64 count, const UpiShape *const *in)
+{
+  return count * 2 * (guint64) (op->u.window.window * op->u.window.window);
+}
+
 static guint64
 macs_deformable (const UpiOp *op, guint64 count, const UpiShape *const *in)
 {

@@ -100,6 +100,14 @@ upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue leng
 }
 
 UpiValue
+upi_window_attention (UpiProgram *p, UpiValue qkv, UpiValue beyond, UpiValue table, const UpiWindow *window)
+{
+  UpiOp op = { .kind = UPI_OP_WINDOW_ATTENTION, .u.window = *window };
+
+  return append (p, &op, INPUTS (qkv, beyond, table));
+}
+
+UpiValue
 upi_deformable_attention (
     UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights, UpiValue reference, const UpiDeformable *deformable)
 {

@@ -16,6 +16,7 @@ G_BEGIN_DECLS
 #define UPI_MAX_RANK 4
 #define UPI_MAX_INPUTS 8
 #define UPI_MAX_LEVELS 5
+#define UPI_MAX_WINDOW 64 /* cells of a side of window attention's windows */
 #define UPI_NO_VALUE G_MAXUINT32
 
 /* Index into UpiProgram.values. */
@@ -76,6 +77,17 @@ typedef struct {
   } level[UPI_MAX_LEVELS];
 } UpiDeformable;
 
+/* Attention inside windows of window × window cells (Swin, 2103.14030). qkv [N,H,W,3D]: queries, keys, values, each `heads` heads side by side
+ * → [N,H,W,D]: softmax (q·kᵀ / sqrt(head width) + table) · v.
+ * The map ends in cells of `beyond` [3D] up to whole windows: P rows (columns), which are then rolled: row y is number (y - shift) mod P of
+ * what the windows divide. A side that one window covers is not rolled. A cell sees its window's cells, but for those of a rolled last window
+ * that come from the other end of the map (published code adds -100 to them).
+ * table [(2·window - 1)², heads]: row (Δy + window - 1)·(2·window - 1) + Δx + window - 1, Δ query minus key. */
+typedef struct {
+  gint heads, window;
+  gint shift; /* 0 .. window - 1 */
+} UpiWindow;
+
 typedef struct {
   gfloat eps;
   gint groups;
@@ -113,6 +125,7 @@ typedef struct {
     UpiConv conv;
     UpiMatmul matmul;
     UpiAttention attention;
+    UpiWindow window;
     UpiDeformable deformable;
     UpiNorm norm;
     UpiResize resize;
@@ -192,6 +205,7 @@ UpiValue upi_attention (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiVa
 /* Two key ranges: (k, v) whole or lengths, then (k2, v2) of lengths2 rows. */
 UpiValue upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */, UpiValue k2, UpiValue v2,
     UpiValue lengths2, const UpiAttention *attention);
+UpiValue upi_window_attention (UpiProgram *p, UpiValue qkv, UpiValue beyond, UpiValue table, const UpiWindow *window);
 UpiValue upi_deformable_attention (
     UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights, UpiValue reference, const UpiDeformable *deformable);
 UpiValue upi_layer_norm (UpiProgram *p, UpiValue x, UpiValue gamma, UpiValue beta, gfloat eps);

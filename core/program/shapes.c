@@ -186,6 +186,27 @@ check_attention (Check *c)
 }
 
 static gboolean
+check_window (Check *c)
+{
+  const UpiWindow *w = &c->op->u.window;
+  gint side = 2 * w->window - 1, width;
+
+  if (!needs (c, 0, "qkv", UPI_F32, 4, 4))
+    return FALSE;
+  if (w->window < 1 || w->window > UPI_MAX_WINDOW || w->shift < 0 || w->shift >= w->window)
+    return fail (c, "windows of %d cells, shifted by %d: expected 1 to %d cells, and a smaller shift", w->window, w->shift, UPI_MAX_WINDOW);
+  width = c->in[0]->dim[3];
+  if (w->heads < 1 || width % 3 != 0 || width / 3 % w->heads != 0)
+    return fail (c, "%d heads do not divide a third of the width %d", w->heads, width);
+  if (!needs_vector (c, 1, "beyond", width, FALSE) || !needs_weight (c, 2, "table", 2)
+      || !needs_shape (c, 2, "table", UPI_F32, UPI_SHAPE2 (side * side, w->heads)))
+    return FALSE;
+  c->out = *c->in[0];
+  c->out.dim[3] = width / 3;
+  return TRUE;
+}
+
+static gboolean
 check_deformable (Check *c)
 {
   const UpiDeformable *d = &c->op->u.deformable;

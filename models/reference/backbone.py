@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Backbones: MobileNetV2, EfficientNet-Lite0 and ResNet-50, batch norms folded into the convolutions (paper 5.2: C2..C5)."""
+"""Backbones: MobileNetV2, EfficientNet-Lite0 and ResNet-50, batch norms folded into the convolutions, and Swin (paper 5.2: C2..C5)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .config import Backbone
+from .swin import Swin
 
 # EfficientNet-Lite0: (repeats, kernel, stride, expansion, channels) of each stage
 STAGES = (
@@ -192,11 +195,13 @@ class ResNet50(nn.Module):
         return maps
 
 
-def build_backbone(kind: str) -> nn.Module:
+def build_backbone(config: Backbone) -> nn.Module:
+    if config.swin is not None:
+        return Swin(config.swin)
     kinds = {"efficientnet_lite0": EfficientNetLite0, "mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
-    if kind not in kinds:
-        raise ValueError(f"backbone is {kind!r}, expected one of {sorted(kinds)}")
-    return kinds[kind]()
+    if config.kind not in kinds:
+        raise ValueError(f"backbone is {config.kind!r}, expected one of {sorted([*kinds, 'swin'])}")
+    return kinds[config.kind]()
 
 
 def fold(weight: Tensor, norm: dict[str, Tensor], eps: float) -> tuple[Tensor, Tensor]:

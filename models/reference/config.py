@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .swin import SwinSizes
+
 CHANNELS: dict[str, tuple[int, int, int, int]] = {
     "efficientnet_lite0": (24, 40, 112, 320),
     "mobilenet_v2": (24, 192, 576, 1280),
@@ -26,10 +28,29 @@ class Input:
 
 @dataclass
 class Kind:
-    """A part of which several kinds exist: the pixel encoder (`full`, `lite`), the backbone."""
+    """A part of which several kinds exist: the pixel encoder (`full`, `lite`)."""
 
     kind: str
     layers: int = 0
+
+
+@dataclass
+class Backbone:
+    kind: str
+    swin: SwinSizes | None = None  # of kind `swin`
+
+    @staticmethod
+    def from_json(raw: dict[str, Any]) -> Backbone:
+        raw = dict(raw)
+        kind = raw.pop("kind")
+        if kind == "swin":
+            return Backbone(kind, SwinSizes(raw.pop("width"), tuple(raw.pop("depths")), tuple(raw.pop("heads")), **raw))
+        return Backbone(kind, **raw)
+
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Channels of C2..C5."""
+        return self.swin.channels if self.swin else CHANNELS[self.kind]
 
 
 @dataclass
@@ -92,7 +113,7 @@ class Text:
 @dataclass
 class Config:
     input: Input
-    backbone: Kind
+    backbone: Backbone
     d: int
     heads: int
     points: int
@@ -103,7 +124,7 @@ class Config:
     region_layers: int
     mask: Mask
     pools: int
-    global_backbone: Kind | None
+    global_backbone: Backbone | None
     evidence: EvidenceSizes | None
     decoder: Decoder
     text: Text
@@ -117,12 +138,12 @@ class Config:
     @property
     def channels(self) -> tuple[int, int, int, int]:
         """Channels of C2..C5."""
-        return CHANNELS[self.backbone.kind]
+        return self.backbone.channels
 
     @property
     def global_channels(self) -> int:
         """Channels of the map that the global tokens are made of."""
-        return CHANNELS[(self.global_backbone or self.backbone).kind][3]
+        return (self.global_backbone or self.backbone).channels[3]
 
     def global_shape(self, width: int, height: int) -> tuple[int, int]:
         """Height and width of that map at an input size."""
@@ -142,11 +163,12 @@ class Config:
         if version not in (1, 2):
             raise ValueError(f"format_version is {version}, expected 1 or 2")
         newer = [k for k, part in (("global.backbone", raw["global"]), ("evidence", raw), ("calibration", raw)) if k.split(".")[-1] in part]
+        newer += ["backbone.kind swin"] if raw["backbone"]["kind"] == "swin" else []
         if version == 1 and newer:
             raise ValueError(f"{newer[0]} needs format_version 2, found 1")
         return Config(
             input=Input(**raw["input"]),
-            backbone=Kind(**raw["backbone"]),
+            backbone=Backbone.from_json(raw["backbone"]),
             d=raw["d"],
             heads=raw["heads"],
             points=raw["points"],
@@ -157,7 +179,7 @@ class Config:
             region_layers=raw["region_decoder"]["layers"],
             mask=Mask(**raw["mask"]),
             pools=raw["global"]["pools"],
-            global_backbone=Kind(**raw["global"]["backbone"]) if "backbone" in raw["global"] else None,
+            global_backbone=Backbone.from_json(raw["global"]["backbone"]) if "backbone" in raw["global"] else None,
             evidence=EvidenceSizes(**raw["evidence"]) if "evidence" in raw else None,
             decoder=Decoder(**raw["decoder"]),
             text=Text(**raw["text"]),

@@ -77,7 +77,7 @@ class UniPerceiver(nn.Module):
         super().__init__()
         self.config = config
         c, d, width = config.channels, config.d, config.decoder.width
-        self.backbone = build_backbone(config.backbone.kind)
+        self.backbone = build_backbone(config.backbone)
         used = list(c[1:4]) + [c[3]] * (config.levels - 3)
         self.input_proj = nn.ModuleList(InputProjection(n, d, 3 if i >= 3 else 1) for i, n in enumerate(used))
         self.level_embed = nn.Parameter(torch.randn(config.levels, d) * 0.1)
@@ -88,7 +88,7 @@ class UniPerceiver(nn.Module):
         self.mask = MaskHead(config.mask, c[0], d)
         self.evidence = Evidence(config.evidence, c, len(config.labels)) if config.evidence else None
         self.proposals = Proposals(d, width, len(config.labels) if config.evidence else 0)
-        second = build_backbone(config.global_backbone.kind) if config.global_backbone else None
+        second = build_backbone(config.global_backbone) if config.global_backbone else None
         self.add_module("global", GlobalTokens(config.global_channels, width, config.pools, config.decoder.heads, second))
         self.decoder = GeneralDecoder(config.decoder)
         self.text_proj = nn.Linear(config.text.width, width)

@@ -18,8 +18,8 @@ test_tiny (void)
   g_assert_cmpuint (c->input.sizes[1][0], ==, 96);
   g_assert_cmpuint (c->input.sizes[1][1], ==, 64);
   g_assert_cmpfloat (c->input.mean[2], ==, 0.498f);
-  g_assert_cmpint (c->backbone, ==, UPI_BACKBONE_EFFICIENTNET_LITE0);
-  g_assert_cmpint (c->channels[3], ==, 320);
+  g_assert_cmpint (c->backbone.kind, ==, UPI_BACKBONE_EFFICIENTNET_LITE0);
+  g_assert_cmpint (c->backbone.channels[3], ==, 320);
   g_assert_cmpint (c->pixel_encoder.kind, ==, UPI_PIXEL_ENCODER_LITE);
   g_assert_cmpint (c->query.anchor, ==, UPI_ANCHOR_CELLS);
   g_assert_cmpfloat (c->query.anchor_cells, ==, 3);
@@ -39,8 +39,8 @@ test_base (void)
   g_autoptr (UpiConfig) c = upi_config_parse (UPI_TINY_BASE_CONFIG, -1, "base", &error);
 
   g_assert_no_error (error);
-  g_assert_cmpint (c->backbone, ==, UPI_BACKBONE_RESNET50);
-  g_assert_cmpint (c->channels[0], ==, 256);
+  g_assert_cmpint (c->backbone.kind, ==, UPI_BACKBONE_RESNET50);
+  g_assert_cmpint (c->backbone.channels[0], ==, 256);
   g_assert_cmpint (c->levels, ==, 4);
   g_assert_cmpint (c->query.anchor, ==, UPI_ANCHOR_SCALE);
   g_assert_cmpint (c->query.content, ==, UPI_CONTENT_LEARNED);
@@ -63,13 +63,13 @@ test_second (void)
 
   g_assert_no_error (error);
   g_assert_cmpint (c->format_version, ==, 2);
-  g_assert_cmpint (c->backbone, ==, UPI_BACKBONE_MOBILENET_V2);
-  g_assert_cmpint (c->channels[0], ==, 24);
-  g_assert_cmpint (c->channels[1], ==, 192);
-  g_assert_cmpint (c->channels[2], ==, 576);
-  g_assert_cmpint (c->channels[3], ==, 1280);
+  g_assert_cmpint (c->backbone.kind, ==, UPI_BACKBONE_MOBILENET_V2);
+  g_assert_cmpint (c->backbone.channels[0], ==, 24);
+  g_assert_cmpint (c->backbone.channels[1], ==, 192);
+  g_assert_cmpint (c->backbone.channels[2], ==, 576);
+  g_assert_cmpint (c->backbone.channels[3], ==, 1280);
   g_assert_true (c->global.has_backbone);
-  g_assert_cmpint (c->global.backbone, ==, UPI_BACKBONE_EFFICIENTNET_LITE0);
+  g_assert_cmpint (c->global.backbone.kind, ==, UPI_BACKBONE_EFFICIENTNET_LITE0);
   g_assert_cmpint (c->global.channels, ==, 320);
   g_assert_true (c->has_evidence);
   g_assert_cmpint (c->evidence.channels[2], ==, 8);
@@ -101,14 +101,33 @@ test_second_alone (void)
       g_autoptr (UpiConfig) c = upi_config_parse (text, -1, "second", &error);
 
       g_assert_no_error (error);
-      g_assert_cmpint (c->backbone, ==, r);
-      g_assert_cmpint (c->channels[3], ==, last[r]);
+      g_assert_cmpint (c->backbone.kind, ==, r);
+      g_assert_cmpint (c->backbone.channels[3], ==, last[r]);
       g_assert_cmpint (c->global.has_backbone, ==, g < G_N_ELEMENTS (kinds));
       g_assert_cmpint (c->global.channels, ==, last[g < G_N_ELEMENTS (kinds) ? g : r]);
       g_assert_false (c->has_calibration);
       g_assert_false (c->has_evidence);
     }
   }
+}
+
+/* Swin has its sizes in the config, in both places. */
+static void
+test_swin (void)
+{
+  GError *error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_parse (UPI_TINY_SWIN_CONFIG, -1, "swin", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (c->backbone.kind, ==, UPI_BACKBONE_SWIN);
+  g_assert_cmpint (c->backbone.swin.window, ==, 3);
+  g_assert_cmpint (c->backbone.swin.depths[2], ==, 3);
+  g_assert_cmpint (c->backbone.swin.heads[3], ==, 8);
+  g_assert_cmpint (c->backbone.channels[0], ==, 8);
+  g_assert_cmpint (c->backbone.channels[3], ==, 64);
+  g_assert_cmpint (c->global.backbone.kind, ==, UPI_BACKBONE_SWIN);
+  g_assert_cmpint (c->global.backbone.swin.window, ==, 4);
+  g_assert_cmpint (c->global.channels, ==, 128);
 }
 
 /* What class evidence leaves out has the values of training. */
@@ -152,11 +171,28 @@ typedef struct {
 #define NO_ENTRIES "\"determiners\": [], \"groups\": {}, \"entries\": []"
 #define ENTRY(what) "\"determiners\": [], \"groups\": { \"pet\": [\"cat\"] }, \"entries\": [{ " what " }]"
 
+#define SWIN(what) "\"kind\": \"efficientnet_lite0\"", "\"kind\": \"swin\", " what
+#define SWIN2(what) "\"kind\": \"mobilenet_v2\"", "\"kind\": \"swin\", " what
+
 static const Wrong wrong[] = {
   { "version-3", "\"format_version\": 1", "\"format_version\": 3", { "format_version is 3", "from 1 to 2" } },
   { "version-0", "\"format_version\": 1", "\"format_version\": 0", { "format_version is 0", "from 1 to 2" } },
   { "mobilenet-in-version-1", "efficientnet_lite0", "mobilenet_v2",
       { "backbone.kind is \"mobilenet_v2\"", "needs format_version 2", "says format_version 1" } },
+  { "swin-in-version-1", SWIN ("\"width\": 8, \"depths\": [1, 1, 1, 1], \"heads\": [1, 1, 1, 1], \"window\": 7"),
+      { "backbone.kind is \"swin\"", "needs format_version 2", "says format_version 1" } },
+  { "swin-without-sizes", SWIN2 ("\"window\": 7"), { "backbone.width is missing" }, TRUE },
+  { "swin-unknown", SWIN2 ("\"widht\": 7"), { "backbone.widht is unknown", "depths" }, TRUE },
+  { "swin-of-three-stages", SWIN2 ("\"width\": 8, \"depths\": [1, 1, 1], \"heads\": [1, 1, 1, 1], \"window\": 7"),
+      { "backbone.depths has 3 entries", "4" }, TRUE },
+  { "swin-of-no-blocks", SWIN2 ("\"width\": 8, \"depths\": [1, 0, 1, 1], \"heads\": [1, 1, 1, 1], \"window\": 7"),
+      { "backbone.depths is 0", "from 1" }, TRUE },
+  { "swin-heads", SWIN2 ("\"width\": 8, \"depths\": [1, 1, 1, 1], \"heads\": [1, 1, 3, 1], \"window\": 7"),
+      { "backbone.heads has 3 for stage 3", "divide its 32 channels" }, TRUE },
+  { "swin-window", SWIN2 ("\"width\": 8, \"depths\": [1, 1, 1, 1], \"heads\": [1, 1, 1, 1], \"window\": 65"),
+      { "backbone.window is 65", "from 2 to 64" }, TRUE },
+  { "sizes-of-another-kind", "\"kind\": \"mobilenet_v2\"", "\"kind\": \"mobilenet_v2\", \"window\": 7",
+      { "backbone.window is unknown", "kind" }, TRUE },
   { "global-backbone-in-version-1", "\"pools\": 1", "\"pools\": 1, \"backbone\": { \"kind\": \"efficientnet_lite0\" }",
       { "global.backbone needs format_version 2", "says format_version 1" } },
   { "grounding-in-version-1", "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": {}",
@@ -313,6 +349,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config/base", test_base);
   g_test_add_func ("/config/second", test_second);
   g_test_add_func ("/config/second-alone", test_second_alone);
+  g_test_add_func ("/config/swin", test_swin);
   g_test_add_func ("/config/evidence-defaults", test_evidence_defaults);
   g_test_add_func ("/config/nano", test_nano);
   g_test_add_func ("/config/deep", test_deep);

@@ -29,6 +29,7 @@ static Network networks[] = {
   { "tiny", UPI_TINY_CONFIG, 64, 64 },
   { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
   { "tiny-mobilenet", UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION), 96, 32, .second = TRUE },
+  { "tiny-swin", UPI_TINY_SWIN_CONFIG, 96, 32 },
   /* what neither has: a lite pixel encoder of two layers and four levels, distinct queries, mask features as wide as d, experts that all
    * count */
   { "tiny-lite", UPI_TINY_CONFIG, 96, 64,

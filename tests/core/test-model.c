@@ -188,6 +188,14 @@ test_base (gconstpointer backend)
   check_batch (UPI_TINY_BASE_CONFIG, 96, 32, 2, backend);
 }
 
+/* Swin in both places: windows beyond the map, odd sides before a merge (48 × 16 → 3 × 1 → 2 × 1). */
+static void
+test_swin (gconstpointer backend)
+{
+  check_batch (UPI_TINY_SWIN_CONFIG, 96, 32, 3, backend);
+  check_batch (UPI_TINY_SWIN_CONFIG, 160, 96, 2, backend);
+}
+
 /* The second generation's kinds; global.backbone's maps are odd all the way down (48 × 16 → 3 × 1 → 2 × 1; 80 × 48 → 5 × 3 → 3 × 2). */
 static void
 test_mobilenet (gconstpointer backend)
@@ -464,8 +472,8 @@ main (int argc, char **argv)
   static const struct {
     const gchar *name;
     GTestDataFunc func;
-  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "mobilenet", test_mobilenet }, { "strips", test_strips },
-    { "ranges", test_ranges }, { "text-padding", test_text_padding }, { "caption-steps", test_caption_steps } };
+  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "mobilenet", test_mobilenet }, { "swin", test_swin },
+    { "strips", test_strips }, { "ranges", test_ranges }, { "text-padding", test_text_padding }, { "caption-steps", test_caption_steps } };
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model/open", test_open);

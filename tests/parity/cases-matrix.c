@@ -226,6 +226,47 @@ build_attention (Parity *parity, const void *data)
   parity_output (parity, upi_attention2 (p, q, k, v, lengths, k2, v2, lengths2, &attention));
 }
 
+/* ---- window attention ---- */
+
+typedef struct {
+  ParityBig big;
+  gint n, height, width, channels, heads, window, shift;
+  gfloat scale; /* of queries, keys and values; 3: weights that are nearly 0 and 1 */
+} Window;
+
+static const Window window_cases[] = {
+  { FALSE, 1, 7, 7, 32, 1, 7, 3, 1 },    /* one window: not rolled */
+  { FALSE, 1, 14, 14, 64, 2, 7, 0, 1 },  /* whole windows */
+  { FALSE, 1, 14, 14, 64, 2, 7, 3, 1 },  /* the mask of both sides, of one, of none */
+  { FALSE, 3, 9, 17, 48, 3, 7, 3, 3 },   /* cells beyond the map on both sides */
+  { FALSE, 3, 5, 11, 36, 3, 4, 2, 1 },   /* heads that no vector fits */
+  { FALSE, 1, 3, 15, 14, 2, 5, 2, 1 },   /* a side that one window covers, the other rolled; a head of 7 */
+  { FALSE, 1, 1, 1, 64, 2, 7, 3, 1 },    /* one cell in a window of others */
+  { FALSE, 3, 25, 13, 32, 1, 12, 6, 1 }, /* windows of 12 */
+  { FALSE, 1, 3, 4, 160, 2, 1, 0, 1 },   /* each cell alone */
+  { FALSE, 3, 6, 7, 20, 2, 3, 1, 10 },   /* sharp */
+  { TRUE, 1, 56, 56, 96, 3, 7, 3, 1 },   /* Swin-T at 224×224 */
+  { TRUE, 1, 28, 28, 192, 6, 7, 3, 1 }, { TRUE, 1, 14, 14, 384, 12, 7, 3, 1 }, { TRUE, 1, 7, 7, 768, 24, 7, 0, 1 },
+  { TRUE, 1, 50, 76, 512, 16, 12, 6, 1 }, /* Swin-B at 1216×800, stage 3 */
+};
+
+static void
+build_window (Parity *parity, const void *data)
+{
+  const Window *c = data;
+  gint side = 2 * c->window - 1;
+  UpiValue qkv, beyond, table;
+
+  parity_name (parity, "n%d %dx%dx%d h%d w%d shift%d scale %g", c->n, c->height, c->width, c->channels, c->heads, c->window, c->shift,
+      (gdouble) c->scale);
+  qkv = parity_input (parity, UPI_SHAPE4 (c->n, c->height, c->width, 3 * c->channels), PARITY_FILL_NORMAL, c->scale);
+  beyond = parity_weight (parity, UPI_SHAPE1 (3 * c->channels), 1);
+  table = parity_weight (parity, UPI_SHAPE2 (side * side, c->heads), 2);
+  parity_output (parity,
+      upi_window_attention (
+          parity_program (parity), qkv, beyond, table, &(UpiWindow){ .heads = c->heads, .window = c->window, .shift = c->shift }));
+}
+
 /* ---- deformable attention ---- */
 
 typedef struct {
@@ -284,6 +325,7 @@ const ParityFamily parity_matrix_families[] = {
   FAMILY (linear, 1e-11),
   FAMILY (matmul, 1e-11),
   FAMILY (attention, 1e-11),
+  FAMILY (window, 1e-11),
   FAMILY (deformable, 1e-10),
 };
 const guint parity_n_matrix_families = G_N_ELEMENTS (parity_matrix_families);

@@ -180,6 +180,28 @@ test_attention (void)
 
 /* One level of 2×3 pixels with values 1..6; the sample's place is the reference's. */
 static void
+test_window_attention (void)
+{
+  /* A row of four cells in windows of two, rolled by one: cells 1 and 2 are a window, 3 and 0 another, whose halves do not see each other.
+   * Each window has a second row, beyond the map. No queries, so that the table alone decides: a left neighbour counts three times. */
+  UpiWindow window = { .heads = 1, .window = 2, .shift = 1 };
+  Case c = new_case ();
+
+  EXPECT (&c,
+      upi_window_attention (c.p, input (&c, UPI_SHAPE4 (1, 1, 4, 3), F (0, 1, 2, 0, 1, 12, 0, 1, 18, 0, 1, 10)),
+          weight (&c, UPI_SHAPE1 (3), F (0, 0, 6)), weight (&c, UPI_SHAPE2 (9, 1), F (0, 0, 0, 0, 0, 1.0986122887f, 0, 0, 0)), &window),
+      4, 10.5f, 11, 8);
+  /* Logits are divided by the root of a head's width, here 2, before the table counts; a window over both sides is not rolled. */
+  c = new_case ();
+  EXPECT (&c,
+      upi_window_attention (c.p,
+          input (&c, UPI_SHAPE4 (1, 1, 2, 12), F (2, 0, 0, 0, 0, 0, 0, 0, 4, 1, 1, 1, 0, 0, 0, 0, 1.0986122887f, 9, 9, 9, 8, 1, 1, 1)),
+          weight (&c, UPI_SHAPE1 (12), F (0, 0, 0, 0, -1000, 0, 0, 0, 0, 0, 0, 0)),
+          weight (&c, UPI_SHAPE2 (9, 1), F (-1000, -1000, -1000, 0, 0, 0, 0, 0, 0)), &window),
+      7, 1, 1, 1, 6, 1, 1, 1);
+}
+
+static void
 expect_sample (gfloat x, gfloat y, gfloat expected)
 {
   UpiDeformable d = { .heads = 1, .points = 1, .levels = 1, .level = { { 2, 3, 0 } } };
@@ -339,6 +361,7 @@ main (int argc, char **argv)
   g_test_add_func ("/ref/conv", test_conv);
   g_test_add_func ("/ref/products", test_products);
   g_test_add_func ("/ref/attention", test_attention);
+  g_test_add_func ("/ref/window-attention", test_window_attention);
   g_test_add_func ("/ref/deformable", test_deformable);
   g_test_add_func ("/ref/norms", test_norms);
   g_test_add_func ("/ref/elements", test_elements);

@@ -3,6 +3,7 @@
 #include "core/backends/cpu/prepare.h"
 #include "core/backends/cpu/onednn.h"
 #include "core/memory.h"
+#include "core/program/window.h"
 #include "core/upi.h"
 
 #include <math.h>
@@ -207,6 +208,30 @@ attention_scratch (const UpiCpuKernels *kernels, const UpiStep *s)
   return floats * sizeof (gfloat);
 }
 
+/* The kernel's scratchpad, as window_init() divides it: four biases and the scores, a head's mixed values, where the cells lie, packed keys and
+ * values; its table [(2·window - 1)², heads] head by head. */
+static gboolean
+prepare_window (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, GError **error)
+{
+  const UpiWindow *window = &s->op->u.window;
+  gint cells = window->window * window->window, width = s->out.shape.dim[3] / window->heads, entries = s->in[2].shape.dim[0];
+  gint stride = upi_cpu_window_stride (cells);
+  const gfloat *table = s->in[2].data;
+
+  state->units = s->out.shape.dim[0] * upi_window_side (s->out.shape.dim[1], window).windows
+      * upi_window_side (s->out.shape.dim[2], window).windows * window->heads;
+  state->scratch = ((gsize) cells * (gsize) (4 * stride + MAX (stride, width) + width + 1) + kernels->gemm_packed (width, cells)
+                       + kernels->gemm_packed (cells, width))
+      * sizeof (gfloat);
+  state->weights = aligned_floats ((gsize) entries * (gsize) window->heads, error);
+  if (!state->weights || !(state->zero = aligned_floats ((gsize) width, error)))
+    return FALSE;
+  for (gint i = 0; i < entries; i++)
+    for (gint head = 0; head < window->heads; head++)
+      state->weights[(gsize) head * entries + i] = table[(gsize) i * window->heads + head];
+  return TRUE;
+}
+
 gboolean
 upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean library, gboolean shared, const UpiStep *s, GError **error)
 {
@@ -232,6 +257,10 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
   case UPI_OP_ATTENTION:
     state->units = (upi_cpu_shares_keys (s) ? (items + UPI_CPU_QUERY_BLOCK - 1) / UPI_CPU_QUERY_BLOCK : items) * op->u.attention.heads;
     state->scratch = attention_scratch (kernels, s);
+    break;
+  case UPI_OP_WINDOW_ATTENTION:
+    if (!prepare_window (state, kernels, s, error))
+      return FALSE;
     break;
   case UPI_OP_DEFORMABLE_ATTENTION:
     if (op->u.deformable.levels * op->u.deformable.points > UPI_CPU_MAX_SAMPLES) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Each operation's kernel or library call, with its values as the kernels see them, into a context's stream. */
 #include "core/backends/cuda/cuda.h"
+#include "core/program/window.h"
 
 /* ---- views ----------------------------------------------------------------------------------------------------------------------- */
 
@@ -197,6 +198,24 @@ launch_attention (const Step *s, GError **error)
   return launched (s,
       upi_cuda_attention (s->context->plan->type, s->context->stream, &a, in[0].data, in[1].data, in[2].data, in[3].data,
           two ? in[4].data : NULL, two ? in[5].data : NULL, two ? in[6].data : NULL, s->out.data),
+      error);
+}
+
+static gboolean
+launch_window_attention (const Step *s, GError **error)
+{
+  const UpiWindow *w = &s->op->u.window;
+  UpiWindowSide down = upi_window_side (s->out.shape.dim[1], w), across = upi_window_side (s->out.shape.dim[2], w);
+  UpiCudaWindow shape = { .qkv = upi_cuda_view (&s->in[0]),
+    .out = upi_cuda_view (&s->out),
+    .down = { down.size, down.windows, down.shift },
+    .across = { across.size, across.windows, across.shift },
+    .heads = w->heads,
+    .window = w->window };
+
+  return launched (s,
+      upi_cuda_window_attention (
+          s->context->plan->type, s->context->stream, &shape, s->in[0].data, s->in[1].data, s->in[2].data, s->out.data),
       error);
 }
 

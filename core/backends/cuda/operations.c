@@ -216,6 +216,17 @@ load_plain_weight (UpiCudaPlan *plan, UpiValue value, GError **error)
   return plan->weights[base] != NULL;
 }
 
+/* Attention's kernels keep a head's channels in registers. */
+static gboolean
+head_fits (const UpiOp *op, gint width, GError **error)
+{
+  if (width <= UPI_CUDA_MAX_HEAD)
+    return TRUE;
+  g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: attention heads are %d wide, the cuda backend has at most %d; use device=cpu",
+      op->part, width, UPI_CUDA_MAX_HEAD);
+  return FALSE;
+}
+
 gboolean
 upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error)
 {
@@ -241,12 +252,10 @@ upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error)
   case UPI_OP_GROUP_NORM:
     how->scratch = upi_cuda_group_norm_scratch (upi_cuda_map_view (&x));
     return TRUE;
+  case UPI_OP_WINDOW_ATTENTION:
+    return head_fits (op, x.shape.dim[3] / 3 / op->u.window.heads, error);
   case UPI_OP_ATTENTION:
-    if (x.shape.dim[2] / op->u.attention.heads <= UPI_CUDA_MAX_HEAD)
-      return TRUE;
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: attention heads are %d wide, the cuda backend has at most %d; use device=cpu",
-        op->part, x.shape.dim[2] / op->u.attention.heads, UPI_CUDA_MAX_HEAD);
-    return FALSE;
+    return head_fits (op, x.shape.dim[2] / op->u.attention.heads, error);
   default:
     return TRUE;
   }

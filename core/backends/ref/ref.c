@@ -16,6 +16,8 @@ prepare_step (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scrat
     gint keys = shape->in[1].shape.dim[1] + (shape->op->n_inputs == 7 ? shape->in[4].shape.dim[1] : 0);
 
     *scratch_bytes = (gsize) keys * sizeof (gdouble);
+  } else if (shape->op->kind == UPI_OP_WINDOW_ATTENTION) {
+    *scratch_bytes = upi_ref_window_scratch (shape->op);
   } else if (shape->op->kind == UPI_OP_DEFORMABLE_ATTENTION) {
     *scratch_bytes = (gsize) (shape->op->u.deformable.levels * shape->op->u.deformable.points) * sizeof (gdouble);
   }

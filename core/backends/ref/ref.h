@@ -18,6 +18,8 @@ typedef void (*UpiRefFunc) (const UpiStep *step);
 #define UPI_OP(KIND, name, ...) void upi_ref_##name (const UpiStep *step);
 #include "core/program/ops.def"
 
+gsize upi_ref_window_scratch (const UpiOp *op);
+
 static inline gfloat
 upi_ref_act (UpiAct act, gdouble x)
 {

@@ -57,17 +57,24 @@ typedef struct {
   gboolean shared;      /* run by all threads of the frame */
   gsize scratch;        /* bytes a thread */
   gfloat *weights;      /* conv, linear: panels, one group after another; depthwise: [kh·kw][C]; resize: weight of the second line
-                         [OH + OW]; sine: angle per unit of the coordinate [features / 2] */
+                         [OH + OW]; sine: angle per unit of the coordinate [features / 2]; window attention: table [heads][(2·window - 1)²] */
   UpiCpuPacked *packed; /* linear: whose the weights are, if other plans use them too */
   gsize group_floats;   /* panels of one group */
   gfloat *bias;         /* depthwise: [C], zeros without one */
-  gfloat *zero;         /* conv: C / groups zeros; depthwise: C */
+  gfloat *zero;         /* conv: C / groups zeros; depthwise: C; window attention: a head's width */
   gint32 *offsets;      /* conv that gathers: [OH·OW][kh·kw]; resize: source lines, first [OH + OW] and second [OH + OW] */
   gint kernel_height, kernel_width;
   UpiDnn *dnn; /* the library runs it, and the kernel does not */
 } UpiCpuState;
 
 #define UPI_CPU_QUERY_BLOCK 32 /* query rows whose scores attention keeps at a time */
+/* Floats between rows of window attention's scores: whole vectors of any instruction set. */
+static inline gint
+upi_cpu_window_stride (gint cells)
+{
+  return (cells + 15) / 16 * 16;
+}
+
 #define UPI_CPU_MAX_SAMPLES 64 /* levels × points of deformable attention */
 
 /* Attention of several items with a query each on one item's keys. */

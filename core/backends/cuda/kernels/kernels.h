@@ -80,6 +80,18 @@ cudaError_t upi_cuda_attention (UpiCudaType type, cudaStream_t stream, const Upi
     const void *v, const int *lengths, const void *k2, const void *v2, const int *lengths2, void *out);
 #define UPI_CUDA_MAX_HEAD 128
 
+/* window.cu: a map's side of `size` cells in `windows` windows, rolled by `shift`; qkv [N,H,W,3D], out [N,H,W,D]. */
+typedef struct {
+  int size, windows, shift;
+} UpiCudaWindowSide;
+typedef struct {
+  UpiCudaView qkv, out;
+  UpiCudaWindowSide down, across;
+  int heads, window;
+} UpiCudaWindow;
+cudaError_t upi_cuda_window_attention (
+    UpiCudaType type, cudaStream_t stream, const UpiCudaWindow *shape, const void *qkv, const void *beyond, const void *table, void *out);
+
 /* deformable.cu */
 #define UPI_CUDA_MAX_LEVELS 5
 typedef struct {
