@@ -75,8 +75,6 @@ gst_upi_encoding_life_start (GstUpiEncodingLife *life)
   warn_of_old_name (life); /* not when it was set: no bus listens to an element that is being made */
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 has_reader (GstUpiEncodingLife *life)
 {
@@ -125,8 +123,6 @@ gst_upi_encoding_life_filter_buffer (GstUpiEncodingLife *life, GstBuffer *buffer
   gst_upi_meta_set_content (gst_buffer_get_upi_meta (buffer), content);
   return buffer;
 }
-
-/* ---- answering ------------------------------------------------------------------------------------------------------------------- */
 
 gboolean
 gst_upi_encoding_life_is_query (GstQuery *query)

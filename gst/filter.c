@@ -171,8 +171,6 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
   return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->submit_input_buffer (trans, is_discont, buffer);
 }
 
-/* ---- events, queries ------------------------------------------------------------------------------------------------------------- */
-
 static void
 take_gap (GstUpiFilter *self, GstEvent *event)
 {
@@ -279,8 +277,6 @@ gst_upi_filter_query (GstBaseTransform *trans, GstPadDirection direction, GstQue
   return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->query (trans, direction, query);
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 gst_upi_filter_start (GstBaseTransform *trans)
 {
@@ -338,8 +334,6 @@ gst_upi_filter_get_property (GObject *object, guint id, GValue *value, GParamSpe
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
-
-/* ---- class ----------------------------------------------------------------------------------------------------------------------- */
 
 #define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
 

@@ -112,8 +112,6 @@ gst_upi_text_time_get_type (void)
 static GstStaticPadTemplate text_template =
     GST_STATIC_PAD_TEMPLATE ("text", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS ("text/x-raw, format=(string)utf8"));
 
-/* ---- events and queries ---------------------------------------------------------------------------------------------------------- */
-
 /* Every event goes the video's way as it is; the text stream has its own, made from these. */
 static void
 gst_upi_caption_event (GstUpiFilter *filter, GstEvent *event)
@@ -148,8 +146,6 @@ gst_upi_caption_iterate_links (GstPad *pad, GstObject *parent)
   return iterator;
 }
 
-/* ---- text pad -------------------------------------------------------------------------------------------------------------------- */
-
 static GstPad *
 gst_upi_caption_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
 {
@@ -182,8 +178,6 @@ gst_upi_caption_release_pad (GstElement *element, GstPad *pad)
   gst_element_remove_pad (element, pad);
   gst_object_unref (text);
 }
-
-/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 gst_upi_caption_start (GstUpiFilter *filter)

@@ -74,8 +74,6 @@ G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upidetect, "upidetect", GST_RANK_NONE, GST_TYPE_UPI_DETECT,
     GST_DEBUG_CATEGORY_INIT (gst_upi_detect_debug, "upidetect", 0, "finds objects in encoded frames"))
 
-/* ---- labels ---------------------------------------------------------------------------------------------------------------------- */
-
 /* Reads the list that the properties name. One that cannot be read is FALSE and an error, and changes nothing. */
 static gboolean
 take_labels (GstUpiDetect *self, GError **error)
@@ -98,8 +96,6 @@ take_labels (GstUpiDetect *self, GError **error)
   g_mutex_unlock (&self->labels_lock);
   return taken;
 }
-
-/* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 forget_results (GstUpiDetect *self)
@@ -287,8 +283,6 @@ gst_upi_detect_control (GstUpiFilter *filter, const gchar *property, const gchar
   return words != NULL;
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
-
 static void
 set_started (GstUpiDetect *self, gboolean started)
 {
@@ -319,8 +313,6 @@ gst_upi_detect_stop (GstUpiFilter *filter)
   set_started (self, FALSE);
   gst_upi_label_encoder_stop (self->encoder);
 }
-
-/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)

@@ -84,8 +84,6 @@ gst_upi_policy_get_type (void)
   return type;
 }
 
-/* ---- opening and closing the engine ---------------------------------------------------------------------------------------------- */
-
 /* "auto" (0×0) or one of the sizes that the model was trained for. */
 static gboolean
 parse_input_size (const gchar *text, const UpiEngineInfo *info, guint *width, guint *height, GError **error)
@@ -250,8 +248,6 @@ gst_upi_encoder_change_state (GstElement *element, GstStateChange transition)
   return ret;
 }
 
-/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
-
 static GstStructure *
 get_stats (GstUpiEncoder *self)
 {
@@ -411,8 +407,6 @@ gst_upi_encoder_get_property (GObject *object, guint id, GValue *value, GParamSp
   }
   GST_OBJECT_UNLOCK (self);
 }
-
-/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 gst_upi_encoder_finalize (GObject *object)

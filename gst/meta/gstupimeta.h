@@ -233,8 +233,6 @@ typedef struct _GstUpiRule {
   gpointer reserved[8];
 } GstUpiRule;
 
-/* ---- content: immutable, reference-counted, any thread --------------------------------------------------------------------------- */
-
 #define GST_TYPE_UPI_CONTENT (gst_upi_content_get_type ())
 /**
  * gst_upi_content_get_type:
@@ -405,8 +403,6 @@ GST_UPI_API const GstUpiEvent *gst_upi_content_get_events (const GstUpiContent *
 GST_UPI_API const GstUpiRule *gst_upi_content_get_rules (const GstUpiContent *content, guint *n_rules);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
-
-/* ---- meta: one a buffer ---------------------------------------------------------------------------------------------------------- */
 
 /**
  * GstUpiMeta: made by GStreamer, grows at its end.
