@@ -124,8 +124,6 @@ G_DEFINE_TYPE (GstUpiJson, gst_upi_json, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upijson, "upijson", GST_RANK_NONE, GST_TYPE_UPI_JSON,
     GST_DEBUG_CATEGORY_INIT (gst_upi_json_debug, "upijson", 0, "writes results as JSON lines"))
 
-/* ---- lines ----------------------------------------------------------------------------------------------------------------------- */
-
 /* A line could not be written. */
 static GstFlowReturn
 lose (GstUpiJson *self, const GError *error)
@@ -260,8 +258,6 @@ gst_upi_json_unlock_stop (GstUpiFilter *filter)
   set_flushing (filter, FALSE);
 }
 
-/* ---- brokers --------------------------------------------------------------------------------------------------------------------- */
-
 /* From any thread; each cause once. */
 static void
 on_warning (GstUpiPublisherCause cause, const gchar *text, gpointer data)
@@ -290,8 +286,6 @@ on_order (const gchar *target, const gchar *property, const gchar *value, gpoint
   gst_element_post_message (GST_ELEMENT (self), message);
   return taken;
 }
-
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
 
 /* One compact object in place of what was set. FALSE: it is none. */
 static gboolean
@@ -396,8 +390,6 @@ gst_upi_json_stop (GstUpiFilter *filter)
   g_clear_pointer (&self->source, g_free);
   g_clear_pointer (&self->place, g_free);
 }
-
-/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
 /* Where a property of text is kept; NULL: it is none. */
 static gchar **

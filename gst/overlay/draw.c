@@ -77,8 +77,6 @@ gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle
   return (n_captions > 0 && style->draw_caption) || (n_rules > 0 && style->draw_rules);
 }
 
-/* ---- geometry -------------------------------------------------------------------------------------------------------------------- */
-
 static GstVideoRectangle
 intersection (GstVideoRectangle a, GstVideoRectangle b)
 {
@@ -118,8 +116,6 @@ font_size_for (gint height)
 {
   return 8 + height / 72;
 }
-
-/* ---- layout ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 item_clear (gpointer data)
@@ -385,8 +381,6 @@ gst_upi_painter_layout (
     add_captions (painter, items, captions, n_captions, style, frame);
   return items;
 }
-
-/* ---- pixels ---------------------------------------------------------------------------------------------------------------------- */
 
 /* A frame of @t pixels along the inside of the rectangle, or all of it when there is no inside left. */
 static void

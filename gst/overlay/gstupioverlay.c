@@ -82,8 +82,6 @@ GST_ELEMENT_REGISTER_DEFINE (upioverlay, "upioverlay", GST_RANK_NONE, GST_TYPE_U
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
 
-/* ---- negotiation ----------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 has_composition_feature (const GstCaps *caps)
 {
@@ -186,8 +184,6 @@ gst_upi_overlay_src_event (GstBaseTransform *trans, GstEvent *event)
   }
   return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->src_event (trans, event);
 }
-
-/* ---- drawing --------------------------------------------------------------------------------------------------------------------- */
 
 static GstUpiOverlayStyle
 take_style (GstUpiOverlay *self)
@@ -373,8 +369,6 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   gst_upi_overlay_style_clear (&style);
   return flow;
 }
-
-/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 gst_upi_overlay_start (GstBaseTransform *trans)

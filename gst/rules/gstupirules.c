@@ -293,8 +293,6 @@ gst_upi_rules_src_event (GstBaseTransform *trans, GstEvent *event)
   return taken;
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 gst_upi_rules_start (GstUpiFilter *filter)
 {
@@ -321,8 +319,6 @@ gst_upi_rules_stop (GstUpiFilter *filter)
   g_clear_pointer (&self->engine, upi_engine_unref);
   g_clear_pointer (&self->carried, gst_upi_content_unref);
 }
-
-/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 gst_upi_rules_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)

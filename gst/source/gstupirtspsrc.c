@@ -83,8 +83,6 @@ gst_upi_rtsp_src_handle_message (GstBin *bin, GstMessage *message)
     GST_BIN_CLASS (parent_class)->handle_message (bin, message);
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 check_start (GstUpiRtspSrc *self)
 {
@@ -199,8 +197,6 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
   gst_query_set_latency (query, TRUE, latency, GST_CLOCK_TIME_NONE);
   return TRUE;
 }
-
-/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 replace_string (gchar **field, const GValue *value)

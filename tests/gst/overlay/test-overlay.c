@@ -41,8 +41,6 @@ channel_distance (guint32 a, guint32 b)
   return worst;
 }
 
-/* ---- formats --------------------------------------------------------------------------------------------------------------------- */
-
 /* In every format, what is drawn looks as the BGRx picture does once that is converted to the format; what lies outside is unchanged. */
 static void
 test_formats (gconstpointer colorimetry)
@@ -135,8 +133,6 @@ test_thin_lines (void)
   }
 }
 
-/* ---- edges ----------------------------------------------------------------------------------------------------------------------- */
-
 /* Frames with guard bytes around every row: whatever the box, nothing outside of the frame is written. */
 static void
 draw_guarded (GstVideoFormat format, gint width, gint height, const GstUpiObject *objects, guint n)
@@ -224,8 +220,6 @@ test_any_label (void)
     gst_buffer_unref (before);
   }
 }
-
-/* ---- colours and places ---------------------------------------------------------------------------------------------------------- */
 
 /* The colour of an object's box line on the left, drawn alone. */
 static guint32

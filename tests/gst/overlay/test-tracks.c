@@ -50,8 +50,6 @@ through (GstHarness *h, const GstVideoInfo *info, const GstUpiObject *objects, g
   return out;
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------------------------------------- */
-
 /* Who has an id gets a plate of that id's colour, beside the label's and over no other; who has none looks as before. */
 static void
 test_ids (void)
@@ -141,8 +139,6 @@ test_predicted (void)
   gst_buffer_unref (b);
 }
 
-/* ---- trails ---------------------------------------------------------------------------------------------------------------------- */
-
 /* The way of the bottom centre, in the frames that follow it; not of objects that nobody tracks, nor of those that have left. */
 static void
 test_trails (void)
@@ -223,8 +219,6 @@ test_trail_state (gconstpointer data)
   gst_buffer_unref (out);
   gst_harness_teardown (h);
 }
-
-/* ---- rules ----------------------------------------------------------------------------------------------------------------------- */
 
 static void
 add_rules (GstBuffer *buffer, const GstUpiRule *rules, guint n)
