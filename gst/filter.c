@@ -133,7 +133,7 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
 
   buffer = gst_upi_geometry_check (&priv->geometry, buffer);
   const GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  if (meta == NULL && !priv->seen_meta) {
+  if (meta == NULL && !priv->seen_meta && !klass->takes_unencoded) {
     g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE, ("The frames that reach %s were not encoded: put upiencoder before it.", name),
         ("the first buffer has no GstUpiMeta"));
