@@ -5,7 +5,7 @@
  * @title: upioverlay
  * @short_description: draws boxes, labels, masks, tracks, rules and captions
  *
- * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom; of upitrack's objects
+ * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on a background, tinted masks, the caption at the bottom; of upitrack's objects
  * their ids and, with draw-trails, the way they took; of upirules' zones and lines the shape, the name and the counts. It is the usual end of a
  * chain of upi elements.
  *

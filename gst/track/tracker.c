@@ -166,8 +166,6 @@ label_of (const GstUpiTracker *tracker, guint sighting)
   return g_ptr_array_index (tracker->labels, sighting);
 }
 
-/* ---- one track ------------------------------------------------------------------------------------------------------------------- */
-
 static void
 vote (Entry *entry, GRefString *label, gdouble confidence)
 {
@@ -311,8 +309,6 @@ start (GstUpiTracker *tracker, guint sighting)
     entry->track.id = ++tracker->last_id;
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------------------------------------------- */
-
 typedef enum { ROUND_FIRST, ROUND_CANDIDATES, ROUND_TENTATIVE, ROUND_RECOVERY, ROUND_SAME_PLACE } Round;
 
 static gboolean
@@ -422,8 +418,6 @@ new_indices (void)
 {
   return g_array_new (FALSE, FALSE, sizeof (guint));
 }
-
-/* ---- an observation -------------------------------------------------------------------------------------------------------------- */
 
 static void
 take_sightings (GstUpiTracker *tracker, const GstUpiSighting *sightings, guint n)
@@ -563,8 +557,6 @@ gst_upi_tracker_observe_still (GstUpiTracker *tracker, gint64 time)
   }
   miss (tracker);
 }
-
-/* ---- what is known --------------------------------------------------------------------------------------------------------------- */
 
 guint
 gst_upi_tracker_get_n_tracks (const GstUpiTracker *tracker)

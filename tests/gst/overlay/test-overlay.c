@@ -215,7 +215,7 @@ test_any_label (void)
     GstBuffer *buffer = grey_frame (&info), *before = gst_buffer_copy_deep (buffer);
     add_objects (buffer, &object, 1, labels[i]);
     buffer = overlay_once ("draw-boxes=false", &info, buffer);
-    g_assert_false (same_bytes (buffer, before)); /* the plate with the score at least */
+    g_assert_false (same_bytes (buffer, before)); /* the text of the score at least */
     gst_buffer_unref (buffer);
     gst_buffer_unref (before);
   }

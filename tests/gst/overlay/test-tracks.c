@@ -50,7 +50,7 @@ through (GstHarness *h, const GstVideoInfo *info, const GstUpiObject *objects, g
   return out;
 }
 
-/* Who has an id gets a plate of that id's colour, beside the label's and over no other; who has none looks as before. */
+/* Who has an id gets a text on that id's colour, beside the label's and over no other; who has none looks as before. */
 static void
 test_ids (void)
 {
@@ -74,7 +74,7 @@ test_ids (void)
     plain = overlay_once (without, &info, plain);
     g_assert_true (same_bytes (buffer, plain) == !cases[i].ids);
     if (cases[i].ids)
-      for (guint j = 0; j < 2; j++) /* above its box, most of the plate's pixels are its own colour */
+      for (guint j = 0; j < 2; j++) /* above its box, most of the background's pixels are its own colour */
         g_assert_cmpuint (count (buffer, 0, j * 256 + 120, 150, j * 256 + 220, 180), >, 100);
     gst_buffer_unref (buffer);
     gst_buffer_unref (plain);
