@@ -398,11 +398,22 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   filter_class->reset = gst_upi_rules_reset;
   filter_class->event = gst_upi_rules_event;
   filter_class->control = gst_upi_rules_control;
+  /**
+   * GstUpiRules:rules-file:
+   *
+   * Path of a JSON file of rules, read anew when it changes; one that cannot be honoured is an error at the start, later a warning, and the
+   * old rules stay.
+   */
   g_object_class_install_property (object_class, PROP_RULES_FILE,
       g_param_spec_string ("rules-file", "Rules file",
           "JSON file of zones, lines, counts and phrases; taken anew when it changes, whole or not at all; the later set of rules and "
           "rules-file counts (default: none; one of them is needed)",
           NULL, live));
+  /**
+   * GstUpiRules:rules:
+   *
+   * The text of such a file. Of the two properties the one set last counts.
+   */
   g_object_class_install_property (object_class, PROP_RULES,
       g_param_spec_string ("rules", "Rules",
           "The text of such a file, as {\"rules\": {\"crowd\": {\"type\": \"count\", \"above\": 5}}}; may change while playing (default: "
