@@ -259,40 +259,6 @@ gst_upi_rules_unlock_stop (GstUpiFilter *filter)
   gst_upi_phrases_set_flushing (GST_UPI_RULES (filter)->phrases, FALSE);
 }
 
-/* An order from elsewhere (upijson's control): other rules. The nearest upirules takes it, or says what is wrong with it. */
-static gboolean
-take_order (GstUpiRules *self, const GstStructure *order)
-{
-  const gchar *property = gst_structure_get_string (order, "property"), *value = gst_structure_get_string (order, "value");
-  g_autoptr (GError) error = NULL;
-
-  if (g_strcmp0 (property, "rules") != 0 || value == NULL) {
-    GST_WARNING_OBJECT (self, "ordered to set %s, takes rules alone", property != NULL ? property : "nothing");
-    return FALSE;
-  }
-  g_autoptr (Rules) rules = rules_parse (value, strlen (value), "upi-control", &error);
-  if (rules == NULL) {
-    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s. The rules before stay.", error->message), ("ordered by upi-control"));
-    return FALSE;
-  }
-  GST_INFO_OBJECT (self, "ordered to take %u other rules", rules->rules->len);
-  rules_source_set_text (self->source, value);
-  return TRUE;
-}
-
-static gboolean
-gst_upi_rules_src_event (GstBaseTransform *trans, GstEvent *event)
-{
-  const GstStructure *order = gst_event_get_structure (event);
-
-  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_UPSTREAM || order == NULL || !gst_structure_has_name (order, "upi-control")
-      || g_strcmp0 (gst_structure_get_string (order, "target"), "upirules") != 0)
-    return GST_BASE_TRANSFORM_CLASS (gst_upi_rules_parent_class)->src_event (trans, event);
-  gboolean taken = take_order (GST_UPI_RULES (trans), order);
-  gst_event_unref (event);
-  return taken;
-}
-
 static gboolean
 gst_upi_rules_start (GstUpiFilter *filter)
 {
@@ -356,17 +322,18 @@ gst_upi_rules_get_property (GObject *object, guint id, GValue *value, GParamSpec
   }
 }
 
-/* The rules are what others may change, if they are any. */
+/* The rules are what others may change, if they are any. What is wrong with them is said in the log alone: others are not to fill the bus. */
 static gboolean
 gst_upi_rules_control (GstUpiFilter *filter, const gchar *property, const gchar *value)
 {
-  Rules *rules = g_str_equal (property, "rules") ? rules_parse (value, strlen (value), "upi-control", NULL) : NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Rules) rules = g_str_equal (property, "rules") ? rules_parse (value, strlen (value), "upi-control", &error) : NULL;
 
-  if (rules == NULL)
-    return FALSE;
-  rules_unref (rules);
-  g_object_set (filter, "rules", value, NULL);
-  return TRUE;
+  if (rules != NULL)
+    g_object_set (filter, "rules", value, NULL);
+  else if (error != NULL)
+    GST_WARNING_OBJECT (filter, "%s", error->message);
+  return rules != NULL;
 }
 
 static void
@@ -389,7 +356,6 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   object_class->set_property = gst_upi_rules_set_property;
   object_class->get_property = gst_upi_rules_get_property;
   object_class->finalize = gst_upi_rules_finalize;
-  GST_BASE_TRANSFORM_CLASS (klass)->src_event = gst_upi_rules_src_event;
   filter_class->start = gst_upi_rules_start;
   filter_class->stop = gst_upi_rules_stop;
   filter_class->unlock = gst_upi_rules_unlock;

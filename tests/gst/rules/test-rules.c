@@ -335,7 +335,7 @@ test_property_while_playing (void)
   fixture_close (&fixture);
 }
 
-/* An order that comes up the stream is taken by the nearest one, or refused and said. */
+/* An order that comes up the stream is taken by the nearest one, or refused. */
 static void
 test_order (void)
 {
@@ -362,9 +362,7 @@ test_order (void)
       g_assert_cmpint (taken, ==, orders[i].taken);
   }
   expect (&fixture, 1, "7@0.5,0.5", "1 end stop 0 r; 2 new appear 7 r");
-  g_autofree gchar *warning = stream_message (fixture.stream, GST_MESSAGE_WARNING), *text = NULL;
-  g_assert_cmpstr (
-      warning, ==, "upi-control:1: rules.l: found no key \"points\", expected one: no line is without. The rules before stay.");
+  g_autofree gchar *text = NULL;
   g_object_get (far, "rules", &text, NULL);
   g_assert_cmpstr (text, ==, "{\"rules\":{\"f\":{\"type\":\"count\"}}}");
   fixture_close (&fixture);
