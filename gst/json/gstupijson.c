@@ -96,6 +96,7 @@ struct _GstUpiJson {
   GString *line;
   guint64 n_regions;
   GstClockTime last_line; /* its running time; NONE: before the first */
+  GstUpiJsonFrame last_frame;
 };
 
 enum {
@@ -189,13 +190,38 @@ write_line (GstUpiJson *self, gboolean is_event)
 }
 
 static GstFlowReturn
+write_events (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiContent *content)
+{
+  guint n;
+  const GstUpiEvent *events = gst_upi_content_get_events (content, &n);
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  for (guint i = 0; i < n && self->emit != GST_UPI_JSON_FRAMES && ret == GST_FLOW_OK; i++) {
+    gst_upi_json_event_line (self->line, frame, &events[i]);
+    ret = write_line (self, TRUE);
+  }
+  return ret;
+}
+
+/* Events behind the last frame. */
+static void
+gst_upi_json_event (GstUpiFilter *filter, GstEvent *event)
+{
+  GstUpiJson *self = GST_UPI_JSON (filter);
+  const GstStructure *structure = GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM ? gst_event_get_structure (event) : NULL;
+  g_autoptr (GstUpiContent) content = NULL;
+
+  if (structure != NULL && gst_structure_has_name (structure, GST_UPI_LATE_EVENTS)
+      && gst_structure_get (structure, "content", GST_TYPE_UPI_CONTENT, &content, NULL))
+    write_events (self, &self->last_frame, content);
+}
+
+static GstFlowReturn
 gst_upi_json_process (GstUpiFilter *filter, const GstUpiFilterFrame *filter_frame, GstUpiContent **content)
 {
   GstUpiJson *self = GST_UPI_JSON (filter);
   const GstUpiFrameTime *time = &filter_frame->time;
   const GstClockTime running_time = time->timed ? time->running_time : GST_CLOCK_TIME_NONE;
-  GstFlowReturn ret = GST_FLOW_OK;
-  guint n_events;
 
   GST_OBJECT_LOCK (self);
   gboolean mask_runs = self->mask == GST_UPI_JSON_MASK_RLE;
@@ -213,11 +239,8 @@ gst_upi_json_process (GstUpiFilter *filter, const GstUpiFilterFrame *filter_fram
     .tags = self->tags,
     .mask_runs = mask_runs };
   gst_upi_json_output_take_frame (self->output, &frame, filter_frame->content);
-  const GstUpiEvent *events = gst_upi_content_get_events (filter_frame->content, &n_events);
-  for (guint i = 0; i < n_events && self->emit != GST_UPI_JSON_FRAMES && ret == GST_FLOW_OK; i++) {
-    gst_upi_json_event_line (self->line, &frame, &events[i]);
-    ret = write_line (self, TRUE);
-  }
+  self->last_frame = frame;
+  GstFlowReturn ret = write_events (self, &frame, filter_frame->content);
   if (ret == GST_FLOW_OK && self->emit != GST_UPI_JSON_EVENTS && is_due (self, running_time, interval)) {
     format_frame (self, &frame, filter_frame->content);
     ret = write_line (self, FALSE);
@@ -350,6 +373,7 @@ gst_upi_json_start (GstUpiFilter *filter)
   self->last_line = GST_CLOCK_TIME_NONE;
   gboolean is_file = self->target.method == GST_UPI_JSON_FILE, started = FALSE;
   self->source = g_strdup (self->target.source);
+  self->last_frame = (GstUpiJsonFrame){ .wall_clock = GST_CLOCK_TIME_NONE, .source = self->source, .tags = self->tags };
   self->place = g_strdup (is_file                    ? self->target.location
           : self->target.method == GST_UPI_JSON_MQTT ? "the MQTT broker"
                                                      : "the Kafka cluster");
@@ -741,6 +765,7 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
   filter_class->unlock_stop = gst_upi_json_unlock_stop;
   filter_class->process = gst_upi_json_process;
   filter_class->reset = gst_upi_json_reset;
+  filter_class->event = gst_upi_json_event;
   install_target_properties (object_class);
   install_line_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);

@@ -352,6 +352,12 @@ GST_UPI_API GstUpiContent *gst_upi_content_get_whole (GstUpiContent *content);
 #define GST_UPI_QUERY_ENCODING_READER "upi-encoding-reader"
 
 /**
+ * GST_UPI_LATE_EVENTS: name of the structure of a custom downstream event that upirules sends before EOS where something went on: the ends of it, for
+ * which no frame comes any more, are in its field "content" (%GST_TYPE_UPI_CONTENT). upijson writes them.
+ */
+#define GST_UPI_LATE_EVENTS "upi-late-events"
+
+/**
  * gst_upi_content_get_encoding:
  *
  * Returns: (transfer none) (nullable): NULL before the first encoding and after it was dropped

@@ -49,7 +49,8 @@
  * `new` and nothing more. The frame in which it was noticed carries it too (gst_upi_content_get_events()), upijson writes it, and every frame carries
  * how the rules stand (gst_upi_content_get_rules()), which upioverlay draws.
  *
- * At a flush, a new stream or a jump of stream time, and at EOS, what goes on ends with `what` = `stop`; the first frame behind it carries those.
+ * At a flush, a new stream or a jump of stream time, and at EOS, what goes on ends with `what` = `stop`; the first frame behind it carries those, at EOS a
+ * custom event (%GST_UPI_LATE_EVENTS).
  */
 #include <gst/gst.h>
 
@@ -240,11 +241,20 @@ gst_upi_rules_reset (GstUpiFilter *filter)
   self->begun = FALSE;
 }
 
+/* Before EOS: no frame comes any more that could carry what ends there. */
 static void
 gst_upi_rules_event (GstUpiFilter *filter, GstEvent *event)
 {
-  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
-    gst_upi_rules_reset (filter);
+  GstUpiRules *self = GST_UPI_RULES (filter);
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_EOS)
+    return;
+  gst_upi_rules_reset (filter);
+  if (self->carried == NULL)
+    return;
+  GstStructure *structure = gst_structure_new (GST_UPI_LATE_EVENTS, "content", GST_TYPE_UPI_CONTENT, self->carried, NULL);
+  g_clear_pointer (&self->carried, gst_upi_content_unref);
+  gst_pad_push_event (GST_BASE_TRANSFORM_SRC_PAD (self), gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, structure));
 }
 
 static void
