@@ -25,7 +25,7 @@ static gchar **arguments;
 
 static const GOptionEntry options[] = { { "size", 0, 0, G_OPTION_ARG_STRING, &size_option,
                                             "Input size of the image side (default: the model's first)", "WxH" },
-  { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Images, or with --text texts, a run (default 1)", "N" },
+  { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Images, or with --text texts, with --caption captions of one image, a run (default 1)", "N" },
   { "text", 0, 0, G_OPTION_ARG_NONE, &do_text, "The text side instead of the image side", NULL },
   { "caption", 0, 0, G_OPTION_ARG_NONE, &do_caption, "The caption step instead of the image side", NULL },
   { "time", 0, 0, G_OPTION_ARG_NONE, &do_time, "Run it, on noise, and print each operation's time (median of the runs)", NULL },
@@ -66,7 +66,8 @@ build (UpiModel *model, GError **error)
   if (do_text)
     return upi_model_texts_program (model, (guint) batch, TEXT_TOKENS, error);
   if (do_caption)
-    return upi_model_caption_program (model, upi_model_image_tokens (model, width, height), (guint) config->caption.max_tokens, error);
+    return upi_model_captions_program (
+        model, (guint) batch, upi_model_image_tokens (model, width, height), (guint) config->caption.max_tokens, error);
   return upi_model_image_program (model, (guint) batch, width, height, FALSE, error);
 }
 

@@ -33,9 +33,7 @@ ticket_free (UpiTicket *ticket)
   g_clear_error (&ticket->error);
   g_clear_pointer (&ticket->said, upi_caption_unref);
   g_clear_pointer (&ticket->stream, upi_stream_drop);
-  if (ticket->texts != NULL)
-    ticket->texts_free (ticket->texts);
-  g_clear_error (&ticket->parts.error);
+  g_clear_pointer (&ticket->texts, upi_texts_free);
   upi_queue_unref (ticket->queue);
   g_free (ticket);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * caption-candidates.c: one step of all candidates is one run: matrices of weights are read once for all of them. The image's keys and values are
- * shared; each candidate has its own cache of keys and values. What has ended leaves the batch: the last row takes its place, and the next run is of fewer
- * rows. Where the backend has memory of its own rows cost next to nothing, and stay. */
+ * shared. Candidates that have said the same so far are one row of the batch, with one text cache, until their words part: most sentences begin
+ * alike. Rows whose candidates have all ended leave the batch: the last row takes their place, and the next run is of fewer rows. Where the
+ * backend has memory of its own rows cost next to nothing: there each candidate has one from the start, and keeps it. */
 #include "core/tasks/caption-candidates.h"
-#include "core/tasks/caption.h"
-#include "core/vectors/exponentials.h"
+#include "core/engine/kernels/exponentials.h"
 #include "core/memory.h"
+#include "core/processor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,10 +15,11 @@
 
 typedef struct {
   gboolean has_ended;
+  guint row; /* of the batch, while it has not ended */
   UpiSteeringState state;
   gdouble sum; /* Σ ln P */
   guint count; /* of its terms */
-} Row;
+} Progress;
 
 typedef struct {
   UpiWorker *worker;
@@ -26,15 +28,15 @@ typedef struct {
   const gint32 *token_ids;
   guint n_tokens;    /* V */
   guint n;           /* candidates, K */
-  guint n_rows;      /* of the batch that go on, R: [R] ≤ [K] */
-  guint *row_of;     /* [R] candidate of a row */
+  guint n_rows;      /* of the batch that go on, R ≤ K */
+  guint *first;      /* [R] the first candidate of a row that goes on */
   guint size;        /* of the bound plan, at least R */
   gsize cache_bytes; /* of one keys or values matrix */
   guint capacity;
   guint8 *caches; /* [layers, keys and values, K, capacity, D] */
   GArray *candidates;
-  Row *rows;      /* [K] */
-  gfloat *scores; /* [K,V] */
+  Progress *progress; /* [K] */
+  gfloat *scores;     /* [K,V] */
   const UpiExponentials *kernels;
   gfloat *z, *e;                     /* [V] logits of one row, steered; their exponentials */
   gdouble *sums;                     /* of blocks of them */
@@ -51,6 +53,20 @@ upi_candidates_uniform (guint candidate, guint step)
   return (gdouble) ((x ^ x >> 31) >> 11) * 0x1p-53;
 }
 
+const UpiExponentials *
+upi_exponentials (void)
+{
+  static const UpiExponentials *const of_isa[UPI_N_ISAS] = {
+    [UPI_ISA_BASELINE] = &upi_exponentials_baseline,
+#ifdef UPI_SCALE_X86
+    [UPI_ISA_AVX2] = &upi_exponentials_avx2,
+    [UPI_ISA_AVX512] = &upi_exponentials_avx512,
+#endif
+  };
+
+  return of_isa[upi_processor_isa ()];
+}
+
 /* ---- one token ------------------------------------------------------------------------------------------------------------------- */
 
 static guint
@@ -64,12 +80,10 @@ largest (const gfloat *z, guint n)
   return best;
 }
 
-/* Inverse of the cumulated distribution of exp (z / sharpness). */
+/* Inverse of the cumulated distribution of the exponentials e, whose blocks have these sums. */
 static guint
-draw (const Batch *b, gdouble sharpness, gdouble u)
+draw (const Batch *b, gdouble target)
 {
-  gdouble target =
-      u * b->kernels->exponentials (b->z, b->n_tokens, b->kernels->largest (b->z, b->n_tokens), (gfloat) (1 / sharpness), b->e, b->sums);
   gdouble sum = 0;
   guint blocks = (b->n_tokens + UPI_EXPONENTIALS_BLOCK - 1) / UPI_EXPONENTIALS_BLOCK, block = 0, pick;
 
@@ -96,33 +110,48 @@ log_sum (const Batch *b, const gfloat *logits)
   return top + log (b->kernels->exponentials (logits, b->n_tokens, top, 1, b->e, b->sums));
 }
 
-/* What a row's candidate says at step t; the sum of logarithms is that of the logits as they are. */
 static void
-say (Batch *b, guint r, guint t, const gdouble *shown)
+say (Batch *b, guint k, gint32 id, gdouble log_likelihood, gboolean is_steered)
+{
+  Progress *progress = &b->progress[k];
+
+  progress->sum += log_likelihood;
+  progress->count++;
+  if (id == upi_tokenizer_end_id (b->worker->engine->tokenizer)) {
+    progress->has_ended = TRUE;
+    return;
+  }
+  g_array_append_val (g_array_index (b->candidates, UpiCandidate, k).ids, id);
+  if (is_steered)
+    progress->state = upi_steering_step (b->worker->engine->steering, progress->state, id);
+}
+
+/* What the candidates of row r say at step t; the sums of logarithms are those of the logits as they are. */
+static void
+say_row (Batch *b, guint r, guint t, const gdouble *shown)
 {
   const UpiEngine *engine = b->worker->engine;
   const gfloat *logits = b->scores + (gsize) r * b->n_tokens;
-  guint k = b->row_of[r];
-  UpiCandidate *candidate = &g_array_index (b->candidates, UpiCandidate, k);
-  Row *row = &b->rows[k];
-  guint pick;
+  gdouble all = log_sum (b, logits), total = 0;
 
   memcpy (b->z, logits, b->n_tokens * sizeof (gfloat));
   if (shown)
-    upi_steering_add (engine->steering, shown, row->state, b->z);
-  if (k == 0)
-    pick = largest (b->z, b->n_tokens);
-  else
-    pick = draw (b, engine->config->caption.grounding->ranking.sharpness, upi_candidates_uniform (k, t));
-  row->sum += logits[pick] - log_sum (b, logits);
-  row->count++;
-  if (b->token_ids[pick] == upi_tokenizer_end_id (engine->tokenizer)) {
-    row->has_ended = TRUE;
-    return;
+    upi_steering_add (engine->steering, shown, b->progress[b->first[r]].state, b->z);
+  for (guint k = b->first[r]; k < b->n; k++) {
+    guint pick;
+
+    if (b->progress[k].has_ended || b->progress[k].row != r)
+      continue;
+    if (k == 0) {
+      pick = largest (b->z, b->n_tokens);
+    } else {
+      if (total == 0) /* of exp (z / sharpness), the same for all that are drawn */
+        total = b->kernels->exponentials (b->z, b->n_tokens, b->kernels->largest (b->z, b->n_tokens),
+            (gfloat) (1 / engine->config->caption.grounding->ranking.sharpness), b->e, b->sums);
+      pick = draw (b, total * upi_candidates_uniform (k, t));
+    }
+    say (b, k, b->token_ids[pick], logits[pick] - all, shown != NULL);
   }
-  g_array_append_val (candidate->ids, b->token_ids[pick]);
-  if (shown)
-    row->state = upi_steering_step (engine->steering, row->state, b->token_ids[pick]);
 }
 
 static void
@@ -175,57 +204,103 @@ bind (Batch *b, guint size, GError **error)
   return TRUE;
 }
 
-/* Rows whose candidates have ended after t + 1 tokens give their places to the last ones. */
-static gboolean
-close_gaps (Batch *b, guint t, GError **error)
+static gint32
+last_id (const Batch *b, guint k)
+{
+  const GArray *ids = g_array_index (b->candidates, UpiCandidate, k).ids;
+
+  return ids->len ? g_array_index (ids, gint32, ids->len - 1) : upi_tokenizer_start_id (b->worker->engine->tokenizer);
+}
+
+/* The text cache of row `from`, of `length` tokens, for row `to` as well. */
+static void
+copy_cache (Batch *b, guint to, guint from, guint length)
 {
   guint layers = b->worker->engine->config->decoder.layers;
-  gsize said = b->cache_bytes / b->capacity * (t + 1);
 
-  if (b->worker->engine->backend->has_device)
-    return TRUE;
+  for (guint i = 0; i < 2 * layers; i++)
+    memcpy (b->caches + (i * b->n + to) * b->cache_bytes, b->caches + (i * b->n + from) * b->cache_bytes,
+        b->cache_bytes / b->capacity * length);
+}
+
+/* Candidates of one row whose words part after `length` tokens: the first one that goes on keeps the row, others get rows of their own, one for
+ * each word. There is a place for each: a row has at least one candidate. */
+static void
+part_rows (Batch *b, guint length)
+{
+  guint n_before = b->n_rows;
+
+  for (guint r = 0; r < n_before; r++) {
+    guint n_others = b->n_rows;
+
+    b->first[r] = b->n;
+    for (guint k = 0; k < b->n; k++) {
+      guint to = r;
+
+      if (b->progress[k].has_ended || b->progress[k].row != r)
+        continue;
+      if (b->first[r] == b->n)
+        b->first[r] = k;
+      if (last_id (b, k) != last_id (b, b->first[r]))
+        for (to = n_others; to < b->n_rows && last_id (b, k) != last_id (b, b->first[to]); to++) {
+        }
+      if (to == b->n_rows) {
+        b->first[b->n_rows++] = k;
+        copy_cache (b, to, r, length);
+      }
+      b->progress[k].row = to;
+    }
+  }
+}
+
+/* Rows without a candidate that goes on give their places to the last ones. */
+static void
+close_gaps (Batch *b, guint length)
+{
   for (guint r = 0; r < b->n_rows;) {
-    if (!b->rows[b->row_of[r]].has_ended) {
+    if (b->first[r] < b->n) {
       r++;
       continue;
     }
     b->n_rows--;
-    b->row_of[r] = b->row_of[b->n_rows];
-    for (guint i = 0; i < 2 * layers && r < b->n_rows && !b->rows[b->row_of[r]].has_ended; i++)
-      memcpy (b->caches + (i * b->n + r) * b->cache_bytes, b->caches + (i * b->n + b->n_rows) * b->cache_bytes, said);
+    b->first[r] = b->first[b->n_rows];
+    if (r == b->n_rows || b->first[r] == b->n)
+      continue;
+    copy_cache (b, r, b->n_rows, length);
+    for (guint k = 0; k < b->n; k++)
+      if (b->progress[k].row == b->n_rows)
+        b->progress[k].row = r;
   }
-  return b->n_rows == 0 || size_for (b, b->n_rows) == b->size || bind (b, size_for (b, b->n_rows), error);
 }
 
 /* One token of all that go on. */
 static gboolean
 step (Batch *b, guint t, const gdouble *shown, guint *n_going, GError **error)
 {
-  gboolean first_goes_on = !b->rows[0].has_ended;
+  gboolean first_goes_on = !b->progress[0].has_ended;
 
   if (!upi_caption_may_go_on (b->ticket, error))
     return FALSE;
   for (guint r = 0; r < b->size; r++) { /* rows behind the last one are computed and not read */
-    const GArray *ids = g_array_index (b->candidates, UpiCandidate, b->row_of[MIN (r, b->n_rows - 1)]).ids;
-
-    b->ids[r] = ids->len ? g_array_index (ids, gint32, ids->len - 1) : upi_tokenizer_start_id (b->worker->engine->tokenizer);
+    b->ids[r] = last_id (b, b->first[MIN (r, b->n_rows - 1)]);
     b->positions[r] = (gint32) t;
     b->lengths[r] = (gint32) t + 1;
   }
   if (!upi_worker_infer (b->worker, b->context, error))
     return FALSE;
   g_atomic_pointer_add (&b->ticket->queue->counters.caption_tokens, (gssize) *n_going);
+  for (guint r = 0; r < b->n_rows; r++)
+    say_row (b, r, t, shown);
   *n_going = 0;
-  for (guint r = 0; r < b->n_rows; r++) {
-    const Row *row = &b->rows[b->row_of[r]];
-
-    if (!row->has_ended)
-      say (b, r, t, shown);
-    *n_going += !row->has_ended;
-  }
-  if (first_goes_on && !b->rows[0].has_ended)
+  for (guint k = 0; k < b->n; k++)
+    *n_going += !b->progress[k].has_ended;
+  if (first_goes_on && !b->progress[0].has_ended)
     tell_partial (b);
-  return close_gaps (b, t, error);
+  if (b->worker->engine->backend->has_device)
+    return TRUE;
+  part_rows (b, t + 1);
+  close_gaps (b, t + 1);
+  return b->n_rows == 0 || size_for (b, b->n_rows) == b->size || bind (b, size_for (b, b->n_rows), error);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------------------- */
@@ -242,9 +317,10 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
   const UpiConfig *config = worker->engine->config;
   guint limit = config->caption.max_tokens, n_tokens = upi_model_vocabulary_size (worker->engine->model), n_going = n;
   g_autoptr (GArray) candidates = g_array_new (FALSE, TRUE, sizeof (UpiCandidate));
-  g_autofree Row *rows = g_new0 (Row, n);
+  g_autofree Progress *progress = g_new0 (Progress, n);
   g_autofree gint32 *numbers = g_new (gint32, 3 * n);
-  g_autofree guint *row_of = g_new (guint, n);
+  g_autofree guint *first = g_new0 (guint, n);
+  gboolean has_rows_of_their_own = worker->engine->backend->has_device;
   g_autofree gfloat *z = UPI_MEMORY_NEW (gfloat, 2 * (gsize) n_tokens, "logits of candidates", error);
   g_autofree gdouble *sums = g_new (gdouble, n_tokens / UPI_EXPONENTIALS_BLOCK + 1);
   Batch batch = { .worker = worker,
@@ -252,11 +328,11 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
     .token_ids = upi_model_caption_token_ids (worker->engine->model),
     .n_tokens = n_tokens,
     .n = n,
-    .n_rows = n,
-    .row_of = row_of,
+    .n_rows = has_rows_of_their_own ? n : 1,
+    .first = first,
     .capacity = MIN (limit + 1, (guint) upi_config_text_positions (config)),
     .candidates = candidates,
-    .rows = rows,
+    .progress = progress,
     .kernels = upi_exponentials (),
     .z = z,
     .e = z ? z + n_tokens : NULL,
@@ -272,17 +348,18 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
   g_array_set_size (candidates, n);
   for (guint k = 0; k < n; k++) {
     g_array_index (candidates, UpiCandidate, k).ids = g_array_new (FALSE, FALSE, sizeof (gint32));
-    row_of[k] = k;
+    if (has_rows_of_their_own)
+      first[k] = progress[k].row = k;
   }
   batch.cache_bytes = (gsize) batch.capacity * config->decoder.width * sizeof (gfloat);
-  batch.caches = upi_worker_key_value_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
+  batch.caches = upi_worker_text_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
   batch.scores = batch.caches ? upi_memory_new (1, (gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
-  ok = batch.scores && bind (&batch, size_for (&batch, n), error);
+  ok = batch.scores && bind (&batch, size_for (&batch, batch.n_rows), error);
   limit = ticket->caption.max_tokens ? MIN (ticket->caption.max_tokens, limit) : limit;
   for (guint t = 0; ok && t < limit && n_going > 0; t++)
     ok = step (&batch, t, shown, &n_going, error);
   for (guint k = 0; k < n; k++)
-    g_array_index (candidates, UpiCandidate, k).likelihood = rows[k].sum / MAX (rows[k].count, 1);
+    g_array_index (candidates, UpiCandidate, k).likelihood = progress[k].sum / MAX (progress[k].count, 1);
   free (batch.scores);
   return ok ? g_steal_pointer (&candidates) : NULL;
 }

@@ -3,16 +3,11 @@
  * caption-grounded.c: captions that answer to the regions: what the image shows steers the candidates, and ranks them together with their likelihood
  * and their nearness to the image (models/reference/NETWORK.md, "grounded captions"). */
 #include "core/tasks/caption-candidates.h"
-#include "core/tasks/caption.h"
-#include "core/tasks/detect.h"
-#include "core/tasks/embed.h"
-#include "core/tasks/labels.h"
+#include "core/engine/engine-private.h"
 #include "core/memory.h"
 
 #include <math.h>
 #include <string.h>
-
-#define TEXT_STEP 4 /* tokens: lengths of text that share a plan */
 
 /* The best region of each of the model's own labels. */
 typedef struct {
@@ -125,42 +120,42 @@ sort (Ranked *ranked, guint n)
   }
 }
 
-/* <SPE> of the texts [n, D], normalised, as one batch. */
+/* <SPE> of a text, normalised, [D]. Each is a run of its own: sixteen rows are as fast, row by row, as those of three texts, and nothing is computed
+ * for padding. */
+static gboolean
+encode_text (const Ground *g, const GArray *text, gfloat *embedding, GError **error)
+{
+  UpiEngine *engine = g->worker->engine;
+  gint32 length = (gint32) text->len + 2;
+  guint tokens = upi_text_plan_tokens ((guint) length, (guint) upi_config_text_positions (engine->config));
+  g_autofree gint32 *ids = UPI_MEMORY_NEW0 (gint32, tokens, "tokens of candidates", error);
+  UpiContext *context;
+
+  if (!ids)
+    return FALSE;
+  ids[0] = upi_tokenizer_start_id (engine->tokenizer);
+  if (text->len)
+    memcpy (ids + 1, text->data, text->len * sizeof (gint32));
+  ids[text->len + 1] = upi_tokenizer_end_id (engine->tokenizer);
+  context = upi_worker_context (g->worker, (UpiPlanKey){ UPI_PLAN_TEXT, 1, tokens, 0 }, error);
+  if (!context)
+    return FALSE;
+  upi_context_bind (context, upi_plan_find (context->plan, "ids"), ids);
+  upi_context_bind (context, upi_plan_find (context->plan, "length"), &length);
+  upi_context_bind (context, upi_plan_find (context->plan, "embedding"), embedding);
+  return upi_worker_infer (g->worker, context, error);
+}
+
 static gfloat *
 encode_texts (const Ground *g, const Ranked *ranked, guint n, GError **error)
 {
-  UpiEngine *engine = g->worker->engine;
-  guint width = engine->info.width, longest = 0, batch = MAX (g->table->ranking.encoded, n), tokens;
-  g_autofree gfloat *embeddings = UPI_MEMORY_NEW (gfloat, (gsize) batch * width, "texts of candidates", error);
-  g_autofree gint32 *lengths = g_new (gint32, batch);
-  g_autofree gint32 *ids = NULL;
-  UpiContext *context;
+  guint width = g->worker->engine->info.width;
+  g_autofree gfloat *embeddings = UPI_MEMORY_NEW (gfloat, (gsize) n * width, "texts of candidates", error);
 
-  if (!embeddings)
-    return NULL;
-  for (guint i = 0; i < n; i++)
-    longest = MAX (longest, ranked[i].ids->len + 2);
-  tokens = MIN ((longest + TEXT_STEP - 1) / TEXT_STEP * TEXT_STEP, (guint) upi_config_text_positions (engine->config));
-  ids = UPI_MEMORY_NEW0 (gint32, (gsize) batch * tokens, "tokens of candidates", error);
-  if (!ids)
-    return NULL;
-  for (guint i = 0; i < batch; i++) { /* what is missing of a full batch is the last text again */
-    const GArray *text = ranked[MIN (i, n - 1)].ids;
-    gint32 *row = ids + (gsize) i * tokens;
-
-    lengths[i] = (gint32) text->len + 2;
-    row[0] = upi_tokenizer_start_id (engine->tokenizer);
-    if (text->len)
-      memcpy (row + 1, text->data, text->len * sizeof (gint32));
-    row[text->len + 1] = upi_tokenizer_end_id (engine->tokenizer);
-  }
-  context = upi_worker_context (g->worker, (UpiPlanKey){ UPI_PLAN_TEXT, batch, tokens, 0 }, error);
-  if (!context)
-    return NULL;
-  upi_context_bind (context, upi_plan_find (context->plan, "ids"), ids);
-  upi_context_bind (context, upi_plan_find (context->plan, "length"), lengths);
-  upi_context_bind (context, upi_plan_find (context->plan, "embedding"), embeddings);
-  return upi_worker_infer (g->worker, context, error) ? g_steal_pointer (&embeddings) : NULL;
+  for (guint i = 0; embeddings && i < n; i++)
+    if (!encode_text (g, ranked[i].ids, embeddings + (gsize) i * width, error))
+      return NULL;
+  return g_steal_pointer (&embeddings);
 }
 
 /* By likelihood and support, then the first few with what retrieval says of them. */

@@ -95,6 +95,10 @@ static const Linear linear_cases[] = {
   { FALSE, 1, 100, 96, 1, TRUE, FALSE, UPI_ACT_SIGMOID },
   { FALSE, 3, 1, 130, 70, TRUE, TRUE, UPI_ACT_RELU },
   { FALSE, 1, 1, 128, 1000, FALSE, FALSE, UPI_ACT_NONE },
+  { FALSE, 2, 1, 65, 129, TRUE, TRUE, UPI_ACT_NONE }, /* few rows, panels of every width: captions' candidates */
+  { FALSE, 1, 3, 65, 129, TRUE, FALSE, UPI_ACT_RELU6 },
+  { FALSE, 6, 1, 40, 80, TRUE, TRUE, UPI_ACT_NONE },
+  { FALSE, 7, 1, 40, 16, FALSE, FALSE, UPI_ACT_RELU },
   { FALSE, 3, 12, 4, 96, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 2240, 96, 96, TRUE, FALSE, UPI_ACT_NONE },
   { TRUE, 1, 560, 96, 384, TRUE, FALSE, UPI_ACT_RELU },

@@ -158,7 +158,7 @@ activate_rows (const UpiGemm *g, gint i, gint end)
   }
 }
 
-/* The rows [i, end) of one panel, whole tiles first. */
+/* The rows [i, end) of one panel, whole tiles first; the last one to three are one tile too, so that few rows read the panel but once. */
 #define PANEL(NR, MR, name, gathered)                                                                                                      \
   static __attribute__ ((noinline)) void name (const UpiGemm *g, gint i, gint end, gint j, gint columns, const gfloat *b)                  \
   {                                                                                                                                        \
@@ -166,7 +166,11 @@ activate_rows (const UpiGemm *g, gint i, gint end)
       tile (g, i, j, columns, b, MR, NR, gathered);                                                                                        \
     for (; i + 4 <= end; i += 4)                                                                                                           \
       tile (g, i, j, columns, b, 4, NR, gathered);                                                                                         \
-    for (; i < end; i++)                                                                                                                   \
+    if (end - i == 3)                                                                                                                      \
+      tile (g, i, j, columns, b, 3, NR, gathered);                                                                                         \
+    else if (end - i == 2)                                                                                                                 \
+      tile (g, i, j, columns, b, 2, NR, gathered);                                                                                         \
+    else if (end - i == 1)                                                                                                                 \
       tile (g, i, j, columns, b, 1, NR, gathered);                                                                                         \
   }
 PANEL (1, MR1, panel1, FALSE)
