@@ -25,6 +25,12 @@ gst_upi_keep_encoding_get_type (void)
 void
 gst_upi_encoding_life_install_property (GObjectClass *klass, guint id)
 {
+  /**
+   * GstUpiFilter:keep-encoding:
+   *
+   * When a frame lets go of its encoding: GST_UPI_KEEP_ENCODING_AUTO asks downstream, before each frame leaves, whether somebody reads it.
+   * upiencoder has the same property. true and false are its values of release 0.1, taken with a warning.
+   */
   g_object_class_install_property (klass, id,
       g_param_spec_enum ("keep-encoding", "Keep encoding",
           "Whether frames leave with their encoding of some megabytes: auto = as long as an upi element downstream reads it (default: "
@@ -75,8 +81,6 @@ gst_upi_encoding_life_start (GstUpiEncodingLife *life)
   warn_of_old_name (life); /* not when it was set: no bus listens to an element that is being made */
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 has_reader (GstUpiEncodingLife *life)
 {
@@ -125,8 +129,6 @@ gst_upi_encoding_life_filter_buffer (GstUpiEncodingLife *life, GstBuffer *buffer
   gst_upi_meta_set_content (gst_buffer_get_upi_meta (buffer), content);
   return buffer;
 }
-
-/* ---- answering ------------------------------------------------------------------------------------------------------------------- */
 
 gboolean
 gst_upi_encoding_life_is_query (GstQuery *query)

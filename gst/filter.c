@@ -133,7 +133,7 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
 
   buffer = gst_upi_geometry_check (&priv->geometry, buffer);
   const GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  if (meta == NULL && !priv->seen_meta) {
+  if (meta == NULL && !priv->seen_meta && !klass->takes_unencoded) {
     g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE, ("The frames that reach %s were not encoded: put upiencoder before it.", name),
         ("the first buffer has no GstUpiMeta"));
@@ -170,8 +170,6 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
   }
   return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->submit_input_buffer (trans, is_discont, buffer);
 }
-
-/* ---- events, queries ------------------------------------------------------------------------------------------------------------- */
 
 static void
 take_gap (GstUpiFilter *self, GstEvent *event)
@@ -279,8 +277,6 @@ gst_upi_filter_query (GstBaseTransform *trans, GstPadDirection direction, GstQue
   return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->query (trans, direction, query);
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 gst_upi_filter_start (GstBaseTransform *trans)
 {
@@ -338,8 +334,6 @@ gst_upi_filter_get_property (GObject *object, guint id, GValue *value, GParamSpe
   else
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
 }
-
-/* ---- class ----------------------------------------------------------------------------------------------------------------------- */
 
 #define ANY_VIDEO GST_VIDEO_CAPS_MAKE_WITH_FEATURES ("ANY", GST_VIDEO_FORMATS_ALL)
 

@@ -92,6 +92,7 @@ G_DECLARE_DERIVABLE_TYPE (GstUpiFilter, gst_upi_filter, GST, UPI_FILTER, GstBase
  * GstUpiFilterClass: what an element fills in; all but @process are optional. The base class has set its own functions of GstBaseTransformClass and
  * change_state of GstElementClass: who overrides one chains up.
  * @reads_encoding: the element reads encodings: those before it keep them, and one that had gone is said
+ * @takes_unencoded: a stream that no upiencoder stands before is no error, its frames have an empty content: for what shows what others found
  * @start: READY→PAUSED, before the first event: checks settings and opens what a run needs. %FALSE: an error was posted, the state change fails
  * @stop: the counterpart of a successful @start; no frame is inside, and @reset was called
  * @unlock: any thread, at FLUSH_START and before PAUSED→READY: what @process waits for is given up, it returns at once (with %GST_FLOW_FLUSHING,
@@ -110,7 +111,7 @@ G_DECLARE_DERIVABLE_TYPE (GstUpiFilter, gst_upi_filter, GST, UPI_FILTER, GstBase
 struct _GstUpiFilterClass {
   GstBaseTransformClass parent_class;
 
-  gboolean reads_encoding;
+  gboolean reads_encoding, takes_unencoded;
   gboolean (*start) (GstUpiFilter *filter);
   void (*stop) (GstUpiFilter *filter);
   void (*unlock) (GstUpiFilter *filter);

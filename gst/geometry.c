@@ -51,8 +51,6 @@ gst_upi_geometry_take_caps (GstUpiGeometry *geometry, GstCaps *caps)
   geometry->asked = FALSE;
 }
 
-/* ---- who stands upstream --------------------------------------------------------------------------------------------------------- */
-
 /* Whether the whole picture that came in fills the frame that leaves. */
 static gboolean
 fills (GstElement *element, GstPad *srcpad)
@@ -97,8 +95,6 @@ ask (GstUpiGeometry *geometry)
   geometry->encoded = geometry->moved = FALSE;
   gst_upi_upstream_find (geometry->sinkpad, visit, geometry);
 }
-
-/* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 warn (GstUpiGeometry *geometry)

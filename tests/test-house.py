@@ -14,13 +14,26 @@ RULES = [
     ("processor", r"__builtin_cpu|__get_cpuid|<cpuid\.h>|getauxval", r"core/processor\.c", "what the processor can do is asked in one file"),
     ("hooks", r"#include .*engine-testing\.h", r"core/engine/engine-testing\.c", "hooks for tests are in no library"),
     ("core", r"#include [<\"]gst/", r"(gst|tools)/.*", "the core knows no GStreamer"),
-    ("program", r"#include \"core/backends/", r"(core/(backends|engine|tasks)|tools)/.*", "program/ and network/ know no backend"),
-    ("network", r"#include \"core/network/", r"core/(network/.*|model/model-private\.h)", "opening a model alone knows the parts"),
-    ("model", r"#include \"core/model/", r"(core/(model|network|engine|tasks)|tools)/.*", "backends know operations, never a model"),
-    ("engine", r"#include \"core/engine/", r"core/(engine|tasks)/.*", "what an engine is made of does not know it"),
-    ("tasks", r"#include \"core/tasks/", r"core/tasks/.*", "an engine runs tasks that it does not know"),
     ("elements", r"#include \"core/(?!upi\.h)", r"(core|tools)/.*", "elements know the core by upi.h alone"),
 ]
+
+# Which rooms of core/ one may know: arrows go one way. Files beside the rooms (memory.h, processor.h, upi.h) are everybody's.
+KNOWS = {
+    "vectors": set(),
+    "program": set(),
+    "text": set(),
+    "backends": {"program"},
+    "backends/frames": {"backends", "program"},
+    "backends/ref": {"backends", "program"},
+    "backends/cpu": {"backends", "backends/frames", "program", "vectors"},
+    "backends/cuda": {"backends", "program"},
+    "model": {"program", "text"},
+    "network": {"model", "program"},
+    "engine": {"backends", "backends/frames", "model", "program", "text"},
+    "tasks": {"backends", "backends/frames", "engine", "model", "text", "vectors"},
+}
+# Opening a model asks each part of the network for its tensors, and nothing else knows the parts.
+MEETS = {"core/model/model-private.h": "network"}
 
 LICENCE = "SPDX-License-Identifier: LGPL-2.1-or-later"
 FOREIGN = ("tests/abi/0.1/", "tests/fuzz/seeds/", "tests/golden/")  # stored as they were, or no sources
@@ -45,6 +58,31 @@ def without_licence() -> list[str]:
     return [name for name in names if LICENCE not in "".join((ROOT / name).read_text(encoding="utf-8").splitlines(True)[:3])]
 
 
+def room_of(name: str) -> str:
+    """The room that a file of core/ is in; "": beside the rooms."""
+    parts = name.split("/")[1:-1]
+    return next(("/".join(parts[:n]) for n in (2, 1) if "/".join(parts[:n]) in KNOWS), "/".join(parts))
+
+
+def against_arrows() -> list[str]:
+    """What a file of core/ includes and may not know."""
+    wrong, seen = [], 0
+    for path in SOURCES:
+        name = str(path.relative_to(ROOT))
+        room = room_of(name)
+        if not name.startswith("core/"):
+            continue
+        if room and room not in KNOWS:
+            wrong.append(f"{name}: a room that KNOWS does not name")
+            continue
+        for included in re.findall(r"#include \"(core/[^\"]+)\"", path.read_text(encoding="utf-8")):
+            other = room_of(included)
+            seen += 1
+            if other and other != room and other not in KNOWS.get(room, set()) and MEETS.get(name) != other:
+                wrong.append(f"{name} includes {included}")
+    return wrong if seen > 300 else ["few includes: the rule looks for the wrong thing"]
+
+
 def without_comment() -> list[str]:
     """Functions that a library exports and no GTK-Doc comment of its header describes."""
     functions: list[str] = []
@@ -59,10 +97,74 @@ def without_comment() -> list[str]:
     return [name for name in functions if name not in described]
 
 
+def fields_of(body: str) -> list[str]:
+    """Names that a struct declares, but for those in reserve."""
+    names = []
+    for declaration in re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL).split(";"):
+        function = re.search(r"\(\*(\w+)\)", declaration)
+        for part in [function[1]] if function else declaration.split(","):
+            words = re.findall(r"\w+", re.sub(r"\[.*?\]|:\s*\d+", "", part))
+            names += words[-1:]
+    return [name for name in names if not name.startswith("reserved")]
+
+
+def without_field() -> list[str]:
+    """Fields of public structs of gst/ that the struct's GTK-Doc comment does not describe, in a line of their own."""
+    path = ROOT / "gst/meta/gstupimeta.h"
+    structs = r"(/\*\*(?:(?!\*/).)*\*/\s*)?(?:typedef )?struct (\w*) ?\{(.*?)\n\}( \w+)?;"
+    wrong, seen = [], 0
+    for comment, tag, body, name in re.findall(structs, path.read_text(encoding="utf-8"), re.DOTALL):
+        seen += 1
+        wrong += (f"{name.strip() or tag}.{field}" for field in fields_of(body) if not re.search(rf"\n \* @{field}:", comment))
+    return wrong if seen > 5 else ["few structs: the rule looks for the wrong thing"]
+
+
+def without_property() -> list[str]:
+    """Properties and signals of elements that no GTK-Doc comment of their file describes."""
+    wrong, seen = [], 0
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        properties = r"(?:param_spec_\w+ \(|install_\w+ \(\s*object_class, PROP_\w+,)\s*\"([a-z0-9-]+)\""
+        found = [(name, ":") for name in re.findall(properties, text)]
+        found += ((name, "::") for name in re.findall(r"g_signal_new\w* \(\s*\"([a-z0-9-]+)\"", text))
+        seen += len(found)
+        missing = (name for name, mark in found if not re.search(rf"\n +\* GstUpi\w+{mark}{name}:\n", text))
+        wrong += (f"{path.relative_to(ROOT)}: {name}" for name in missing)
+    return wrong if seen > 60 else ["few properties: the rule looks for the wrong thing"]
+
+
+def with_banner() -> list[str]:
+    """Files of the elements whose sections have banners of dashes."""
+    paths = [path for folder in ("gst", "tests/gst") for path in (ROOT / folder).rglob("*.[ch]")]
+    return [str(path.relative_to(ROOT)) for path in paths if re.search(r"/\* ?-{3}", path.read_text(encoding="utf-8"))]
+
+
+# Folders of gst/ that elements of other folders may know; files beside the folders are everybody's.
+SHARED = {"labels", "meta"}
+LENDS = {("gst/json/zones.c", "gst/rules/shapes.h")}  # lines tell where the rules' shapes lie
+
+
+def between_elements() -> list[str]:
+    """What a file of one element's folder includes of another's."""
+    wrong, seen = [], 0
+    for path in (ROOT / "gst").rglob("*.[ch]"):
+        name = str(path.relative_to(ROOT))
+        for included, folder in re.findall(r"#include \"(gst/(\w+)/[^\"]+)\"", path.read_text(encoding="utf-8")):
+            seen += 1
+            if folder not in SHARED and not name.startswith(f"gst/{folder}/") and (name, included) not in LENDS:
+                wrong.append(f"{name} includes {included}")
+    return wrong if seen > 50 else ["few includes: the rule looks for the wrong thing"]
+
+
 # name, what breaks it, why
 LISTS = [
+    ("arrows", against_arrows, "arrows between the rooms of core/ go one way"),
     ("licence", without_licence, f"a source or script begins with {LICENCE}"),
     ("comments", without_comment, "a public function has a GTK-Doc comment in its header"),
+    ("fields", without_field, "a field of a public struct has a line in its GTK-Doc comment"),
+    ("properties", without_property, "a property or signal has a GTK-Doc comment, GstUpiELEMENT:NAME:, where it is installed"),
+    ("banners", with_banner, "sections that need a banner are files"),
+    ("elements-apart", between_elements, "elements share what is in gst/ itself, meta/ and labels/"),
 ]
 
 

@@ -41,21 +41,6 @@ upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *as
       info->model_name, info->device, text->str + 2);
 }
 
-gboolean
-upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error)
-{
-  if (encoding->engine != engine) {
-    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the encoding is of another engine; ask upi_encoding_engine() for its own");
-    return FALSE;
-  }
-  if (labels && strcmp (labels->model_path, engine->path) != 0) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s", labels->model_path, engine->path);
-    return FALSE;
-  }
-  return TRUE;
-}
-
 void
 upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height)
 {

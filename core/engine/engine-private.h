@@ -107,52 +107,24 @@ void upi_batch_fill (UpiQueue *queue, const UpiTicket *first);
 /* What the calling worker runs now: fills tickets, which stay in the queue, and says how many. */
 guint upi_batch_choose (UpiQueue *queue, guint width, guint height, UpiTicket **tickets);
 
-/* ---- batches of texts (tasks/text-batches.c) --------------------------------------------------------------------------------------------- */
-
-/* One run of the text side: n texts of order from first on, in a plan of so many tokens. */
-typedef struct {
-  guint tokens, first, n;
-} UpiTextBatch;
-
-/* A list on its way: first tokenised by one worker, then encoded by any number of them. */
-typedef struct {
-  guint n;             /* texts: the labels of the list, then those of the model, if they are wanted */
-  const gchar **names; /* [n] borrowed */
-  gfloat *own;         /* [n - those of the list, width] embeddings of the model's labels; NULL: not wanted */
-  guint prepared;      /* texts */
-  gboolean is_prepared;
-  GArray *ids;            /* gint32: the tokens of all texts, one after another */
-  guint *starts, *counts; /* [n] in ids; count 0: the embedding is there */
-  guint *same_as;         /* [n] the first text that is equal */
-  GHashTable *seen;       /* name → its index */
-  GArray *order;          /* guint: the texts to encode, by their tokens */
-  GArray *batches;        /* UpiTextBatch */
-  gint next;              /* atomic: the batch to run next; each worker that took the ticket runs one */
-  /* under the queue's lock */
-  guint n_taken, n_running, n_done; /* batches, batches, texts */
-  GError *error;
-} UpiTexts;
-
-/* Of a list, and of the model's own labels where the list is compared with them and nobody has encoded them yet. NULL and UPI_ERROR_MEMORY */
-UpiTexts *upi_texts_new (UpiEngine *engine, const UpiLabels *labels, GError **error);
-void upi_texts_free (UpiTexts *texts);
-/* FALSE: there is more to prepare. */
-gboolean upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels);
-gboolean upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextBatch *batch, UpiLabels *labels, GError **error);
-/* No more of them than one run takes. */
-gboolean upi_texts_are_few (const UpiTexts *texts);
-/* The end: equal labels have equal embeddings. */
-void upi_texts_copy_same (UpiEngine *engine, const UpiTexts *texts, UpiLabels *labels);
-/* The tokens of the plan for a text of so many, and the texts of a full batch of it. */
-guint upi_text_plan_tokens (guint tokens, guint positions);
-guint upi_text_plan_batch (guint tokens);
-
 /* ---- tickets (ticket.c) ---------------------------------------------------------------------------------------------------------- */
 
 typedef enum { UPI_TICKET_ENCODE, UPI_TICKET_LABELS, UPI_TICKET_CAPTION } UpiTicketKind;
 
 /* What a task does with its tickets on a worker: n is 1, or a batch of frames. (transfer full) of the tickets */
 typedef void (*UpiRunFunc) (UpiWorker *worker, UpiTicket **tickets, guint n);
+
+/* A list that workers serve part by part: first prepared by one of them, a turn at a time, then by any number of them. */
+typedef struct {
+  gboolean is_begun, is_prepared; /* while it does not wait */
+  guint n;                        /* parts, once it is prepared */
+  guint n_taken, n_running;       /* of them; under the queue's lock, as the rest */
+  guint n_done;                   /* texts */
+  GError *error;
+} UpiParts;
+
+/* What the task of a list keeps (tasks/text-batches.h). */
+typedef struct _UpiTexts UpiTexts;
 
 struct _UpiTicket {
   gint ref_count;
@@ -181,6 +153,8 @@ struct _UpiTicket {
   guint64 pts;
   UpiLabels *pending; /* LABELS: filled batch by batch */
   UpiTexts *texts;    /* LABELS: and the model's own labels, where these are compared with them */
+  void (*texts_free) (UpiTexts *texts);
+  UpiParts parts;
   UpiProgressFunc progress;
   UpiEncoding *source; /* CAPTION: its memory is held, its user count not */
   UpiCaptionOptions caption;
@@ -331,8 +305,8 @@ struct _UpiWorker {
   GThread *thread;
   GPtrArray *contexts; /* WorkerContext: one for each plan this worker has run */
   UpiFrameReader *frames;
-  guint8 *text_cache; /* memory of the backend's for a caption's keys and values */
-  gsize text_cache_bytes;
+  guint8 *key_value_cache; /* memory of the backend's for the texts of captions */
+  gsize key_value_cache_bytes;
 };
 
 gpointer upi_worker_main (gpointer worker);
@@ -344,26 +318,9 @@ gboolean upi_worker_run (UpiWorker *worker, UpiContext *context, GError **error)
 /* Others of a lost device are told before the one who noticed: its callback may well ask again. */
 void upi_worker_check_device (UpiWorker *worker, const GError *error);
 /* Memory of at least that size for kept values, the same until the worker's next call. */
-guint8 *upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error);
+guint8 *upi_worker_key_value_cache (UpiWorker *worker, gsize bytes, GError **error);
 
-/* ---- labels and captions (text-cache.c, tasks/labels.c, tasks/caption*.c) ---------------------------------------------------------------------- */
-
-/* What a label takes of the evidence for the model's own labels: of the nearest one, and how much, 0 to 1. */
-typedef struct {
-  guint own;
-  gfloat part;
-} UpiShare;
-
-struct _UpiLabels {
-  gint ref_count;
-  gchar *model_path; /* embeddings of one model mean nothing to another */
-  guint n, width;
-  gchar **names;
-  gfloat *thresholds;     /* NaN: the caller's */
-  gfloat *embeddings;     /* [n, width], L2-normalised */
-  UpiShare *shares;       /* [n] of class evidence; NULL where the model has none */
-  UpiStanding *standings; /* [n, UPI_N_SPREADS], known as soon as the embedding is; NULL where the model is not calibrated */
-};
+/* ---- embeddings of texts (text-cache.c) -------------------------------------------------------------------------------------------- */
 
 typedef struct {
   GMutex lock;
@@ -377,29 +334,6 @@ void upi_text_cache_clear (UpiTextCache *cache);
 gboolean upi_text_cache_get (UpiTextCache *cache, const gchar *text, gfloat *embedding);
 void upi_text_cache_put (UpiTextCache *cache, const gchar *text, const gfloat *embedding);
 guint upi_text_cache_length (UpiTextCache *cache);
-
-/* After each embedding came: what follows from it alone. */
-void upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index);
-/* The model's own labels, encoded by the first caption that answers to regions, (transfer none); NULL and @error. */
-const UpiLabels *upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error);
-/* FALSE and @error: the ticket was cancelled, or the engine closed. */
-gboolean upi_caption_may_go_on (UpiTicket *ticket, GError **error);
-/* The caption of a model whose config has the table of words (tasks/caption-grounded.c). (transfer full): NULL and @error */
-UpiCaption *upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error);
-/* Of so many texts, of which nothing is known. */
-UpiCaption *upi_caption_new (guint n_texts);
-
-/* ---- scoring (tasks/detect.c, tasks/embed.c, tasks/mask.c) --------------------------------------------------------------------------------------------------- */
-
-/* Detection scores of one region for all labels. */
-void upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);
-/* The box (cx, cy, w, h) of a region, cut at the frame. */
-void upi_object_place (UpiObject *object, const gfloat *box);
-/* The box and the mask, if it has one, that the network found in the turned picture lie on the frame as it is. */
-gboolean upi_object_turn_back (UpiObject *object, UpiOrientation orientation, GError **error);
-gfloat upi_dot (const gfloat *a, const gfloat *b, guint n);
-UpiMask *upi_mask_cut (UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat width, gfloat height, GError **error);
-gboolean upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error);
 
 /* ---- devices (device.c) ----------------------------------------------------------------------------------------------------------- */
 

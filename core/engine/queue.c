@@ -96,7 +96,7 @@ unlink_ticket (UpiQueue *queue, UpiTicket *ticket)
 static gboolean
 is_running (const UpiTicket *ticket)
 {
-  return ticket->texts != NULL && ticket->texts->n_running > 0;
+  return ticket->parts.n_running > 0;
 }
 
 gboolean
@@ -119,7 +119,7 @@ upi_queue_remove (UpiQueue *queue, UpiTicket *ticket)
 static gboolean
 is_long_list (const UpiTicket *ticket)
 {
-  return ticket->kind == UPI_TICKET_LABELS && ticket->texts->prepared > 0;
+  return ticket->kind == UPI_TICKET_LABELS && ticket->parts.is_begun;
 }
 
 /* The first ticket that is no long list and on which no forming batch has a claim. The lock is held. */
@@ -165,10 +165,10 @@ choose (UpiQueue *queue)
 static void
 take_part (UpiQueue *queue, UpiTicket *ticket)
 {
-  UpiTexts *texts = ticket->texts;
+  UpiParts *parts = &ticket->parts;
 
-  texts->n_running++;
-  if (++texts->n_taken < texts->batches->len)
+  parts->n_running++;
+  if (++parts->n_taken < parts->n)
     upi_ticket_ref (ticket);
   else
     unlink_ticket (queue, ticket);
@@ -178,7 +178,7 @@ guint
 upi_queue_count_texts (UpiQueue *queue, UpiTicket *ticket, guint n)
 {
   g_mutex_lock (&queue->lock);
-  guint done = ticket->texts->n_done += n;
+  guint done = ticket->parts.n_done += n;
   g_mutex_unlock (&queue->lock);
   return done;
 }
@@ -186,20 +186,20 @@ upi_queue_count_texts (UpiQueue *queue, UpiTicket *ticket, guint n)
 gboolean
 upi_queue_end_part (UpiQueue *queue, UpiTicket *ticket, guint64 time_us, GError **error)
 {
-  UpiTexts *texts = ticket->texts;
+  UpiParts *parts = &ticket->parts;
 
   g_mutex_lock (&queue->lock);
-  texts->n_running--;
+  parts->n_running--;
   ticket->infer_us += time_us;
-  if (*error != NULL && texts->error == NULL)
-    texts->error = g_steal_pointer (error);
-  gboolean gives_up = texts->error != NULL && ticket->is_waiting;
+  if (*error != NULL && parts->error == NULL)
+    parts->error = g_steal_pointer (error);
+  gboolean gives_up = parts->error != NULL && ticket->is_waiting;
   if (gives_up)
     unlink_ticket (queue, ticket);
-  gboolean last = texts->n_running == 0 && !ticket->is_waiting;
+  gboolean last = parts->n_running == 0 && !ticket->is_waiting;
   g_clear_error (error);
   if (last)
-    *error = g_steal_pointer (&texts->error);
+    *error = g_steal_pointer (&parts->error);
   g_mutex_unlock (&queue->lock);
   if (gives_up)
     upi_ticket_unref (ticket);
@@ -219,7 +219,7 @@ upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
       g_cond_wait (&queue->changed, &queue->lock);
       continue;
     }
-    if (ticket->kind == UPI_TICKET_LABELS && ticket->texts->is_prepared) {
+    if (ticket->kind == UPI_TICKET_LABELS && ticket->parts.is_prepared) {
       take_part (queue, ticket);
       tickets[n++] = ticket;
     } else if (ticket->kind != UPI_TICKET_ENCODE) {

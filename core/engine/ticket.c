@@ -33,7 +33,9 @@ ticket_free (UpiTicket *ticket)
   g_clear_error (&ticket->error);
   g_clear_pointer (&ticket->said, upi_caption_unref);
   g_clear_pointer (&ticket->stream, upi_stream_drop);
-  g_clear_pointer (&ticket->texts, upi_texts_free);
+  if (ticket->texts != NULL)
+    ticket->texts_free (ticket->texts);
+  g_clear_error (&ticket->parts.error);
   upi_queue_unref (ticket->queue);
   g_free (ticket);
 }

@@ -76,27 +76,27 @@ upi_worker_infer (UpiWorker *worker, UpiContext *context, GError **error)
 }
 
 static void
-free_text_cache (UpiWorker *worker)
+free_key_value_cache (UpiWorker *worker)
 {
   const UpiBackend *backend = worker->engine->backend;
 
-  if (worker->text_cache != NULL)
-    backend->memory->memory_free (backend, g_steal_pointer (&worker->text_cache));
-  worker->text_cache_bytes = 0;
+  if (worker->key_value_cache != NULL)
+    backend->memory->memory_free (backend, g_steal_pointer (&worker->key_value_cache));
+  worker->key_value_cache_bytes = 0;
 }
 
 guint8 *
-upi_worker_text_cache (UpiWorker *worker, gsize bytes, GError **error)
+upi_worker_key_value_cache (UpiWorker *worker, gsize bytes, GError **error)
 {
   const UpiBackend *backend = worker->engine->backend;
 
-  if (worker->text_cache_bytes >= bytes)
-    return worker->text_cache;
-  free_text_cache (worker);
-  worker->text_cache = backend->memory->memory_new (backend, bytes, "the text of captions", error);
-  if (worker->text_cache)
-    worker->text_cache_bytes = bytes;
-  return worker->text_cache;
+  if (worker->key_value_cache_bytes >= bytes)
+    return worker->key_value_cache;
+  free_key_value_cache (worker);
+  worker->key_value_cache = backend->memory->memory_new (backend, bytes, "the text of captions", error);
+  if (worker->key_value_cache)
+    worker->key_value_cache_bytes = bytes;
+  return worker->key_value_cache;
 }
 
 void
@@ -122,6 +122,6 @@ upi_worker_main (gpointer data)
   }
   g_clear_pointer (&worker->contexts, g_ptr_array_unref);
   g_clear_pointer (&worker->frames, upi_frame_reader_free);
-  free_text_cache (worker);
+  free_key_value_cache (worker);
   return NULL;
 }

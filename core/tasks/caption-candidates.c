@@ -5,9 +5,9 @@
  * alike. Rows whose candidates have all ended leave the batch: the last row takes their place, and the next run is of fewer rows. Where the
  * backend has memory of its own rows cost next to nothing: there each candidate has one from the start, and keeps it. */
 #include "core/tasks/caption-candidates.h"
-#include "core/engine/kernels/exponentials.h"
+#include "core/tasks/caption.h"
+#include "core/vectors/exponentials.h"
 #include "core/memory.h"
-#include "core/processor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -51,20 +51,6 @@ upi_candidates_uniform (guint candidate, guint step)
   x = (x ^ x >> 30) * G_GUINT64_CONSTANT (0xBF58476D1CE4E5B9);
   x = (x ^ x >> 27) * G_GUINT64_CONSTANT (0x94D049BB133111EB);
   return (gdouble) ((x ^ x >> 31) >> 11) * 0x1p-53;
-}
-
-const UpiExponentials *
-upi_exponentials (void)
-{
-  static const UpiExponentials *const of_isa[UPI_N_ISAS] = {
-    [UPI_ISA_BASELINE] = &upi_exponentials_baseline,
-#ifdef UPI_SCALE_X86
-    [UPI_ISA_AVX2] = &upi_exponentials_avx2,
-    [UPI_ISA_AVX512] = &upi_exponentials_avx512,
-#endif
-  };
-
-  return of_isa[upi_processor_isa ()];
 }
 
 /* ---- one token ------------------------------------------------------------------------------------------------------------------- */
@@ -352,7 +338,7 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
       first[k] = progress[k].row = k;
   }
   batch.cache_bytes = (gsize) batch.capacity * config->decoder.width * sizeof (gfloat);
-  batch.caches = upi_worker_text_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
+  batch.caches = upi_worker_key_value_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
   batch.scores = batch.caches ? upi_memory_new (1, (gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
   ok = batch.scores && bind (&batch, size_for (&batch, batch.n_rows), error);
   limit = ticket->caption.max_tokens ? MIN (ticket->caption.max_tokens, limit) : limit;

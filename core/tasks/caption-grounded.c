@@ -3,7 +3,11 @@
  * caption-grounded.c: captions that answer to the regions: what the image shows steers the candidates, and ranks them together with their likelihood
  * and their nearness to the image (models/reference/NETWORK.md, "grounded captions"). */
 #include "core/tasks/caption-candidates.h"
-#include "core/engine/engine-private.h"
+#include "core/tasks/caption.h"
+#include "core/tasks/detect.h"
+#include "core/tasks/embed.h"
+#include "core/tasks/labels.h"
+#include "core/tasks/text-batches.h"
 #include "core/memory.h"
 
 #include <math.h>

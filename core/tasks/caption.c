@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Captions: P(x, y) over the vocabulary one token at a time (paper 4.3), greedy or with a beam, on the keys and values of an encoding.
  *
- * A hypothesis is a token list with its own text cache: keys and values [capacity, D] of every decoder layer. A step feeds token t at position
+ * A hypothesis is a token list with its own cache of keys and values: keys and values [capacity, D] of every decoder layer. A step feeds token t at position
  * t and reads the scores of token t + 1; [CLS] is at position 0, the end token ends a caption and is not part of it.
  */
-#include "core/engine/engine-private.h"
+#include "core/tasks/caption.h"
+#include "core/tasks/labels.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -276,7 +277,7 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
     upi_context_bind_item (
         s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0, upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
   }
-  s->caches = upi_worker_text_cache (worker, n_hypotheses * 2 * s->layers * s->cache_bytes, error);
+  s->caches = upi_worker_key_value_cache (worker, n_hypotheses * 2 * s->layers * s->cache_bytes, error);
   s->scores = s->caches ? upi_memory_new (1, s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
   return s->scores != NULL;
 }

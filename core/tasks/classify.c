@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Classification, in the caller's thread: the frame's <SPE> against labels by softmax, it or a region's vector against sentences
  * that stand alone. Arithmetic: models/reference/NETWORK.md, "task heads" and "calibration". */
-#include "core/engine/engine-private.h"
+#include "core/tasks/embed.h"
+#include "core/tasks/labels.h"
 
 #include <math.h>
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Scoring an encoding's regions against labels, in the caller's thread: detection and segmentation.
  * Arithmetic: models/reference/NETWORK.md, "task heads". */
-#include "core/engine/engine-private.h"
+#include "core/tasks/detect.h"
+#include "core/tasks/embed.h"
+#include "core/tasks/labels.h"
+#include "core/tasks/mask.h"
 #include "core/backends/frames/orientation.h"
 #include "core/memory.h"
 

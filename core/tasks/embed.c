@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Retrieval: the frame's <SPE> as one vector that texts of the same model are compared with, and the product that compares. */
-#include "core/engine/engine-private.h"
+#include "core/tasks/embed.h"
+#include "core/tasks/labels.h"
 
 #include <string.h>
 

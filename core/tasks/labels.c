@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Labels: any words as one embedding each (paper 4.2). Workers tokenise the strings and run the text side for what the cache does not hold, a
  * batch at a time (text-batches.c), so that a long list leaves room for frames in between. */
-#include "core/engine/engine-private.h"
+#include "core/tasks/labels.h"
+#include "core/tasks/caption.h"
+#include "core/tasks/embed.h"
+#include "core/tasks/text-batches.h"
 #include "core/memory.h"
 
 #include <math.h>
@@ -102,6 +105,21 @@ upi_labels_embedding (const UpiLabels *labels, guint index, gfloat *embedding, g
   return TRUE;
 }
 
+gboolean
+upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error)
+{
+  if (encoding->engine != engine) {
+    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the encoding is of another engine; ask upi_encoding_engine() for its own");
+    return FALSE;
+  }
+  if (labels && strcmp (labels->model_path, engine->path) != 0) {
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s", labels->model_path, engine->path);
+    return FALSE;
+  }
+  return TRUE;
+}
+
 void
 upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index)
 {
@@ -173,7 +191,7 @@ finish_list (UpiWorker *worker, UpiTicket *ticket, GError *error)
 
   if (!error && upi_ticket_is_cancelled (ticket))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its list was encoded");
-  if (!error && (!texts->is_prepared || texts->n_taken < texts->batches->len))
+  if (!error && (!ticket->parts.is_prepared || ticket->parts.n_taken < ticket->parts.n))
     error = upi_queue_closing_error (ticket->queue, "the engine closed while the list was encoded");
   if (!error) {
     upi_texts_copy_same (engine, texts, ticket->pending);
@@ -193,10 +211,15 @@ prepare_list (UpiWorker *worker, UpiTicket *ticket)
   UpiTexts *texts = ticket->texts;
   GError *error = NULL;
   gint64 start = g_get_monotonic_time ();
-  gboolean short_list = upi_texts_prepare (worker->engine, texts, ticket->pending) && upi_texts_are_few (texts);
+  UpiParts *parts = &ticket->parts;
+  gboolean short_list;
 
-  for (; short_list && error == NULL && texts->n_taken < texts->batches->len; texts->n_taken++)
-    upi_texts_run (worker, texts, &g_array_index (texts->batches, UpiTextBatch, texts->n_taken), ticket->pending, &error);
+  parts->is_prepared = upi_texts_prepare (worker->engine, texts, ticket->pending);
+  parts->is_begun = TRUE;
+  parts->n = texts->batches->len;
+  short_list = parts->is_prepared && upi_texts_are_few (texts);
+  for (; short_list && error == NULL && parts->n_taken < parts->n; parts->n_taken++)
+    upi_texts_run (worker, texts, &g_array_index (texts->batches, UpiTextBatch, parts->n_taken), ticket->pending, &error);
   ticket->infer_us += (guint64) (g_get_monotonic_time () - start);
   if (short_list) {
     upi_worker_check_device (worker, error);
@@ -218,7 +241,7 @@ run_list (UpiWorker *worker, UpiTicket **tickets, guint n)
   g_autoptr (GError) error = NULL;
   gint64 start = g_get_monotonic_time ();
 
-  if (!texts->is_prepared) {
+  if (!ticket->parts.is_prepared) {
     if (upi_ticket_is_cancelled (ticket))
       finish_list (worker, ticket, NULL);
     else
@@ -299,6 +322,7 @@ upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *l
   ticket = upi_ticket_new (UPI_TICKET_LABELS, run_list, engine->queue, done, user_data);
   ticket->pending = pending;
   ticket->texts = texts;
+  ticket->texts_free = upi_texts_free;
   ticket->progress = progress;
   upi_queue_push (engine->queue, ticket);
   return ticket;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Instance masks: σ(e · F_maskᵀ) (Mask DINO) for one kept region, inside its box only, as 8-bit probabilities. */
-#include "core/engine/engine-private.h"
+#include "core/tasks/mask.h"
+#include "core/tasks/embed.h"
 #include "core/memory.h"
 
 #include <math.h>

@@ -3,8 +3,10 @@
  * texts of one length or nearly so and little is computed for padding. A text gives the same numbers in any batch.
  *
  * Prepared by one worker, a part of the list at a time; run by all workers that have nothing better to do, a batch each. */
-#include "core/engine/engine-private.h"
+#include "core/tasks/text-batches.h"
+
 #include "core/memory.h"
+#include "core/tasks/labels.h"
 
 #include <string.h>
 
@@ -25,7 +27,6 @@ upi_texts_free (UpiTexts *texts)
   g_clear_pointer (&texts->seen, g_hash_table_unref);
   g_clear_pointer (&texts->order, g_array_unref);
   g_clear_pointer (&texts->batches, g_array_unref);
-  g_clear_error (&texts->error);
   g_free (texts->names);
   g_free (texts->own);
   g_free (texts->starts);
@@ -175,7 +176,6 @@ upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels)
   }
   g_hash_table_remove_all (texts->seen);
   form_batches (texts, positions);
-  texts->is_prepared = TRUE;
   return TRUE;
 }
 

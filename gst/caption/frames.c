@@ -9,8 +9,6 @@
 /* How long a caption is shown where nothing tells: no interval, and neither the frame nor its caps have a duration. */
 #define UNKNOWN_DURATION GST_SECOND
 
-/* ---- messages -------------------------------------------------------------------------------------------------------------------- */
-
 /* @described_pts: of the frame that it describes. (transfer full) */
 static GstStructure *
 message_of (GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
@@ -59,8 +57,6 @@ count (GstUpiCaptionElement *self, guint64 *number, guint n)
   GST_OBJECT_UNLOCK (self);
 }
 
-/* ---- latency ----------------------------------------------------------------------------------------------------------------------- */
-
 void
 gst_upi_caption_reset_latency (GstUpiCaptionElement *self)
 {
@@ -90,8 +86,6 @@ note_wait (GstUpiCaptionElement *self, GstClockTime waited)
   if (!enough)
     set_latency (self, (waited + waited / 4 + GST_MSECOND - 1) / GST_MSECOND * GST_MSECOND, TRUE);
 }
-
-/* ---- the caption on its way ------------------------------------------------------------------------------------------------------ */
 
 void
 gst_upi_caption_cancel (GstUpiCaptionElement *self, gboolean flushing)
@@ -210,8 +204,6 @@ take_caption (
   *said = gst_upi_caption_request_finish (request, &error);
   return *said != NULL ? GST_FLOW_OK : report_failure (self, error, wait);
 }
-
-/* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Whether @content has another encoding than the last frame's. */
 static gboolean

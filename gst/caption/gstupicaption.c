@@ -112,8 +112,6 @@ gst_upi_text_time_get_type (void)
 static GstStaticPadTemplate text_template =
     GST_STATIC_PAD_TEMPLATE ("text", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS ("text/x-raw, format=(string)utf8"));
 
-/* ---- events and queries ---------------------------------------------------------------------------------------------------------- */
-
 /* Every event goes the video's way as it is; the text stream has its own, made from these. */
 static void
 gst_upi_caption_event (GstUpiFilter *filter, GstEvent *event)
@@ -148,8 +146,6 @@ gst_upi_caption_iterate_links (GstPad *pad, GstObject *parent)
   return iterator;
 }
 
-/* ---- text pad -------------------------------------------------------------------------------------------------------------------- */
-
 static GstPad *
 gst_upi_caption_request_new_pad (GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *caps)
 {
@@ -182,8 +178,6 @@ gst_upi_caption_release_pad (GstElement *element, GstPad *pad)
   gst_element_remove_pad (element, pad);
   gst_object_unref (text);
 }
-
-/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 gst_upi_caption_start (GstUpiFilter *filter)
@@ -326,34 +320,69 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
   object_class->get_property = gst_upi_caption_get_property;
   object_class->finalize = gst_upi_caption_finalize;
 
+  /**
+   * GstUpiCaption:interval:
+   *
+   * Nanoseconds of stream time from one caption to the next; the text buffers' duration, too.
+   */
   g_object_class_install_property (object_class, PROP_INTERVAL,
       g_param_spec_uint64 ("interval", "Interval",
           "Nanoseconds from the start of one caption to the next, and how long each is shown; 0 = one for every encoded frame "
           "(default: 1000000000, one second)",
           0, G_MAXINT64, DEFAULT_INTERVAL, flags));
+  /**
+   * GstUpiCaption:max-tokens:
+   *
+   * Tokens after which a sentence is cut off; 0 and more than the model's limit are that limit.
+   */
   g_object_class_install_property (object_class, PROP_MAX_TOKENS,
       g_param_spec_uint ("max-tokens", "Maximum of tokens",
           "Longest caption in tokens (a token is a word or a part of one); 0 = the model's limit, which also bounds larger values "
           "(default: 0)",
           0, 65535, DEFAULT_MAX_TOKENS, flags));
+  /**
+   * GstUpiCaption:beam-size:
+   *
+   * Width of the beam search, 1 (greedy) to UPI_MAX_BEAM_SIZE. A frame of policy=block waits longer with each.
+   */
   g_object_class_install_property (object_class, PROP_BEAM_SIZE,
       g_param_spec_uint ("beam-size", "Beam size",
           "Sentences that are followed at the same time; time grows with it; with more than 1 captions are not grounded (default: 1)", 1,
           UPI_MAX_BEAM_SIZE, DEFAULT_BEAM_SIZE, flags));
+  /**
+   * GstUpiCaption:length-penalty:
+   *
+   * Exponent of the length that a sentence's score is divided by, 0 to UPI_MAX_LENGTH_PENALTY; without meaning where beam-size is 1.
+   */
   g_object_class_install_property (object_class, PROP_LENGTH_PENALTY,
       g_param_spec_float ("length-penalty", "Length penalty",
           "With beam-size > 1, a sentence's score is divided by its length to this power: larger values prefer longer sentences "
           "(default: 1.0)",
           0, UPI_MAX_LENGTH_PENALTY, DEFAULT_LENGTH_PENALTY, flags));
+  /**
+   * GstUpiCaption:grounded:
+   *
+   * Whether sentences are ranked by what the frame's regions show. It takes a model with a table of words, and beam-size=1.
+   */
   g_object_class_install_property (object_class, PROP_GROUNDED,
       g_param_spec_boolean ("grounded", "Grounded",
           "Captions answer to the regions: of several candidates the one is taken whose words are seen in the frame, and its words carry "
           "their regions; false = the likeliest sentence, which is faster; a model without a table of words has only those (default: true)",
           DEFAULT_GROUNDED, flags));
+  /**
+   * GstUpiCaption:candidates:
+   *
+   * How many sentences a grounded caption is chosen from, up to UPI_MAX_CANDIDATES; 0: what the model's config.json says.
+   */
   g_object_class_install_property (object_class, PROP_CANDIDATES,
       g_param_spec_uint ("candidates", "Candidates",
           "Sentences that a grounded caption is chosen from; time grows with it; 0 = as many as the model's config says (default: 0)", 0,
           UPI_MAX_CANDIDATES, DEFAULT_CANDIDATES, flags));
+  /**
+   * GstUpiCaption:text-time:
+   *
+   * What PTS on the pad "text" are: stream times, or running times for a playlist's subtitles. Read at READY→PAUSED.
+   */
   g_object_class_install_property (object_class, PROP_TEXT_TIME,
       g_param_spec_enum ("text-time", "Text time",
           "What the timestamps on the text pad count, which is what subtitle files print: stream (the place in the video) or running (the "
@@ -362,6 +391,11 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
           "from the next start (default: stream)",
           GST_TYPE_UPI_TEXT_TIME, DEFAULT_TEXT_TIME, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY));
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_TEXT_TIME, 0);
+  /**
+   * GstUpiCaption:stats:
+   *
+   * GstStructure upi-caption-stats of guint64: captions, failed, lost; from 0 at each start.
+   */
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Structure of counters since the element started: captions, failed (the engine had an error), lost (nobody took them from the "

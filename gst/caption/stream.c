@@ -127,8 +127,6 @@ take_flush (GstUpiCaptionStream *stream, GstEvent *event)
     gst_upi_caption_pad_flush (pad, gst_event_ref (event));
 }
 
-/* ---- times ----------------------------------------------------------------------------------------------------------------------- */
-
 /* The segment becomes @stream->text. */
 static void
 push_segment (GstUpiCaptionStream *stream)

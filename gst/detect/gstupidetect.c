@@ -74,8 +74,6 @@ G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upidetect, "upidetect", GST_RANK_NONE, GST_TYPE_UPI_DETECT,
     GST_DEBUG_CATEGORY_INIT (gst_upi_detect_debug, "upidetect", 0, "finds objects in encoded frames"))
 
-/* ---- labels ---------------------------------------------------------------------------------------------------------------------- */
-
 /* Reads the list that the properties name. One that cannot be read is FALSE and an error, and changes nothing. */
 static gboolean
 take_labels (GstUpiDetect *self, GError **error)
@@ -98,8 +96,6 @@ take_labels (GstUpiDetect *self, GError **error)
   g_mutex_unlock (&self->labels_lock);
   return taken;
 }
-
-/* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 forget_results (GstUpiDetect *self)
@@ -287,8 +283,6 @@ gst_upi_detect_control (GstUpiFilter *filter, const gchar *property, const gchar
   return words != NULL;
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
-
 static void
 set_started (GstUpiDetect *self, gboolean started)
 {
@@ -319,8 +313,6 @@ gst_upi_detect_stop (GstUpiFilter *filter)
   set_started (self, FALSE);
   gst_upi_label_encoder_stop (self->encoder);
 }
-
-/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
@@ -426,31 +418,72 @@ install_properties (GObjectClass *object_class)
 {
   const GParamFlags live = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
+  /**
+   * GstUpiDetect:labels:
+   *
+   * Words separated by commas. A new list is encoded beside the stream and takes over whole; one that cannot be read is a warning, at the
+   * start an error. NULL: the model's own list.
+   */
   g_object_class_install_property (object_class, PROP_LABELS,
       g_param_spec_string ("labels", "Labels",
           "What to look for: any words, separated by commas; may change while playing; the later set of labels and labels-file counts "
           "(default: the model's own list)",
           NULL, live));
+  /**
+   * GstUpiDetect:labels-file:
+   *
+   * Path of a UTF-8 file, one label a line with any line ends; behind a tab its own threshold, 0..1. Read when it is set and at the start.
+   */
   g_object_class_install_property (object_class, PROP_LABELS_FILE,
       g_param_spec_string ("labels-file", "Labels file",
           "Text file with one label a line, optionally followed by a tab and its own threshold 0..1 (default: none)", NULL, live));
+  /**
+   * GstUpiDetect:threshold:
+   *
+   * Score, 0..1, below which there is no object; -1: the model's. A label's own threshold in labels-file goes before it.
+   */
   g_object_class_install_property (object_class, PROP_THRESHOLD,
       g_param_spec_float ("threshold", "Threshold",
           "Lowest score of an object, 0..1 (default: -1 = the threshold of the model card, where F1 was best on validation)", -1, 1, -1,
           live));
+  /**
+   * GstUpiDetect:max-objects:
+   *
+   * Objects of the highest scores that stay, of all labels together.
+   */
   g_object_class_install_property (object_class, PROP_MAX_OBJECTS,
       g_param_spec_uint (
           "max-objects", "Maximum of objects", "Most objects a frame, best first, objects (default: 100)", 0, 10000, 100, live));
+  /**
+   * GstUpiDetect:masks:
+   *
+   * FALSE: boxes alone, which saves the mask's product and its memory.
+   */
   g_object_class_install_property (object_class, PROP_MASKS,
       g_param_spec_boolean ("masks", "Masks", "Cut the instance mask of each object (default: true)", TRUE, live));
+  /**
+   * GstUpiDetect:iou-threshold:
+   *
+   * Intersection over union, 0..1, from which two objects of one label are taken for one, at 1 never.
+   */
   g_object_class_install_property (object_class, PROP_IOU_THRESHOLD,
       g_param_spec_float ("iou-threshold", "IoU threshold",
           "Of two objects of one label that overlap more than this (intersection over union, 0..1) the better stays; 1 = keep all "
           "(default: 0.7)",
           0, 1, 0.7f, live));
+  /**
+   * GstUpiDetect:roi-meta:
+   *
+   * Whether each object is a GstVideoRegionOfInterestMeta as well, in pixels, with a structure "detection".
+   */
   g_object_class_install_property (object_class, PROP_ROI_META,
       g_param_spec_boolean (
           "roi-meta", "Region of interest meta", "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
+  /**
+   * GstUpiDetect:enabled:
+   *
+   * FALSE: frames pass as they are, and nothing of them is looked at. What upi-control switches.
+   */
   g_object_class_install_property (object_class, PROP_ENABLED,
       g_param_spec_boolean ("enabled", "Enabled", "Look for objects; false lets frames pass as they are (default: true)", TRUE, live));
 }

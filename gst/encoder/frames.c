@@ -60,8 +60,6 @@ gst_upi_frames_detach (GstUpiFrames *frames)
   g_mutex_unlock (&frames->lock);
 }
 
-/* ---- flushing -------------------------------------------------------------------------------------------------------------------- */
-
 /* Whether downstream would miss @event, after a flush as well. */
 static gboolean
 outlives_flush (GstEvent *event)
@@ -151,8 +149,6 @@ gst_upi_frames_set_result (GstUpiFrames *frames, GstFlowReturn result)
   }
   g_mutex_unlock (&frames->lock);
 }
-
-/* ---- in -------------------------------------------------------------------------------------------------------------------------- */
 
 void
 gst_upi_frames_new_generation (GstUpiFrames *frames)
@@ -268,8 +264,6 @@ gst_upi_frames_push_query (GstUpiFrames *frames, GstQuery *query)
   g_mutex_unlock (&frames->lock);
   return pending.answer;
 }
-
-/* ---- out ------------------------------------------------------------------------------------------------------------------------- */
 
 GstFlowReturn
 gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)

@@ -37,8 +37,6 @@ converter_free (Converter *converter)
   g_free (converter);
 }
 
-/* ---- formats that are read in place ---------------------------------------------------------------------------------------------- */
-
 /* Samples of one byte: 4:2:0, and full-range RGB. */
 static gboolean
 describe_bytes (const GstVideoFormatInfo *finfo, UpiImage *image)
@@ -101,8 +99,6 @@ is_read_in_place (const GstVideoInfo *info, gboolean on_device, UpiImage *image)
       return FALSE;
   return GST_VIDEO_FORMAT_INFO_IS_YUV (finfo) && (describe_bytes (finfo, image) || describe_words (finfo, image));
 }
-
-/* ---- formats that are converted -------------------------------------------------------------------------------------------------- */
 
 /* GstVideoConverter writes where it should not when the two fields of a frame differ in their number of lines, and reads beyond a field that has
  * hardly a line of some component. Such a frame was not filmed in fields. */
@@ -195,8 +191,6 @@ convert (UpiImage *image, GError **error)
   gst_video_converter_frame (converter->converter, &mapped->frame, &out);
   return TRUE;
 }
-
-/* ---- reader ---------------------------------------------------------------------------------------------------------------------- */
 
 /* A range that nobody named is the full one, as it is for videoconvert. */
 static UpiImage

@@ -63,8 +63,6 @@ set_latency (GstUpiEncoder *self, GstClockTime latency)
   }
 }
 
-/* ---- sink pad: frames ------------------------------------------------------------------------------------------------------------ */
-
 /* "auto" is "latest" behind a live source. Asked at the first frame: before that upstream may not know. */
 static void
 decide_policy (GstUpiEncoder *self, GstUpiPolicy policy)
@@ -206,8 +204,6 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   return gst_upi_frames_push_buffer (self->frames, buffer, pending, !self->latest, error);
 }
 
-/* ---- sink pad: events ------------------------------------------------------------------------------------------------------------ */
-
 static gboolean
 take_caps (GstUpiEncoder *self, GstCaps *caps)
 {
@@ -321,8 +317,6 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   return gst_pad_push_event (self->srcpad, event) ? GST_FLOW_OK : GST_FLOW_ERROR;
 }
 
-/* ---- source pad: events ---------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 src_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
@@ -349,8 +343,6 @@ src_event (GstPad *pad, GstObject *parent, GstEvent *event)
   }
   return gst_pad_event_default (pad, parent, event);
 }
-
-/* ---- source pad's task ----------------------------------------------------------------------------------------------------------- */
 
 /* A frame met a failure. TRUE when the stream goes on. */
 static gboolean
@@ -442,8 +434,6 @@ task_loop (gpointer user_data)
   }
   gst_upi_frames_popped (self->frames, &item, answer);
 }
-
-/* ---- activation ------------------------------------------------------------------------------------------------------------------ */
 
 static gboolean
 sink_activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)

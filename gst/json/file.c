@@ -53,8 +53,6 @@ set_error (GError **error, gint code, const gchar *text)
       error, G_FILE_ERROR, g_file_error_from_errno (code == EDQUOT ? ENOSPC : code), text != NULL ? text : g_strerror (code));
 }
 
-/* ---- system calls ---------------------------------------------------------------------------------------------------------------- */
-
 /* write() whose errors come back as errors: without the signals of a pipe that nobody reads and of a file above the process's limit. */
 static gssize
 write_quietly (gint fd, const gchar *bytes, gsize n)
@@ -91,8 +89,6 @@ lock_file (gint fd)
   }
   return FALSE;
 }
-
-/* ---- opening --------------------------------------------------------------------------------------------------------------------- */
 
 /* The process's file of that descriptor, which it takes or closes. Lock held. */
 static OpenFile *
@@ -211,8 +207,6 @@ follow_path (GstUpiJsonFile *file, gint64 now)
   file->retry_at = now + RETRY_US;
   return open_path (file, TRUE);
 }
-
-/* ---- writing --------------------------------------------------------------------------------------------------------------------- */
 
 /* A turn at the file. FALSE: flushing. */
 static gboolean

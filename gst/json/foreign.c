@@ -14,8 +14,6 @@ to_pixels (gfloat position, gint size)
   return isfinite (position) ? (gint) lrintf (CLAMP (position, 0, 1) * (gfloat) size) : 0;
 }
 
-/* ---- DL Streamer ----------------------------------------------------------------------------------------------------------------- */
-
 static void
 append_dlstreamer_object (GString *line, const GstUpiJsonFrame *frame, const GstUpiObject *object, guint64 region_id)
 {
@@ -75,8 +73,6 @@ gst_upi_json_line_dlstreamer (GString *line, const GstUpiJsonFrame *frame, const
     g_string_append_printf (line, ",\"timestamp\":%" G_GUINT64_FORMAT, frame->stream_time);
   g_string_append (line, "}\n");
 }
-
-/* ---- DeepStream ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 append_deepstream_object (GString *line, const GstUpiJsonFrame *frame, const GstUpiObject *object)

@@ -96,6 +96,7 @@ struct _GstUpiJson {
   GString *line;
   guint64 n_regions;
   GstClockTime last_line; /* its running time; NONE: before the first */
+  GstUpiJsonFrame last_frame;
 };
 
 enum {
@@ -123,8 +124,6 @@ enum {
 G_DEFINE_TYPE (GstUpiJson, gst_upi_json, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upijson, "upijson", GST_RANK_NONE, GST_TYPE_UPI_JSON,
     GST_DEBUG_CATEGORY_INIT (gst_upi_json_debug, "upijson", 0, "writes results as JSON lines"))
-
-/* ---- lines ----------------------------------------------------------------------------------------------------------------------- */
 
 /* A line could not be written. */
 static GstFlowReturn
@@ -191,13 +190,38 @@ write_line (GstUpiJson *self, gboolean is_event)
 }
 
 static GstFlowReturn
+write_events (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiContent *content)
+{
+  guint n;
+  const GstUpiEvent *events = gst_upi_content_get_events (content, &n);
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  for (guint i = 0; i < n && self->emit != GST_UPI_JSON_FRAMES && ret == GST_FLOW_OK; i++) {
+    gst_upi_json_event_line (self->line, frame, &events[i]);
+    ret = write_line (self, TRUE);
+  }
+  return ret;
+}
+
+/* Events behind the last frame. */
+static void
+gst_upi_json_event (GstUpiFilter *filter, GstEvent *event)
+{
+  GstUpiJson *self = GST_UPI_JSON (filter);
+  const GstStructure *structure = GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM ? gst_event_get_structure (event) : NULL;
+  g_autoptr (GstUpiContent) content = NULL;
+
+  if (structure != NULL && gst_structure_has_name (structure, GST_UPI_LATE_EVENTS)
+      && gst_structure_get (structure, "content", GST_TYPE_UPI_CONTENT, &content, NULL))
+    write_events (self, &self->last_frame, content);
+}
+
+static GstFlowReturn
 gst_upi_json_process (GstUpiFilter *filter, const GstUpiFilterFrame *filter_frame, GstUpiContent **content)
 {
   GstUpiJson *self = GST_UPI_JSON (filter);
   const GstUpiFrameTime *time = &filter_frame->time;
   const GstClockTime running_time = time->timed ? time->running_time : GST_CLOCK_TIME_NONE;
-  GstFlowReturn ret = GST_FLOW_OK;
-  guint n_events;
 
   GST_OBJECT_LOCK (self);
   gboolean mask_runs = self->mask == GST_UPI_JSON_MASK_RLE;
@@ -215,11 +239,8 @@ gst_upi_json_process (GstUpiFilter *filter, const GstUpiFilterFrame *filter_fram
     .tags = self->tags,
     .mask_runs = mask_runs };
   gst_upi_json_output_take_frame (self->output, &frame, filter_frame->content);
-  const GstUpiEvent *events = gst_upi_content_get_events (filter_frame->content, &n_events);
-  for (guint i = 0; i < n_events && self->emit != GST_UPI_JSON_FRAMES && ret == GST_FLOW_OK; i++) {
-    gst_upi_json_event_line (self->line, &frame, &events[i]);
-    ret = write_line (self, TRUE);
-  }
+  self->last_frame = frame;
+  GstFlowReturn ret = write_events (self, &frame, filter_frame->content);
   if (ret == GST_FLOW_OK && self->emit != GST_UPI_JSON_EVENTS && is_due (self, running_time, interval)) {
     format_frame (self, &frame, filter_frame->content);
     ret = write_line (self, FALSE);
@@ -260,8 +281,6 @@ gst_upi_json_unlock_stop (GstUpiFilter *filter)
   set_flushing (filter, FALSE);
 }
 
-/* ---- brokers --------------------------------------------------------------------------------------------------------------------- */
-
 /* From any thread; each cause once. */
 static void
 on_warning (GstUpiPublisherCause cause, const gchar *text, gpointer data)
@@ -290,8 +309,6 @@ on_order (const gchar *target, const gchar *property, const gchar *value, gpoint
   gst_element_post_message (GST_ELEMENT (self), message);
   return taken;
 }
-
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
 
 /* One compact object in place of what was set. FALSE: it is none. */
 static gboolean
@@ -356,6 +373,7 @@ gst_upi_json_start (GstUpiFilter *filter)
   self->last_line = GST_CLOCK_TIME_NONE;
   gboolean is_file = self->target.method == GST_UPI_JSON_FILE, started = FALSE;
   self->source = g_strdup (self->target.source);
+  self->last_frame = (GstUpiJsonFrame){ .wall_clock = GST_CLOCK_TIME_NONE, .source = self->source, .tags = self->tags };
   self->place = g_strdup (is_file                    ? self->target.location
           : self->target.method == GST_UPI_JSON_MQTT ? "the MQTT broker"
                                                      : "the Kafka cluster");
@@ -396,8 +414,6 @@ gst_upi_json_stop (GstUpiFilter *filter)
   g_clear_pointer (&self->source, g_free);
   g_clear_pointer (&self->place, g_free);
 }
-
-/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
 /* Where a property of text is kept; NULL: it is none. */
 static gchar **
@@ -568,29 +584,69 @@ install_line_properties (GObjectClass *object_class)
   const GParamFlags live = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
   const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
+  /**
+   * GstUpiJson:format:
+   *
+   * Whose lines they are: upi's own, DL Streamer's or DeepStream's. Set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_FORMAT,
       g_param_spec_enum ("format", "Format", "What a line is made of (default: upi)", GST_TYPE_UPI_JSON_FORMAT, GST_UPI_JSON_UPI, ready));
+  /**
+   * GstUpiJson:emit:
+   *
+   * Whether frames, the rules' events or both have lines. Set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_EMIT,
       g_param_spec_enum ("emit", "Emit", "What has a line (default: frames)", GST_TYPE_UPI_JSON_EMIT, GST_UPI_JSON_FRAMES, ready));
+  /**
+   * GstUpiJson:source:
+   *
+   * Name of the camera in lines, topics and keys. Set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_SOURCE,
       g_param_spec_string ("source", "Source",
           "The camera's name, in every line: source, in DeepStream's lines sensorId; also the level of MQTT topics and the key of Kafka's "
           "messages (default: none, in DeepStream's lines 0, for brokers the element's name)",
           NULL, ready));
+  /**
+   * GstUpiJson:tags:
+   *
+   * Text of a JSON object that lines repeat; anything else is an error at the start.
+   */
   g_object_class_install_property (object_class, PROP_TAGS,
       g_param_spec_string ("tags", "Tags",
           "A JSON object that every line repeats, as {\"site\":\"yard\"} (default: none; not with DeepStream)", NULL, ready));
+  /**
+   * GstUpiJson:mask:
+   *
+   * Whether lines have masks, as COCO's run lengths.
+   */
   g_object_class_install_property (object_class, PROP_MASK,
       g_param_spec_enum ("mask", "Mask", "What is written of an object's mask, where it has one (default: none, that is its place alone)",
           GST_TYPE_UPI_JSON_MASK, GST_UPI_JSON_MASK_NONE, live));
+  /**
+   * GstUpiJson:interval:
+   *
+   * Nanoseconds of running time between two frames' lines, 0: all frames. Events have no interval.
+   */
   g_object_class_install_property (object_class, PROP_INTERVAL,
       g_param_spec_uint64 ("interval", "Interval",
           "Nanoseconds of running time from one frame's line to the next, at least (default: 0 = every frame)", 0, G_MAXUINT64 - 1, 0,
           live));
+  /**
+   * GstUpiJson:on-error:
+   *
+   * Whether a line that cannot be written ends the stream, or is counted and warned of once a cause.
+   */
   g_object_class_install_property (object_class, PROP_ON_ERROR,
       g_param_spec_enum ("on-error", "On error",
           "What happens when a line cannot be written, because the disk or a broker's queue is full or the folder gone (default: continue)",
           GST_TYPE_UPI_JSON_ON_ERROR, GST_UPI_JSON_CONTINUE, live));
+  /**
+   * GstUpiJson:stats:
+   *
+   * GstStructure upi-json-stats, from 0 at each start.
+   */
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Structure upi-json-stats: lines written (to a broker: acknowledged by it) and lost since the start (guint64); of a broker also "
@@ -604,39 +660,89 @@ install_target_properties (GObjectClass *object_class)
 {
   const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
 
+  /**
+   * GstUpiJson:method:
+   *
+   * A file, an MQTT broker or Kafka. The broker's library is loaded when it is asked for. Set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_METHOD,
       g_param_spec_enum ("method", "Method", "Where lines go (default: file)", GST_TYPE_UPI_JSON_METHOD, GST_UPI_JSON_FILE, ready));
+  /**
+   * GstUpiJson:location:
+   *
+   * Path; - is standard output. Elements with one file, and other processes, never break each other's lines. Set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_LOCATION,
       g_param_spec_string ("location", "Location",
           "File or named pipe that the lines are written to, or - for standard output; several elements may have the same (default: -)",
           "-", ready));
+  /**
+   * GstUpiJson:append:
+   *
+   * FALSE: the first element of the process that opens the file empties it.
+   */
   g_object_class_install_property (object_class, PROP_APPEND,
       g_param_spec_boolean ("append", "Append",
           "Keep what is in the file at the start; otherwise the first element of the process to open it empties it (default: false)", FALSE,
           ready));
+  /**
+   * GstUpiJson:address:
+   *
+   * Of the broker or brokers; without a port their protocol's own. Set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_ADDRESS,
       g_param_spec_string ("address", "Address",
           "Of the MQTT broker: host, host:port, mqtt://host:port, or with TLS mqtts://host:port (default: localhost); of Kafka's brokers: "
           "host:port, separated by commas (default: localhost:9092)",
           NULL, ready));
+  /**
+   * GstUpiJson:topic:
+   *
+   * Prefix of MQTT's topics or Kafka's topic. Set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_TOPIC,
       g_param_spec_string ("topic", "Topic",
           "MQTT: prefix of all topics, or with another format than upi the topic itself; Kafka: the topic (default: upi)", NULL, ready));
+  /**
+   * GstUpiJson:settings:
+   *
+   * name=value, separated by semicolons; one that is not known is an error at the start.
+   */
   g_object_class_install_property (object_class, PROP_SETTINGS,
       g_param_spec_string ("settings", "Settings",
           "name=value, separated by semicolons. MQTT: id, username, password, cafile, capath, certfile, keyfile, insecure, keepalive "
           "(seconds); Kafka: librdkafka's by their own names, as security.protocol (default: none)",
           NULL, ready));
+  /**
+   * GstUpiJson:settings-file:
+   *
+   * The same, one a line, from a file that others cannot read.
+   */
   g_object_class_install_property (object_class, PROP_SETTINGS_FILE,
       g_param_spec_string ("settings-file", "Settings file",
           "File of settings, one name=value a line, for passwords, which others can see on a command line (default: none)", NULL, ready));
+  /**
+   * GstUpiJson:queue-size:
+   *
+   * Messages that wait while a broker is away, 64 MiB of them at most; the oldest go, and are counted as lost.
+   */
   g_object_class_install_property (object_class, PROP_QUEUE_SIZE,
       g_param_spec_uint ("queue-size", "Queue size",
           "Most messages that wait for a broker, 64 MiB together at most; then the oldest falls out (default: 1000)", 1, 1000000, 1000,
           ready));
+  /**
+   * GstUpiJson:control:
+   *
+   * Whether what is written to the broker's …/set topics becomes an upi-control event upstream.
+   */
   g_object_class_install_property (object_class, PROP_CONTROL,
       g_param_spec_boolean ("control", "Control",
           "MQTT: whoever may write to the broker may switch the detection and change labels and rules (default: false)", FALSE, ready));
+  /**
+   * GstUpiJson:discovery:
+   *
+   * Whether Home Assistant is told of the camera's numbers and switches.
+   */
   g_object_class_install_property (object_class, PROP_DISCOVERY,
       g_param_spec_boolean ("discovery", "Discovery",
           "MQTT: tell Home Assistant of the camera's numbers and switches, under homeassistant/; with emit=events or all (default: false)",
@@ -659,6 +765,7 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
   filter_class->unlock_stop = gst_upi_json_unlock_stop;
   filter_class->process = gst_upi_json_process;
   filter_class->reset = gst_upi_json_reset;
+  filter_class->event = gst_upi_json_event;
   install_target_properties (object_class);
   install_line_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);

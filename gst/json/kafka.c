@@ -74,8 +74,6 @@ load_library (GError **error)
   return result;
 }
 
-/* ---- callbacks: from within lib.poll(), in the publisher's thread ---------------------------------------------------------------- */
-
 static void
 on_delivery (rd_kafka_t *producer, const rd_kafka_message_t *message, void *data)
 {
@@ -108,8 +106,6 @@ on_log (const rd_kafka_t *producer, int level, const char *facility, const char 
 {
   g_debug ("librdkafka: %s: %s", facility, text);
 }
-
-/* ---- the link -------------------------------------------------------------------------------------------------------------------- */
 
 /* TRUE: a broker has answered and knows the topic. */
 static gboolean
@@ -171,8 +167,6 @@ static void
 kafka_disconnect (gpointer link)
 {
 }
-
-/* ---- settings -------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 check_topic (const gchar *topic, GError **error)

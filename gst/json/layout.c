@@ -107,8 +107,6 @@ gst_upi_mqtt_layout_get_events_topic (GstUpiMqttLayout *self)
   return self->events;
 }
 
-/* ---- orders ---------------------------------------------------------------------------------------------------------------------- */
-
 static void
 set_order_state (GstUpiMqttLayout *self, const gchar *word, const gchar *value)
 {
@@ -135,8 +133,6 @@ gst_upi_mqtt_layout_receive (const gchar *topic, const guint8 *payload, gsize le
       set_order_state (self, orders[i].word, is_switch ? (on ? "ON" : "OFF") : value);
   }
 }
-
-/* ---- what the frames have -------------------------------------------------------------------------------------------------------- */
 
 void
 gst_upi_mqtt_layout_start (GstUpiMqttLayout *self, GstUpiPublisher *publisher)

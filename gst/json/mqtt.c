@@ -90,8 +90,6 @@ load_library (GError **error)
   return result;
 }
 
-/* ---- callbacks: from within lib.loop() ------------------------------------------------------------------------------------------- */
-
 static void
 on_connect (struct mosquitto *client, void *data, int code)
 {
@@ -127,8 +125,6 @@ on_log (struct mosquitto *client, void *data, int level, const char *text)
     self->last_log = g_strdup (text);
   }
 }
-
-/* ---- a connection ---------------------------------------------------------------------------------------------------------------- */
 
 static void
 set_library_error (GstUpiMqtt *self, gint code, GError **error)
@@ -277,8 +273,6 @@ mqtt_disconnect (gpointer link)
   }
   g_hash_table_remove_all (self->tags);
 }
-
-/* ---- settings -------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 parse_address (GstUpiMqtt *self, const gchar *address, GError **error)

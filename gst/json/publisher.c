@@ -54,8 +54,6 @@ struct _GstUpiPublisher {
   GstUpiPublisherStats stats;
 };
 
-/* ---- messages -------------------------------------------------------------------------------------------------------------------- */
-
 GstUpiMessage *
 gst_upi_message_new (const gchar *topic, const gchar *payload, gsize length, gboolean retain)
 {
@@ -194,8 +192,6 @@ gst_upi_publisher_get_stats (GstUpiPublisher *self, GstUpiPublisherStats *stats)
   stats->queued = self->queue.length + self->n_in_flight;
   g_mutex_unlock (&self->lock);
 }
-
-/* ---- the thread ------------------------------------------------------------------------------------------------------------------ */
 
 void
 gst_upi_publisher_acknowledge (GstUpiPublisher *self, guint64 tag, const gchar *refused)

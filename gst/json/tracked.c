@@ -63,8 +63,6 @@ gst_upi_tracked_free (GstUpiTracked *tracked)
   g_free (tracked);
 }
 
-/* ---- a message ------------------------------------------------------------------------------------------------------------------- */
-
 static void
 append_seconds (GString *text, const gchar *name, GstClockTime time)
 {
@@ -130,8 +128,6 @@ tell_of (GstUpiTracked *tracked, Object *object, gboolean ended, GstUpiTrackedTe
   object->zones_changed = FALSE;
   tell (message, data);
 }
-
-/* ---- objects --------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 contains (const GPtrArray *names, const gchar *name)

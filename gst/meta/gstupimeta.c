@@ -323,8 +323,6 @@ gst_upi_content_get_rules (const GstUpiContent *content, guint *n_rules)
   return content->rules != NULL ? content->rules->items : NULL;
 }
 
-/* ---- meta ------------------------------------------------------------------------------------------------------------------------ */
-
 /* Orientation and size are tagged so that elements which turn or cut a frame without telling drop the meta rather than let it lie (what they
  * leave: see the trace); scalers see that they may call the transform function. */
 GType
@@ -442,8 +440,6 @@ gst_upi_meta_get_info (void)
   return (const GstMetaInfo *) info;
 }
 
-/* ---- trace ----------------------------------------------------------------------------------------------------------------------- */
-
 /* Beside each GstUpiMeta, without tags: elements that drop the one, because they cut or turn the picture (videocrop, videobox, videoflip), copy
  * the other, which leaves an empty GstUpiMeta in the lost one's place. */
 static GType
@@ -493,8 +489,6 @@ add_trace (GstBuffer *buffer)
   if (gst_buffer_get_meta (buffer, trace_api_get_type ()) == NULL)
     gst_buffer_add_meta (buffer, (const GstMetaInfo *) info, NULL);
 }
-
-/* ---- of a buffer ----------------------------------------------------------------------------------------------------------------- */
 
 GstUpiMeta *
 gst_buffer_get_upi_meta (GstBuffer *buffer)

@@ -39,12 +39,16 @@ typedef enum { GST_UPI_OBJECT_NONE = 0, GST_UPI_OBJECT_PREDICTED = 1 << 0 } GstU
  * @label: UTF-8, one of the words that upidetect was given; owned by the content
  * @label_id: index of @label in that list
  * @score: 0..1
- * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame
+ * @x: left edge of the box in 0..1 of the frame's width
+ * @y: its upper edge in 0..1 of the frame's height
+ * @width: its width in 0..1 of the frame's
+ * @height: its height in 0..1 of the frame's
  * @mask: (nullable): 8-bit instance mask, see #UpiMask; owned by the content
  * @region: which of the encoding's proposals it came from
  * @flags: bits of #GstUpiObjectFlags
  * @track_id: 1, 2, 3 … a stream, the same number as long as it is the same object; 0: nobody follows it
- * @velocity_x, @velocity_y: how fast the box's centre moves, in frames' widths and heights a second; 0 without a track
+ * @velocity_x: how fast the box's centre moves to the right, in frames' widths a second; 0 without a track
+ * @velocity_y: how fast it moves down, in frames' heights a second; 0 without a track
  * @age: for how long its track is known, nanoseconds; 0 without a track
  * @reserved: NULL
  *
@@ -66,11 +70,15 @@ typedef struct {
 
 /**
  * GstUpiCaptionRegion: a word of a caption and a region of the frame that it stands for. Zero-initialise it.
- * @first, @bytes: where the word, or the words ("hot dog"), lie in the caption's text
+ * @first: byte of the caption's text at which the word, or the words ("hot dog"), begin
+ * @bytes: how many bytes they are
  * @label: UTF-8, which of the model's own labels the word speaks of: "person" for "man"; owned by the content
  * @label_id: index of @label in the model's own list, which is not upidetect's
  * @score: 0..1, how well the region shows it; the best of the frame, however low
- * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame
+ * @x: left edge of the box in 0..1 of the frame's width
+ * @y: its upper edge in 0..1 of the frame's height
+ * @width: its width in 0..1 of the frame's
+ * @height: its height in 0..1 of the frame's
  * @region: which of the encoding's proposals it is: a #GstUpiObject found in the same encoding has the same number
  * @flags: 0; bits to come
  * @reserved: NULL
@@ -102,6 +110,7 @@ typedef enum { GST_UPI_CAPTION_NONE = 0, GST_UPI_CAPTION_GROUNDED = 1 << 0 } Gst
  * @pts: of the frame that it describes, nanoseconds, or GST_CLOCK_TIME_NONE
  * @duration: how long it is to be shown from the frame that it starts with, nanoseconds, or GST_CLOCK_TIME_NONE
  * @flags: bits of #GstUpiCaptionFlags
+ * @n_regions: how many @regions there are
  * @regions: (nullable) (array length=n_regions): the regions that its words stand for, from left to right; owned by the content
  * @reserved: NULL
  *
@@ -161,12 +170,17 @@ typedef enum { GST_UPI_RULE_ZONE, GST_UPI_RULE_LINE, GST_UPI_RULE_COUNT, GST_UPI
  * @label: UTF-8, of its object; "" where it has none; owned by the content
  * @track_id: of its object; 0: it has none
  * @score: of its object, or the phrase's probability; 0..1
- * @x, @y, @width, @height: its object's box in 0..1 of the frame; 0 where it has none
+ * @x: left edge of its object's box in 0..1 of the frame's width; 0 where it has none, as the three that follow
+ * @y: its upper edge in 0..1 of the frame's height
+ * @width: its width in 0..1 of the frame's
+ * @height: its height in 0..1 of the frame's
  * @count: objects inside the zone or in the frame; 0 of other rules
  * @stream: which stream it happened in: STREAM_STARTs so far
+ * @flags: 0; bits to come
  * @total_in: who entered the zone, who crossed the line forward, since the state began
  * @total_out: who left the zone, who crossed the line backward
- * @stream_time, @running_time: of the frame that it was noticed in, nanoseconds, or GST_CLOCK_TIME_NONE
+ * @stream_time: of the frame that it was noticed in, nanoseconds, or GST_CLOCK_TIME_NONE
+ * @running_time: of the same frame
  * @since: running time at which what it tells of began: min_time earlier, or for how long somebody has been inside
  * @reserved: NULL
  *
@@ -192,7 +206,8 @@ typedef struct _GstUpiEvent {
 
 /**
  * GstUpiPoint: a corner of a zone or an end of a line.
- * @x, @y: in 0..1 of the frame
+ * @x: in 0..1 of the frame's width
+ * @y: in 0..1 of its height
  */
 typedef struct {
   gfloat x, y;
@@ -210,6 +225,7 @@ typedef enum { GST_UPI_RULE_NONE = 0, GST_UPI_RULE_ACTIVE = 1 << 0 } GstUpiRuleF
  * @name: UTF-8; owned by the content
  * @kind: what it watches
  * @flags: bits of #GstUpiRuleFlags
+ * @n_points: how many @points there are
  * @points: (nullable) (array length=n_points): the zone's corners, which closes by itself, or the line's two ends; owned by the content
  * @count: objects inside the zone or in the frame now
  * @total_in: who entered the zone, who crossed the line forward, since the state began
@@ -232,8 +248,6 @@ typedef struct _GstUpiRule {
   const gchar *text;
   gpointer reserved[8];
 } GstUpiRule;
-
-/* ---- content: immutable, reference-counted, any thread --------------------------------------------------------------------------- */
 
 #define GST_TYPE_UPI_CONTENT (gst_upi_content_get_type ())
 /**
@@ -338,6 +352,12 @@ GST_UPI_API GstUpiContent *gst_upi_content_get_whole (GstUpiContent *content);
 #define GST_UPI_QUERY_ENCODING_READER "upi-encoding-reader"
 
 /**
+ * GST_UPI_LATE_EVENTS: name of the structure of a custom downstream event that upirules sends before EOS where something went on: the ends of it, for
+ * which no frame comes any more, are in its field "content" (%GST_TYPE_UPI_CONTENT). upijson writes them.
+ */
+#define GST_UPI_LATE_EVENTS "upi-late-events"
+
+/**
  * gst_upi_content_get_encoding:
  *
  * Returns: (transfer none) (nullable): NULL before the first encoding and after it was dropped
@@ -406,12 +426,14 @@ GST_UPI_API const GstUpiRule *gst_upi_content_get_rules (const GstUpiContent *co
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
 
-/* ---- meta: one a buffer ---------------------------------------------------------------------------------------------------------- */
-
 /**
  * GstUpiMeta: made by GStreamer, grows at its end.
+ * @meta: GStreamer's part of it
  * @content: never NULL; replace it with gst_upi_meta_set_content()
- * @width, @height, @par_n, @par_d: size and pixel aspect ratio of the frame that it lies on; 0: not known
+ * @width: of the frame that it lies on, in pixels; 0: not known, as the three that follow
+ * @height: the same frame's
+ * @par_n: numerator of its pixel aspect ratio
+ * @par_d: the denominator
  *
  * Scaling changes nothing where the display aspects agree within a pixel. Otherwise there may be borders, and the content is marked
  * %GST_UPI_CONTENT_GEOMETRY_LOST; so it is behind elements that cut or turn the picture.

@@ -179,8 +179,6 @@ gst_upi_blend (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width
   }
 }
 
-/* ---- one colour ------------------------------------------------------------------------------------------------------------------ */
-
 /* dest · (1 − alpha) + colour · alpha in 16 bits: t / 255 = (t + t / 256) / 256 for what two bytes can hold. */
 static inline guint8
 mix (guint8 dest, guint8 colour, guint8 alpha)
@@ -263,8 +261,6 @@ gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint
   }
   return TRUE;
 }
-
-/* ---- rectangles ------------------------------------------------------------------------------------------------------------------ */
 
 void
 gst_upi_blend_fill (GstVideoFrame *frame, guint32 rgb, const GstVideoRectangle *rectangles, guint n)

@@ -60,8 +60,6 @@ gst_upi_blur_has_work (const GstUpiContent *content, GHashTable *labels)
   return FALSE;
 }
 
-/* ---- which squares --------------------------------------------------------------------------------------------------------------- */
-
 static gint
 size_for (gdouble pixels)
 {
@@ -137,8 +135,6 @@ mosaic_init (Mosaic *mosaic, const GstUpiObject *object, gint width, gint height
   }
   return TRUE;
 }
-
-/* ---- pixels ---------------------------------------------------------------------------------------------------------------------- */
 
 /* One component of bytes @step apart; the rectangle is in its own resolution. */
 static void

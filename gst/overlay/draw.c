@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* draw.c: boxes, masks, labels, ids, captions and the words of rules as items with a place, and their pixels; see draw.h.
  *
- * Legible on any background: every line has a dark rim on both sides, every word stands on a plate. Labels look for a free place above
+ * Legible on any background: every line has a dark rim on both sides, every word on a background. Labels look for a free place above
  * their box, then inside of it, then below; rules choose first, then the best object. Everything is clipped to the frame.
  */
 #include "gst/overlay/draw.h"
@@ -17,8 +17,8 @@
 
 #define RIM 1 /* pixels of dark beside a line */
 #define RIM_ALPHA 0.6
-#define LABEL_PLATE_ALPHA 0xe6u
-#define CAPTION_PLATE 0xb4101010u
+#define LABEL_BACKGROUND_ALPHA 0xe6u
+#define CAPTION_BACKGROUND 0xb4101010u
 #define CAPTION_TEXT 0xffffffu
 #define CAPTION_LINES 3
 
@@ -77,8 +77,6 @@ gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle
   return (n_captions > 0 && style->draw_caption) || (n_rules > 0 && style->draw_rules);
 }
 
-/* ---- geometry -------------------------------------------------------------------------------------------------------------------- */
-
 static GstVideoRectangle
 intersection (GstVideoRectangle a, GstVideoRectangle b)
 {
@@ -119,13 +117,11 @@ font_size_for (gint height)
   return 8 + height / 72;
 }
 
-/* ---- layout ---------------------------------------------------------------------------------------------------------------------- */
-
 static void
 item_clear (gpointer data)
 {
   GstUpiOverlayItem *item = data;
-  g_clear_pointer (&item->plate, cairo_surface_destroy);
+  g_clear_pointer (&item->text, cairo_surface_destroy);
   g_clear_pointer (&item->line, g_rc_box_release);
 }
 
@@ -207,19 +203,18 @@ add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpi
 
 /* The first place that no earlier label takes, or else the first. */
 static GstVideoRectangle
-place_label (GArray *taken, GstVideoRectangle box, gint plate_width, gint plate_height, GstVideoRectangle frame)
+place_label (GArray *taken, GstVideoRectangle box, gint text_width, gint text_height, GstVideoRectangle frame)
 {
-  gint x = CLAMP (box.x, 0, MAX (frame.w - plate_width, 0));
-  gint above = box.y - plate_height - RIM, below = box.y + box.h + RIM;
-  gboolean fits_inside = box.h >= 2 * plate_height; /* or else it would hide what it names */
-  const gint rows[] = { above, fits_inside ? box.y : below, fits_inside ? below : box.y, box.y + box.h - plate_height,
-    box.y + plate_height };
+  gint x = CLAMP (box.x, 0, MAX (frame.w - text_width, 0));
+  gint above = box.y - text_height - RIM, below = box.y + box.h + RIM;
+  gboolean fits_inside = box.h >= 2 * text_height; /* or else it would hide what it names */
+  const gint rows[] = { above, fits_inside ? box.y : below, fits_inside ? below : box.y, box.y + box.h - text_height, box.y + text_height };
   GstVideoRectangle first = { 0, 0, 0, 0 };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
-    GstVideoRectangle place = { x, rows[i], plate_width, plate_height };
+    GstVideoRectangle place = { x, rows[i], text_width, text_height };
     gboolean is_free = TRUE;
-    if (rows[i] < 0 || (rows[i] + plate_height > frame.h))
+    if (rows[i] < 0 || (rows[i] + text_height > frame.h))
       continue;
     if (is_empty (first))
       first = place;
@@ -228,33 +223,34 @@ place_label (GArray *taken, GstVideoRectangle box, gint plate_width, gint plate_
     if (is_free)
       return place;
   }
-  if (is_empty (first)) /* a frame lower than a plate */
-    first = (GstVideoRectangle){ x, CLAMP (box.y, 0, MAX (frame.h - plate_height, 0)), plate_width, plate_height };
+  if (is_empty (first)) /* a frame lower than a line of text */
+    first = (GstVideoRectangle){ x, CLAMP (box.y, 0, MAX (frame.h - text_height, 0)), text_width, text_height };
   return first;
 }
 
-/* A plate with its colour, kept for the next frame. */
+/* Text on a background of its colour, cached for the next frame. */
 static cairo_surface_t *
-plate_for (GstUpiPainter *painter, const gchar *text, guint32 rgb, const GstUpiOverlayStyle *style, GstVideoRectangle frame)
+text_for (GstUpiPainter *painter, const gchar *text, guint32 rgb, const GstUpiOverlayStyle *style, GstVideoRectangle frame)
 {
-  GstUpiPlateStyle plate = { .font = style->font,
+  GstUpiTextStyle look = { .font = style->font,
     .size = font_size_for (frame.h),
     .max_width = frame.w,
     .max_lines = 1,
-    .plate = LABEL_PLATE_ALPHA << 24 | rgb,
+    .background = LABEL_BACKGROUND_ALPHA << 24 | rgb,
     .text = gst_upi_color_of_text_on (rgb) };
-  return gst_upi_text_cache_plate (painter->texts, text, &plate);
+  return gst_upi_text_cache_get (painter->texts, text, &look);
 }
 
-/* @plate: (transfer full) */
+/* @surface: (transfer full) */
 static void
-add_plate (GArray *items, cairo_surface_t *plate, gint x, gint y, GstVideoRectangle frame)
+add_text (GArray *items, cairo_surface_t *surface, gint x, gint y, GstVideoRectangle frame)
 {
-  GstUpiOverlayItem item = { .plate = plate, .plate_x = x, .plate_y = y };
-  add_item (items, item, (GstVideoRectangle){ x, y, cairo_image_surface_get_width (plate), cairo_image_surface_get_height (plate) }, frame);
+  GstUpiOverlayItem item = { .text = surface, .text_x = x, .text_y = y };
+  add_item (
+      items, item, (GstVideoRectangle){ x, y, cairo_image_surface_get_width (surface), cairo_image_surface_get_height (surface) }, frame);
 }
 
-/* The id's plate stands before the label's: each is kept for itself, a hundred ids times a hundred scores would not be. */
+/* The id stands before the label: each is cached for itself, a hundred ids times a hundred scores would not be. */
 static void
 add_labels (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiObject *objects, guint n_objects,
     const GstUpiOverlayStyle *style, GstVideoRectangle frame)
@@ -268,7 +264,7 @@ add_labels (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiOb
     if (style->draw_ids && objects[i].track_id != 0) {
       g_autofree gchar *text = g_strdup_printf ("#%" G_GUINT64_FORMAT, objects[i].track_id);
       guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_track (objects[i].track_id);
-      id = plate_for (painter, text, rgb, style, frame);
+      id = text_for (painter, text, rgb, style, frame);
       width = cairo_image_surface_get_width (id);
       height = cairo_image_surface_get_height (id);
     }
@@ -277,7 +273,7 @@ add_labels (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiOb
       if (objects[i].score >= 0 && objects[i].score <= 1) /* a label in a right-to-left script must not draw the score into it: isolated */
         text = g_strdup_printf (
             g_str_is_ascii (objects[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%", objects[i].label, objects[i].score * 100);
-      label = plate_for (painter, text != NULL ? text : objects[i].label, color_of (&objects[i], i, style), style, frame);
+      label = text_for (painter, text != NULL ? text : objects[i].label, color_of (&objects[i], i, style), style, frame);
       width += cairo_image_surface_get_width (label);
       height = MAX (height, cairo_image_surface_get_height (label));
     }
@@ -286,9 +282,9 @@ add_labels (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiOb
     GstVideoRectangle place = place_label (taken, box, width, height, frame);
     g_array_append_val (taken, place);
     if (id != NULL)
-      add_plate (items, id, place.x, place.y, frame);
+      add_text (items, id, place.x, place.y, frame);
     if (label != NULL)
-      add_plate (items, label, place.x + width - cairo_image_surface_get_width (label), place.y, frame);
+      add_text (items, label, place.x + width - cairo_image_surface_get_width (label), place.y, frame);
   }
 }
 
@@ -301,8 +297,8 @@ add_rule_texts (GstUpiPainter *painter, GArray *items, GArray *taken, const GstU
 
   for (guint i = 0; i < n_rules; i++) {
     g_autofree gchar *text = gst_upi_lines_rule_text (&rules[i]);
-    cairo_surface_t *plate = plate_for (painter, text, gst_upi_color_of_label (rules[i].name), style, frame);
-    gint width = cairo_image_surface_get_width (plate), height = cairo_image_surface_get_height (plate);
+    cairo_surface_t *surface = text_for (painter, text, gst_upi_color_of_label (rules[i].name), style, frame);
+    gint width = cairo_image_surface_get_width (surface), height = cairo_image_surface_get_height (surface);
     GstVideoRectangle place = { 0, corner, width, height };
     if (rules[i].points != NULL && rules[i].n_points > 0) { /* its topmost corner */
       GstUpiPoint top = rules[i].points[0];
@@ -315,7 +311,7 @@ add_rule_texts (GstUpiPainter *painter, GArray *items, GArray *taken, const GstU
       corner += height + RIM;
     }
     g_array_append_val (taken, place);
-    add_plate (items, plate, place.x, place.y, frame);
+    add_text (items, surface, place.x, place.y, frame);
   }
 }
 
@@ -342,18 +338,18 @@ add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captio
   for (guint i = n_captions; i-- > 0;) {
     if (captions[i].text[0] == '\0')
       continue;
-    GstUpiPlateStyle plate = { .font = style->font,
+    GstUpiTextStyle look = { .font = style->font,
       .size = size,
       .max_width = frame.w - frame.w / 10,
       .max_lines = lines,
-      .plate = CAPTION_PLATE,
+      .background = CAPTION_BACKGROUND,
       .text = CAPTION_TEXT };
-    GstUpiOverlayItem item = { .plate = gst_upi_text_cache_plate (painter->texts, captions[i].text, &plate) };
-    gint plate_width = cairo_image_surface_get_width (item.plate), plate_height = cairo_image_surface_get_height (item.plate);
-    item.plate_x = (frame.w - plate_width) / 2;
-    item.plate_y = bottom - plate_height;
-    bottom = item.plate_y - RIM;
-    add_item (items, item, (GstVideoRectangle){ item.plate_x, item.plate_y, plate_width, plate_height }, frame);
+    GstUpiOverlayItem item = { .text = gst_upi_text_cache_get (painter->texts, captions[i].text, &look) };
+    gint text_width = cairo_image_surface_get_width (item.text), text_height = cairo_image_surface_get_height (item.text);
+    item.text_x = (frame.w - text_width) / 2;
+    item.text_y = bottom - text_height;
+    bottom = item.text_y - RIM;
+    add_item (items, item, (GstVideoRectangle){ item.text_x, item.text_y, text_width, text_height }, frame);
   }
 }
 
@@ -385,8 +381,6 @@ gst_upi_painter_layout (
     add_captions (painter, items, captions, n_captions, style, frame);
   return items;
 }
-
-/* ---- pixels ---------------------------------------------------------------------------------------------------------------------- */
 
 /* A frame of @t pixels along the inside of the rectangle, or all of it when there is no inside left. */
 static void
@@ -450,8 +444,8 @@ gst_upi_painter_draw (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gi
     draw_box (item, cr);
   if (item->line != NULL)
     gst_upi_lines_draw (item, cr);
-  if (item->plate != NULL) {
-    cairo_set_source_surface (cr, item->plate, item->plate_x, item->plate_y);
+  if (item->text != NULL) {
+    cairo_set_source_surface (cr, item->text, item->text_x, item->text_y);
     cairo_paint (cr);
   }
   cairo_restore (cr);
@@ -460,7 +454,7 @@ gst_upi_painter_draw (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gi
 gboolean
 gst_upi_painter_is_tint (const GstUpiOverlayItem *item)
 {
-  return item->mask != NULL && item->line_width == 0 && item->plate == NULL;
+  return item->mask != NULL && item->line_width == 0 && item->text == NULL;
 }
 
 void

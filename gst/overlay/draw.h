@@ -18,10 +18,10 @@ G_BEGIN_DECLS
 typedef struct _GstUpiLine GstUpiLine;
 typedef struct {
   GstVideoRectangle area;
-  GstVideoRectangle box;  /* of the object; may stick out of @area */
-  UpiMask *mask;          /* (nullable) */
-  cairo_surface_t *plate; /* (nullable): words */
-  gint plate_x, plate_y;
+  GstVideoRectangle box; /* of the object; may stick out of @area */
+  UpiMask *mask;         /* (nullable) */
+  cairo_surface_t *text; /* (nullable): words */
+  gint text_x, text_y;
   GstUpiLine *line; /* (nullable): of lines.c; a counted box of its own */
   gint line_width;  /* 0 = no box */
   gdouble opacity;  /* of the mask */

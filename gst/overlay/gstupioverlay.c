@@ -5,7 +5,7 @@
  * @title: upioverlay
  * @short_description: draws boxes, labels, masks, tracks, rules and captions
  *
- * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on plates, tinted masks, the caption at the bottom; of upitrack's objects
+ * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on a background, tinted masks, the caption at the bottom; of upitrack's objects
  * their ids and, with draw-trails, the way they took; of upirules' zones and lines the shape, the name and the counts. It is the usual end of a
  * chain of upi elements.
  *
@@ -27,35 +27,30 @@
  * ]|
  * (`sync=false`, or `policy=latest` on upiencoder, where the machine is slower than the clip.)
  */
-#include <gst/base/gstbasetransform.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "gst/encoding-life.h"
-#include "gst/geometry.h"
-#include "gst/meta/gstupimeta.h"
+#include "gst/filter.h"
 #include "gst/overlay/blend.h"
 #include "gst/overlay/blur.h"
 #include "gst/overlay/draw.h"
 #include "gst/overlay/items.h"
 #include "gst/overlay/style.h"
 #include "gst/plugin.h"
-#include "gst/stream-time.h"
 
 GST_DEBUG_CATEGORY_STATIC (upioverlay_debug);
 #define GST_CAT_DEFAULT upioverlay_debug
 
 #define GST_TYPE_UPI_OVERLAY (gst_upi_overlay_get_type ())
-G_DECLARE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST, UPI_OVERLAY, GstBaseTransform)
+G_DECLARE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST, UPI_OVERLAY, GstUpiFilter)
 
 #define COMPOSITION_FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
 
-enum { PROP_KEEP_ENCODING = GST_UPI_OVERLAY_STYLE_PROPERTIES + 1 };
+/* What is said once a run. */
+enum { WARNED };
 
 struct _GstUpiOverlay {
-  GstBaseTransform parent;
-  GstUpiEncodingLife life;
-  GstUpiGeometry geometry;
+  GstUpiFilter parent;
 
   /* object lock */
   GstUpiOverlayStyle style;
@@ -65,13 +60,11 @@ struct _GstUpiOverlay {
   GstVideoInfo info;
   gboolean attach;
   gboolean ask; /* whether downstream really draws what is attached */
-  gboolean warned;
-  GstUpiStreamTime time;
   GstUpiPainter *painter;
   GstUpiScratch scratch; /* pixels of one item */
 };
 
-G_DEFINE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST_TYPE_BASE_TRANSFORM)
+G_DEFINE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST_TYPE_UPI_FILTER)
 
 GST_ELEMENT_REGISTER_DEFINE (upioverlay, "upioverlay", GST_RANK_NONE, GST_TYPE_UPI_OVERLAY)
 
@@ -81,8 +74,6 @@ GST_ELEMENT_REGISTER_DEFINE (upioverlay, "upioverlay", GST_RANK_NONE, GST_TYPE_U
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
-
-/* ---- negotiation ----------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 has_composition_feature (const GstCaps *caps)
@@ -142,10 +133,9 @@ gst_upi_overlay_set_caps (GstBaseTransform *trans, GstCaps *incaps, GstCaps *out
     GST_ERROR_OBJECT (self, "caps are no raw video: %" GST_PTR_FORMAT, incaps);
     return FALSE;
   }
-  gst_upi_geometry_take_caps (&self->geometry, incaps);
   self->attach = self->ask = has_composition_feature (outcaps);
   GST_DEBUG_OBJECT (self, "%s compositions for %" GST_PTR_FORMAT, self->attach ? "attaching" : "blending", outcaps);
-  return TRUE;
+  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->set_caps (trans, incaps, outcaps);
 }
 
 /* Caps alone do not tell: a tee or a fakesink takes any feature. An ALLOCATION answer does; it needs downstream to have the caps already,
@@ -187,8 +177,6 @@ gst_upi_overlay_src_event (GstBaseTransform *trans, GstEvent *event)
   return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->src_event (trans, event);
 }
 
-/* ---- drawing --------------------------------------------------------------------------------------------------------------------- */
-
 static GstUpiOverlayStyle
 take_style (GstUpiOverlay *self)
 {
@@ -217,51 +205,29 @@ must_change (GstUpiOverlay *self, GstBuffer *buffer)
   return changes;
 }
 
-static gboolean
-gst_upi_overlay_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
+/* Trails grow with every frame, whatever becomes of it; the drawing itself waits until the base class has negotiated. */
+static GstFlowReturn
+gst_upi_overlay_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, GstUpiContent **content)
 {
-  gboolean answer;
-
-  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&GST_UPI_OVERLAY (trans)->life, query, FALSE, &answer))
-    return answer;
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->query (trans, direction, query);
-}
-
-static gboolean
-gst_upi_overlay_sink_event (GstBaseTransform *trans, GstEvent *event)
-{
-  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
-
-  if (gst_upi_stream_time_take_event (&self->time, event) && self->painter != NULL)
-    gst_upi_painter_forget (self->painter);
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->sink_event (trans, event);
-}
-
-/* Trails grow with every frame, whatever becomes of it. */
-static void
-follow (GstUpiOverlay *self, GstBuffer *input)
-{
-  GstUpiMeta *meta = gst_buffer_get_upi_meta (input);
-  GstUpiFrameTime when;
+  GstUpiOverlay *self = GST_UPI_OVERLAY (filter);
 
   GST_OBJECT_LOCK (self);
   gboolean wanted = self->style.draw_trails;
   GST_OBJECT_UNLOCK (self);
-  if (gst_upi_stream_time_take_frame (&self->time, GST_BUFFER_PTS (input), GST_BUFFER_DURATION (input), &when) || !wanted)
+  if (wanted)
+    gst_upi_painter_follow (self->painter, frame->content, frame->time.running_time);
+  else
     gst_upi_painter_forget (self->painter);
-  if (wanted && meta != NULL)
-    gst_upi_painter_follow (self->painter, meta->content, when.running_time);
+  return GST_FLOW_OK;
 }
 
-static GstFlowReturn
-gst_upi_overlay_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *input)
+static void
+gst_upi_overlay_reset (GstUpiFilter *filter)
 {
-  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstUpiOverlay *self = GST_UPI_OVERLAY (filter);
 
-  input = gst_upi_geometry_check (&self->geometry, input);
-  follow (self, input);
-  input = gst_upi_encoding_life_filter_buffer (&self->life, input); /* nothing of it is drawn */
-  return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->submit_input_buffer (trans, is_discont, input);
+  if (self->painter != NULL)
+    gst_upi_painter_forget (self->painter);
 }
 
 /* Only a buffer that will change must be writable; memory that others hold too is copied when it is mapped, not here. */
@@ -282,23 +248,21 @@ gst_upi_overlay_prepare_output_buffer (GstBaseTransform *trans, GstBuffer *input
 static void
 warn_of_memory (GstUpiOverlay *self)
 {
-  if (!self->warned)
+  if (gst_upi_filter_is_first (GST_UPI_FILTER (self), WARNED))
     GST_ELEMENT_WARNING (self, RESOURCE, NO_SPACE_LEFT,
         ("No memory to draw all that was found on a frame of %dx%d; frames pass with what could be drawn.",
             GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info)),
         (NULL));
-  self->warned = TRUE;
 }
 
 static void
 warn_of_mapping (GstUpiOverlay *self, GstBuffer *buffer, const gchar *what)
 {
-  if (!self->warned)
+  if (gst_upi_filter_is_first (GST_UPI_FILTER (self), WARNED))
     GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("%s", what),
         ("its memory of %" G_GSIZE_FORMAT " bytes could not be mapped for writing as %s, %dx%d (%" G_GSIZE_FORMAT " bytes)",
             gst_buffer_get_size (buffer), gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&self->info)),
             GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info), GST_VIDEO_INFO_SIZE (&self->info)));
-  self->warned = TRUE;
 }
 
 /* FALSE: the frame could not be mapped. */
@@ -349,10 +313,8 @@ blur (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, cons
   }
   gboolean complete = gst_upi_blur_frame (&frame, content, style->blur_labels);
   gst_video_frame_unmap (&frame);
-  if (!complete && !self->warned) {
-    self->warned = TRUE;
+  if (!complete && gst_upi_filter_is_first (GST_UPI_FILTER (self), WARNED))
     GST_ELEMENT_WARNING (self, RESOURCE, NO_SPACE_LEFT, ("A frame is dropped: there is no memory to hide blur-labels in it."), (NULL));
-  }
   return complete;
 }
 
@@ -374,33 +336,26 @@ gst_upi_overlay_transform_ip (GstBaseTransform *trans, GstBuffer *buffer)
   return flow;
 }
 
-/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
-gst_upi_overlay_start (GstBaseTransform *trans)
+gst_upi_overlay_start (GstUpiFilter *filter)
 {
-  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstUpiOverlay *self = GST_UPI_OVERLAY (filter);
 
-  self->warned = FALSE;
-  gst_upi_encoding_life_start (&self->life);
-  gst_upi_geometry_start (&self->geometry);
   GST_OBJECT_LOCK (self);
   self->downstream_refuses = FALSE;
   GST_OBJECT_UNLOCK (self);
-  gst_upi_stream_time_reset (&self->time);
   self->painter = gst_upi_painter_new ();
   return TRUE;
 }
 
-static gboolean
-gst_upi_overlay_stop (GstBaseTransform *trans)
+static void
+gst_upi_overlay_stop (GstUpiFilter *filter)
 {
-  GstUpiOverlay *self = GST_UPI_OVERLAY (trans);
+  GstUpiOverlay *self = GST_UPI_OVERLAY (filter);
 
   g_clear_pointer (&self->painter, gst_upi_painter_free);
   g_clear_pointer (&self->scratch.data, g_free);
   self->scratch.size = 0;
-  return TRUE;
 }
 
 static void
@@ -409,9 +364,7 @@ gst_upi_overlay_set_property (GObject *object, guint id, const GValue *value, GP
   GstUpiOverlay *self = GST_UPI_OVERLAY (object);
 
   GST_OBJECT_LOCK (self);
-  if (id == PROP_KEEP_ENCODING)
-    gst_upi_encoding_life_set (&self->life, value);
-  else if (!gst_upi_overlay_style_set (&self->style, id, value))
+  if (!gst_upi_overlay_style_set (&self->style, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
 }
@@ -422,9 +375,7 @@ gst_upi_overlay_get_property (GObject *object, guint id, GValue *value, GParamSp
   GstUpiOverlay *self = GST_UPI_OVERLAY (object);
 
   GST_OBJECT_LOCK (self);
-  if (id == PROP_KEEP_ENCODING)
-    gst_upi_encoding_life_get (&self->life, value);
-  else if (!gst_upi_overlay_style_get (&self->style, id, value))
+  if (!gst_upi_overlay_style_get (&self->style, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
 }
@@ -440,6 +391,7 @@ static void
 gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
 {
   GstBaseTransformClass *trans_class = GST_BASE_TRANSFORM_CLASS (klass);
+  GstUpiFilterClass *filter_class = GST_UPI_FILTER_CLASS (klass);
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
   GST_DEBUG_CATEGORY_INIT (upioverlay_debug, "upioverlay", 0, "draws what the upi elements found");
@@ -447,18 +399,17 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
   object_class->get_property = gst_upi_overlay_get_property;
   object_class->finalize = gst_upi_overlay_finalize;
   gst_upi_overlay_style_install (object_class);
-  gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 
   trans_class->transform_caps = gst_upi_overlay_transform_caps;
   trans_class->set_caps = gst_upi_overlay_set_caps;
   trans_class->src_event = gst_upi_overlay_src_event;
-  trans_class->sink_event = gst_upi_overlay_sink_event;
-  trans_class->submit_input_buffer = gst_upi_overlay_submit_input_buffer;
-  trans_class->query = gst_upi_overlay_query;
   trans_class->prepare_output_buffer = gst_upi_overlay_prepare_output_buffer;
   trans_class->transform_ip = gst_upi_overlay_transform_ip;
-  trans_class->start = gst_upi_overlay_start;
-  trans_class->stop = gst_upi_overlay_stop;
+  filter_class->takes_unencoded = TRUE;
+  filter_class->start = gst_upi_overlay_start;
+  filter_class->stop = gst_upi_overlay_stop;
+  filter_class->process = gst_upi_overlay_process;
+  filter_class->reset = gst_upi_overlay_reset;
 
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &sink_template);
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &src_template);
@@ -473,8 +424,5 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
 static void
 gst_upi_overlay_init (GstUpiOverlay *self)
 {
-  gst_upi_encoding_life_init (&self->life, GST_ELEMENT (self), GST_BASE_TRANSFORM_SRC_PAD (self));
-  gst_upi_geometry_init (&self->geometry, GST_ELEMENT (self), GST_BASE_TRANSFORM_SINK_PAD (self));
   gst_upi_overlay_style_init (&self->style);
-  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
 }

@@ -116,9 +116,9 @@ blend_items (GstVideoFrame *frame, const GArray *items, GstUpiScratch *scratch)
       gst_upi_lines_fill (item, frame);
       continue;
     }
-    if (knows && item->plate != NULL) { /* as it is */
-      gst_upi_blend (frame, cairo_image_surface_get_data (item->plate), cairo_image_surface_get_stride (item->plate),
-          cairo_image_surface_get_width (item->plate), cairo_image_surface_get_height (item->plate), item->plate_x, item->plate_y);
+    if (knows && item->text != NULL) { /* as it is */
+      gst_upi_blend (frame, cairo_image_surface_get_data (item->text), cairo_image_surface_get_stride (item->text),
+          cairo_image_surface_get_width (item->text), cairo_image_surface_get_height (item->text), item->text_x, item->text_y);
       continue;
     }
     if (!reserve (scratch, MAX ((gsize) stride * item->area.h, 1))) {

@@ -187,8 +187,6 @@ gst_upi_lines_fill (const GstUpiOverlayItem *item, GstVideoFrame *frame)
   }
 }
 
-/* ---- rules ----------------------------------------------------------------------------------------------------------------------- */
-
 /* From the middle of the line to the right hand of one who walks from its first point to its second: on a picture, whose y goes down, that is
  * (x, y) → (-y, x). */
 static void

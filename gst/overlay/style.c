@@ -170,35 +170,95 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
 {
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
 
+  /**
+   * GstUpiOverlay:draw-boxes:
+   *
+   * A rectangle around each object.
+   */
   install_switch (object_class, PROP_DRAW_BOXES, "draw-boxes", "Draw boxes", "Draw a rectangle around every object (default: true)", TRUE);
+  /**
+   * GstUpiOverlay:draw-labels:
+   *
+   * Label and score at each box.
+   */
   install_switch (object_class, PROP_DRAW_LABELS, "draw-labels", "Draw labels",
       "Write label and score of every object at its box (default: true)", TRUE);
+  /**
+   * GstUpiOverlay:draw-masks:
+   *
+   * Each mask as a tint of its object's colour.
+   */
   install_switch (
       object_class, PROP_DRAW_MASKS, "draw-masks", "Draw masks", "Tint the pixels of every object that has a mask (default: true)", TRUE);
+  /**
+   * GstUpiOverlay:draw-caption:
+   *
+   * The content's captions at the bottom, one above the other.
+   */
   install_switch (
       object_class, PROP_DRAW_CAPTION, "draw-caption", "Draw caption", "Write the frame's caption at its bottom (default: true)", TRUE);
+  /**
+   * GstUpiOverlay:draw-ids:
+   *
+   * The track's number beside the label.
+   */
   install_switch (object_class, PROP_DRAW_IDS, "draw-ids", "Draw ids",
       "Write the number that upitrack gave an object at its box, in the colour of that number (default: true)", TRUE);
+  /**
+   * GstUpiOverlay:draw-trails:
+   *
+   * Where the foot of each track was, for some seconds. While it is FALSE no trail is remembered.
+   */
   install_switch (object_class, PROP_DRAW_TRAILS, "draw-trails", "Draw trails",
       "Draw where the bottom centre of every tracked object went in the last five seconds (default: false)", FALSE);
+  /**
+   * GstUpiOverlay:draw-rules:
+   *
+   * The shapes of upirules with their names and counts.
+   */
   install_switch (object_class, PROP_DRAW_RULES, "draw-rules", "Draw rules",
       "Draw the zones and lines of upirules, with their names and counts (default: true)", TRUE);
+  /**
+   * GstUpiOverlay:mask-opacity:
+   *
+   * 0 (nothing) to 1 (the pixels are covered).
+   */
   g_object_class_install_property (object_class, PROP_MASK_OPACITY,
       g_param_spec_double ("mask-opacity", "Mask opacity",
           "How much of a mask's colour covers the pixels: 0 = nothing, 1 = all (default: 0.45)", 0, 1, DEFAULT_MASK_OPACITY, flags));
+  /**
+   * GstUpiOverlay:color-by:
+   *
+   * What has a colour of its own; by label and by track it is the same in every run and on every machine.
+   */
   g_object_class_install_property (object_class, PROP_COLOR_BY,
       g_param_spec_enum ("color-by", "Color by",
           "What decides the colour: the label or the track id (the same in every frame and run), or the object's place in the frame's list "
           "(default: label)",
           GST_TYPE_UPI_COLOR_BY, DEFAULT_COLOR_BY, flags));
+  /**
+   * GstUpiOverlay:font:
+   *
+   * A Pango description. One that says no size follows the frame's height.
+   */
   g_object_class_install_property (object_class, PROP_FONT,
       g_param_spec_string ("font", "Font",
           "Font of labels and captions as a Pango description, such as \"Sans Bold\" or \"Noto Sans 14\"; without a size in it, the size "
           "follows the frame's height (default: Sans)",
           DEFAULT_FONT, flags));
+  /**
+   * GstUpiOverlay:line-width:
+   *
+   * Pixels; 0: by the frame's height.
+   */
   g_object_class_install_property (object_class, PROP_LINE_WIDTH,
       g_param_spec_uint ("line-width", "Line width", "Width of the boxes' lines in pixels; 0 = a 360th of the frame's height (default: 0)",
           0, 256, DEFAULT_LINE_WIDTH, flags));
+  /**
+   * GstUpiOverlay:blur-labels:
+   *
+   * Labels, separated by commas, whose objects become large squares in the pixels; a frame in which that fails is dropped.
+   */
   g_object_class_install_property (object_class, PROP_BLUR_LABELS,
       g_param_spec_string ("blur-labels", "Blur labels",
           "Privacy: objects of these labels (separated by commas; case does not count) become large squares in the frame itself: what "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* text.c: words on a plate; see text.h. Pango shapes any script; without it Cairo's own text draws what its font has. */
+/* text.c: words on a background; see text.h. Pango shapes any script; without it Cairo's own text draws what its font has. */
 #include "gst/overlay/text.h"
 
 #include "gst/memory.h"
@@ -10,8 +10,8 @@
 #include <pango/pangocairo.h>
 #endif
 
-/* Plates kept: about a hundred labels at their usual scores. Beyond that all are let go: simpler than ageing, and rare. */
-#define MAX_PLATES 1024
+/* Texts in the cache: about a hundred labels at their usual scores. Beyond that all are let go: simpler than ageing, and rare. */
+#define MAX_TEXTS 1024
 /* Longer text could not be read at any size; shaping time grows with it. */
 #define MAX_CHARACTERS 400
 
@@ -19,7 +19,7 @@
 #define FONTS_ROOM ((gsize) 96 << 20)
 
 struct _GstUpiTextCache {
-  GHashTable *plates; /* gchar * (text and style) → cairo_surface_t * */
+  GHashTable *texts; /* gchar * (text and style) → cairo_surface_t * */
   gboolean has_fonts;
 #ifdef HAVE_PANGOCAIRO
   PangoFontMap *fonts; /* own: Pango's default font map belongs to a thread, streaming threads come and go */
@@ -31,14 +31,14 @@ GstUpiTextCache *
 gst_upi_text_cache_new (void)
 {
   GstUpiTextCache *cache = g_new0 (GstUpiTextCache, 1);
-  cache->plates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) cairo_surface_destroy);
+  cache->texts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) cairo_surface_destroy);
   return cache;
 }
 
 void
 gst_upi_text_cache_free (GstUpiTextCache *cache)
 {
-  g_hash_table_unref (cache->plates);
+  g_hash_table_unref (cache->texts);
 #ifdef HAVE_PANGOCAIRO
   g_clear_object (&cache->context);
   g_clear_object (&cache->fonts);
@@ -52,9 +52,9 @@ set_rgb (cairo_t *cr, guint32 rgb, gdouble alpha)
   cairo_set_source_rgba (cr, ((rgb >> 16) & 0xff) / 255., ((rgb >> 8) & 0xff) / 255., (rgb & 0xff) / 255., alpha);
 }
 
-/* A surface with the plate on it, its corners a little rounded. */
+/* A surface with the background on it, its corners a little rounded. */
 static cairo_t *
-draw_plate (gint width, gint height, gint size, guint32 argb)
+draw_background (gint width, gint height, gint size, guint32 argb)
 {
   cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_ARGB32, MAX (width, 1), MAX (height, 1));
   cairo_t *cr = cairo_create (surface);
@@ -75,7 +75,7 @@ draw_plate (gint width, gint height, gint size, guint32 argb)
 #ifdef HAVE_PANGOCAIRO
 
 static cairo_surface_t *
-render (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style, gint pad_x, gint pad_y)
+render (GstUpiTextCache *cache, const gchar *text, const GstUpiTextStyle *style, gint pad_x, gint pad_y)
 {
   if (cache->context == NULL) {
     cache->fonts = pango_cairo_font_map_new ();
@@ -94,7 +94,7 @@ render (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style
   pango_layout_set_alignment (layout, PANGO_ALIGN_CENTER);
   pango_layout_set_wrap (layout, PANGO_WRAP_WORD_CHAR);
 
-  /* Only too wide text gets a width: with one, a layout is as wide as that, and so would be the plate. */
+  /* Only too wide text gets a width: with one, a layout is as wide as that, and so would be its background. */
   gint available = MAX (style->max_width - 2 * pad_x, 1), width, height;
   pango_layout_get_pixel_size (layout, &width, &height);
   if (width > available) {
@@ -105,7 +105,7 @@ render (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style
   PangoRectangle logical;
   pango_layout_get_pixel_extents (layout, NULL, &logical);
 
-  cairo_t *cr = draw_plate (logical.width + 2 * pad_x, logical.height + 2 * pad_y, style->size, style->plate);
+  cairo_t *cr = draw_background (logical.width + 2 * pad_x, logical.height + 2 * pad_y, style->size, style->background);
   set_rgb (cr, style->text, 1);
   cairo_move_to (cr, pad_x - logical.x, pad_y - logical.y);
   pango_cairo_show_layout (cr, layout);
@@ -146,7 +146,7 @@ break_lines (cairo_t *cr, const gchar *text, gint available, gint max_lines)
 }
 
 static cairo_surface_t *
-render (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style, gint pad_x, gint pad_y)
+render (GstUpiTextCache *cache, const gchar *text, const GstUpiTextStyle *style, gint pad_x, gint pad_y)
 {
   cairo_surface_t *none = cairo_image_surface_create (CAIRO_FORMAT_A8, 1, 1);
   cairo_t *measure = cairo_create (none);
@@ -164,14 +164,14 @@ render (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style
     width = MAX (width, extents.x_advance);
   }
 
-  gint plate_width = (gint) ceil (width) + 2 * pad_x, plate_height = (gint) ceil (font.height * lines->len) + 2 * pad_y;
-  cairo_t *cr = draw_plate (plate_width, plate_height, style->size, style->plate);
+  gint surface_width = (gint) ceil (width) + 2 * pad_x, surface_height = (gint) ceil (font.height * lines->len) + 2 * pad_y;
+  cairo_t *cr = draw_background (surface_width, surface_height, style->size, style->background);
   cairo_set_font_face (cr, cairo_get_font_face (measure));
   cairo_set_font_size (cr, style->size);
   set_rgb (cr, style->text, 1);
   for (guint i = 0; i < lines->len; i++) {
     cairo_text_extents (cr, lines->pdata[i], &extents);
-    cairo_move_to (cr, (plate_width - extents.x_advance) / 2, pad_y + font.height * i + font.ascent);
+    cairo_move_to (cr, (surface_width - extents.x_advance) / 2, pad_y + font.height * i + font.ascent);
     cairo_show_text (cr, lines->pdata[i]);
   }
   cairo_destroy (measure);
@@ -190,21 +190,21 @@ gst_upi_text_cache_has_fonts (GstUpiTextCache *cache)
 }
 
 cairo_surface_t *
-gst_upi_text_cache_plate (GstUpiTextCache *cache, const gchar *text, const GstUpiPlateStyle *style)
+gst_upi_text_cache_get (GstUpiTextCache *cache, const gchar *text, const GstUpiTextStyle *style)
 {
   g_autofree gchar *key = g_strdup_printf ("%s|%d|%d|%d|%x|%x|%s", style->font != NULL ? style->font : "", style->size, style->max_width,
-      style->max_lines, style->plate, style->text, text);
-  cairo_surface_t *plate = g_hash_table_lookup (cache->plates, key);
+      style->max_lines, style->background, style->text, text);
+  cairo_surface_t *surface = g_hash_table_lookup (cache->texts, key);
 
-  if (plate == NULL) {
+  if (surface == NULL) {
     g_autofree gchar *valid = g_utf8_make_valid (text, -1);
     if (g_utf8_strlen (valid, -1) > MAX_CHARACTERS)
       *g_utf8_offset_to_pointer (valid, MAX_CHARACTERS) = '\0';
-    plate = render (cache, valid, style, MAX (style->size / 3, 2), MAX (style->size / 8, 1));
-    cairo_surface_flush (plate);
-    if (g_hash_table_size (cache->plates) >= MAX_PLATES)
-      g_hash_table_remove_all (cache->plates);
-    g_hash_table_insert (cache->plates, g_steal_pointer (&key), plate);
+    surface = render (cache, valid, style, MAX (style->size / 3, 2), MAX (style->size / 8, 1));
+    cairo_surface_flush (surface);
+    if (g_hash_table_size (cache->texts) >= MAX_TEXTS)
+      g_hash_table_remove_all (cache->texts);
+    g_hash_table_insert (cache->texts, g_steal_pointer (&key), surface);
   }
-  return cairo_surface_reference (plate);
+  return cairo_surface_reference (surface);
 }

@@ -49,7 +49,8 @@
  * `new` and nothing more. The frame in which it was noticed carries it too (gst_upi_content_get_events()), upijson writes it, and every frame carries
  * how the rules stand (gst_upi_content_get_rules()), which upioverlay draws.
  *
- * At a flush, a new stream or a jump of stream time, and at EOS, what goes on ends with `what` = `stop`; the first frame behind it carries those.
+ * At a flush, a new stream or a jump of stream time, and at EOS, what goes on ends with `what` = `stop`; the first frame behind it carries those, at EOS a
+ * custom event (%GST_UPI_LATE_EVENTS).
  */
 #include <gst/gst.h>
 
@@ -240,11 +241,20 @@ gst_upi_rules_reset (GstUpiFilter *filter)
   self->begun = FALSE;
 }
 
+/* Before EOS: no frame comes any more that could carry what ends there. */
 static void
 gst_upi_rules_event (GstUpiFilter *filter, GstEvent *event)
 {
-  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
-    gst_upi_rules_reset (filter);
+  GstUpiRules *self = GST_UPI_RULES (filter);
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_EOS)
+    return;
+  gst_upi_rules_reset (filter);
+  if (self->carried == NULL)
+    return;
+  GstStructure *structure = gst_structure_new (GST_UPI_LATE_EVENTS, "content", GST_TYPE_UPI_CONTENT, self->carried, NULL);
+  g_clear_pointer (&self->carried, gst_upi_content_unref);
+  gst_pad_push_event (GST_BASE_TRANSFORM_SRC_PAD (self), gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, structure));
 }
 
 static void
@@ -258,42 +268,6 @@ gst_upi_rules_unlock_stop (GstUpiFilter *filter)
 {
   gst_upi_phrases_set_flushing (GST_UPI_RULES (filter)->phrases, FALSE);
 }
-
-/* An order from elsewhere (upijson's control): other rules. The nearest upirules takes it, or says what is wrong with it. */
-static gboolean
-take_order (GstUpiRules *self, const GstStructure *order)
-{
-  const gchar *property = gst_structure_get_string (order, "property"), *value = gst_structure_get_string (order, "value");
-  g_autoptr (GError) error = NULL;
-
-  if (g_strcmp0 (property, "rules") != 0 || value == NULL) {
-    GST_WARNING_OBJECT (self, "ordered to set %s, takes rules alone", property != NULL ? property : "nothing");
-    return FALSE;
-  }
-  g_autoptr (Rules) rules = rules_parse (value, strlen (value), "upi-control", &error);
-  if (rules == NULL) {
-    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s. The rules before stay.", error->message), ("ordered by upi-control"));
-    return FALSE;
-  }
-  GST_INFO_OBJECT (self, "ordered to take %u other rules", rules->rules->len);
-  rules_source_set_text (self->source, value);
-  return TRUE;
-}
-
-static gboolean
-gst_upi_rules_src_event (GstBaseTransform *trans, GstEvent *event)
-{
-  const GstStructure *order = gst_event_get_structure (event);
-
-  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_UPSTREAM || order == NULL || !gst_structure_has_name (order, "upi-control")
-      || g_strcmp0 (gst_structure_get_string (order, "target"), "upirules") != 0)
-    return GST_BASE_TRANSFORM_CLASS (gst_upi_rules_parent_class)->src_event (trans, event);
-  gboolean taken = take_order (GST_UPI_RULES (trans), order);
-  gst_event_unref (event);
-  return taken;
-}
-
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 gst_upi_rules_start (GstUpiFilter *filter)
@@ -321,8 +295,6 @@ gst_upi_rules_stop (GstUpiFilter *filter)
   g_clear_pointer (&self->engine, upi_engine_unref);
   g_clear_pointer (&self->carried, gst_upi_content_unref);
 }
-
-/* ---- properties ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 gst_upi_rules_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
@@ -360,17 +332,18 @@ gst_upi_rules_get_property (GObject *object, guint id, GValue *value, GParamSpec
   }
 }
 
-/* The rules are what others may change, if they are any. */
+/* The rules are what others may change, if they are any. What is wrong with them is said in the log alone: others are not to fill the bus. */
 static gboolean
 gst_upi_rules_control (GstUpiFilter *filter, const gchar *property, const gchar *value)
 {
-  Rules *rules = g_str_equal (property, "rules") ? rules_parse (value, strlen (value), "upi-control", NULL) : NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Rules) rules = g_str_equal (property, "rules") ? rules_parse (value, strlen (value), "upi-control", &error) : NULL;
 
-  if (rules == NULL)
-    return FALSE;
-  rules_unref (rules);
-  g_object_set (filter, "rules", value, NULL);
-  return TRUE;
+  if (rules != NULL)
+    g_object_set (filter, "rules", value, NULL);
+  else if (error != NULL)
+    GST_WARNING_OBJECT (filter, "%s", error->message);
+  return rules != NULL;
 }
 
 static void
@@ -393,7 +366,6 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   object_class->set_property = gst_upi_rules_set_property;
   object_class->get_property = gst_upi_rules_get_property;
   object_class->finalize = gst_upi_rules_finalize;
-  GST_BASE_TRANSFORM_CLASS (klass)->src_event = gst_upi_rules_src_event;
   filter_class->start = gst_upi_rules_start;
   filter_class->stop = gst_upi_rules_stop;
   filter_class->unlock = gst_upi_rules_unlock;
@@ -402,11 +374,22 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   filter_class->reset = gst_upi_rules_reset;
   filter_class->event = gst_upi_rules_event;
   filter_class->control = gst_upi_rules_control;
+  /**
+   * GstUpiRules:rules-file:
+   *
+   * Path of a JSON file of rules, read anew when it changes; one that cannot be honoured is an error at the start, later a warning, and the
+   * old rules stay.
+   */
   g_object_class_install_property (object_class, PROP_RULES_FILE,
       g_param_spec_string ("rules-file", "Rules file",
           "JSON file of zones, lines, counts and phrases; taken anew when it changes, whole or not at all; the later set of rules and "
           "rules-file counts (default: none; one of them is needed)",
           NULL, live));
+  /**
+   * GstUpiRules:rules:
+   *
+   * The text of such a file. Of the two properties the one set last counts.
+   */
   g_object_class_install_property (object_class, PROP_RULES,
       g_param_spec_string ("rules", "Rules",
           "The text of such a file, as {\"rules\": {\"crowd\": {\"type\": \"count\", \"above\": 5}}}; may change while playing (default: "

@@ -83,8 +83,6 @@ gst_upi_rtsp_src_handle_message (GstBin *bin, GstMessage *message)
     GST_BIN_CLASS (parent_class)->handle_message (bin, message);
 }
 
-/* ---- states ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 check_start (GstUpiRtspSrc *self)
 {
@@ -199,8 +197,6 @@ src_query (GstPad *pad, GstObject *parent, GstQuery *query)
   gst_query_set_latency (query, TRUE, latency, GST_CLOCK_TIME_NONE);
   return TRUE;
 }
-
-/* ---- object ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 replace_string (gchar **field, const GValue *value)
@@ -321,31 +317,76 @@ install_properties (GObjectClass *object_class)
   const GParamFlags next = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING; /* from the next connection on */
   const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
 
+  /**
+   * GstUpiRtspSrc:location:
+   *
+   * rtsp:// or rtspt:// address of the camera; set in NULL or READY.
+   */
   g_object_class_install_property (object_class, PROP_LOCATION,
       g_param_spec_string (
           "location", "Location", "Address of the camera: rtsp://HOST/PATH; rtspt:// goes through TCP alone (default: none)", NULL, next));
+  /**
+   * GstUpiRtspSrc:user-id:
+   *
+   * User name where the address has none.
+   */
   g_object_class_install_property (object_class, PROP_USER_ID,
       g_param_spec_string (
           "user-id", "User name", "Who the camera asks for, where the address does not say it (default: none)", NULL, next));
+  /**
+   * GstUpiRtspSrc:user-pw:
+   *
+   * Password of user-id.
+   */
   g_object_class_install_property (
       object_class, PROP_USER_PW, g_param_spec_string ("user-pw", "Password", "The password to user-id (default: none)", NULL, next));
+  /**
+   * GstUpiRtspSrc:latency:
+   *
+   * Milliseconds of the jitter buffer.
+   */
   g_object_class_install_property (object_class, PROP_LATENCY,
       g_param_spec_uint (
           "latency", "Latency", "How long late packets are waited for, milliseconds (default: 200)", 0, G_MAXINT, 200, next));
+  /**
+   * GstUpiRtspSrc:min-backoff:
+   *
+   * Nanoseconds before the second attempt; doubled by each that fails, up to max-backoff.
+   */
   g_object_class_install_property (object_class, PROP_MIN_BACKOFF,
       g_param_spec_uint64 ("min-backoff", "Shortest back-off",
           "Time before the first attempt to connect again; it doubles with every failure, nanoseconds (default: 1 s)", GST_MSECOND,
           G_MAXINT64, GST_SECOND, next));
+  /**
+   * GstUpiRtspSrc:max-backoff:
+   *
+   * Nanoseconds that lie between two attempts at most, and after a refused password.
+   */
   g_object_class_install_property (object_class, PROP_MAX_BACKOFF,
       g_param_spec_uint64 ("max-backoff", "Longest back-off",
           "What the time between two attempts grows to, and what it is after a refused password, nanoseconds (default: 30 s)", GST_MSECOND,
           G_MAXINT64, 30 * GST_SECOND, next));
+  /**
+   * GstUpiRtspSrc:timeout:
+   *
+   * Nanoseconds without a picture after which the connection is given up; 0: never.
+   */
   g_object_class_install_property (object_class, PROP_TIMEOUT,
       g_param_spec_uint64 ("timeout", "Timeout",
           "A camera that sends no picture for so long is away, nanoseconds (0 = never; default: 10 s)", 0, G_MAXINT64, 10 * GST_SECOND,
           next));
+  /**
+   * GstUpiRtspSrc:connections:
+   *
+   * Connections that had a picture since the start.
+   */
   g_object_class_install_property (object_class, PROP_CONNECTIONS,
       g_param_spec_uint ("connections", "Connections", "Streams received since the element started", 0, G_MAXUINT, 0, read));
+  /**
+   * GstUpiRtspSrc:connected:
+   *
+   * Whether pictures come from the camera now.
+   */
   g_object_class_install_property (
       object_class, PROP_CONNECTED, g_param_spec_boolean ("connected", "Connected", "Whether pictures come from the camera", FALSE, read));
 }

@@ -24,8 +24,6 @@ gst_upi_rtsp_src_end_connection (GstUpiRtspSrc *self, GstUpiRtspEnd end, const g
   g_cond_broadcast (&self->changed);
 }
 
-/* ---- what a connection sends ----------------------------------------------------------------------------------------------------- */
-
 /* Each connection is a stream of its own, whatever the server calls it. (transfer full) */
 static GstEvent *
 own_stream_start (GstEvent *event, guint connection)
@@ -105,8 +103,6 @@ watch_connection (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   }
   return GST_PAD_PROBE_OK;
 }
-
-/* ---- a connection ---------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 select_stream (GstElement *rtspsrc, guint number, GstCaps *caps, gpointer user_data)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Installed libraries export what their headers declare, all of it and nothing more; the plugin what GStreamer looks for.
 
-usage: test-symbols.py nm LIBUPI core/upi.h LIBGSTUPIMETA gst/meta/gstupimeta.h PLUGIN
+usage: test-symbols.py nm LIBUPI core/upi.h … LIBGSTUPIMETA gst/meta/gstupimeta.h … PLUGIN
 """
 
 import re
@@ -16,18 +16,22 @@ def exported(nm: str, library: str) -> set[str]:
     return {line.split()[-1].split("@")[0] for line in lines if line and not line.split()[-1].startswith("_")}
 
 
-def declared(header: str) -> set[str]:
-    """Names of the functions that a header exports."""
-    with open(header, encoding="utf-8") as file:
-        text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+def declared(headers: list[str]) -> set[str]:
+    """Names of the functions that headers export."""
+    text = ""
+    for header in headers:
+        with open(header, encoding="utf-8") as file:
+            text += re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
     return set(re.findall(r"^(?:GST_)?UPI_API\s[^;(]*?\b(\w+) \(", text, flags=re.M))
 
 
 def main() -> int:
-    nm, libupi, upi_h, libmeta, meta_h, plugin = sys.argv[1:]
+    nm, *arguments = sys.argv[1:]
+    libupi, libmeta, plugin = (path for path in arguments if not path.endswith(".h"))
+    second = arguments.index(libmeta)
     cases = [
-        ("libupi", exported(nm, libupi), declared(upi_h)),
-        ("libgstupimeta", exported(nm, libmeta), declared(meta_h)),
+        ("libupi", exported(nm, libupi), declared(arguments[1:second])),
+        ("libgstupimeta", exported(nm, libmeta), declared(arguments[second + 1 : -1])),
         ("plugin", exported(nm, plugin), {"gst_plugin_upi_get_desc", "gst_plugin_upi_register"}),
     ]
     print(f"1..{len(cases)}")

@@ -4,6 +4,7 @@
 #include "engine-fixture.h"
 
 #include "core/engine/engine-private.h"
+#include "core/tasks/labels.h"
 #include "core/model/model-private.h"
 
 #include <math.h>

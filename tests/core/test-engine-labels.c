@@ -3,6 +3,8 @@
 #include "engine-fixture.h"
 
 #include "core/engine/engine-private.h"
+#include "core/tasks/labels.h"
+#include "core/tasks/text-batches.h"
 
 #include <string.h>
 

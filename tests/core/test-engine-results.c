@@ -3,6 +3,7 @@
 #include "engine-fixture.h"
 
 #include "core/engine/engine-private.h"
+#include "core/tasks/labels.h"
 #include "tests/tiny-config.h"
 
 #include <math.h>

@@ -2,16 +2,16 @@
  *
  * The vectors of exponentials that draw a candidate's next token, of every instruction set that this machine has, against the C library. */
 #if defined(__x86_64__) || defined(__i386__)
-#define UPI_SCALE_X86 /* as the build says to the library */
+#define UPI_VECTORS_X86 /* as the build says to the library */
 #endif
-#include "core/engine/kernels/exponentials.h"
+#include "core/vectors/exponentials.h"
 #include "core/processor.h"
 
 #include <math.h>
 
 static const UpiExponentials *const kernels[UPI_N_ISAS] = {
   [UPI_ISA_BASELINE] = &upi_exponentials_baseline,
-#ifdef UPI_SCALE_X86
+#ifdef UPI_VECTORS_X86
   [UPI_ISA_AVX2] = &upi_exponentials_avx2,
   [UPI_ISA_AVX512] = &upi_exponentials_avx512,
 #endif

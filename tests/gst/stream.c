@@ -183,8 +183,6 @@ stream_peek_message (Stream *stream, GstMessageType type)
   return message_text (gst_bus_pop_filtered (stream->bus, type));
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
-
 void
 frame_paint (GstVideoFrame *frame, guint number)
 {
@@ -283,8 +281,6 @@ frame_inferred (GstBuffer *buffer)
     g_assert_cmpuint (upi_encoding_pts (gst_upi_content_get_encoding (content)), ==, pts);
   return (gint) (pts / (40 * GST_MSECOND));
 }
-
-/* ---- engine ---------------------------------------------------------------------------------------------------------------------- */
 
 UpiEngine *
 test_engine (const gchar *instance_id, guint threads)

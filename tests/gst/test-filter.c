@@ -153,8 +153,6 @@ test_filter_init (TestFilter *self)
   self->calls = g_string_new (NULL);
 }
 
-/* ---- streams --------------------------------------------------------------------------------------------------------------------- */
-
 /* An element that was started and had caps and a segment. */
 static Stream *
 open_stream (TestFilter **filter)

@@ -55,8 +55,6 @@ assert_lost (GstBuffer *buffer, gboolean named)
   g_assert_false (gst_upi_content_is_encoded (content));
 }
 
-/* ---- the meta alone -------------------------------------------------------------------------------------------------------------- */
-
 typedef enum { KEPT, LOST, RECOVERABLE } Fate;
 
 typedef struct {
@@ -153,8 +151,6 @@ test_crop_in_place (void)
     stream_free (s);
   }
 }
-
-/* ---- elements -------------------------------------------------------------------------------------------------------------------- */
 
 static gchar *json_path;
 

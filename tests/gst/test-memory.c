@@ -8,8 +8,6 @@
 
 #include "tests/gst/stream.h"
 
-/* ---- the elements' own allocations: this program's g_try_malloc() is found before GLib's ------------------------------------------ */
-
 static gint until_failure; /* atomic; of the plugin's calls */
 
 G_MODULE_EXPORT gpointer
@@ -65,8 +63,6 @@ test_elements (void)
     g_assert_cmpuint (failures, >, 0);
   }
 }
-
-/* ---- the engine's ----------------------------------------------------------------------------------------------------------------- */
 
 /* From NULL to PLAYING to EOS and back; what ended it. (transfer full) (nullable) */
 static gchar *

@@ -60,8 +60,6 @@ counted (GstUpiStreamTime *time, GstClockTime pts, GstClockTime duration)
   return frame.stream_time;
 }
 
-/* ---- times ----------------------------------------------------------------------------------------------------------------------- */
-
 static void
 test_times (void)
 {
@@ -147,8 +145,6 @@ test_end_of_time (void)
   for (guint i = 0; i < 3; i++)
     g_assert_cmpuint (counted (&time, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE), ==, G_MAXINT64);
 }
-
-/* ---- what ends state ------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_flush_and_stream (void)

@@ -21,8 +21,6 @@ next_message (Fixture *f, const gchar *name)
   return result;
 }
 
-/* ---- the text stream ------------------------------------------------------------------------------------------------------------- */
-
 static void
 test_text_stream (void)
 {
@@ -185,8 +183,6 @@ test_segment_done (void)
   fixture_free (&f);
 }
 
-/* ---- messages and meta ----------------------------------------------------------------------------------------------------------- */
-
 static void
 test_messages (void)
 {
@@ -300,8 +296,6 @@ test_caption_stays (void)
   fixture_free (&f);
 }
 
-/* ---- frames without PTS ---------------------------------------------------------------------------------------------------------- */
-
 static void
 push_without_pts (Fixture *f, guint n_frames, gboolean has_duration)
 {
@@ -393,8 +387,6 @@ test_bytes_segment (void)
   fixture_free (&f);
 }
 
-/* ---- settings -------------------------------------------------------------------------------------------------------------------- */
-
 static void
 test_max_tokens (void)
 {
@@ -411,8 +403,6 @@ test_max_tokens (void)
   }
   g_assert_cmpuint (lengths[0], <, lengths[1]);
 }
-
-/* ---- policy "latest" ------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_latest_never_waits (void)
@@ -451,8 +441,6 @@ test_latest_never_waits (void)
   upi_engine_release (engine);
   fixture_free (&f);
 }
-
-/* ---- latency -------------------------------------------------------------------------------------------------------------------- */
 
 static GstClockTime
 query_latency (GstPad *pad)
@@ -525,8 +513,6 @@ test_latency (void)
   gst_object_unref (encoder);
   fixture_free (&f);
 }
-
-/* ---- errors ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_no_encoder (void)

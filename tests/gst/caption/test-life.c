@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-/* ---- what hangs muxers ----------------------------------------------------------------------------------------------------------- */
-
 static GstPadProbeReturn
 wait_for_text (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
@@ -109,8 +107,6 @@ test_video_not_linked (void)
   fixture_free (&f);
 }
 
-/* ---- pads that come and go ------------------------------------------------------------------------------------------------------- */
-
 static void
 test_late_request (void)
 {
@@ -172,8 +168,6 @@ test_release_while_blocked (void)
   fixture_pull (&f, 5, 10);
   fixture_free (&f);
 }
-
-/* ---- flushes and states ---------------------------------------------------------------------------------------------------------- */
 
 static void
 test_flush (void)

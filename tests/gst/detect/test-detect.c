@@ -43,8 +43,6 @@ all_labels_in (GstBuffer *buffer, const gchar *const *labels)
   return TRUE;
 }
 
-/* ---- objects --------------------------------------------------------------------------------------------------------------------- */
-
 static void
 test_objects (void)
 {
@@ -203,8 +201,6 @@ test_tee (void)
   gst_object_unref (dogs);
   gst_object_unref (pipeline);
 }
-
-/* ---- labels ---------------------------------------------------------------------------------------------------------------------- */
 
 /* The new list takes over between two frames, whole; the old one holds until it is encoded. */
 static void
@@ -569,8 +565,6 @@ test_labels_fail (void)
   stream_free (s);
 }
 
-/* ---- long lists ------------------------------------------------------------------------------------------------------------------ */
-
 static gchar *
 long_list (guint n)
 {
@@ -687,8 +681,6 @@ test_stopped_while_waiting (void)
   g_assert_cmpuint (stats.queue_length, ==, 0);
   stream_free (s);
 }
-
-/* ---- what users get wrong -------------------------------------------------------------------------------------------------------- */
 
 static void
 test_without_encoder (void)

@@ -10,8 +10,6 @@
 #define BLOCK "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 "
 #define LATEST "upiencoder name=e model=tiny device=cpu threads=1 policy=latest max-in-flight=16 "
 
-/* ---- opening --------------------------------------------------------------------------------------------------------------------- */
-
 /* Takes @settings to PAUSED, which must fail; the text of its one error. */
 static gchar *
 open_error (const gchar *settings)
@@ -165,8 +163,6 @@ test_shared_engine_conflict (void)
   stream_free (second);
   stream_free (first);
 }
-
-/* ---- playing --------------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_fixed_properties_while_playing (void)

@@ -121,8 +121,6 @@ broker_free (Broker *broker)
   g_free (broker);
 }
 
-/* ---- listeners ------------------------------------------------------------------------------------------------------------------- */
-
 struct _Listener {
   struct mosquitto *client;
   GQueue heard; /* of gchar *: topic, payload, topic … */

@@ -85,8 +85,6 @@ assert_contents (const gchar *path, const gchar *expected)
   g_assert_cmpmem (text, length, expected, strlen (expected));
 }
 
-/* ---- what happens to a file ------------------------------------------------------------------------------------------------------ */
-
 static void
 test_start (Fixture *f, gconstpointer data)
 {
@@ -196,8 +194,6 @@ test_locked (Fixture *f, gconstpointer data)
   assert_contents (f->path, "3\n");
 }
 
-/* ---- several writers ------------------------------------------------------------------------------------------------------------- */
-
 #define N_LINES 200
 #define LENGTH 6000 /* longer than what a pipe takes at once */
 
@@ -269,8 +265,6 @@ test_processes (Fixture *f, gconstpointer data)
   g_assert_true (g_file_get_contents (f->path, &text, &length, NULL));
   assert_whole (text, length, 3);
 }
-
-/* ---- pipes ----------------------------------------------------------------------------------------------------------------------- */
 
 static gsize
 drain (gint fd, gchar *bytes, gsize size)
@@ -359,8 +353,6 @@ test_stop_behind_another (Fixture *f, gconstpointer data)
   g_thread_join (first);
   close (fd);
 }
-
-/* ---- standard output ------------------------------------------------------------------------------------------------------------- */
 
 /* `… location=- > o.jsonl`, which is cut meanwhile; and what the process prints is not in the middle of a line. */
 static void

@@ -72,8 +72,6 @@ expect_frames (Listener *listener, guint first, guint n)
   }
 }
 
-/* ---- what is sent ---------------------------------------------------------------------------------------------------------------- */
-
 /* Frames in order; whoever comes later knows that the camera is there; the last word is that it is not. */
 static void
 test_frames (void)
@@ -343,8 +341,6 @@ test_discovery (void)
   broker_free (broker);
 }
 
-/* ---- orders ---------------------------------------------------------------------------------------------------------------------- */
-
 typedef struct {
   GMutex lock;
   GCond changed;
@@ -425,8 +421,6 @@ test_no_orders (void)
   listener_free (listener);
   broker_free (broker);
 }
-
-/* ---- brokers that are not as they should be -------------------------------------------------------------------------------------- */
 
 /* The client is lost (another one takes its name): the broker says so; it comes back and says so. */
 static void

@@ -41,8 +41,6 @@ channel_distance (guint32 a, guint32 b)
   return worst;
 }
 
-/* ---- formats --------------------------------------------------------------------------------------------------------------------- */
-
 /* In every format, what is drawn looks as the BGRx picture does once that is converted to the format; what lies outside is unchanged. */
 static void
 test_formats (gconstpointer colorimetry)
@@ -135,8 +133,6 @@ test_thin_lines (void)
   }
 }
 
-/* ---- edges ----------------------------------------------------------------------------------------------------------------------- */
-
 /* Frames with guard bytes around every row: whatever the box, nothing outside of the frame is written. */
 static void
 draw_guarded (GstVideoFormat format, gint width, gint height, const GstUpiObject *objects, guint n)
@@ -219,13 +215,11 @@ test_any_label (void)
     GstBuffer *buffer = grey_frame (&info), *before = gst_buffer_copy_deep (buffer);
     add_objects (buffer, &object, 1, labels[i]);
     buffer = overlay_once ("draw-boxes=false", &info, buffer);
-    g_assert_false (same_bytes (buffer, before)); /* the plate with the score at least */
+    g_assert_false (same_bytes (buffer, before)); /* the text of the score at least */
     gst_buffer_unref (buffer);
     gst_buffer_unref (before);
   }
 }
-
-/* ---- colours and places ---------------------------------------------------------------------------------------------------------- */
 
 /* The colour of an object's box line on the left, drawn alone. */
 static guint32

@@ -5,8 +5,6 @@
 
 #define FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
 
-/* ---- what it leaves alone -------------------------------------------------------------------------------------------------------- */
-
 static void
 test_untouched (void)
 {
@@ -90,8 +88,6 @@ test_short_frames (void)
   gst_object_unref (bus);
   gst_harness_teardown (h);
 }
-
-/* ---- compositions ---------------------------------------------------------------------------------------------------------------- */
 
 static GstHarness *
 harness_with_sink_caps (const GstVideoInfo *info, const gchar *feature, gboolean meta)
@@ -178,8 +174,6 @@ test_refused (void)
   }
   gst_harness_teardown (h);
 }
-
-/* ---- caps and states ------------------------------------------------------------------------------------------------------------- */
 
 /* Size and format change between two frames, many times; every frame leaves drawn on, timestamps as they were. */
 static void

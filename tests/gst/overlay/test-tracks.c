@@ -50,9 +50,7 @@ through (GstHarness *h, const GstVideoInfo *info, const GstUpiObject *objects, g
   return out;
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------------------------------------- */
-
-/* Who has an id gets a plate of that id's colour, beside the label's and over no other; who has none looks as before. */
+/* Who has an id gets a text on that id's colour, beside the label's and over no other; who has none looks as before. */
 static void
 test_ids (void)
 {
@@ -76,7 +74,7 @@ test_ids (void)
     plain = overlay_once (without, &info, plain);
     g_assert_true (same_bytes (buffer, plain) == !cases[i].ids);
     if (cases[i].ids)
-      for (guint j = 0; j < 2; j++) /* above its box, most of the plate's pixels are its own colour */
+      for (guint j = 0; j < 2; j++) /* above its box, most of the background's pixels are its own colour */
         g_assert_cmpuint (count (buffer, 0, j * 256 + 120, 150, j * 256 + 220, 180), >, 100);
     gst_buffer_unref (buffer);
     gst_buffer_unref (plain);
@@ -140,8 +138,6 @@ test_predicted (void)
   gst_buffer_unref (a);
   gst_buffer_unref (b);
 }
-
-/* ---- trails ---------------------------------------------------------------------------------------------------------------------- */
 
 /* The way of the bottom centre, in the frames that follow it; not of objects that nobody tracks, nor of those that have left. */
 static void
@@ -223,8 +219,6 @@ test_trail_state (gconstpointer data)
   gst_buffer_unref (out);
   gst_harness_teardown (h);
 }
-
-/* ---- rules ----------------------------------------------------------------------------------------------------------------------- */
 
 static void
 add_rules (GstBuffer *buffer, const GstUpiRule *rules, guint n)

@@ -1,9 +1,7 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later
- *
- * exponentials.c: see exponentials.h; one source, compiled for each instruction set: UPI_EXPONENTIALS_TABLE names the table, UPI_CPU_ISA the
- * vectors, which are the cpu backend's. */
-#include "core/engine/kernels/exponentials.h"
-#include "core/backends/cpu/kernels/vector.h"
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* See exponentials.h; one source, compiled for each instruction set: UPI_EXPONENTIALS_TABLE names the table. */
+#include "core/vectors/exponentials.h"
+#include "core/vectors/vector.h"
 
 static gfloat
 largest (const gfloat *x, guint n)

@@ -18,7 +18,7 @@ typedef struct {
 } UpiExponentials;
 
 extern const UpiExponentials upi_exponentials_baseline;
-#ifdef UPI_SCALE_X86
+#ifdef UPI_VECTORS_X86
 extern const UpiExponentials upi_exponentials_avx2, upi_exponentials_avx512;
 #endif
 
