@@ -15,9 +15,8 @@ from gi.repository import GLib, Gst  # noqa: E402
 
 def build(source: str, encoder: str = "upiencoder") -> Gst.Pipeline:
     rules = r'{\"rules\":{\"any\":{\"type\":\"count\",\"above\":0}}}'
-    return Gst.parse_launch(
-        f'{source} ! videoconvert ! {encoder} ! upidetect name=detect ! upirules name=rules rules="{rules}" ! fakesink name=end sync=true'
-    )
+    elements = f'{encoder} ! upidetect name=detect ! upirules name=rules rules="{rules}"'
+    return Gst.parse_launch(f"{source} ! videoconvert ! {elements} ! fakesink sync=true")
 
 
 def change(pipeline: Gst.Pipeline, line: str) -> None:

@@ -37,7 +37,8 @@ def frames(pipeline: Gst.Pipeline) -> Iterator[tuple[int, GstUpi.Content]]:
 
 def main(source: str, labels: str | None) -> None:
     Gst.init(None)
-    pipeline = Gst.parse_launch(f"{source} ! videoconvert ! upiencoder ! upidetect name=d ! appsink name=frames sync=false max-buffers=4")
+    elements = "videoconvert ! upiencoder ! upidetect name=d ! appsink name=frames sync=false max-buffers=4"
+    pipeline = Gst.parse_launch(f"{source} ! {elements}")
     if labels:
         pipeline.get_by_name("d").set_property("labels", labels)
     kept = [(pts, content.get_object(i)) for pts, content in frames(pipeline) for i in range(content.get_n_objects())]

@@ -35,7 +35,8 @@ def results(pictures: Iterable[numpy.ndarray], elements: str = "upiencoder ! upi
             if pipeline is None:
                 height, width, _ = picture.shape
                 caps = f"video/x-raw,format=RGB,width={width},height={height},framerate=25/1"
-                pipeline = Gst.parse_launch(f"appsrc name=in format=time caps={caps} ! {elements} ! appsink name=out sync=false")
+                head, tail = f"appsrc name=in format=time caps={caps}", "appsink name=out sync=false"
+                pipeline = Gst.parse_launch(f"{head} ! {elements} ! {tail}")
                 source, sink = pipeline.get_by_name("in"), pipeline.get_by_name("out")
                 pipeline.set_state(Gst.State.PLAYING)
             source.push_buffer(buffer_of(picture, number))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A public header as g-ir-scanner reads it: gir-header.py HEADER [NAMES].
 
-The comments here say what a thing is beside its name; the scanner wants that behind the parameters. NAMES: a regular expression of the functions that
-languages other than C get; without: all. Structs, enumerations and what is not hidden from the scanner stay."""
+The comments here say what a thing is beside its name; the scanner wants that behind the parameters. NAMES: a regular expression
+of the functions that languages other than C get; without: all. Structs, enumerations and callbacks stay."""
 
 import pathlib
 import re
@@ -35,14 +35,20 @@ def reorder(match: re.Match[str]) -> str:
 def main() -> None:
     header = pathlib.Path(sys.argv[1])
     text = header.read_text(encoding="utf-8")
-    # those beside it are scanned with it
-    text = re.sub(r'^#include "(?:([\w/-]+)/)?[\w.-]+".*\n',
-                  lambda match: "" if not match.group(1) or str(header.resolve().parent).endswith(f"/{match.group(1)}") else match.group(0), text,
-                  flags=re.MULTILINE)
-    if len(sys.argv) > 2:  # a function without its comment: both go
+
+    def keep_include(match: re.Match[str]) -> str:  # those beside it are scanned with it
+        folder = match.group(1)
+        return match.group(0) if folder and not str(header.resolve().parent).endswith(f"/{folder}") else ""
+
+    text = re.sub(r'^#include "(?:([\w/-]+)/)?[\w.-]+".*\n', keep_include, text, flags=re.MULTILINE)
+    if len(sys.argv) > 2:
         wanted = re.compile(sys.argv[2])
-        text = re.sub(r"(?:/\*\*(?:(?!\*/).)*\*/\n)?^(?:GST_)?UPI_API [^;]*?\b(\w+) \([^;]*;\n",
-                      lambda match: match.group(0) if wanted.fullmatch(match.group(1)) else "", text, flags=re.MULTILINE | re.DOTALL)
+
+        def keep_function(match: re.Match[str]) -> str:  # or drop it, with its comment
+            return match.group(0) if wanted.fullmatch(match.group(1)) else ""
+
+        function = r"(?:/\*\*(?:(?!\*/).)*\*/\n)?^(?:GST_)?UPI_API [^;]*?\b(\w+) \([^;]*;\n"
+        text = re.sub(function, keep_function, text, flags=re.MULTILINE | re.DOTALL)
     sys.stdout.write(re.sub(r"/\*\*\n \* \w+:.*?\*/", reorder, text, flags=re.DOTALL))
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The examples and what they stand on, from Python: masks from an appsink, objects that outlive their pipeline, changes while playing, frames from numpy.
+"""The examples and what they stand on, from Python: masks from an appsink, objects that outlive their pipeline, changes while
+playing, frames from numpy.
 
 usage: test-introspection.py EXAMPLES; on the tiny model of the element tests."""
 
@@ -121,7 +122,8 @@ def test_meta_by_hand() -> None:
 
 def test_captions_and_rules() -> None:
     """Each item in its turn: a caption and its regions, a rule and its points, an event."""
-    rules = '{\\"rules\\":{\\"all\\":{\\"type\\":\\"zone\\",\\"polygon\\":[[0,0],[1,0],[1,1],[0,1]]},\\"some\\":{\\"type\\":\\"count\\",\\"above\\":0}}}'
+    zone = '"all":{"type":"zone","polygon":[[0,0],[1,0],[1,1],[0,1]]}'
+    rules = f'{{"rules":{{{zone},"some":{{"type":"count","above":0}}}}}}'.replace('"', '\\"')
     elements = f'{ENCODER} ! {DETECT} ! upirules rules="{rules}" ! upicaption interval=0'
     pipeline = Gst.parse_launch(f"{SOURCE} ! {elements} ! appsink name=frames sync=false")
     seen = [content for _, content in masks.frames(pipeline)]

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-formats.c: upijson's properties that shape a line, and the lines of other frameworks, member by member as their documentation has
- * them. */
+/* test-formats.c: upijson's properties that shape a line or choose where it goes, and the lines of other frameworks, member by member as their
+ * documentation has them. */
 #include <math.h>
 #include <string.h>
 
+#include <gio/gio.h>
 #include <glib/gstdio.h>
 
 #include "tests/gst/json/lines.h"
@@ -276,9 +277,73 @@ test_odd_numbers (void)
   g_assert_cmpint (json_object_get_int_member (region, "h"), ==, 48);
 }
 
+/* Of this program, started once more: whether upijson starts with @method; its error goes to standard error. */
+static int
+try_method (const gchar *method)
+{
+  GstElement *element = gst_object_ref_sink (gst_element_factory_make ("upijson", NULL));
+  g_autoptr (GstBus) bus = gst_bus_new ();
+  g_autoptr (GError) error = NULL;
+
+  gst_element_set_bus (element, bus);
+  g_object_set (element, "location", "/dev/null", NULL);
+  gst_util_set_object_arg (G_OBJECT (element), "method", method);
+  gboolean started = gst_element_set_state (element, GST_STATE_PAUSED) != GST_STATE_CHANGE_FAILURE;
+  g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  if (message != NULL) {
+    gst_message_parse_error (message, &error, NULL);
+    g_printerr ("%s\n", error->message);
+  }
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_element_set_bus (element, NULL);
+  gst_object_unref (element);
+  return started ? 0 : 1;
+}
+
+/* A library that cannot be loaded is an error of its method, and of nothing else. */
+static void
+test_no_library (void)
+{
+  static const struct {
+    const gchar *method, *library, *says;
+  } cases[] = { { "mqtt", "libmosquitto.so.1", "libmosquitto1" }, { "kafka", "librdkafka.so.1", "librdkafka1" }, { "file", NULL, NULL } };
+  g_autofree gchar *folder = g_dir_make_tmp ("library-XXXXXX", NULL), *program = g_file_read_link ("/proc/self/exe", NULL);
+  const gchar *before = g_getenv ("LD_LIBRARY_PATH");
+  g_autofree gchar *path = g_strdup_printf ("%s%s%s", folder, before != NULL ? ":" : "", before != NULL ? before : "");
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree gchar *library = cases[i].library != NULL ? g_build_filename (folder, cases[i].library, NULL) : NULL;
+    g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    g_autoptr (GError) error = NULL;
+    g_autofree gchar *said = NULL;
+
+    /* No library, but long enough to be read as the beginning of one. */
+    g_autofree gchar *dots = g_strnfill (100, '.');
+    if (library != NULL)
+      g_assert_true (g_file_set_contents (library, dots, -1, NULL));
+    g_subprocess_launcher_setenv (launcher, "LD_LIBRARY_PATH", path, TRUE);
+    g_autoptr (GSubprocess) process = g_subprocess_launcher_spawn (launcher, &error, program, "--method", cases[i].method, NULL);
+    g_assert_no_error (error);
+    g_subprocess_communicate_utf8 (process, NULL, NULL, NULL, &said, &error);
+    g_assert_no_error (error);
+    g_test_message ("%s", said);
+    g_assert_cmpint (g_subprocess_get_successful (process), ==, cases[i].library == NULL);
+    if (cases[i].library == NULL)
+      continue;
+    g_assert_nonnull (strstr (said, cases[i].library));
+    g_assert_nonnull (strstr (said, cases[i].says));
+    g_unlink (library);
+  }
+  g_rmdir (folder);
+}
+
 int
 main (int argc, char **argv)
 {
+  if (argc == 3 && g_str_equal (argv[1], "--method")) {
+    gst_init (NULL, NULL);
+    return try_method (argv[2]);
+  }
   test_init (&argc, &argv);
   g_test_add_func ("/json-formats/source-and-tags", test_source_and_tags);
   g_test_add_func ("/json-formats/mask-runs", test_mask_runs);
@@ -289,6 +354,7 @@ main (int argc, char **argv)
   g_test_add_func ("/json-formats/dlstreamer-empty", test_dlstreamer_empty);
   g_test_add_func ("/json-formats/deepstream", test_deepstream);
   g_test_add_func ("/json-formats/odd-numbers", test_odd_numbers);
+  g_test_add_func ("/json-formats/no-library", test_no_library);
   g_test_add_func ("/json-formats/schema", json_lines_test_schema);
   int status = g_test_run ();
 

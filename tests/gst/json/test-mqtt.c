@@ -674,49 +674,6 @@ test_bad_settings (void)
   }
 }
 
-/* A library that cannot be loaded is an error of its method, and of nothing else. */
-static void
-test_no_library (void)
-{
-  static const gchar *const libraries[] = { "libmosquitto.so.1", "librdkafka.so.1" };
-  g_autofree gchar *folder = g_dir_make_tmp ("library-XXXXXX", NULL);
-  const gchar *before = g_getenv ("LD_LIBRARY_PATH");
-  g_autofree gchar *path = g_strdup_printf ("%s%s%s", folder, before != NULL ? ":" : "", before != NULL ? before : "");
-
-  for (guint i = 0; i < G_N_ELEMENTS (libraries); i++) {
-    g_autofree gchar *library = g_build_filename (folder, libraries[i], NULL);
-    g_assert_true (
-        g_file_set_contents (library, "this is no library, but long enough to be read as the beginning of one ..............", -1, NULL));
-  }
-  for (guint i = 0; i < 3; i++) {
-    static const gchar *const methods[] = { "method=mqtt", "method=kafka", "location=/dev/null" };
-    static const gchar *const says[] = { "libmosquitto", "librdkafka", NULL };
-    g_autoptr (GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
-    g_autoptr (GError) error = NULL;
-    g_autofree gchar *said = NULL;
-
-    g_subprocess_launcher_setenv (launcher, "LD_LIBRARY_PATH", path, TRUE);
-    g_subprocess_launcher_unsetenv (launcher, "LD_PRELOAD");
-    g_autoptr (GSubprocess) process = g_subprocess_launcher_spawn (launcher, &error, "gst-launch-1.0", "videotestsrc", "num-buffers=1", "!",
-        "video/x-raw,width=64,height=48", "!", "upiencoder", "model=tiny", "device=cpu", "!", "upijson", methods[i], "!", "fakesink", NULL);
-    g_assert_no_error (error);
-    g_subprocess_communicate_utf8 (process, NULL, NULL, NULL, &said, &error);
-    g_assert_no_error (error);
-    g_test_message ("%s", said);
-    g_assert_cmpint (g_subprocess_get_successful (process), ==, says[i] == NULL);
-    if (says[i] != NULL) {
-      g_assert_nonnull (strstr (said, says[i]));
-      g_assert_nonnull (strstr (said, "install"));
-    }
-  }
-  for (guint i = 0; i < G_N_ELEMENTS (libraries); i++) {
-    g_autofree gchar *library = g_build_filename (folder, libraries[i], NULL);
-    g_unlink (library);
-  }
-  g_rmdir (folder);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -739,7 +696,6 @@ main (int argc, char **argv)
   g_test_add_func ("/json-mqtt/password", test_password);
   g_test_add_func ("/json-mqtt/tls", test_tls);
   g_test_add_func ("/json-mqtt/bad-settings", test_bad_settings);
-  g_test_add_func ("/json-mqtt/no-library", test_no_library);
   g_test_add_func ("/json-mqtt/schema", json_lines_test_schema);
   int status = g_test_run ();
 
