@@ -53,6 +53,8 @@ typedef struct {
   guint64 id;
   guint64 quiet_until;
   guint count; /* that its last event told */
+  guint seen;  /* of the frame before */
+  guint64 seen_since;
 } RulesLevel;
 
 typedef struct {

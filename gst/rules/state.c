@@ -193,10 +193,11 @@ lose_tracks (RulesState *state, RuleState *of)
   g_ptr_array_set_free_func (of->tracks, track_free);
 }
 
-/* @describes_count: while it holds, another count is an update. */
+/* @describes_count: while it holds, another count is an update once it has held for min_time as well. */
 static void
 take_level (RulesState *state, RuleState *of, RulesLevel *level, gboolean holds, const gchar *what, gboolean describes_count)
 {
+  const guint64 min_time = rules_nanoseconds (of->rule->min_time);
   RulesObject object = { .score = MAX (of->score, 0) };
 
   if (!holds) {
@@ -210,13 +211,17 @@ take_level (RulesState *state, RuleState *of, RulesLevel *level, gboolean holds,
     level->holds = TRUE;
     level->since = state->time;
   }
-  if (level->id != 0) {
-    if (describes_count && level->count != of->count)
-      rules_emit (state, of, level->id, RULES_EVENT_UPDATE, what, &object, NULL, level->since);
-  } else if (state->time - level->since >= rules_nanoseconds (of->rule->min_time)) {
-    level->id = rules_emit_new (state, of, &level->quiet_until, what, &object, NULL, level->since);
+  if (level->seen != of->count) {
+    level->seen = of->count;
+    level->seen_since = state->time;
   }
-  level->count = of->count;
+  if (level->id == 0 && state->time - level->since >= min_time) {
+    level->id = rules_emit_new (state, of, &level->quiet_until, what, &object, NULL, level->since);
+    level->count = of->count;
+  } else if (level->id != 0 && describes_count && level->count != of->count && state->time - level->seen_since >= min_time) {
+    rules_emit (state, of, level->id, RULES_EVENT_UPDATE, what, &object, NULL, level->since);
+    level->count = of->count;
+  }
 }
 
 /* What ends comes before what begins. */

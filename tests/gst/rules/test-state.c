@@ -457,6 +457,26 @@ test_count (void)
   RUN (ONE ("\"type\": \"count\", \"labels\": [\"person\"], \"above\": 2, \"below\": 2"), steps);
 }
 
+/* A count that wavers is no news; one that stays is. */
+static void
+test_count_time (void)
+{
+  static const Step steps[] = {
+    { 0, "0@0.5,0.5 0@0.6,0.5", "" },
+    { 900, "0@0.5,0.5", "" },
+    { 1000, "0@0.5,0.5 0@0.6,0.5", "1 new above n2" },
+    { 1100, "0@0.5,0.5", "" },
+    { 1200, "0@0.5,0.5 0@0.6,0.5", "" },
+    { 1300, "0@0.5,0.5", "" },
+    { 2200, "0@0.5,0.5 0@0.6,0.5", "" },
+    { 2300, "0@0.5,0.5", "" },
+    { 3300, "0@0.5,0.5", "1 update above n1" },
+    { 3400, "0@0.5,0.5", "" },
+    { 3500, "", "1 end above n0" },
+  };
+  RUN (ONE ("\"type\": \"count\", \"above\": 0, \"min_time\": 1"), steps);
+}
+
 static void
 test_phrase (void)
 {
@@ -596,6 +616,7 @@ main (int argc, char **argv)
   g_test_add_func ("/rules-state/line-time-and-gaps", test_line_time_and_gaps);
   g_test_add_func ("/rules-state/two-lines", test_two_lines);
   g_test_add_func ("/rules-state/count", test_count);
+  g_test_add_func ("/rules-state/count-time", test_count_time);
   g_test_add_func ("/rules-state/phrase", test_phrase);
   g_test_add_func ("/rules-state/stop", test_stop);
   g_test_add_func ("/rules-state/replace", test_replace);
