@@ -9,6 +9,7 @@ plugin_init (GstPlugin *plugin)
 
   ok &= GST_ELEMENT_REGISTER (upiencoder, plugin);
   ok &= GST_ELEMENT_REGISTER (upidetect, plugin);
+  ok &= GST_ELEMENT_REGISTER (upiclassify, plugin);
   ok &= GST_ELEMENT_REGISTER (upijson, plugin);
   ok &= GST_ELEMENT_REGISTER (upicaption, plugin);
   ok &= GST_ELEMENT_REGISTER (upioverlay, plugin);

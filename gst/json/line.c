@@ -102,13 +102,27 @@ append_rules (GString *line, const GstUpiRule *rules, guint n)
   }
 }
 
+static void
+append_classes (GString *line, const GstUpiClass *classes, guint n)
+{
+  for (guint i = 0; i < n; i++) {
+    g_string_append (line, i > 0 ? ",{\"label\":" : "{\"label\":");
+    gst_upi_json_append_string (line, classes[i].label);
+    g_string_append (line, ",\"probability\":");
+    gst_upi_json_append_number (line, classes[i].probability);
+    g_string_append_printf (line, ",\"list\":%u,\"independent\":%s,\"holds\":%s}", classes[i].list,
+        classes[i].flags & GST_UPI_CLASS_INDEPENDENT ? "true" : "false", classes[i].flags & GST_UPI_CLASS_HOLDS ? "true" : "false");
+  }
+}
+
 void
 gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content)
 {
-  guint n_objects, n_captions, n_rules;
+  guint n_objects, n_captions, n_rules, n_classes;
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
   const GstUpiCaption *captions = gst_upi_content_get_captions (content, &n_captions);
   const GstUpiRule *rules = gst_upi_content_get_rules (content, &n_rules);
+  const GstUpiClass *classes = gst_upi_content_get_classes (content, &n_classes);
 
   g_string_truncate (line, 0);
   g_string_append_printf (line, "{\"version\":1,\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number, frame->stream);
@@ -147,6 +161,11 @@ gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiCont
   if (n_rules > 0) {
     g_string_append (line, ",\"rules\":[");
     append_rules (line, rules, n_rules);
+    g_string_append_c (line, ']');
+  }
+  if (n_classes > 0) {
+    g_string_append (line, ",\"classes\":[");
+    append_classes (line, classes, n_classes);
     g_string_append_c (line, ']');
   }
   g_string_append (line, "}\n");

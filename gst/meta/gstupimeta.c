@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "gst/meta/classes.h"
 #include "gst/meta/rules.h"
 
 /* Lists are shared between a content and those made from it, so that a new caption does not copy a hundred objects. */
@@ -26,10 +27,11 @@ struct _GstUpiContent {
   GstUpiContent *whole; /* nullable: before the geometry was lost */
   GstClockTime pts;
   GstUpiContentFlags flags;
-  ObjectList *objects;     /* nullable */
-  CaptionList *captions;   /* nullable */
-  GstUpiEventList *events; /* nullable */
-  GstUpiRuleList *rules;   /* nullable */
+  ObjectList *objects;      /* nullable */
+  CaptionList *captions;    /* nullable */
+  GstUpiEventList *events;  /* nullable */
+  GstUpiRuleList *rules;    /* nullable */
+  GstUpiClassList *classes; /* nullable */
 };
 
 G_DEFINE_BOXED_TYPE (GstUpiContent, gst_upi_content, gst_upi_content_ref, gst_upi_content_unref)
@@ -67,6 +69,7 @@ content_clear (gpointer data)
     g_atomic_rc_box_release_full (content->captions, caption_list_clear);
   g_clear_pointer (&content->events, g_atomic_rc_box_release);
   g_clear_pointer (&content->rules, g_atomic_rc_box_release);
+  g_clear_pointer (&content->classes, g_atomic_rc_box_release);
 }
 
 GstUpiContent *
@@ -104,6 +107,7 @@ content_copy (const GstUpiContent *content)
   copy->captions = content->captions != NULL ? g_atomic_rc_box_acquire (content->captions) : NULL;
   copy->events = content->events != NULL ? g_atomic_rc_box_acquire (content->events) : NULL;
   copy->rules = content->rules != NULL ? g_atomic_rc_box_acquire (content->rules) : NULL;
+  copy->classes = content->classes != NULL ? g_atomic_rc_box_acquire (content->classes) : NULL;
   return copy;
 }
 
@@ -224,6 +228,19 @@ gst_upi_content_add_rules (GstUpiContent *content, const GstUpiRule *rules, guin
 }
 
 GstUpiContent *
+gst_upi_content_add_classes (GstUpiContent *content, const GstUpiClass *classes, guint n_classes)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+  g_return_val_if_fail (classes != NULL || n_classes == 0, NULL);
+
+  if (n_classes == 0)
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = content_copy (content);
+  result->classes = gst_upi_class_list_append (result->classes, classes, n_classes);
+  return result;
+}
+
+GstUpiContent *
 gst_upi_content_drop_encoding (GstUpiContent *content)
 {
   g_return_val_if_fail (content != NULL, NULL);
@@ -321,6 +338,13 @@ gst_upi_content_get_rules (const GstUpiContent *content, guint *n_rules)
 {
   *n_rules = content->rules != NULL ? content->rules->n_items : 0;
   return content->rules != NULL ? content->rules->items : NULL;
+}
+
+const GstUpiClass *
+gst_upi_content_get_classes (const GstUpiContent *content, guint *n_classes)
+{
+  *n_classes = content->classes != NULL ? content->classes->n_items : 0;
+  return content->classes != NULL ? content->classes->items : NULL;
 }
 
 /* Orientation and size are tagged so that elements which turn or cut a frame without telling drop the meta rather than let it lie (what they

@@ -127,6 +127,36 @@ typedef struct {
 } GstUpiCaption;
 
 /**
+ * GstUpiClassFlags:
+ * @GST_UPI_CLASS_NONE: a share: the labels of its list exclude each other, their probabilities add up to 1
+ * @GST_UPI_CLASS_INDEPENDENT: it is true or not, whatever the other labels are; a threshold can be held against it
+ * @GST_UPI_CLASS_HOLDS: the one of its list that upiclassify's last "upi-classification" message named
+ */
+typedef enum { GST_UPI_CLASS_NONE = 0, GST_UPI_CLASS_INDEPENDENT = 1 << 0, GST_UPI_CLASS_HOLDS = 1 << 1 } GstUpiClassFlags;
+
+/**
+ * GstUpiClass: how probably a word or sentence is true of the whole frame. Zero-initialise it.
+ * @label: UTF-8, one of those that upiclassify was given; owned by the content
+ * @label_id: index of @label in that list
+ * @probability: 0..1
+ * @list: which upiclassify of those that the frame has passed: 0 for the first
+ * @flags: bits of #GstUpiClassFlags
+ * @pts: of the frame that it was found in, nanoseconds, or GST_CLOCK_TIME_NONE; with an interval an earlier one than the buffer's
+ * @reserved: NULL
+ *
+ * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 96 bytes.
+ */
+typedef struct _GstUpiClass {
+  const gchar *label;
+  guint label_id;
+  gfloat probability;
+  guint list;
+  guint flags;
+  GstClockTime pts;
+  gpointer reserved[8];
+} GstUpiClass;
+
+/**
  * GstUpiContentFlags:
  * @GST_UPI_CONTENT_NONE: frames may be held until their results are there (upiencoder policy "block")
  * @GST_UPI_CONTENT_NEVER_WAIT: frames must not be held (upiencoder policy "latest"): attach what is ready, go on
@@ -314,6 +344,14 @@ GST_UPI_API GstUpiContent *gst_upi_content_add_events (GstUpiContent *content, c
 GST_UPI_API GstUpiContent *gst_upi_content_add_rules (GstUpiContent *content, const GstUpiRule *rules, guint n_rules);
 
 /**
+ * gst_upi_content_add_classes:
+ * @classes: (array length=n_classes): of one list, best first; copied, their list is numbered
+ *
+ * Returns: (transfer full): a new content: that of @content with @classes behind its own
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_add_classes (GstUpiContent *content, const GstUpiClass *classes, guint n_classes);
+
+/**
  * gst_upi_content_drop_encoding: an encoding weighs megabytes; its last reader lets go of it so that queues of finished frames stay light.
  *
  * Returns: (transfer full): a content without encoding and with all the rest of @content
@@ -423,6 +461,14 @@ GST_UPI_API const GstUpiEvent *gst_upi_content_get_events (const GstUpiContent *
  * Returns: (array length=n_rules) (transfer none) (nullable): valid as long as @content
  */
 GST_UPI_API const GstUpiRule *gst_upi_content_get_rules (const GstUpiContent *content, guint *n_rules);
+
+/**
+ * gst_upi_content_get_classes:
+ * @n_classes: (out): how many
+ *
+ * Returns: (array length=n_classes) (transfer none) (nullable): valid as long as @content; list by list, best first
+ */
+GST_UPI_API const GstUpiClass *gst_upi_content_get_classes (const GstUpiContent *content, guint *n_classes);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
 

@@ -65,16 +65,17 @@ gst_upi_painter_forget (GstUpiPainter *painter)
 gboolean
 gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle *style)
 {
-  guint n_objects, n_captions, n_rules;
+  guint n_objects, n_captions, n_rules, n_classes;
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
   gst_upi_content_get_captions (content, &n_captions);
   gst_upi_content_get_rules (content, &n_rules);
+  gst_upi_content_get_classes (content, &n_classes);
 
   for (guint i = 0; i < n_objects; i++)
     if (style->draw_boxes || style->draw_labels || style->draw_masks
         || ((style->draw_ids || style->draw_trails) && objects[i].track_id != 0))
       return TRUE;
-  return (n_captions > 0 && style->draw_caption) || (n_rules > 0 && style->draw_rules);
+  return (n_captions > 0 && style->draw_caption) || (n_rules > 0 && style->draw_rules) || (n_classes > 0 && style->draw_classes);
 }
 
 static GstVideoRectangle
@@ -315,6 +316,30 @@ add_rule_texts (GstUpiPainter *painter, GArray *items, GArray *taken, const GstU
   }
 }
 
+/* In the top right corner, one below the other. */
+static void
+add_classes (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiContent *content, const GstUpiOverlayStyle *style,
+    GstVideoRectangle frame)
+{
+  guint n;
+  const GstUpiClass *classes = gst_upi_content_get_classes (content, &n);
+  gint y = 0;
+
+  for (guint i = 0; i < n && y < frame.h; i++) {
+    gboolean independent = classes[i].flags & GST_UPI_CLASS_INDEPENDENT, first = i == 0 || classes[i].list != classes[i - 1].list;
+    if (independent ? !(classes[i].probability >= 0.5f) : !first)
+      continue;
+    g_autofree gchar *text = g_strdup_printf (g_str_is_ascii (classes[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%", classes[i].label,
+        CLAMP (classes[i].probability, 0, 1) * 100);
+    cairo_surface_t *surface = text_for (painter, text, gst_upi_color_of_label (classes[i].label), style, frame);
+    GstVideoRectangle place = { frame.w - cairo_image_surface_get_width (surface), y, cairo_image_surface_get_width (surface),
+      cairo_image_surface_get_height (surface) };
+    g_array_append_val (taken, place);
+    y += place.h + RIM;
+    add_text (items, surface, place.x, place.y, frame);
+  }
+}
+
 static void
 add_trails (GstUpiPainter *painter, GArray *items, const GstUpiObject *objects, guint n_objects, const GstUpiOverlayStyle *style,
     GstVideoRectangle frame, GstUpiLayout layout)
@@ -375,6 +400,8 @@ gst_upi_painter_layout (
   for (guint i = n_objects; i-- > 0;) /* the best on top */
     add_object (items, &objects[i], i, style, frame, layout != GST_UPI_LAYOUT_PIXELS);
   add_rule_texts (painter, items, taken, rules, n_rules, style, frame);
+  if (style->draw_classes)
+    add_classes (painter, items, taken, content, style, frame);
   if (style->draw_labels || style->draw_ids)
     add_labels (painter, items, taken, objects, n_objects, style, frame);
   if (style->draw_caption)

@@ -288,9 +288,10 @@ draw (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, GstU
 {
   gint width = GST_VIDEO_INFO_WIDTH (&self->info), height = GST_VIDEO_INFO_HEIGHT (&self->info);
 
-  if ((style->draw_labels || style->draw_caption || style->draw_ids || style->draw_rules) && !gst_upi_painter_has_fonts (self->painter)) {
+  if ((style->draw_labels || style->draw_caption || style->draw_ids || style->draw_rules || style->draw_classes)
+      && !gst_upi_painter_has_fonts (self->painter)) {
     warn_of_memory (self);
-    style->draw_labels = style->draw_caption = style->draw_ids = style->draw_rules = FALSE;
+    style->draw_labels = style->draw_caption = style->draw_ids = style->draw_rules = style->draw_classes = FALSE;
   }
   if (self->attach) {
     g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, GST_UPI_LAYOUT_PICTURES);

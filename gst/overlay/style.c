@@ -17,6 +17,7 @@ enum {
   PROP_DRAW_LABELS,
   PROP_DRAW_MASKS,
   PROP_DRAW_CAPTION,
+  PROP_DRAW_CLASSES,
   PROP_DRAW_IDS,
   PROP_DRAW_TRAILS,
   PROP_DRAW_RULES,
@@ -51,6 +52,7 @@ gst_upi_overlay_style_init (GstUpiOverlayStyle *style)
     .draw_labels = TRUE,
     .draw_masks = TRUE,
     .draw_caption = TRUE,
+    .draw_classes = TRUE,
     .draw_ids = TRUE,
     .draw_rules = TRUE,
     .mask_opacity = DEFAULT_MASK_OPACITY,
@@ -89,6 +91,8 @@ switch_of (GstUpiOverlayStyle *style, guint id)
     return &style->draw_masks;
   case PROP_DRAW_CAPTION:
     return &style->draw_caption;
+  case PROP_DRAW_CLASSES:
+    return &style->draw_classes;
   case PROP_DRAW_IDS:
     return &style->draw_ids;
   case PROP_DRAW_TRAILS:
@@ -197,6 +201,15 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
    */
   install_switch (
       object_class, PROP_DRAW_CAPTION, "draw-caption", "Draw caption", "Write the frame's caption at its bottom (default: true)", TRUE);
+  /**
+   * GstUpiOverlay:draw-classes:
+   *
+   * What upiclassify says of the whole frame, in its top right corner.
+   */
+  install_switch (object_class, PROP_DRAW_CLASSES, "draw-classes", "Draw classes",
+      "Write in the top right corner which of upiclassify's labels are true of the frame: of each list the best, of independent ones all "
+      "from 50 % on (default: true)",
+      TRUE);
   /**
    * GstUpiOverlay:draw-ids:
    *

@@ -20,7 +20,7 @@ GType gst_upi_color_by_get_type (void);
  * @blur_labels: (nullable) (element-type utf8): the same, for gst_upi_blur_frame(); immutable
  */
 typedef struct {
-  gboolean draw_boxes, draw_labels, draw_masks, draw_caption, draw_ids, draw_trails, draw_rules;
+  gboolean draw_boxes, draw_labels, draw_masks, draw_caption, draw_classes, draw_ids, draw_trails, draw_rules;
   gdouble mask_opacity;
   GstUpiColorBy color_by;
   guint line_width;
@@ -35,7 +35,7 @@ void gst_upi_overlay_style_clear (GstUpiOverlayStyle *style);
 GstUpiOverlayStyle gst_upi_overlay_style_copy (const GstUpiOverlayStyle *style);
 
 /* Properties 1 to GST_UPI_OVERLAY_STYLE_PROPERTIES of a class. */
-#define GST_UPI_OVERLAY_STYLE_PROPERTIES 12
+#define GST_UPI_OVERLAY_STYLE_PROPERTIES 13
 void gst_upi_overlay_style_install (GObjectClass *object_class);
 /* Returns: FALSE: there is no such property. The caller holds a lock on @style. */
 gboolean gst_upi_overlay_style_set (GstUpiOverlayStyle *style, guint id, const GValue *value);

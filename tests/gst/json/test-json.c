@@ -464,11 +464,48 @@ test_rules (void)
   g_unlink (path);
 }
 
+/* What upiclassify says is in the lines of frames that it saw, whatever the locale's decimal point. */
+static void
+test_classes (void)
+{
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
+  Stream *s = stream_new (description, FALSE);
+  const GstUpiClass scene[] = { { .label = "a \"gate\", closed", .probability = 0.75f, .flags = GST_UPI_CLASS_HOLDS },
+    { .label = "a gate, open", .probability = 0.25f } };
+  const GstUpiClass fire = { .label = "Feuer \xff", .probability = NAN, .flags = GST_UPI_CLASS_INDEPENDENT };
+  g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  g_autoptr (GstUpiContent) one = gst_upi_content_add_classes (empty, scene, 2);
+  g_autoptr (GstUpiContent) two = gst_upi_content_add_classes (one, &fire, 1);
+
+  stream_format (s, "RGB", 64, 48);
+  gst_harness_push (s->harness, frame_with (0, empty));
+  gst_harness_push (s->harness, frame_with (1, two));
+  for (guint i = 0; i < 2; i++)
+    gst_buffer_unref (stream_pull (s));
+  g_autoptr (GPtrArray) lines = json_lines_read (path);
+  g_assert_cmpuint (lines->len, ==, 2);
+  g_assert_false (json_object_has_member (json_lines_object (lines, 0), "classes"));
+  JsonArray *array = json_object_get_array_member (json_lines_object (lines, 1), "classes");
+  g_assert_cmpuint (json_array_get_length (array), ==, 3);
+  JsonObject *first = json_array_get_object_element (array, 0), *last = json_array_get_object_element (array, 2);
+  g_assert_cmpstr (json_object_get_string_member (first, "label"), ==, "a \"gate\", closed");
+  g_assert_cmpfloat (json_object_get_double_member (first, "probability"), ==, 0.75);
+  g_assert_cmpint (json_object_get_int_member (first, "list"), ==, 0);
+  g_assert_true (json_object_get_boolean_member (first, "holds"));
+  g_assert_false (json_object_get_boolean_member (first, "independent"));
+  g_assert_true (json_object_get_null_member (last, "probability"));
+  g_assert_cmpint (json_object_get_int_member (last, "list"), ==, 1);
+  g_assert_true (json_object_get_boolean_member (last, "independent"));
+  stream_free (s);
+  g_unlink (path);
+}
+
 int
 main (int argc, char **argv)
 {
   test_init (&argc, &argv);
   g_test_add_func ("/json/rules", test_rules);
+  g_test_add_func ("/json/classes", test_classes);
   g_test_add_func ("/json/lines", test_lines);
   g_test_add_func ("/json/times", test_times);
   g_test_add_func ("/json/wall-clock", test_wall_clock);

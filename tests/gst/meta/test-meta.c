@@ -239,6 +239,46 @@ test_events_and_rules (void)
   g_assert_cmpuint (n, ==, 2);
 }
 
+/* Classes join those before as a list of their own, copied; everything else stays shared. */
+static void
+test_classes (void)
+{
+  gchar label[8] = "night";
+  GstUpiClass own[] = { { .label = label, .label_id = 3, .probability = 0.75f, .list = 7, .flags = GST_UPI_CLASS_HOLDS, .pts = 40 },
+    { .probability = 0.25f } };
+  g_autoptr (GstUpiContent) none = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  g_autoptr (GstUpiContent) same = gst_upi_content_add_classes (none, NULL, 0);
+  g_autoptr (GstUpiContent) one = gst_upi_content_add_classes (none, own, 2);
+  g_autoptr (GstUpiContent) two = gst_upi_content_add_classes (one, own, 1);
+  own[0].reserved[0] = own;
+  g_autoptr (GstUpiContent) three = gst_upi_content_add_classes (two, own, 1);
+  guint n, n_two;
+
+#if GLIB_SIZEOF_VOID_P == 8
+  g_assert_cmpuint (sizeof (GstUpiClass), ==, 96);
+#endif
+  memset (label, 'x', sizeof label - 1);
+  g_assert_true (same == none);
+  g_assert_null (gst_upi_content_get_classes (none, &n));
+  g_assert_cmpuint (n, ==, 0);
+  gst_upi_content_get_classes (one, &n);
+  g_assert_cmpuint (n, ==, 2);
+  const GstUpiClass *classes = gst_upi_content_get_classes (three, &n);
+  g_assert_cmpuint (n, ==, 4);
+  for (guint i = 0; i < n; i++) {
+    g_assert_cmpuint (classes[i].list, ==, i < 2 ? 0 : i - 1);
+    g_assert_cmpstr (classes[i].label, ==, i == 1 ? "" : "night");
+    g_assert_null (classes[i].reserved[0]);
+  }
+  g_assert_cmpuint (classes[0].label_id, ==, 3);
+  g_assert_cmpfloat (classes[0].probability, ==, 0.75f);
+  g_assert_cmpuint (classes[0].flags, ==, GST_UPI_CLASS_HOLDS);
+  g_assert_cmpuint (classes[0].pts, ==, 40);
+  const GstUpiRule rule = { .name = "all", .kind = GST_UPI_RULE_COUNT };
+  g_autoptr (GstUpiContent) ruled = gst_upi_content_add_rules (two, &rule, 1);
+  g_assert_true (gst_upi_content_get_classes (ruled, &n) == gst_upi_content_get_classes (two, &n_two)); /* shared */
+}
+
 int
 main (int argc, char **argv)
 {
@@ -253,6 +293,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/meta/survives-videorate", "videorate ! capsfilter caps=video/x-raw,framerate=50/1", test_survives);
   g_test_add_data_func ("/meta/survives-queue", "queue", test_survives);
   g_test_add_data_func ("/meta/survives-tee", "tee ! queue", test_survives);
+  g_test_add_func ("/meta/classes", test_classes);
   g_test_add_func ("/meta/many-threads", test_many_threads);
   int status = g_test_run ();
 

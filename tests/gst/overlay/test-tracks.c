@@ -340,6 +340,38 @@ test_any_rule (void)
   gst_buffer_unref (buffer);
 }
 
+/* In the top right corner: of a softmax list its best, of independent sentences those that are true. */
+static void
+test_classes (void)
+{
+  GstVideoInfo info = video_info (GST_VIDEO_FORMAT_BGRx, W, H);
+  const GstUpiClass scene[] = { { .label = "night", .probability = 0.6f }, { .label = "day", .probability = 0.4f } };
+  const GstUpiClass sentences[] = { { .label = "fire", .probability = 0.9f, .flags = GST_UPI_CLASS_INDEPENDENT },
+    { .label = "\xd7\xa9 smoke", .probability = 0.5f, .flags = GST_UPI_CLASS_INDEPENDENT },
+    { .label = "rain", .probability = NAN, .flags = GST_UPI_CLASS_INDEPENDENT } };
+  const struct {
+    gboolean scene, sentences;
+    guint rows;
+    const gchar *properties;
+  } cases[] = { { TRUE, FALSE, 1, "" }, { FALSE, TRUE, 2, "" }, { TRUE, TRUE, 3, "" }, { TRUE, TRUE, 0, "draw-classes=false" } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    GstBuffer *buffer = grey_frame (&info);
+    GstUpiMeta *meta = gst_buffer_add_upi_meta (buffer, NULL);
+    g_autoptr (GstUpiContent) one = gst_upi_content_add_classes (gst_upi_meta_get_content (meta), scene, cases[i].scene ? 2 : 0);
+    g_autoptr (GstUpiContent) two = gst_upi_content_add_classes (one, sentences, cases[i].sentences ? 3 : 0);
+    gst_upi_meta_set_content (meta, two);
+    buffer = overlay_once (cases[i].properties, &info, buffer);
+    guint rows = 0;
+    for (gint y = 0; y < H; y++) /* plates below one another, a row of pixels between them */
+      if (count (buffer, 0, W - 20, y, W - 10, y + 1) > 0 && count (buffer, 0, W - 20, y + 1, W - 10, y + 2) == 0)
+        rows++;
+    g_assert_cmpuint (rows, ==, cases[i].rows);
+    g_assert_cmpuint (count (buffer, 0, 0, 0, W / 2, H), ==, 0);
+    gst_buffer_unref (buffer);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -358,5 +390,6 @@ main (int argc, char **argv)
   g_test_add_func ("/overlay-tracks/zone", test_zone);
   g_test_add_func ("/overlay-tracks/line", test_line);
   g_test_add_func ("/overlay-tracks/any-rule", test_any_rule);
+  g_test_add_func ("/overlay-tracks/classes", test_classes);
   return g_test_run ();
 }

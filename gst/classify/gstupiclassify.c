@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* gstupiclassify.c: the element that holds words and sentences against the whole frame. It never looks at pixels: frames pass, results are attached. */
+/**
+ * SECTION:element-upiclassify
+ * @title: upiclassify
+ * @short_description: the whole frame against any words or sentences
+ *
+ * upiclassify says how probably each of `labels`, words or whole sentences, is true of the frame, from the encoding that upiencoder attached. It adds
+ * the `top` best to the buffer's #GstUpiMeta (gst_upi_content_get_classes()). With `scores=softmax` one of the labels is taken to be true, and the
+ * probabilities of all add up to 1: "night, day", "an open gate, a closed gate". With `scores=independent` each sentence is true or not for itself: what
+ * a threshold can be held against, and all may be untrue. Only models whose config.json has "calibration" know that.
+ *
+ * Negations and states ("the gate is not open") are not what the model was trained for: softmax over a pair tells them apart better than a sentence
+ * alone.
+ *
+ * |[
+ * gst-launch-1.0 -m filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upiclassify labels="an empty yard, a yard with people"
+ *   interval=1000000000 ! upioverlay ! videoconvert ! autovideosink sync=false
+ * gst-launch-1.0 rtspsrc location=rtsp://camera.example/ ! decodebin ! videoconvert ! upiencoder ! upiclassify scores=independent
+ *   labels-file=sentences.txt ! upijson location=scenes.jsonl ! fakesink
+ * ]|
+ *
+ * When another label holds than before, an element message "upi-classification" says so: label (the new one; empty where none holds any longer),
+ * previous, probability, scores, the arrays labels and probabilities (the `top` best), stream, stream-time, running-time. Another label must lead by `hysteresis`
+ * to take over; of independent sentences the best holds from 0.5 + hysteresis/2 until it falls below 0.5 - hysteresis/2.
+ *
+ * Labels may change while playing, as upidetect's: the new list takes over, whole, between two frames. While playing, a list that cannot be read is a
+ * warning, and the old list stays; at the start it is an error. Two upiclassify in a row add their lists.
+ */
+#include <gst/gst.h>
+
+#include "gst/classify/best.h"
+#include "gst/engine-error.h"
+#include "gst/filter.h"
+#include "gst/labels/label-encoder.h"
+#include "gst/plugin.h"
+
+GST_DEBUG_CATEGORY_STATIC (gst_upi_classify_debug);
+#define GST_CAT_DEFAULT gst_upi_classify_debug
+
+#define GST_TYPE_UPI_CLASSIFY (gst_upi_classify_get_type ())
+G_DECLARE_FINAL_TYPE (GstUpiClassify, gst_upi_classify, GST, UPI_CLASSIFY, GstUpiFilter)
+
+#define DEFAULT_TOP 5
+#define DEFAULT_HYSTERESIS 0.1f
+enum { WARNING_NOT_CALIBRATED }; /* said once a run */
+
+typedef enum { LABELS_OF_MODEL, LABELS_OF_PROPERTY, LABELS_OF_FILE } LabelsSource;
+
+typedef struct {
+  GstClockTime interval;
+  guint top;
+  UpiScores scores;
+  gfloat hysteresis;
+} Settings;
+
+struct _GstUpiClassify {
+  GstUpiFilter parent;
+  GstUpiLabelEncoder *encoder;
+  GMutex labels_lock; /* reading a list and wishing for it are one step */
+
+  /* Settings; object lock. */
+  gchar *labels, *labels_file;
+  LabelsSource source;
+  Settings settings;
+  guint serial; /* counts changes */
+  gboolean started;
+
+  /* Streaming thread. */
+  UpiEncoding *last_encoding; /* what the results are of */
+  UpiLabels *last_labels;     /* their texts live in it */
+  guint last_serial;
+  GstClockTime last_time; /* running time of the frame */
+  gboolean has_softmax;   /* of this run: a wish for independent scores that cannot be met leaves it */
+  GArray *probabilities;  /* of gfloat, one a label */
+  GArray *classes;        /* of GstUpiClass, the best */
+  GstUpiBest best;
+  gchar *best_label;                 /* nullable: what was said last */
+  GstUpiContent *last_in, *last_out; /* frames that share a content share what is made of it */
+};
+
+enum { PROP_0, PROP_LABELS, PROP_LABELS_FILE, PROP_INTERVAL, PROP_TOP, PROP_SCORES, PROP_HYSTERESIS };
+
+G_DEFINE_TYPE (GstUpiClassify, gst_upi_classify, GST_TYPE_UPI_FILTER)
+GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upiclassify, "upiclassify", GST_RANK_NONE, GST_TYPE_UPI_CLASSIFY,
+    GST_DEBUG_CATEGORY_INIT (gst_upi_classify_debug, "upiclassify", 0, "holds words and sentences against encoded frames"))
+
+#define GST_TYPE_UPI_CLASSIFY_SCORES (gst_upi_classify_scores_get_type ())
+static GType
+gst_upi_classify_scores_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    { UPI_SCORES_SOFTMAX, "One of the labels is true: their probabilities add up to 1", "softmax" },
+    { UPI_SCORES_INDEPENDENT, "Each label is true or not, whatever the others are (models with calibration)", "independent" },
+    { 0, NULL, NULL },
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstUpiClassifyScores", values));
+  return type;
+}
+
+/* Reads the list that the properties name. One that cannot be read is FALSE and an error, and changes nothing. */
+static gboolean
+take_labels (GstUpiClassify *self, GError **error)
+{
+  g_autoptr (GstUpiWords) words = NULL;
+
+  g_mutex_lock (&self->labels_lock);
+  GST_OBJECT_LOCK (self);
+  LabelsSource source = self->source;
+  g_autofree gchar *labels = g_strdup (self->labels), *path = g_strdup (self->labels_file);
+  GST_OBJECT_UNLOCK (self);
+
+  if (source == LABELS_OF_PROPERTY)
+    words = gst_upi_words_parse (labels, "labels", error);
+  else if (source == LABELS_OF_FILE)
+    words = gst_upi_words_load (path, error);
+  gboolean taken = words != NULL || source == LABELS_OF_MODEL;
+  if (taken)
+    gst_upi_label_encoder_want (self->encoder, words);
+  g_mutex_unlock (&self->labels_lock);
+  return taken;
+}
+
+static void
+on_progress (guint done, guint total, gboolean waits, gpointer user_data)
+{
+  gst_element_post_message (user_data,
+      gst_message_new_element (
+          user_data, gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
+}
+
+static void
+forget_shared (GstUpiClassify *self)
+{
+  g_clear_pointer (&self->last_in, gst_upi_content_unref);
+  g_clear_pointer (&self->last_out, gst_upi_content_unref);
+}
+
+static void
+forget_results (GstUpiClassify *self)
+{
+  forget_shared (self);
+  g_clear_pointer (&self->last_encoding, upi_encoding_unref);
+  g_clear_pointer (&self->last_labels, upi_labels_unref);
+  g_array_set_size (self->classes, 0);
+  g_array_set_size (self->probabilities, 0);
+}
+
+static void
+append_string (GValue *array, const gchar *text)
+{
+  GValue value = G_VALUE_INIT;
+
+  g_value_init (&value, G_TYPE_STRING);
+  g_value_set_string (&value, text);
+  gst_value_array_append_and_take_value (array, &value);
+}
+
+static void
+append_double (GValue *array, gdouble number)
+{
+  GValue value = G_VALUE_INIT;
+
+  g_value_init (&value, G_TYPE_DOUBLE);
+  g_value_set_double (&value, number);
+  gst_value_array_append_and_take_value (array, &value);
+}
+
+static void
+say_best (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiScores scores)
+{
+  guint best = self->best.label;
+  const gchar *label = best != GST_UPI_NO_LABEL ? upi_labels_name (self->last_labels, best) : "";
+  gdouble probability = best != GST_UPI_NO_LABEL ? (gdouble) g_array_index (self->probabilities, gfloat, best) : 0;
+  GValue labels = G_VALUE_INIT, probabilities = G_VALUE_INIT;
+  GstStructure *says = gst_structure_new ("upi-classification", "label", G_TYPE_STRING, label, "previous", G_TYPE_STRING,
+      self->best_label != NULL ? self->best_label : "", "probability", G_TYPE_DOUBLE, probability, "scores", G_TYPE_STRING,
+      scores == UPI_SCORES_INDEPENDENT ? "independent" : "softmax", "stream", G_TYPE_UINT, frame->stream, "stream-time", G_TYPE_UINT64,
+      frame->time.stream_time, "running-time", G_TYPE_UINT64, frame->time.running_time, NULL);
+
+  g_value_init (&labels, GST_TYPE_ARRAY);
+  g_value_init (&probabilities, GST_TYPE_ARRAY);
+  for (guint i = 0; i < self->classes->len; i++) {
+    const GstUpiClass *class = &g_array_index (self->classes, GstUpiClass, i);
+    append_string (&labels, class->label);
+    append_double (&probabilities, (gdouble) class->probability);
+  }
+  gst_structure_take_value (says, "labels", &labels);
+  gst_structure_take_value (says, "probabilities", &probabilities);
+  GST_DEBUG_OBJECT (self, "\"%s\" holds", label);
+  g_free (self->best_label);
+  self->best_label = g_strdup (label);
+  gst_element_post_message (GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), says));
+}
+
+/* The best of the probabilities, for the frames until the next results. */
+static gboolean
+fill_classes (GstUpiClassify *self, const GstUpiFilterFrame *frame, const Settings *settings, UpiScores scores, GError **error)
+{
+  guint n = self->probabilities->len, n_top = settings->top == 0 ? n : MIN (settings->top, n);
+  const gfloat *probabilities = (const gfloat *) self->probabilities->data;
+  g_autofree guint *top = g_try_new (guint, n_top + 1);
+
+  if (top == NULL) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u best labels of a frame: use a smaller top", n_top);
+    return FALSE;
+  }
+  n_top = gst_upi_best_top (probabilities, n, top, n_top);
+  g_array_set_size (self->classes, 0);
+  for (guint i = 0; i < n_top; i++) {
+    GstUpiClass class = { .label = upi_labels_name (self->last_labels, top[i]),
+      .label_id = top[i],
+      .probability = probabilities[top[i]],
+      .flags = (scores == UPI_SCORES_INDEPENDENT ? GST_UPI_CLASS_INDEPENDENT : 0) | (top[i] == self->best.label ? GST_UPI_CLASS_HOLDS : 0),
+      .pts = gst_upi_content_get_inference_pts (frame->content) };
+    g_array_append_val (self->classes, class);
+  }
+  return TRUE;
+}
+
+/* Whether what is known is still what the settings ask for. */
+static gboolean
+is_fresh (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *labels, const Settings *settings, guint serial)
+{
+  GstClockTime now = frame->time.running_time, last = self->last_time;
+
+  if (self->last_labels != labels || self->last_serial != serial)
+    return FALSE;
+  if (self->last_encoding == frame->encoding)
+    return TRUE;
+  return settings->interval > 0 && GST_CLOCK_TIME_IS_VALID (now) && GST_CLOCK_TIME_IS_VALID (last) && now >= last
+      && now - last < settings->interval;
+}
+
+static gboolean
+classify (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *labels, const Settings *settings, guint serial, UpiScores scores,
+    GError **error)
+{
+  UpiClassifyOptions options = { .size = sizeof options, .scores = scores };
+
+  if (is_fresh (self, frame, labels, settings, serial))
+    return TRUE;
+  if (self->last_labels != labels) /* another list: what held says nothing of it */
+    gst_upi_best_forget (&self->best);
+  forget_results (self);
+  g_array_set_size (self->probabilities, upi_labels_count (labels));
+  if (!upi_engine_classify_with_options (
+          upi_encoding_engine (frame->encoding), frame->encoding, labels, &options, (gfloat *) self->probabilities->data, error)) {
+    forget_results (self);
+    return FALSE;
+  }
+  self->last_encoding = upi_encoding_ref (frame->encoding);
+  self->last_labels = upi_labels_ref (labels);
+  self->last_serial = serial;
+  self->last_time = frame->time.running_time;
+  gboolean changed = gst_upi_best_take (&self->best, (const gfloat *) self->probabilities->data, self->probabilities->len,
+      scores == UPI_SCORES_INDEPENDENT, settings->hysteresis);
+  if (!fill_classes (self, frame, settings, scores, error)) {
+    forget_results (self);
+    return FALSE;
+  }
+  if (changed)
+    say_best (self, frame, scores);
+  return TRUE;
+}
+
+/* What can be had of what is wished for. FALSE: nothing, from the start. */
+static gboolean
+choose_scores (GstUpiClassify *self, UpiEngine *engine, UpiScores wished, UpiScores *scores, GError **error)
+{
+  *scores = wished;
+  self->has_softmax = self->has_softmax || wished == UPI_SCORES_SOFTMAX;
+  if (wished == UPI_SCORES_SOFTMAX || upi_engine_info (engine)->independent_scores)
+    return TRUE;
+  g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+      "scores=independent: model \"%s\" (%s) was not calibrated: it cannot say of one sentence how probably it is true. Use a model whose "
+      "config.json has \"calibration\", or scores=softmax with sentences that exclude each other (\"a photo at night, a photo by day\").",
+      upi_engine_info (engine)->model_name, upi_engine_info (engine)->model_path);
+  *scores = UPI_SCORES_SOFTMAX;
+  return self->has_softmax;
+}
+
+static GstFlowReturn
+gst_upi_classify_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, GstUpiContent **content)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (filter);
+  g_autoptr (GError) error = NULL;
+  UpiScores scores;
+
+  if (frame->encoding == NULL)
+    return GST_FLOW_OK;
+  GST_OBJECT_LOCK (self);
+  Settings settings = self->settings;
+  guint serial = self->serial;
+  GST_OBJECT_UNLOCK (self);
+  UpiEngine *engine = upi_encoding_engine (frame->encoding);
+  if (!choose_scores (self, engine, settings.scores, &scores, &error))
+    return gst_upi_filter_fail (filter, TRUE, error);
+  if (error != NULL && gst_upi_filter_is_first (filter, WARNING_NOT_CALIBRATED))
+    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s The scores before stay: softmax.", error->message), (NULL));
+  g_clear_error (&error);
+  g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (self->encoder, engine, frame->may_wait, on_progress, self, &error);
+  if (labels == NULL && error != NULL) /* none ever */
+    return gst_upi_filter_fail (filter, TRUE, error);
+  if (labels == NULL) /* none yet, or a flush */
+    return GST_FLOW_OK;
+  if (error != NULL) {
+    GST_UPI_WARNING (self, error);
+    g_clear_error (&error);
+  }
+  if (!classify (self, frame, labels, &settings, serial, scores, &error))
+    return gst_upi_filter_fail (filter, frame->may_wait, error);
+  if (self->last_in != frame->content) {
+    forget_shared (self);
+    self->last_in = gst_upi_content_ref (frame->content);
+    self->last_out = gst_upi_content_add_classes (frame->content, (const GstUpiClass *) self->classes->data, self->classes->len);
+  }
+  *content = gst_upi_content_ref (self->last_out);
+  return GST_FLOW_OK;
+}
+
+static void
+gst_upi_classify_unlock (GstUpiFilter *filter)
+{
+  gst_upi_label_encoder_set_flushing (GST_UPI_CLASSIFY (filter)->encoder, TRUE);
+}
+
+static void
+gst_upi_classify_unlock_stop (GstUpiFilter *filter)
+{
+  gst_upi_label_encoder_set_flushing (GST_UPI_CLASSIFY (filter)->encoder, FALSE);
+}
+
+static void
+gst_upi_classify_reset (GstUpiFilter *filter)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (filter);
+
+  forget_results (self);
+  gst_upi_best_forget (&self->best);
+  g_clear_pointer (&self->best_label, g_free);
+}
+
+static void
+set_started (GstUpiClassify *self, gboolean started)
+{
+  GST_OBJECT_LOCK (self);
+  self->started = started;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static gboolean
+gst_upi_classify_start (GstUpiFilter *filter)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (filter);
+  g_autoptr (GError) error = NULL;
+
+  self->has_softmax = FALSE;
+  gst_upi_best_forget (&self->best);
+  set_started (self, TRUE);
+  if (take_labels (self, &error))
+    return TRUE;
+  GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s", error->message), ("upiclassify starts with the labels it was given, or not at all"));
+  set_started (self, FALSE);
+  return FALSE;
+}
+
+static void
+gst_upi_classify_stop (GstUpiFilter *filter)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (filter);
+
+  set_started (self, FALSE);
+  gst_upi_label_encoder_stop (self->encoder);
+}
+
+static void
+gst_upi_classify_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (object);
+  g_autoptr (GError) error = NULL;
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_LABELS:
+    g_free (self->labels);
+    self->labels = g_value_dup_string (value);
+    self->source = self->labels != NULL ? LABELS_OF_PROPERTY : LABELS_OF_MODEL;
+    break;
+  case PROP_LABELS_FILE:
+    g_free (self->labels_file);
+    self->labels_file = g_value_dup_string (value);
+    self->source = self->labels_file != NULL ? LABELS_OF_FILE : LABELS_OF_MODEL;
+    break;
+  case PROP_INTERVAL:
+    self->settings.interval = g_value_get_uint64 (value);
+    break;
+  case PROP_TOP:
+    self->settings.top = g_value_get_uint (value);
+    break;
+  case PROP_SCORES:
+    self->settings.scores = (UpiScores) g_value_get_enum (value);
+    break;
+  case PROP_HYSTERESIS:
+    self->settings.hysteresis = g_value_get_float (value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    break;
+  }
+  self->serial++;
+  gboolean now = self->started && (id == PROP_LABELS || id == PROP_LABELS_FILE);
+  GST_OBJECT_UNLOCK (self);
+  if (now && !take_labels (self, &error))
+    GST_ELEMENT_WARNING (
+        self, RESOURCE, SETTINGS, ("%s The labels before it stay.", error->message), ("labels are taken whole or not at all"));
+}
+
+static void
+gst_upi_classify_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (object);
+
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_LABELS:
+    g_value_set_string (value, self->labels);
+    break;
+  case PROP_LABELS_FILE:
+    g_value_set_string (value, self->labels_file);
+    break;
+  case PROP_INTERVAL:
+    g_value_set_uint64 (value, self->settings.interval);
+    break;
+  case PROP_TOP:
+    g_value_set_uint (value, self->settings.top);
+    break;
+  case PROP_SCORES:
+    g_value_set_enum (value, (gint) self->settings.scores);
+    break;
+  case PROP_HYSTERESIS:
+    g_value_set_float (value, self->settings.hysteresis);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    break;
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_upi_classify_finalize (GObject *object)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (object);
+
+  forget_results (self);
+  g_array_unref (self->classes);
+  g_array_unref (self->probabilities);
+  gst_upi_label_encoder_unref (self->encoder);
+  g_mutex_clear (&self->labels_lock);
+  g_free (self->best_label);
+  g_free (self->labels);
+  g_free (self->labels_file);
+  G_OBJECT_CLASS (gst_upi_classify_parent_class)->finalize (object);
+}
+
+static void
+install_properties (GObjectClass *object_class)
+{
+  const GParamFlags live = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+
+  /**
+   * GstUpiClassify:labels:
+   *
+   * Words or sentences of the list, separated by commas.
+   */
+  g_object_class_install_property (object_class, PROP_LABELS,
+      g_param_spec_string ("labels", "Labels",
+          "Words or sentences to hold against the frame, separated by commas; may change while playing; the later set of labels and "
+          "labels-file counts (default: the model's own list)",
+          NULL, live));
+  /**
+   * GstUpiClassify:labels-file:
+   *
+   * The same from a file, a line each.
+   */
+  g_object_class_install_property (object_class, PROP_LABELS_FILE,
+      g_param_spec_string ("labels-file", "Labels file",
+          "Text file with one word or sentence a line; there it may have commas; what stands behind a tab does not count here (default: "
+          "none)",
+          NULL, live));
+  /**
+   * GstUpiClassify:interval:
+   *
+   * How often the frame is classified.
+   */
+  g_object_class_install_property (object_class, PROP_INTERVAL,
+      g_param_spec_uint64 ("interval", "Interval",
+          "Time between two classifications, nanoseconds; the frames in between carry the last results; 0 = every encoded frame (default: "
+          "0)",
+          0, G_MAXUINT64, 0, live));
+  /**
+   * GstUpiClassify:top:
+   *
+   * How much of the list a frame carries.
+   */
+  g_object_class_install_property (object_class, PROP_TOP,
+      g_param_spec_uint ("top", "Top", "How many labels a frame gets, best first; 0 = all (default: 5)", 0, G_MAXUINT, DEFAULT_TOP, live));
+  /**
+   * GstUpiClassify:scores:
+   *
+   * Shares of a list, or each label for itself.
+   */
+  g_object_class_install_property (object_class, PROP_SCORES,
+      g_param_spec_enum ("scores", "Scores",
+          "What a probability says: softmax = one of the labels is true; independent = each is true or not, which needs a model with "
+          "calibration (default: softmax)",
+          GST_TYPE_UPI_CLASSIFY_SCORES, UPI_SCORES_SOFTMAX, live));
+  /**
+   * GstUpiClassify:hysteresis:
+   *
+   * What keeps two labels that are nearly alike from taking turns.
+   */
+  g_object_class_install_property (object_class, PROP_HYSTERESIS,
+      g_param_spec_float ("hysteresis", "Hysteresis",
+          "By how much another label must lead, 0..1, for a message that it holds now (default: 0.1)", 0, 1, DEFAULT_HYSTERESIS, live));
+}
+
+static void
+gst_upi_classify_class_init (GstUpiClassifyClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstUpiFilterClass *filter_class = GST_UPI_FILTER_CLASS (klass);
+
+  object_class->set_property = gst_upi_classify_set_property;
+  object_class->get_property = gst_upi_classify_get_property;
+  object_class->finalize = gst_upi_classify_finalize;
+  filter_class->reads_encoding = TRUE;
+  filter_class->start = gst_upi_classify_start;
+  filter_class->stop = gst_upi_classify_stop;
+  filter_class->unlock = gst_upi_classify_unlock;
+  filter_class->unlock_stop = gst_upi_classify_unlock_stop;
+  filter_class->process = gst_upi_classify_process;
+  filter_class->reset = gst_upi_classify_reset;
+  install_properties (object_class);
+  gst_upi_filter_class_add_pad_templates (filter_class);
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 classifier", "Filter/Analyzer/Video",
+      "Says how probably each of any words or sentences is true of the whole frame, from the encoding of an upiencoder before it. Example: "
+      "... ! upiencoder ! upiclassify labels=\"night, day\" ! upijson location=- ! fakesink",
+      "The upi authors");
+  gst_type_mark_as_plugin_api (GST_TYPE_UPI_CLASSIFY_SCORES, 0);
+}
+
+static void
+gst_upi_classify_init (GstUpiClassify *self)
+{
+  g_mutex_init (&self->labels_lock);
+  self->encoder = gst_upi_label_encoder_new ();
+  self->settings = (Settings){ .top = DEFAULT_TOP, .scores = UPI_SCORES_SOFTMAX, .hysteresis = DEFAULT_HYSTERESIS };
+  self->probabilities = g_array_new (FALSE, TRUE, sizeof (gfloat));
+  self->classes = g_array_new (FALSE, FALSE, sizeof (GstUpiClass));
+  gst_upi_best_forget (&self->best);
+}
