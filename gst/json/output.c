@@ -29,8 +29,8 @@ open_mqtt (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJ
   if (!gst_upi_topic_check (self->topic, error))
     return FALSE;
   if (target->layout)
-    self->layout = gst_upi_mqtt_layout_new (
-        self->topic, target->source, target->control, target->discovery ? DISCOVERY_PREFIX : NULL, callbacks->order, callbacks->data);
+    self->layout = gst_upi_mqtt_layout_new (self->topic, target->source, target->control,
+        target->discovery && target->events ? DISCOVERY_PREFIX : NULL, callbacks->order, callbacks->data);
   GstUpiMqtt *mqtt = gst_upi_mqtt_new (target->address != NULL ? target->address : "localhost", settings,
       self->layout != NULL ? gst_upi_mqtt_layout_new_will (self->layout) : NULL,
       self->layout != NULL ? gst_upi_mqtt_layout_get_order_topics (self->layout) : NULL, gst_upi_mqtt_layout_receive, self->layout, error);
