@@ -148,8 +148,9 @@ struct _UpiTicket {
   GError *error;
 
   /* what was asked */
-  UpiImage image;      /* ENCODE; release is NULL once it was called */
-  guint width, height; /* ENCODE: the network's input */
+  UpiImage image;                      /* ENCODE; release is NULL once it was called */
+  guint width, height;                 /* ENCODE: the network's input */
+  guint picture_width, picture_height; /* of it the picture's, from the top left */
   guint64 pts;
   UpiLabels *pending; /* LABELS: filled batch by batch */
   UpiTexts *texts;    /* LABELS: and the model's own labels, where these are compared with them */
@@ -238,6 +239,7 @@ struct _UpiEncoding {
   guint64 pts;
   guint source_width, source_height;
   UpiOrientation orientation; /* of the network's input, from the source */
+  gfloat across, down;        /* the picture's share of the input's sides, from the top left: 1 unless it is letterboxed */
 };
 
 /* owner: (transfer none) (nullable) */

@@ -193,6 +193,16 @@ is_scaled (const UpiFrame *frame)
       && is_identity (frame->components[0].across) && is_identity (frame->planes[0].down);
 }
 
+/* Row y of the input from pixel x on. */
+static void
+put_border (const UpiFrame *frame, gfloat *out, guint y, guint x)
+{
+  gfloat *to = out + 3 * ((gsize) y * frame->input_width + x);
+
+  for (; x < frame->input_width; x++, to += 3)
+    memcpy (to, frame->border, sizeof frame->border);
+}
+
 gboolean
 upi_converter_run (UpiConverter *converter, const UpiFrame *frame, gfloat *out, GError **error)
 {
@@ -220,5 +230,7 @@ upi_converter_run (UpiConverter *converter, const UpiFrame *frame, gfloat *out, 
     }
     put_row (row, frame, out, y, width);
   }
+  for (guint y = 0; y < frame->input_height; y++)
+    put_border (frame, out, y, y < frame->height ? frame->width : 0);
   return TRUE;
 }
