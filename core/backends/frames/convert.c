@@ -143,7 +143,7 @@ convert_components (UpiConverter *converter, const UpiFrame *frame, gfloat *out)
 static gboolean
 reserve_rows (UpiConverter *converter, const UpiFrame *frame, GError **error)
 {
-  gsize beyond = 0;
+  gsize beyond = 0, room = ((gsize) frame->components[0].across->n_out + 3) & ~(gsize) 3; /* they write four pixels at a time */
 
   for (guint c = 0; c < frame->n_components; c++)
     beyond = MAX (beyond, (gsize) frame->components[c].across->taps * frame->components[c].step + 16);
@@ -152,16 +152,23 @@ reserve_rows (UpiConverter *converter, const UpiFrame *frame, GError **error)
         || !grow (&converter->picked, frame->planes[i].samples + beyond, error))
       return FALSE;
   for (guint c = 0; c < 3; c++)
-    if (!grow (&converter->scaled[c], frame->components[0].across->n_out, error))
+    if (!grow (&converter->scaled[c], room, error))
       return FALSE;
-  return grow (&converter->turned, 3 * (gsize) frame->components[0].across->n_out, error);
+  return grow (&converter->turned, 3 * room, error);
 }
 
-/* Where row y of the picture is to be made: in the input, or apart if its pixels do not lie beside each other there. */
+/* Whether a row of the picture can be made in the input: its pixels lie beside each other there, and are as many as the kernels write. */
+static gboolean
+is_in_place (const UpiFrame *frame)
+{
+  return frame->step_x == 1 && frame->components[0].across->n_out % 4 == 0;
+}
+
+/* Where row y of the picture is to be made: in the input, or apart. */
 static gfloat *
 row_at (UpiConverter *converter, const UpiFrame *frame, gfloat *out, guint y)
 {
-  return frame->step_x == 1 ? out + 3 * (frame->origin + (gssize) y * frame->step_y) : converter->turned.data;
+  return is_in_place (frame) ? out + 3 * (frame->origin + (gssize) y * frame->step_y) : converter->turned.data;
 }
 
 static void
@@ -169,7 +176,7 @@ put_row (const gfloat *row, const UpiFrame *frame, gfloat *out, guint y, guint w
 {
   gfloat *to = out + 3 * (frame->origin + (gssize) y * frame->step_y);
 
-  if (frame->step_x == 1)
+  if (is_in_place (frame))
     return;
   for (guint x = 0; x < width; x++, row += 3, to += 3 * frame->step_x)
     memcpy (to, row, 3 * sizeof (gfloat));
