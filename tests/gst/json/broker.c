@@ -21,6 +21,16 @@ free_port (void)
   return port;
 }
 
+/* Other programs have no sanitizer, and not what is loaded before one. */
+static GSubprocessLauncher *
+launcher_new (GSubprocessFlags flags)
+{
+  GSubprocessLauncher *launcher = g_subprocess_launcher_new (flags);
+
+  g_subprocess_launcher_unsetenv (launcher, "LD_PRELOAD");
+  return launcher;
+}
+
 void
 run_program (const gchar *first, ...)
 {
@@ -34,8 +44,8 @@ run_program (const gchar *first, ...)
     g_ptr_array_add (words, (gchar *) word);
   va_end (rest);
   g_ptr_array_add (words, NULL);
-  g_autoptr (GSubprocess) process = g_subprocess_newv (
-      (const gchar *const *) words->pdata, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error);
+  g_autoptr (GSubprocessLauncher) launcher = launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
+  g_autoptr (GSubprocess) process = g_subprocess_launcher_spawnv (launcher, (const gchar *const *) words->pdata, &error);
   g_assert_no_error (error);
   g_assert_true (g_subprocess_wait_check (process, NULL, NULL));
 }
@@ -76,7 +86,7 @@ broker_start (Broker *broker)
   if (program == NULL)
     program = g_strdup ("/usr/sbin/mosquitto");
   g_assert_true (g_file_set_contents (path, config, -1, NULL));
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher = launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
   broker->process = g_subprocess_launcher_spawn (launcher, &error, program, "-c", path, NULL);
   g_assert_no_error (error);
   g_autoptr (GDataInputStream) log = g_data_input_stream_new (g_subprocess_get_stderr_pipe (broker->process));
