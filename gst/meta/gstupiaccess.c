@@ -40,6 +40,7 @@ DEFINE_VIEW (GstUpiCaptionText, gst_upi_caption_text)
 DEFINE_VIEW (GstUpiCaptionRegion, gst_upi_caption_region)
 DEFINE_VIEW (GstUpiEvent, gst_upi_event)
 DEFINE_VIEW (GstUpiRule, gst_upi_rule)
+DEFINE_VIEW (GstUpiClass, gst_upi_class)
 
 #define DEFINE_COUNT(names)                                                                                                                \
   guint gst_upi_content_get_n_##names (const GstUpiContent *content)                                                                       \
@@ -63,9 +64,11 @@ DEFINE_COUNT (objects)
 DEFINE_COUNT (captions)
 DEFINE_COUNT (events)
 DEFINE_COUNT (rules)
+DEFINE_COUNT (classes)
 DEFINE_ACCESS (GstUpiObject, object, objects)
 DEFINE_ACCESS (GstUpiEvent, event, events)
 DEFINE_ACCESS (GstUpiRule, rule, rules)
+DEFINE_ACCESS (GstUpiClass, class, classes)
 
 UpiMask *
 gst_upi_object_get_mask (const GstUpiObject *object)

@@ -146,6 +146,23 @@ GST_UPI_API void gst_upi_rule_unref (GstUpiRule *rule);
 GST_UPI_API gboolean gst_upi_rule_get_point (const GstUpiRule *rule, guint index, gfloat *x, gfloat *y);
 
 /**
+ * gst_upi_class_get_type: the boxed type of a #GstUpiClass that an accessor returned.
+ * Returns: the type
+ */
+GST_UPI_API GType gst_upi_class_get_type (void);
+/**
+ * gst_upi_class_ref: one reference more.
+ * @item: one that an accessor returned, none of an array
+ * Returns: (transfer full): @item
+ */
+GST_UPI_API GstUpiClass *gst_upi_class_ref (GstUpiClass *item);
+/**
+ * gst_upi_class_unref: one reference less.
+ * @item: (transfer full): one that an accessor returned, none of an array
+ */
+GST_UPI_API void gst_upi_class_unref (GstUpiClass *item);
+
+/**
  * gst_upi_content_get_n_objects: how many objects there are.
  * @content: a content
  * Returns: their number
@@ -197,6 +214,19 @@ GST_UPI_API guint gst_upi_content_get_n_rules (const GstUpiContent *content);
  * Returns: (transfer full) (nullable): %NULL: there are not so many
  */
 GST_UPI_API GstUpiRule *gst_upi_content_get_rule (GstUpiContent *content, guint index);
+/**
+ * gst_upi_content_get_n_classes: how many classes there are, of all lists.
+ * @content: a content
+ * Returns: their number
+ */
+GST_UPI_API guint gst_upi_content_get_n_classes (const GstUpiContent *content);
+/**
+ * gst_upi_content_get_class: how probably one label is true of the frame.
+ * @content: a content
+ * @index: below gst_upi_content_get_n_classes()
+ * Returns: (transfer full) (nullable): %NULL: there are not so many
+ */
+GST_UPI_API GstUpiClass *gst_upi_content_get_class (GstUpiContent *content, guint index);
 
 /**
  * gst_upi_buffer_get_meta: gst_buffer_get_upi_meta() by a name that languages with namespaces find.

@@ -138,6 +138,18 @@ def test_captions_and_rules() -> None:
     assert [event.rule for event in events] == ["some"] and events[0].type == GstUpi.EventType.NEW and events[0].count > 0
 
 
+def test_classes() -> None:
+    elements = f'{ENCODER} ! upiclassify labels="cat, dog, bird" top=2'
+    pipeline = Gst.parse_launch(f"{SOURCE} ! {elements} ! appsink name=frames sync=false")
+    seen = [content for _, content in masks.frames(pipeline)]
+    first = [seen[0].get_class(i) for i in range(seen[0].get_n_classes())]
+    assert seen[0].get_class(2) is None
+    del seen, pipeline
+    gc.collect()
+    assert len(first) == 2 and {item.label for item in first} < {"cat", "dog", "bird"}
+    assert first[0].probability >= first[1].probability and first[0].flags & GstUpi.ClassFlags.HOLDS
+
+
 def test_masks_as_bytes() -> None:
     mask = Upi.Mask.new(3, 2)
     data = mask.get_bytes()
