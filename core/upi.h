@@ -314,7 +314,8 @@ UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, 
 /* ---- streams --------------------------------------------------------------------------------------------------------------------- */
 
 /* One camera or file among those that share an engine. Whoever sends many frames makes one: batches then wait for frames of other streams
- * only, never for the next one of their own, and the workers are shared out fairly. */
+ * only, never for the next one of their own, the workers are shared out fairly, what is shown never goes back, and a picture that stays as it was
+ * keeps its encoding. */
 typedef struct _UpiStream UpiStream;
 
 /**
@@ -332,9 +333,39 @@ UPI_API void upi_stream_free (UpiStream *stream);
  */
 UPI_API guint upi_stream_share (UpiStream *stream);
 /**
+ * upi_stream_may_encode: fairness: whether a frame is worth sending with @latest set: the stream has nothing under way, or no more than its share, or
+ * a frame that nobody has begun, whose place in the queue this one will take.
+ * @is_late: the machine cannot keep up: one frame at a time
+ */
+UPI_API gboolean upi_stream_may_encode (UpiStream *stream, gboolean is_late);
+/**
+ * upi_stream_set_static: a frame whose small input (what the network sees of it) differs from that of the stream's last encoded one by no more
+ * than @threshold anywhere costs that comparison and keeps the encoding. What is compared is the largest mean difference of a tile of 16 × 16
+ * pixels of the network's input, after the change of brightness of the whole picture. From any thread, for frames that come.
+ * @threshold: 0 to 1 of the range of levels; 0: every frame is encoded
+ * @max_age: an encoding that is older is never kept; in units of the frames' pts, or nanoseconds for those whose pts is G_MAXUINT64
+ */
+UPI_API void upi_stream_set_static (UpiStream *stream, gfloat threshold, guint64 max_age);
+/**
+ * upi_stream_new_generation: what was sent so far belongs to another scene: no frame that comes keeps an encoding of it.
+ */
+UPI_API void upi_stream_new_generation (UpiStream *stream);
+/**
+ * upi_ticket_show: freshness: to be asked before a result is shown; workers end in any order.
+ * @ticket: of a frame, done
+ * Returns: FALSE: the result of a later frame of its stream was shown before, this one is to be dropped
+ */
+UPI_API gboolean upi_ticket_show (UpiTicket *ticket);
+/**
+ * upi_ticket_is_static: whether a frame's ticket that is done has the encoding of an earlier frame, since its picture is the same
+ * (upi_stream_set_static()); upi_encoding_pts() says whose.
+ */
+UPI_API gboolean upi_ticket_is_static (UpiTicket *ticket);
+/**
  * upi_stream_encode: upi_engine_encode() for a frame of @stream.
- * @latest: the result is wanted as soon as it can be had: no batch has a second frame of the stream in it. Where batches gain nothing, on
- *   processors, none has in any case
+ * @latest: the result is wanted as soon as it can be had: no batch has a second frame of the stream in it (where batches gain nothing, on
+ *   processors, none has in any case), and a frame of @stream that nobody has begun gives its place in the queue to this one and ends with
+ *   UPI_ERROR_CANCELLED
  * Returns: (transfer full) (nullable): NULL and @error as upi_engine_encode()
  */
 UPI_API UpiTicket *upi_stream_encode (UpiStream *stream, const UpiImage *image, guint width, guint height, guint64 pts, gboolean latest,
@@ -667,6 +698,7 @@ typedef struct {
   gsize model_bytes, context_bytes;
   guint encodings_alive, encodings_pooled;
   guint64 image_runs; /* of the image side; encoded / image_runs frames were in a batch */
+  guint64 still;      /* frames that kept an earlier one's encoding */
 } UpiEngineStats;
 /**
  * upi_engine_get_stats: what the engine has done since it was opened, and what it holds. From any thread.

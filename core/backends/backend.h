@@ -42,10 +42,6 @@ typedef struct {
   gfloat matrix[3][4]; /* [R,G,B] ← [component or 1] */
   gfloat scale[3], bias[3];
   gssize origin, step_x, step_y; /* pixel (x, y) of the scaled picture is number origin + x·step_x + y·step_y of the input */
-  /* An item of the input is input_width × input_height pixels: of them the picture, as it lies there, has width × height from the top left, and
-   * `border` (behind scale and bias) is in the others. */
-  guint input_width, input_height, width, height;
-  gfloat border[3];
   gboolean on_device;            /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;
 
@@ -83,6 +79,8 @@ struct _UpiBackend {
   void (*bind_item) (UpiContext *context, UpiValue value, guint item, void *memory);
   /* Pixels to one item of a device-resident input, for the next runs, in place of what was bound; the host's may change once this returns. */
   gboolean (*put_frame) (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
+  /* What put_frame made of an item, float32, as long as nothing else is put or bound there. NULL: the host has no business there. */
+  const gfloat *(*get_frame) (UpiContext *context, UpiValue value, guint item);
   gboolean (*run) (UpiContext *context, GError **error);
   /* As run, and adds each operation's time to microseconds[op] (ops->len of them). */
   gboolean (*run_timed) (UpiContext *context, gdouble *microseconds, GError **error);
@@ -126,6 +124,8 @@ gsize upi_plan_bytes (const UpiPlan *plan, UpiValue value); /* what a bound buff
 void upi_context_bind (UpiContext *context, UpiValue value, void *data);
 void upi_context_bind_item (UpiContext *context, UpiValue value, guint item, void *memory);
 gboolean upi_context_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
+/* NULL: the backend shows its inputs to nobody. */
+const gfloat *upi_context_get_frame (UpiContext *context, UpiValue value, guint item);
 gboolean upi_context_run (UpiContext *context, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiPlan, upi_plan_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiContext, upi_context_free)

@@ -104,6 +104,15 @@ upi_steps_own_item (UpiContext *base, UpiValue value, guint item, GError **error
   return (gfloat *) (gpointer) (items->own + item * items->item_bytes);
 }
 
+const gfloat *
+upi_steps_get_frame (UpiContext *base, UpiValue value, guint item)
+{
+  const UpiStepsItems *items = &((UpiStepsContext *) base)->items[value];
+
+  g_assert (items->own != NULL && item < items->n);
+  return (const gfloat *) (gconstpointer) (items->own + item * items->item_bytes);
+}
+
 /* Each behind the one before. */
 static gboolean
 is_row (const UpiStepsItems *items)

@@ -85,6 +85,14 @@ upi_context_put_frame (UpiContext *context, UpiValue value, guint item, const Up
   return context->plan->backend->put_frame (context, value, item, frame, error);
 }
 
+const gfloat *
+upi_context_get_frame (UpiContext *context, UpiValue value, guint item)
+{
+  const UpiBackend *backend = context->plan->backend;
+
+  return backend->get_frame != NULL ? backend->get_frame (context, value, item) : NULL;
+}
+
 gboolean
 upi_context_run (UpiContext *context, GError **error)
 {

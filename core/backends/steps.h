@@ -72,6 +72,8 @@ void upi_steps_items_clear (UpiStepsContext *context);
 void upi_steps_bind_item (UpiContext *context, UpiValue value, guint item, void *memory);
 /* An item of memory of the context's that is bound to the whole input: where a backend's put_frame writes. NULL and UPI_ERROR_MEMORY */
 gfloat *upi_steps_own_item (UpiContext *context, UpiValue value, guint item, GError **error);
+/* What it was filled with: get_frame of a backend that has nothing but the host's memory. */
+const gfloat *upi_steps_get_frame (UpiContext *context, UpiValue value, guint item);
 /* Before and after a run. */
 gboolean upi_steps_items_receive (UpiStepsContext *context, GError **error);
 void upi_steps_items_send (UpiStepsContext *context);

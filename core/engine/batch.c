@@ -39,18 +39,47 @@ joins_its_own (const UpiQueue *queue, const UpiTicket *ticket)
   return ticket->stream == NULL || (queue->on_device && !ticket->latest);
 }
 
-/* The frames that could run together now, first come first, still in the queue. */
+static gboolean
+has_ticket (UpiTicket *const *tickets, guint n, const UpiTicket *ticket)
+{
+  for (guint i = 0; i < n; i++)
+    if (tickets[i] == ticket)
+      return TRUE;
+  return FALSE;
+}
+
+/* The next frame to run: of the stream whose turn is longest ago, so that one with many frames a second has no more turns than the others; of one
+ * stream the first. One without a stream keeps its place. */
+static UpiTicket *
+next_frame (UpiQueue *queue, guint width, guint height, UpiTicket *const *tickets, guint n)
+{
+  UpiTicket *next = NULL;
+  guint64 next_turn = G_MAXUINT64;
+
+  for (GList *l = queue->waiting.head; l != NULL; l = l->next) {
+    UpiTicket *ticket = l->data;
+    if (!upi_batch_has_frame (ticket, width, height) || has_ticket (tickets, n, ticket)
+        || (!joins_its_own (queue, ticket) && has_stream (tickets, n, ticket->stream)))
+      continue;
+    if (ticket->stream == NULL)
+      return next != NULL ? next : ticket;
+    if (ticket->stream->turn < next_turn) {
+      next = ticket;
+      next_turn = ticket->stream->turn;
+    }
+  }
+  return next;
+}
+
+/* The frames that could run together now, in their order, still in the queue. */
 static guint
 find_frames (UpiQueue *queue, guint width, guint height, UpiTicket **tickets)
 {
+  UpiTicket *ticket;
   guint n = 0;
 
-  for (GList *l = queue->waiting.head; l != NULL && n < queue->batch_size; l = l->next) {
-    UpiTicket *ticket = l->data;
-
-    if (upi_batch_has_frame (ticket, width, height) && (joins_its_own (queue, ticket) || !has_stream (tickets, n, ticket->stream)))
-      tickets[n++] = ticket;
-  }
+  while (n < queue->batch_size && (ticket = next_frame (queue, width, height, tickets, n)) != NULL)
+    tickets[n++] = ticket;
   return n;
 }
 

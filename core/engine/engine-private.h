@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "core/backends/frames/convert.h"
 #include "core/backends/frames/reader.h"
 #include "core/model/model.h"
 #include "core/backends/backend.h"
@@ -37,6 +38,7 @@ typedef struct {
   gsize encoded, failed, cancelled, captions, caption_tokens, text_hits, text_misses;
   gsize convert_us, infer_us, caption_us;
   gsize image_runs;
+  gsize still;
 } UpiCounters;
 
 typedef struct {
@@ -54,6 +56,7 @@ typedef struct {
   guint64 batch_timeout_us;
   gboolean forming; /* one worker waits for a batch of forming_width × forming_height to fill */
   guint forming_width, forming_height;
+  guint64 turn;    /* counts what workers took of frames, from 1 on */
   guint holds;     /* workers take nothing while > 0; only tests hold */
   gint closed;     /* atomic reads, written under the lock */
   GError *failure; /* why it closed, if not for its engine's end; never changed once it is there */
@@ -84,18 +87,49 @@ gboolean upi_queue_remove (UpiQueue *queue, UpiTicket *ticket);
 
 /* ---- streams and batches (stream.c, batch.c) --------------------------------------------------------------------------------------- */
 
+/* The last frame of a stream that was encoded, or is about to be: what the next ones are compared with. An atomic rc box. */
+typedef struct {
+  UpiTicket *ticket; /* whose encoding it becomes */
+  guint width, height;
+  gfloat blocks[]; /* its small input (still.h) */
+} UpiReference;
+
 struct _UpiStream {
   gint ref_count; /* of the memory: its user's, and one a ticket */
   UpiEngine *engine;
   GList link; /* in queue->streams */
   /* under the queue's lock */
-  guint running;       /* its tickets that have not ended */
+  guint running;           /* its tickets that have not ended */
+  guint64 turn;            /* when a worker last took a frame of it; 0: never */
+  guint generation;        /* nothing of one is compared with, or shown for, a frame of another */
+  guint64 next;            /* the number of the next frame, from 1 on */
+  guint64 shown;           /* the newest frame whose result was shown */
+  gfloat threshold;        /* of static pictures; 0: every frame is encoded */
+  guint64 max_age;         /* of their encoding, in units of pts */
+  UpiReference *reference; /* nullable */
+  gboolean freed;
   guint width, height; /* of its last frame's input; 0: none yet */
   gboolean expected;   /* a batch may wait for its next frame */
 };
 
 UpiStream *upi_stream_hold (UpiStream *stream);
 void upi_stream_drop (UpiStream *stream);
+/* The queue's lock is held: a ticket of the stream's is about to be queued: its number, and the ticket that waits and gives up its place for it;
+ * NULL: there is none. */
+UpiTicket *upi_stream_take_ticket (UpiStream *stream, UpiQueue *queue, UpiTicket *ticket);
+/* Of static pictures, now. */
+gfloat upi_stream_get_threshold (UpiTicket *ticket);
+/* On a worker. What the ticket's frame is compared with: NULL: nothing, it is to be encoded. (transfer full) */
+UpiReference *upi_stream_get_reference (UpiTicket *ticket);
+/* Its frame is about to be encoded, and later ones are compared with it. @blocks: upi_still_blocks() floats */
+void upi_stream_set_reference (UpiTicket *ticket, const gfloat *blocks);
+void upi_reference_unref (UpiReference *reference);
+/* The ticket's frame looks like the reference's. TRUE: it has that one's encoding, or is to end with that one's ticket, whose worker will see to it;
+ * FALSE: that one failed. @ends: (out): it is to be finished now */
+gboolean upi_stream_join (UpiTicket *ticket, UpiReference *reference, gboolean *ends);
+/* The frame of the ticket, which has ended, is nothing to compare with if it failed. (transfer full) (nullable) (element-type UpiTicket): those that
+ * are to end like it */
+GPtrArray *upi_stream_leave (UpiTicket *ticket);
 
 /* The frames of n that one run takes: all of a full batch, otherwise 1, 2, 4, … */
 guint upi_batch_plan_size (guint n, guint batch_size);
@@ -133,6 +167,8 @@ struct _UpiTicket {
   UpiQueue *queue;
   UpiStream *stream; /* its memory is held; NULL: of none */
   gboolean latest;   /* its stream wants each result as soon as it can be had */
+  guint64 number;    /* of its frame in the stream, from 1 on; this and the next under the queue's lock until it is queued */
+  guint generation;
   UpiTicketFunc done_func;
   gpointer user_data;
   gint cancelled;      /* atomic */
@@ -148,12 +184,12 @@ struct _UpiTicket {
   GError *error;
 
   /* what was asked */
-  UpiImage image;                      /* ENCODE; release is NULL once it was called */
-  guint width, height;                 /* ENCODE: the network's input */
-  guint picture_width, picture_height; /* of it the picture's, from the top left */
+  UpiImage image;      /* ENCODE; release is NULL once it was called */
+  guint width, height; /* ENCODE: the network's input */
   guint64 pts;
-  UpiLabels *pending; /* LABELS: filled batch by batch */
-  UpiTexts *texts;    /* LABELS: and the model's own labels, where these are compared with them */
+  GPtrArray *followers; /* nullable: frames that look like this one, which is being encoded; under the queue's lock */
+  UpiLabels *pending;   /* LABELS: filled batch by batch */
+  UpiTexts *texts;      /* LABELS: and the model's own labels, where these are compared with them */
   void (*texts_free) (UpiTexts *texts);
   UpiParts parts;
   UpiProgressFunc progress;
@@ -163,6 +199,7 @@ struct _UpiTicket {
 
   /* what came of it */
   UpiEncoding *encoding; /* its memory is held, the engine is not */
+  gboolean is_static;    /* it is an earlier frame's */
   UpiLabels *labels;
   UpiCaption *said;
   guint64 convert_us, infer_us;
@@ -239,7 +276,6 @@ struct _UpiEncoding {
   guint64 pts;
   guint source_width, source_height;
   UpiOrientation orientation; /* of the network's input, from the source */
-  gfloat across, down;        /* the picture's share of the input's sides, from the top left: 1 unless it is letterboxed */
 };
 
 /* owner: (transfer none) (nullable) */
@@ -307,6 +343,11 @@ struct _UpiWorker {
   GThread *thread;
   GPtrArray *contexts; /* WorkerContext: one for each plan this worker has run */
   UpiFrameReader *frames;
+  UpiConverter *converter; /* with small: to compare frames where the backend shows nobody its input */
+  gfloat *small;           /* [H, W, 3] */
+  gsize small_bytes;
+  gfloat *blocks; /* of the frame that is compared */
+  gsize block_bytes;
   guint8 *key_value_cache; /* memory of the backend's for the texts of captions */
   gsize key_value_cache_bytes;
 };

@@ -22,6 +22,7 @@ upi_queue_new (guint batch_size, guint64 batch_timeout_us)
   g_queue_init (&queue->waiting);
   g_queue_init (&queue->streams);
   queue->n_workers = 1;
+  queue->turn = 1;
   queue->batch_size = batch_size;
   queue->batch_timeout_us = batch_timeout_us;
   return queue;
@@ -59,37 +60,42 @@ upi_queue_closing_error (UpiQueue *queue, const gchar *text)
   return queue->failure ? g_error_copy (queue->failure) : g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, text);
 }
 
-void
-upi_queue_push (UpiQueue *queue, UpiTicket *ticket)
-{
-  gboolean closed;
-
-  g_mutex_lock (&queue->lock);
-  closed = queue->closed;
-  if (ticket->stream != NULL) {
-    ticket->stream->running++;
-    ticket->stream->expected = TRUE;
-    ticket->stream->width = ticket->width;
-    ticket->stream->height = ticket->height;
-  }
-  if (!closed) {
-    ticket->is_waiting = TRUE;
-    ticket->link.data = upi_ticket_ref (ticket);
-    g_queue_push_tail_link (&queue->waiting, &ticket->link);
-    /* All: the one that waits for its batch to fill must see it too. */
-    g_cond_broadcast (&queue->changed);
-  }
-  g_mutex_unlock (&queue->lock);
-  if (closed)
-    upi_ticket_finish (upi_ticket_ref (ticket), upi_queue_closing_error (queue, "the engine is closing"));
-}
-
 /* The lock is held. */
 static void
 unlink_ticket (UpiQueue *queue, UpiTicket *ticket)
 {
   g_queue_unlink (&queue->waiting, &ticket->link);
   ticket->is_waiting = FALSE;
+}
+
+void
+upi_queue_push (UpiQueue *queue, UpiTicket *ticket)
+{
+  UpiTicket *older = NULL;
+
+  g_mutex_lock (&queue->lock);
+  gboolean closed = queue->closed;
+  if (ticket->stream != NULL)
+    older = upi_stream_take_ticket (ticket->stream, queue, ticket);
+  if (!closed) {
+    ticket->is_waiting = TRUE;
+    ticket->link.data = upi_ticket_ref (ticket);
+    if (older != NULL) { /* the stream's turn comes when it would have come, and with it what is newest then */
+      ticket->submitted = older->submitted;
+      ticket->has_waited = older->has_waited;
+      g_queue_insert_before_link (&queue->waiting, &older->link, &ticket->link);
+      unlink_ticket (queue, older);
+    } else {
+      g_queue_push_tail_link (&queue->waiting, &ticket->link);
+    }
+    /* All: the one that waits for its batch to fill must see it too. */
+    g_cond_broadcast (&queue->changed);
+  }
+  g_mutex_unlock (&queue->lock);
+  if (closed)
+    upi_ticket_finish (upi_ticket_ref (ticket), upi_queue_closing_error (queue, "the engine is closing"));
+  else if (older != NULL)
+    upi_ticket_finish (older, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "a later frame of its stream took its place"));
 }
 
 /* The lock is held. Whether workers run batches of a list. */
@@ -232,8 +238,12 @@ upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
         upi_batch_fill (queue, ticket);
       if (!queue->holds && !queue->closed)
         n = upi_batch_choose (queue, width, height, tickets);
-      for (guint i = 0; i < n; i++)
+      for (guint i = 0; i < n; i++) {
         unlink_ticket (queue, tickets[i]);
+        if (tickets[i]->stream != NULL)
+          tickets[i]->stream->turn = queue->turn;
+      }
+      queue->turn++;
     }
   }
   g_mutex_unlock (&queue->lock);

@@ -77,7 +77,7 @@ count (UpiTicket *ticket, const GError *error)
   if (error)
     g_atomic_pointer_add (g_error_matches (error, UPI_ERROR, UPI_ERROR_CANCELLED) ? &counters->cancelled : &counters->failed, 1);
   else if (ticket->kind == UPI_TICKET_ENCODE)
-    g_atomic_pointer_add (&counters->encoded, 1);
+    g_atomic_pointer_add (ticket->is_static ? &counters->still : &counters->encoded, 1);
   else if (ticket->kind == UPI_TICKET_CAPTION)
     g_atomic_pointer_add (&counters->captions, 1);
   g_atomic_pointer_add (&counters->convert_us, ticket->convert_us);
@@ -150,6 +150,12 @@ upi_ticket_get_encoding (UpiTicket *ticket)
   UpiEngine *engine = upi_ticket_is_done (ticket) && ticket->encoding ? upi_engine_of_queue (ticket->queue) : NULL;
 
   return engine ? upi_encoding_publish (ticket->encoding) : NULL;
+}
+
+gboolean
+upi_ticket_is_static (UpiTicket *ticket)
+{
+  return upi_ticket_is_done (ticket) && ticket->is_static;
 }
 
 UpiLabels *

@@ -3,6 +3,8 @@
  * the shared plans. */
 #include "core/engine/engine-private.h"
 
+#include <stdlib.h>
+
 typedef struct {
   UpiEngine *engine;
   UpiSharedPlan *plan;
@@ -122,6 +124,9 @@ upi_worker_main (gpointer data)
   }
   g_clear_pointer (&worker->contexts, g_ptr_array_unref);
   g_clear_pointer (&worker->frames, upi_frame_reader_free);
+  g_clear_pointer (&worker->converter, upi_converter_free);
+  g_clear_pointer (&worker->small, free);
+  g_clear_pointer (&worker->blocks, free);
   free_key_value_cache (worker);
   return NULL;
 }

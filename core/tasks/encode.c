@@ -4,7 +4,11 @@
 #include "core/engine/engine-private.h"
 #include "core/backends/frames/image.h"
 #include "core/backends/frames/orientation.h"
-#include "core/model/letterbox.h"
+#include "core/engine/still.h"
+#include "core/memory.h"
+#include "core/processor.h"
+
+#include <stdlib.h>
 
 /* Pixels into item i of the context's input. A buffer of the host's is let go of at once, one of the device when the run that reads it has
  * ended. */
@@ -15,11 +19,9 @@ put_frame (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, UpiCont
   gint64 start = g_get_monotonic_time ();
   UpiFrame frame;
   gboolean ok = upi_frame_reader_describe (
-      worker->frames, pixels, ticket->picture_width, ticket->picture_height, config->input.mean, config->input.std, &frame, error);
+                    worker->frames, pixels, ticket->width, ticket->height, config->input.mean, config->input.std, &frame, error)
+      && upi_context_put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
 
-  if (ok && (ticket->picture_width != ticket->width || ticket->picture_height != ticket->height))
-    upi_frame_letterbox (&frame, pixels->orientation, ticket->width, ticket->height, config->input.pad);
-  ok = ok && upi_context_put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
   if (!pixels->on_device)
     upi_ticket_release_image (ticket);
   ticket->convert_us += g_get_monotonic_time () - start;
@@ -36,8 +38,6 @@ encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError 
     return NULL;
   encoding->pts = ticket->pts;
   encoding->orientation = ticket->image.orientation;
-  encoding->across = (gfloat) ticket->picture_width / ticket->width;
-  encoding->down = (gfloat) ticket->picture_height / ticket->height;
   encoding->source_width = ticket->image.width;
   encoding->source_height = ticket->image.height;
   return encoding;
@@ -53,15 +53,18 @@ bind_parts (UpiContext *context, UpiEncoding *encoding, guint item)
     upi_context_bind_item (context, upi_plan_find (context->plan, layout->names[i]), item, upi_encoding_memory (encoding, i));
 }
 
-/* n frames at once: the size of a plan. */
+/* n frames at once: the size of a plan. is_placed: the one frame's pixels are in the input already. */
 static gboolean
-encode (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n, UpiEncoding **encodings, GError **error)
+encode (
+    UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n, gboolean is_placed, UpiEncoding **encodings, GError **error)
 {
   UpiPlanKey key = { UPI_PLAN_IMAGE, n, tickets[0]->width, tickets[0]->height };
   UpiContext *context = upi_worker_context (worker, key, error);
   gboolean ok = context != NULL;
 
-  for (guint i = 0; i < n && ok; i++)
+  if (is_placed)
+    upi_ticket_release_image (tickets[0]);
+  for (guint i = 0; i < n && ok && !is_placed; i++)
     ok = put_frame (worker, tickets[i], &pixels[i], context, i, error);
   for (guint i = 0; i < n && ok; i++) {
     ok = (encodings[i] = encoding_for (worker, tickets[i], context, error)) != NULL;
@@ -74,9 +77,14 @@ encode (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n,
   return ok;
 }
 
+/* (transfer full) of all */
 static void
 finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
 {
+  g_autoptr (UpiTicket) held = upi_ticket_ref (ticket);
+  UpiEncoding *shared = encoding != NULL ? upi_encoding_hold (encoding) : NULL;
+  g_autoptr (GError) failure = error != NULL ? g_error_copy (error) : NULL;
+
   if (!error && upi_ticket_is_cancelled (ticket))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its frame was encoded");
   if (!error && upi_queue_is_closed (ticket->queue))
@@ -85,11 +93,97 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
     g_clear_pointer (&encoding, upi_encoding_drop);
   ticket->encoding = encoding;
   upi_ticket_finish (ticket, error);
+
+  /* Frames that looked like this one end as it did, whether somebody still wanted it or not. */
+  g_autoptr (GPtrArray) followers = upi_stream_leave (held);
+  for (guint i = 0; followers != NULL && i < followers->len; i++)
+    finish_encode (
+        followers->pdata[i], shared != NULL ? upi_encoding_hold (shared) : NULL, failure != NULL ? g_error_copy (failure) : NULL);
+  g_clear_pointer (&shared, upi_encoding_drop);
+}
+
+/* ---- static pictures ------------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+reserve (gfloat **memory, gsize *has, gsize bytes, const gchar *purpose, GError **error)
+{
+  if (*has >= bytes)
+    return TRUE;
+  g_clear_pointer (memory, free);
+  *has = 0;
+  *memory = upi_memory_new (1, bytes, purpose, error);
+  *has = *memory != NULL ? bytes : 0;
+  return *memory != NULL;
+}
+
+/* The network's input of one frame, as the host sees it: the backend's own, whose context then has the frame (is_placed), or another that is made
+ * here. NULL and @error. */
+static const gfloat *
+small_input (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, gboolean *is_placed, GError **error)
+{
+  UpiPlanKey key = { UPI_PLAN_IMAGE, 1, ticket->width, ticket->height };
+  const UpiConfig *config = worker->engine->config;
+  gboolean is_shown = worker->engine->backend->get_frame != NULL;
+  UpiContext *context = is_shown ? upi_worker_context (worker, key, error) : NULL;
+  UpiFrame frame;
+
+  *is_placed = FALSE;
+  if ((is_shown && context == NULL)
+      || !upi_frame_reader_describe (
+          worker->frames, pixels, ticket->width, ticket->height, config->input.mean, config->input.std, &frame, error))
+    return NULL;
+  if (is_shown) {
+    UpiValue image = upi_plan_find (context->plan, "image");
+    *is_placed = upi_context_put_frame (context, image, 0, &frame, error);
+    return *is_placed ? upi_context_get_frame (context, image, 0) : NULL;
+  }
+  if (worker->converter == NULL)
+    worker->converter = upi_converter_new (upi_processor_isa ());
+  return reserve (&worker->small, &worker->small_bytes, (gsize) 3 * ticket->width * ticket->height * sizeof (gfloat), "a frame to compare",
+             error)
+          && upi_converter_run (worker->converter, &frame, worker->small, error)
+      ? worker->small
+      : NULL;
+}
+
+/* TRUE: the frame looks like the last encoded one of its stream and has, or will have, its encoding: the ticket is taken. FALSE: it is to be encoded,
+ * with @error if it cannot even be read. */
+static gboolean
+take_static (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, gboolean *is_placed, GError **error)
+{
+  const UpiConfig *config = worker->engine->config;
+  gint64 start = g_get_monotonic_time ();
+  gboolean ends = FALSE, joins = FALSE;
+  gfloat threshold = upi_stream_get_threshold (ticket);
+
+  *is_placed = FALSE;
+  if (!(threshold > 0) || pixels->on_device) /* what never leaves the device is not compared on the host */
+    return FALSE;
+  const gfloat *input = small_input (worker, ticket, pixels, is_placed, error);
+  if (input == NULL
+      || !reserve (&worker->blocks, &worker->block_bytes, upi_still_blocks (ticket->width, ticket->height) * sizeof (gfloat),
+          "a frame to compare", error))
+    return FALSE;
+  upi_still_measure (input, ticket->width, ticket->height, config->input.mean, config->input.std, worker->blocks);
+  UpiReference *reference = upi_stream_get_reference (ticket);
+  if (reference != NULL && upi_still_difference (reference->blocks, worker->blocks, ticket->width, ticket->height) <= threshold) {
+    upi_ticket_release_image (ticket);
+    ticket->convert_us += g_get_monotonic_time () - start;
+    joins = upi_stream_join (ticket, reference, &ends);
+    if (joins && ends)
+      finish_encode (ticket, g_steal_pointer (&ticket->encoding), NULL);
+  }
+  if (!joins) {
+    upi_stream_set_reference (ticket, worker->blocks);
+    ticket->convert_us += g_get_monotonic_time () - start;
+  }
+  g_clear_pointer (&reference, upi_reference_unref);
+  return joins;
 }
 
 /* One run of the image side: n is the size of a plan. */
 static void
-run_batch (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n)
+run_batch (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n, gboolean is_placed)
 {
   gint64 start = g_get_monotonic_time (), read_us = 0, put_us = 0;
   GError *error = NULL;
@@ -97,7 +191,7 @@ run_batch (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint
 
   for (guint i = 0; i < n; i++)
     read_us += (gint64) tickets[i]->convert_us;
-  encode (worker, tickets, pixels, n, encodings, &error);
+  encode (worker, tickets, pixels, n, is_placed, encodings, &error);
   g_atomic_pointer_add (&worker->engine->queue->counters.image_runs, 1);
   for (guint i = 0; i < n; i++)
     put_us += (gint64) tickets[i]->convert_us;
@@ -117,6 +211,7 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
 {
   UpiImage pixels[UPI_ENGINE_MAX_BATCH];
   guint full = worker->engine->info.batch_size, ready = 0;
+  gboolean is_placed = FALSE;
 
   /* What fails or was cancelled here does not keep the others from being encoded. */
   for (guint i = 0; i < n; i++) {
@@ -126,17 +221,21 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
 
     if (upi_ticket_is_cancelled (ticket))
       error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
-    else if (upi_frame_reader_read (
-                 worker->frames, ready, &ticket->image, ticket->picture_width, ticket->picture_height, &pixels[ready], &error))
-      tickets[ready++] = ticket;
+    else
+      upi_frame_reader_read (worker->frames, ready, &ticket->image, ticket->width, ticket->height, &pixels[ready], &error);
     ticket->convert_us = g_get_monotonic_time () - start;
+    if (error == NULL && ticket->stream != NULL && take_static (worker, ticket, &pixels[ready], &is_placed, &error))
+      continue;
     if (error != NULL)
       finish_encode (ticket, NULL, error);
+    else
+      tickets[ready++] = ticket;
   }
   /* What is left of a batch runs as batches of fewer frames. */
   for (guint first = 0, n_run; first < ready; first += n_run) {
     n_run = upi_batch_plan_size (ready - first, full);
-    run_batch (worker, tickets + first, pixels + first, n_run);
+    /* Each comparison has overwritten the one before; only a frame alone is still there. */
+    run_batch (worker, tickets + first, pixels + first, n_run, is_placed && n == 1);
   }
 }
 
@@ -158,13 +257,14 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
 {
   UpiTicket *ticket;
   UpiImage image;
-  gboolean transposed;
   gboolean is_known = upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
 
   is_known = is_known && upi_image_check (&image, engine->backend, engine->info.device, error);
-  transposed = is_known && upi_orientation_is_transposed (image.orientation);
-  if (is_known && width == 0 && height == 0)
+  if (is_known && width == 0 && height == 0) {
+    gboolean transposed = upi_orientation_is_transposed (image.orientation);
+
     upi_engine_nearest_size (engine, transposed ? image.height : image.width, transposed ? image.width : image.height, &width, &height);
+  }
   if (!is_known || !check_size (width, height, error)) {
     if (image.release != NULL)
       image.release (image.user_data);
@@ -174,8 +274,6 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
   ticket->image = image;
   ticket->width = width;
   ticket->height = height;
-  upi_letterbox_picture (engine->config, transposed ? image.height : image.width, transposed ? image.width : image.height, width, height,
-      &ticket->picture_width, &ticket->picture_height);
   ticket->pts = pts;
   return ticket;
 }

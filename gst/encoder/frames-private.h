@@ -10,11 +10,12 @@ struct _GstUpiPendingFrame {
   GstUpiFrames *frames;
   guint64 sequence;
   guint generation;
-  GstClockTime pts;
   gint64 requested_us, done_us;
   /* under the queue's lock */
   gboolean done, cancelled;
-  UpiTicket *ticket; /* until done: what to cancel */
+  gboolean latest;    /* a later frame may take its place */
+  gboolean is_static; /* @encoding is an earlier frame's */
+  UpiTicket *ticket;  /* nullable */
   UpiEncoding *encoding;
   GError *error;
 };
@@ -52,7 +53,6 @@ struct _GstUpiFrames {
   /* what frames leave with */
   GstUpiContent *content;
   guint content_generation;
-  guint64 first_fresh; /* the first sequence that is newer than all that was shown */
   PendingQuery *taken_query;
 };
 
@@ -60,7 +60,8 @@ struct _GstUpiFrames {
 
 void gst_upi_pending_frame_unref (GstUpiPendingFrame *pending);
 /* Lock held. Takes the results of encodings that were requested up to @item's frame: the newest of its generation becomes what frames
- * leave with; failures are reported with the frame that meets them first. */
-void gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error);
+ * leave with; failures are reported with the frame that meets them first. TRUE: that is an earlier frame's, and was just found to be true of this
+ * one. */
+gboolean gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error);
 
 G_END_DECLS

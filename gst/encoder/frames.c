@@ -292,11 +292,16 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
     gboolean own_failed = item->block && item->pending != NULL && item->pending->encoding == NULL;
     out->error = g_steal_pointer (&item->error);
     own_failed |= out->error != NULL;
-    gst_upi_frames_take_results (frames, item, &out->error);
+    gboolean is_static = gst_upi_frames_take_results (frames, item, &out->error);
     /* A frame that failed leaves without a result rather than with another's, unless results may be old anyway. */
     gboolean valid = frames->content != NULL && frames->content_generation == item->generation && !(item->block && own_failed);
-    out->content = valid ? gst_upi_content_ref (frames->content)
-                         : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
+    if (valid && is_static) /* said of this frame alone: nobody has looked at those that follow */
+      out->content = gst_upi_content_new (gst_upi_content_get_encoding (frames->content),
+          gst_upi_content_get_inference_pts (frames->content), gst_upi_content_get_flags (frames->content) | GST_UPI_CONTENT_STATIC);
+    else
+      out->content = valid
+          ? gst_upi_content_ref (frames->content)
+          : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
     if (item->block && item->pending != NULL)
       out->latency = (GstClockTime) (item->pending->done_us - item->pending->requested_us) * GST_USECOND;
     out->buffer = g_steal_pointer (&item->buffer);

@@ -26,7 +26,12 @@ gst_upi_encoder_frame_limit (GstUpiEncoder *self)
 static void
 begin_generation (GstUpiEncoder *self)
 {
+  GST_OBJECT_LOCK (self);
+  UpiStream *stream = self->stream; /* the streaming thread's as long as it runs */
+  GST_OBJECT_UNLOCK (self);
   gst_upi_frames_new_generation (self->frames);
+  if (stream != NULL)
+    upi_stream_new_generation (stream);
   self->until_next = 0;
 }
 
@@ -191,9 +196,8 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   if (self->until_next > 0) {
     self->until_next--;
   } else {
-    guint running = self->latest ? gst_upi_frames_get_running (self->frames) : 0;
     /* A result that comes later because others are before it helps nobody; a machine that is late gets one frame at a time. */
-    if (running > 0 && (running >= upi_stream_share (stream) || is_late (&frame, earliest))) {
+    if (self->latest && !upi_stream_may_encode (stream, is_late (&frame, earliest))) {
       gst_upi_stats_count (self->stats, GST_UPI_COUNT_SKIPPED);
     } else {
       pending = request_encoding (self, stream, buffer, &error);
@@ -286,7 +290,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   case GST_EVENT_FLUSH_STOP:
     gst_upi_stream_time_take_event (&self->time, event);
     gst_pad_push_event (self->srcpad, event);
-    self->until_next = 0;
+    begin_generation (self);
     GST_OBJECT_LOCK (self);
     self->qos_earliest = GST_CLOCK_TIME_NONE;
     GST_OBJECT_UNLOCK (self);
@@ -337,7 +341,7 @@ src_event (GstPad *pad, GstObject *parent, GstEvent *event)
     GST_OBJECT_UNLOCK (self);
   } else if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE && gst_upi_frames_get_result (self->frames) == GST_FLOW_NOT_LINKED) {
     gst_upi_frames_set_result (self->frames, GST_FLOW_OK); /* somebody linked the pad */
-  } else if (gst_event_has_name (event, "upi-control")) { /* none whom it is for was on its way, and none is above */
+  } else if (gst_event_has_name (event, "upi-control")) {  /* none whom it is for was on its way, and none is above */
     gst_event_unref (event);
     return FALSE;
   }

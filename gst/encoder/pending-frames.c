@@ -40,8 +40,8 @@ gst_upi_frames_image_released (gpointer data)
   gst_upi_frames_unref (frames);
 }
 
-/* Lock held. (transfer full) the ticket, to be let go of without the lock */
-static UpiTicket *
+/* Lock held. */
+static void
 pending_frame_finish (GstUpiPendingFrame *pending, UpiEncoding *encoding, GError *error, guint64 convert_us, guint64 infer_us)
 {
   GstUpiFrames *frames = pending->frames;
@@ -51,15 +51,20 @@ pending_frame_finish (GstUpiPendingFrame *pending, UpiEncoding *encoding, GError
   pending->encoding = encoding;
   pending->error = error;
   frames->n_running--;
-  /* What a flush cancelled is no failure. */
-  if (frames->stats != NULL && encoding != NULL) {
+  /* What a flush cancelled is no failure, nor is a frame whose place a later one has taken. */
+  if (error != NULL && pending->latest && !pending->cancelled && g_error_matches (error, UPI_ERROR, UPI_ERROR_CANCELLED)) {
+    g_clear_error (&pending->error);
+    if (frames->stats != NULL)
+      gst_upi_stats_count (frames->stats, GST_UPI_COUNT_SKIPPED);
+  } else if (frames->stats != NULL && encoding != NULL && pending->is_static) {
+    gst_upi_stats_count (frames->stats, GST_UPI_COUNT_STATIC);
+  } else if (frames->stats != NULL && encoding != NULL) {
     gst_upi_stats_count (frames->stats, GST_UPI_COUNT_ENCODED);
     gst_upi_stats_add_encode_time (frames->stats, convert_us, infer_us);
   } else if (frames->stats != NULL && !pending->cancelled) {
     gst_upi_stats_count (frames->stats, GST_UPI_COUNT_FAILED);
   }
   g_cond_broadcast (&frames->changed);
-  return g_steal_pointer (&pending->ticket);
 }
 
 /* UpiTicketFunc, from a worker or from whoever cancels. */
@@ -76,9 +81,11 @@ pending_frame_done (UpiTicket *ticket, gpointer user_data)
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_FAILED, "The engine finished a frame without an encoding");
   upi_ticket_get_times (ticket, &convert_us, &infer_us);
   g_mutex_lock (&frames->lock);
-  UpiTicket *kept = pending_frame_finish (pending, encoding, error, convert_us, infer_us);
+  if (pending->ticket == NULL)
+    pending->ticket = upi_ticket_ref (ticket);
+  pending->is_static = upi_ticket_is_static (ticket);
+  pending_frame_finish (pending, encoding, error, convert_us, infer_us);
   g_mutex_unlock (&frames->lock);
-  g_clear_pointer (&kept, upi_ticket_unref);
   gst_upi_pending_frame_unref (pending);
 }
 
@@ -90,7 +97,7 @@ gst_upi_frames_request (
   g_autoptr (GError) error = NULL;
 
   pending->frames = gst_upi_frames_ref (frames);
-  pending->pts = pts;
+  pending->latest = latest;
   pending->requested_us = g_get_monotonic_time ();
   g_mutex_lock (&frames->lock);
   pending->sequence = frames->next_sequence;
@@ -106,10 +113,10 @@ gst_upi_frames_request (
   g_mutex_lock (&frames->lock);
   if (ticket == NULL) {
     pending_frame_finish (pending, NULL, g_steal_pointer (&error), 0, 0);
-  } else if (!pending->done && !pending->cancelled) {
+  } else if (pending->ticket == NULL && !pending->cancelled) {
     pending->ticket = g_steal_pointer (&ticket);
   }
-  gboolean refused = pending->done && pending->encoding == NULL && ticket == NULL;
+  gboolean refused = pending->done && pending->ticket == NULL && ticket == NULL;
   gboolean cancel = ticket != NULL && !pending->done;
   g_mutex_unlock (&frames->lock);
   if (refused) /* no callback will come */
@@ -129,20 +136,10 @@ gst_upi_frames_get_running (GstUpiFrames *frames)
   return n;
 }
 
-/* Lock held. Freshness: whether frames leave with @pending's result from here on. Workers end in any order; a result that comes after that of a
- * later frame stays behind for good. By order of arrival, not by time: that runs backwards at a negative rate. */
-static gboolean
-show (GstUpiFrames *frames, const GstUpiPendingFrame *pending)
-{
-  if (pending->sequence < frames->first_fresh)
-    return FALSE;
-  frames->first_fresh = pending->sequence + 1;
-  return TRUE;
-}
-
-void
+gboolean
 gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error)
 {
+  gboolean is_static = FALSE;
   GList *next;
 
   for (GList *l = frames->pending.head; l != NULL; l = next) {
@@ -153,17 +150,19 @@ gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError
     if (!pending->done)
       continue;
     g_queue_delete_link (&frames->pending, l);
-    if (pending->encoding != NULL && pending->generation == item->generation && !show (frames, pending)) {
+    if (pending->encoding != NULL && pending->generation == item->generation && !upi_ticket_show (pending->ticket)) {
       if (frames->stats != NULL)
         gst_upi_stats_count (frames->stats, GST_UPI_COUNT_OUTDATED);
     } else if (pending->encoding != NULL && pending->generation == item->generation) {
       g_clear_pointer (&frames->content, gst_upi_content_unref);
-      frames->content =
-          gst_upi_content_new (pending->encoding, pending->pts, item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
+      is_static = pending->is_static;
+      frames->content = gst_upi_content_new (
+          pending->encoding, upi_encoding_pts (pending->encoding), item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
       frames->content_generation = pending->generation;
     } else if (pending->error != NULL && *error == NULL) {
       *error = g_error_copy (pending->error);
     }
     gst_upi_pending_frame_unref (pending);
   }
+  return is_static;
 }

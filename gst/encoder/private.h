@@ -35,7 +35,8 @@ struct _GstUpiEncoder {
   /* Settings; object lock. */
   gchar *model, *device, *instance_id, *input_size;
   guint threads, threads_per_frame, batch_size, interval, max_in_flight;
-  guint64 batch_timeout;
+  guint64 batch_timeout, static_max_age;
+  gdouble static_threshold;
   GstUpiPolicy policy;
   GstUpiOrientation orientation;
   guint orientation_serial; /* counts its changes, like the next one */

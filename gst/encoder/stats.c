@@ -13,6 +13,7 @@ struct _GstUpiStats {
   guint64 encode_us[RECENT], convert_us[RECENT];
   guint64 n_times;
   GstClockTime age_sum, age_last, age_max;
+  GstClockTime ages[RECENT];
   guint64 n_ages;
 };
 
@@ -75,7 +76,7 @@ gst_upi_stats_add_age (GstUpiStats *stats, GstClockTime age)
   stats->age_last = age;
   stats->age_sum += age;
   stats->age_max = MAX (stats->age_max, age);
-  stats->n_ages++;
+  stats->ages[stats->n_ages++ % RECENT] = age;
   g_mutex_unlock (&stats->lock);
 }
 
@@ -89,7 +90,7 @@ compare_times (const void *a, const void *b)
 GstStructure *
 gst_upi_stats_to_structure (GstUpiStats *stats)
 {
-  guint64 sorted[RECENT], encode = 0, convert = 0;
+  guint64 sorted[RECENT], sorted_ages[RECENT], encode = 0, convert = 0;
 
   g_mutex_lock (&stats->lock);
   guint n = (guint) MIN (stats->n_times, RECENT);
@@ -100,13 +101,18 @@ gst_upi_stats_to_structure (GstUpiStats *stats)
   }
   qsort (sorted, n, sizeof sorted[0], compare_times);
   guint64 p95 = n > 0 ? sorted[(n * 95 + 99) / 100 - 1] : 0;
+  guint n_ages = (guint) MIN (stats->n_ages, RECENT);
+  memcpy (sorted_ages, stats->ages, n_ages * sizeof sorted_ages[0]);
+  qsort (sorted_ages, n_ages, sizeof sorted_ages[0], compare_times);
+  guint64 age_p95 = n_ages > 0 ? sorted_ages[(n_ages * 95 + 99) / 100 - 1] : 0;
   GstStructure *structure = gst_structure_new ("upi-encoder-stats", "frames-in", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FRAMES_IN],
       "frames-out", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FRAMES_OUT], "encoded", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_ENCODED],
-      "skipped", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_SKIPPED], "outdated", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_OUTDATED],
-      "failed", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FAILED], "encode-time-mean", G_TYPE_UINT64, n > 0 ? encode * GST_USECOND / n : 0,
-      "encode-time-p95", G_TYPE_UINT64, p95 * GST_USECOND, "convert-time-mean", G_TYPE_UINT64, n > 0 ? convert * GST_USECOND / n : 0,
-      "result-age", G_TYPE_UINT64, stats->age_last, "result-age-mean", G_TYPE_UINT64,
-      stats->n_ages > 0 ? stats->age_sum / stats->n_ages : 0, "result-age-max", G_TYPE_UINT64, stats->age_max, NULL);
+      "static", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_STATIC], "skipped", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_SKIPPED],
+      "outdated", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_OUTDATED], "failed", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FAILED],
+      "encode-time-mean", G_TYPE_UINT64, n > 0 ? encode * GST_USECOND / n : 0, "encode-time-p95", G_TYPE_UINT64, p95 * GST_USECOND,
+      "convert-time-mean", G_TYPE_UINT64, n > 0 ? convert * GST_USECOND / n : 0, "result-age", G_TYPE_UINT64, stats->age_last,
+      "result-age-mean", G_TYPE_UINT64, stats->n_ages > 0 ? stats->age_sum / stats->n_ages : 0, "result-age-p95", G_TYPE_UINT64, age_p95,
+      "result-age-max", G_TYPE_UINT64, stats->age_max, NULL);
   g_mutex_unlock (&stats->lock);
   return structure;
 }

@@ -12,6 +12,7 @@ typedef enum {
   GST_UPI_COUNT_FRAMES_IN,
   GST_UPI_COUNT_FRAMES_OUT,
   GST_UPI_COUNT_ENCODED,
+  GST_UPI_COUNT_STATIC, /* kept an earlier frame's encoding: the picture is the same */
   GST_UPI_COUNT_SKIPPED,
   GST_UPI_COUNT_OUTDATED, /* encoded, but a later frame's result was there before */
   GST_UPI_COUNT_FAILED,

@@ -163,12 +163,15 @@ typedef struct _GstUpiClass {
  * @GST_UPI_CONTENT_GEOMETRY_LOST: the picture was moved within its frame, cut or turned (or nobody can tell): the content is empty, as what was
  *   found would not lie on it
  * @GST_UPI_CONTENT_GEOMETRY_NAMED: an element has warned of that
+ * @GST_UPI_CONTENT_STATIC: the frame was compared with the one that was inferred and looks the same (upiencoder static-threshold): what was found
+ *   there is true of this frame, as if it had been found here
  */
 typedef enum {
   GST_UPI_CONTENT_NONE = 0,
   GST_UPI_CONTENT_NEVER_WAIT = 1 << 0,
   GST_UPI_CONTENT_GEOMETRY_LOST = 1 << 1,
-  GST_UPI_CONTENT_GEOMETRY_NAMED = 1 << 2
+  GST_UPI_CONTENT_GEOMETRY_NAMED = 1 << 2,
+  GST_UPI_CONTENT_STATIC = 1 << 3
 } GstUpiContentFlags;
 
 /**

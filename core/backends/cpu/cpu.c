@@ -175,6 +175,7 @@ cpu_run (UpiContext *context, GError **error)
       .bind = upi_steps_bind,                                                                                                              \
       .bind_item = upi_steps_bind_item,                                                                                                    \
       .put_frame = cpu_put_frame,                                                                                                          \
+      .get_frame = upi_steps_get_frame,                                                                                                    \
       .run = cpu_run,                                                                                                                      \
       .run_timed = cpu_run_timed,                                                                                                          \
       .description = title,                                                                                                                \
