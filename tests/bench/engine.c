@@ -80,6 +80,8 @@ bench_engine (Bench *bench)
   bench_line ("1080p NV12 to the network's input", "%.2f ms (median %.2f): %.1f %% of a frame (to reach: 8)", c.best * 1e-3,
       c.median * 1e-3, 100 * c.best / (c.best + i.best));
 
+  if (!bench_static (bench, engine))
+    return FALSE;
   start = g_get_monotonic_time ();
   ticket = finished (upi_engine_encode_labels (engine, words, NULL, NULL, NULL, &error), error);
   labels = upi_ticket_get_labels (ticket);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upi-bench [--model DIR] [--size WxH] [--frames N]: milliseconds a frame on the bundled model and where they go.
+/* upi-bench [--model DIR] [--size WxH] [--frames N] [--streams 1,2,4,8,16] [--static CLIP]: milliseconds a frame on the bundled model and where they go.
  *
  * Measures on the machine as it is: run it on a quiet one. Best times are printed with medians beside, as other processes only ever add. */
 #include "tests/bench/bench.h"
@@ -83,13 +83,16 @@ all (Bench *bench, const gchar *program)
 int
 main (int argc, char **argv)
 {
-  static gchar *model, *size, *part, *python;
-  static gint frames = 60;
+  static gchar *model, *size, *part, *python, *streams, *still;
+  static gint frames = 60, seconds = 20;
   static const GOptionEntry options[] = { { "model", 0, 0, G_OPTION_ARG_STRING, &model, "Model, name or directory (default: nano)",
                                               "MODEL" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &size, "The network's input (default: the model's first)", "WxH" },
     { "frames", 0, 0, G_OPTION_ARG_INT, &frames, "Frames measured of each kind (60)", "N" },
     { "python", 0, 0, G_OPTION_ARG_STRING, &python, "Python with PyTorch (default: /usr/bin/python3)", "PROGRAM" },
+    { "streams", 0, 0, G_OPTION_ARG_STRING, &streams, "Only: so many cameras at once, as 1,2,4,8,16", "N,..." },
+    { "seconds", 0, 0, G_OPTION_ARG_INT, &seconds, "Of each number of cameras (20)", "N" },
+    { "static", 0, 0, G_OPTION_ARG_FILENAME, &still, "Only: what static-threshold finds in a clip, and what it saves", "CLIP" },
     { "part", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &part, "Only engine or pipeline", "PART" }, { NULL } };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autofree gchar *directory = NULL;
@@ -120,7 +123,11 @@ main (int argc, char **argv)
     g_printerr ("--size %s: expected WxH, as 384x224\n", size);
     return 2;
   }
-  if (part == NULL) {
+  if (streams != NULL) {
+    ok = bench_streams (&bench, streams, (guint) MAX (seconds, 2));
+  } else if (still != NULL) {
+    ok = bench_static_clip (&bench, still);
+  } else if (part == NULL) {
     ok = all (&bench, argv[0]);
   } else {
     ok = g_str_equal (part, "engine") ? bench_engine (&bench) : bench_pipeline (&bench);
