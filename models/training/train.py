@@ -24,7 +24,6 @@ from safetensors.torch import load_file
 
 from models.reference.config import Config
 from models.reference.grounding import Grounding
-from models.reference.preprocess import border_colour
 
 from . import tasks
 from .cider import CiderD, plain
@@ -136,10 +135,9 @@ class Run:
         else:
             train = records(options.data, "train")
             store = ImageStore(options.data, sorted({r.name for r in train}), options.cache)
-            border = border_colour(config.input)
-            self.regions = Sampler(train, region_weights(train), store, seed, border)
+            self.regions = Sampler(train, region_weights(train), store, seed)
             captioned = [r for r in train if r.captions]
-            self.captions = Sampler(captioned, caption_weights(captioned), store, seed + 7, border)
+            self.captions = Sampler(captioned, caption_weights(captioned), store, seed + 7)
         self.seed = seed
         self.step, self.spent = 0, 0.0
         self.stopping = False
