@@ -349,7 +349,7 @@ add_trails (GstUpiPainter *painter, GArray *items, const GstUpiObject *objects, 
   for (guint i = n_objects; i-- > 0;) {
     guint n = objects[i].track_id != 0 ? gst_upi_trails_get (painter->trails, objects[i].track_id, points) : 0;
     guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_track (objects[i].track_id);
-    gst_upi_lines_add (items, points, n, FALSE, line_width_for (style, frame.h), rgb, frame.w, frame.h, layout);
+    gst_upi_lines_add (items, points, n, FALSE, MAX (line_width_for (style, frame.h), 2), rgb, frame.w, frame.h, layout);
   }
 }
 
