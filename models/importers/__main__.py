@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Makes a model directory from published checkpoints; what no checkpoint holds starts at random and is listed.
+"""Puts a published checkpoint's part into a model directory; what no checkpoint gave yet is random, and is listed.
 
-    python -m models.importers --config models/base --region mask_dino.pth --text roberta.pth --vocab DIR --out models/mine
+    python3 -m models.importers backbone swin_base_patch4_window12_384.pth models/mine --config models/base-swin
+    python3 -m models.importers text pytorch_model.bin models/mine --vocab roberta-base
 
-Sources: --region (Mask DINO R50, detectron2 names), --backbone (torchvision or timm ResNet-50, timm EfficientNet-Lite0, the frozen graph
-of TensorFlow's ssd_mobilenet_v2_coco), --text (Hugging Face BERT or RoBERTa). Files: .pth / .bin (PyTorch), .safetensors, .pb (GraphDef).
+KIND      what is read            checkpoints whose names are known
+region    backbone, pixel         Mask DINO (detectron2 names), with ResNet-50 or Swin
+          encoder, region decoder
+backbone  the backbone alone      Swin of torchvision, timm, Hugging Face or its authors; ResNet-50 of torchvision or timm;
+                                  EfficientNet-Lite0 of timm; MobileNetV2 of TensorFlow's ssd_mobilenet_v2_coco (the frozen graph)
+text      the text encoder        BERT or RoBERTa of Hugging Face
+
+CHECKPOINT is .pth or .bin (PyTorch), .safetensors or .pb (GraphDef). Which of them the config must fit, and what still has to be trained:
+models/importers/README.md. The first import into DIR needs --config; later ones keep what is there. In the end the engine opens DIR
+(upi-dump), unless there is no upi-dump.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 from pathlib import Path
 
 import torch
@@ -22,6 +32,7 @@ from models.training.export import half, to_json
 from . import ssd_mobilenet
 from .encoders import State, efficientnet_lite0, resnet50, text
 from .mask_dino import mask_dino
+from .swin import swin
 
 
 def read(path: Path) -> State:
@@ -40,11 +51,14 @@ def read(path: Path) -> State:
 def put(model: UniPerceiver, state: State) -> None:
     """Copies tensors whose name and shape exist; anything else is an error."""
     own = model.state_dict()
+    wrong = []
     for name, value in state.items():
         if name not in own:
-            raise ValueError(f"{name} is not in this network: is the config the right one?")
-        if own[name].shape != value.shape:
-            raise ValueError(f"{name} is {list(value.shape)}, expected {list(own[name].shape)}")
+            wrong.append(f"{name} is not in this network")
+        elif own[name].shape != value.shape:
+            wrong.append(f"{name} is {list(value.shape)}, expected {list(own[name].shape)}")
+    if wrong:
+        raise ValueError("; ".join(wrong) + ": is the config the right one?")
     model.load_state_dict(state, strict=False)
 
 
@@ -62,7 +76,8 @@ def convert(
         given.update(state)
         unread += sorted(set(region) - used)
     if backbone is not None:
-        state, used = backbones[config.backbone.kind](backbone)
+        swin_sizes = config.backbone.swin
+        state, used = swin(backbone, swin_sizes) if swin_sizes else backbones[config.backbone.kind](backbone)
         given.update(state)
         unread += sorted(set(backbone) - used)
     if words is not None:
@@ -73,29 +88,65 @@ def convert(
     return model.eval(), sorted(set(model.state_dict()) - set(given)), unread
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, required=True, help="config.json, or a directory with one")
-    parser.add_argument("--region", type=Path)
-    parser.add_argument("--backbone", type=Path)
-    parser.add_argument("--text", type=Path)
-    parser.add_argument("--vocab", type=Path, help="directory of the tokenizer's files: vocab.txt, or vocab.json and merges.txt")
-    parser.add_argument("--out", type=Path, required=True)
-    o = parser.parse_args()
-    config = Config.load(o.config)
-    model, missing, unread = convert(config, *(read(p) if p else None for p in (o.region, o.backbone, o.text)))
+def opened(directory: Path, dump: Path | None) -> str:
+    """What the engine says of the directory."""
+    program = str(dump) if dump else shutil.which("upi-dump")
+    if program is None:
+        return "not opened by the engine: no upi-dump in PATH (--dump names one)"
+    result = subprocess.run([program, directory], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise SystemExit(f"{directory} was written, but the engine does not open it: {result.stderr.strip()}")
+    return f"opened by the engine: {result.stdout.strip().splitlines()[-1]}"
+
+
+def before(directory: Path) -> State:
+    """The weights of the imports before this one."""
+    state: State = {}
+    for name in ("model.safetensors", "text_encoder.safetensors"):
+        if (directory / name).exists():
+            state |= {k: v.float() if v.is_floating_point() else v for k, v in read(directory / name).items()}
+    return state
+
+
+def write(model: UniPerceiver, directory: Path, vocabulary: Path | None) -> None:
     from safetensors.torch import save_file
 
-    o.out.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     state = half(dict(model.state_dict()))
-    save_file({k: v for k, v in state.items() if not k.startswith("text.")}, o.out / "model.safetensors")
-    save_file({k: v for k, v in state.items() if k.startswith("text.")}, o.out / "text_encoder.safetensors")
-    (o.out / "config.json").write_text(to_json(config.raw) + "\n", encoding="utf-8")
+    save_file({k: v for k, v in state.items() if not k.startswith("text.")}, directory / "model.safetensors")
+    save_file({k: v for k, v in state.items() if k.startswith("text.")}, directory / "text_encoder.safetensors")
+    (directory / "config.json").write_text(to_json(model.config.raw) + "\n", encoding="utf-8")
     for name in ("vocab.txt", "vocab.json", "merges.txt"):
-        if o.vocab and (o.vocab / name).exists():
-            shutil.copyfile(o.vocab / name, o.out / name)
+        if vocabulary and (vocabulary / name).exists():
+            shutil.copyfile(vocabulary / name, directory / name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        "python3 -m models.importers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("kind", choices=("region", "backbone", "text"), metavar="KIND", help="region, backbone or text")
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the file to read")
+    parser.add_argument("directory", type=Path, metavar="DIR", help="the model directory, made if it is not there")
+    parser.add_argument("--config", type=Path, help="config.json, or a directory with one (default: DIR's own)")
+    parser.add_argument("--vocab", type=Path, help="directory of the tokenizer's files: vocab.txt, or vocab.json and merges.txt")
+    parser.add_argument("--dump", type=Path, help="the upi-dump to open DIR with (default: the one in PATH)")
+    o = parser.parse_args()
+    if o.config is None and not (o.directory / "config.json").exists():
+        parser.error(f"{o.directory} has no config.json yet: --config says which network it is to be")
+    config = Config.load(o.config or o.directory)
+    source = read(o.checkpoint)
+    try:
+        model, missing, unread = convert(config, *(source if o.kind == k else None for k in ("region", "backbone", "text")))
+        kept = {k: v for k, v in before(o.directory).items() if k in missing}
+        put(model, kept)
+    except ValueError as e:
+        raise SystemExit(f"{o.checkpoint}: {e}") from e
+    write(model, o.directory, o.vocab)
+    missing = [name for name in missing if name not in kept]
     print(f"{len(missing)} tensors at random: {' '.join(missing)}")
-    print(f"{len(unread)} names of the checkpoints unread: {' '.join(unread)}")
+    print(f"{len(unread)} names of the checkpoint unread: {' '.join(unread)}")
+    print(opened(o.directory, o.dump))
 
 
 if __name__ == "__main__":

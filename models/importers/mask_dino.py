@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Mask DINO (2206.02777, detectron2 names) as the region part of `base`.
+"""Mask DINO (2206.02777, detectron2 names, ResNet-50 or Swin) as the region part of `base`.
 
 Its class heads have no counterpart: the foreground heads of query selection and region decoder (paper 4.1) stay missing. One box MLP
 serves query selection and every layer there; here each has its own copy. Levels are finest first in both (FEATURE_ORDER low2high).
@@ -10,6 +10,7 @@ from __future__ import annotations
 from models.reference.config import Config
 
 from .encoders import State, resnet50_detectron2
+from .swin import swin
 
 PIXEL = "sem_seg_head.pixel_decoder"
 PREDICTOR = "sem_seg_head.predictor"
@@ -57,7 +58,7 @@ def names(config: Config) -> dict[str, str]:
 
 def mask_dino(source: State, config: Config) -> tuple[State, set[str]]:
     """→ our tensors and the names read. Convolutions before a norm have no bias there: zeros here."""
-    out, used = resnet50_detectron2(source)
+    out, used = swin(source, config.backbone.swin) if config.backbone.swin else resnet50_detectron2(source)
     for ours, theirs in names(config).items():
         if theirs in source:
             out[ours] = source[theirs]
