@@ -406,6 +406,14 @@ UPI_API UpiEngine *upi_encoding_engine (const UpiEncoding *encoding);
  * Returns: bytes, those in a device's memory too
  */
 UPI_API gsize upi_encoding_bytes (const UpiEncoding *encoding);
+/**
+ * upi_encoding_region: what a region looks like, as the network sees it: the vector that labels are compared with. Of one object it stays alike from
+ * frame to frame, which is what a tracker wants.
+ * @region: as UpiObject.region names it
+ * @width: (out): of the vector
+ * Returns: (array length=width) (transfer none) (nullable): of length 1, as long as the encoding lives; NULL: there is no such region
+ */
+UPI_API const gfloat *upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
 
 /* ---- labels, detection, segmentation --------------------------------------------------------------------------------------------- */
@@ -447,6 +455,11 @@ UPI_API guint upi_labels_count (const UpiLabels *labels);
  * Returns: (transfer none) (nullable): UTF-8, as long as the list lives; NULL: there is no label @index
  */
 UPI_API const gchar *upi_labels_name (const UpiLabels *labels, guint index);
+/**
+ * upi_labels_threshold: from which score on regions show a label.
+ * Returns: its own threshold, 0..1, or @threshold where it was given none
+ */
+UPI_API gfloat upi_labels_threshold (const UpiLabels *labels, guint index, gfloat threshold);
 
 /**
  * upi_engine_cut_labels: the text encoder takes only so many tokens (a token is a word or a part of one); what a longer label says after
@@ -489,12 +502,19 @@ UPI_API UpiMask *upi_mask_ref (UpiMask *mask);
 UPI_API void upi_mask_unref (UpiMask *mask);
 
 /**
+ * UpiObjectFlags:
+ * @UPI_OBJECT_NONE: its score is at or above the threshold
+ * @UPI_OBJECT_CANDIDATE: its score is between UpiDetectOptions.candidate_threshold and the threshold: for a tracker, not to be shown
+ */
+typedef enum { UPI_OBJECT_NONE = 0, UPI_OBJECT_CANDIDATE = 1 << 0 } UpiObjectFlags;
+
+/**
  * UpiObject: one region.
  * @label: index into the labels
  * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame, clipped to it
  * @mask: (nullable)
  * @region: which of the encoding's proposals
- * @flags: 0; bits to come
+ * @flags: bits of #UpiObjectFlags
  * Its size is fixed for ever: it comes in arrays.
  */
 typedef struct {
@@ -513,15 +533,17 @@ typedef struct {
   gfloat iou_threshold; /* greedy non-maximum suppression within a label; ≥ 1 = none */
   guint max_objects;
   gboolean masks;
-  gboolean all_pairs; /* every (region, label) pair above threshold competes (for AP); otherwise one class a region */
-  guint reserved;     /* no padding at the end: a later field would read what happened to be there */
+  gboolean all_pairs;         /* every (region, label) pair above threshold competes (for AP); otherwise one class a region */
+  guint reserved;             /* no padding at the end: a later field would read what happened to be there */
+  gfloat candidate_threshold; /* > 0: what scores lower than its threshold, but not than this, comes behind the objects, without masks */
+  guint reserved_2;
 } UpiDetectOptions;
 
 typedef struct {
   gint ref_count; /* private */
   UpiLabels *labels;
   guint n_objects;
-  UpiObject *objects; /* best first */
+  UpiObject *objects; /* best first; candidates behind the others, the same */
 } UpiDetections;
 /**
  * upi_engine_detect: the regions that show one of the labels. In the caller's thread (cheap: one small matrix product, masks of kept objects

@@ -15,6 +15,7 @@ plugin_init (GstPlugin *plugin)
   ok &= GST_ELEMENT_REGISTER (upioverlay, plugin);
   ok &= GST_ELEMENT_REGISTER (upirules, plugin);
   ok &= GST_ELEMENT_REGISTER (upirtspsrc, plugin);
+  ok &= GST_ELEMENT_REGISTER (upitrack, plugin);
   return ok;
 }
 

@@ -17,12 +17,14 @@ sigmoid (gfloat x)
   return 1.0f / (1.0f + expf (-x));
 }
 
-/* Best score first; then the lower region, the lower label. */
+/* Candidates last; best score first; then the lower region, the lower label. */
 static gint
 compare_objects (gconstpointer a, gconstpointer b)
 {
   const UpiObject *x = a, *y = b;
 
+  if (x->flags != y->flags)
+    return x->flags < y->flags ? -1 : 1;
   if (x->score != y->score)
     return x->score < y->score ? 1 : -1;
   if (x->region != y->region)
@@ -41,19 +43,21 @@ overlap (const UpiObject *a, const UpiObject *b)
   return all > 0 ? common / all : 0;
 }
 
-/* Greedy non-maximum suppression within a label over objects sorted best first; at most max stay. Returns how many. */
+/* Greedy non-maximum suppression within a label over objects sorted best first; at most max stay, and as many candidates. Returns how many. */
 static guint
 suppress (UpiObject *objects, guint n, gfloat iou_threshold, guint max)
 {
-  guint kept = 0;
+  guint kept = 0, kept_objects = 0;
 
-  for (guint i = 0; i < n && kept < max; i++) {
-    gboolean keep = TRUE;
+  for (guint i = 0; i < n; i++) {
+    gboolean keep = objects[i].flags == 0 ? kept < max : kept - kept_objects < max;
 
     for (guint j = 0; j < kept && keep && iou_threshold < 1; j++)
       keep = objects[j].label != objects[i].label || overlap (&objects[j], &objects[i]) <= iou_threshold;
-    if (keep)
-      objects[kept++] = objects[i];
+    if (!keep)
+      continue;
+    kept_objects += objects[i].flags == 0;
+    objects[kept++] = objects[i];
   }
   return kept;
 }
@@ -89,6 +93,15 @@ upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const U
   }
 }
 
+const gfloat *
+upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width)
+{
+  const UpiLayout *layout = encoding->layout;
+
+  *width = (guint) (layout->bytes[UPI_PART_REGIONS] / sizeof (gfloat) / MAX (layout->n_regions, 1));
+  return region < layout->n_regions ? upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) region * *width : NULL;
+}
+
 static GArray *
 collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOptions *options, GError **error)
 {
@@ -107,11 +120,13 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
       if (scores[i] > scores[best])
         best = i;
     for (guint i = options->all_pairs ? 0 : best; i < (options->all_pairs ? labels->n : best + 1); i++) {
-      gfloat threshold = isnan (labels->thresholds[i]) ? options->threshold : labels->thresholds[i];
       UpiObject object = { .label = i, .score = scores[i], .region = region };
 
-      if (!(scores[i] >= threshold))
-        continue;
+      if (!(scores[i] >= upi_labels_threshold (labels, i, options->threshold))) {
+        if (!(options->candidate_threshold > 0 && scores[i] >= options->candidate_threshold))
+          continue;
+        object.flags = UPI_OBJECT_CANDIDATE;
+      }
       upi_object_place (&object, boxes + 4 * region);
       g_array_append_val (objects, object);
     }
@@ -164,6 +179,8 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
   for (guint i = 0; i < kept && options->masks; i++) {
     UpiObject *object = &detections->objects[i];
 
+    if (object->flags & UPI_OBJECT_CANDIDATE)
+      break;
     object->mask = upi_mask_cut (encoding, object->region, object->x, object->y, object->width, object->height, error);
     if (!object->mask)
       return NULL;

@@ -72,6 +72,12 @@ upi_labels_name (const UpiLabels *labels, guint index)
   return index < labels->n ? labels->names[index] : NULL;
 }
 
+gfloat
+upi_labels_threshold (const UpiLabels *labels, guint index, gfloat threshold)
+{
+  return index < labels->n && !isnan (labels->thresholds[index]) ? labels->thresholds[index] : threshold;
+}
+
 /* Start and end of a text have a token each. */
 #define END_TOKENS 2
 

@@ -27,6 +27,7 @@
 #include "gst/engine-error.h"
 #include "gst/filter.h"
 #include "gst/plugin.h"
+#include "gst/roi.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_detect_debug);
 #define GST_CAT_DEFAULT gst_upi_detect_debug
@@ -55,6 +56,8 @@ struct _GstUpiDetect {
   UpiDetections *last_detections;
   UpiLabels *last_labels;
   guint last_serial;
+  gboolean last_candidates; /* they were asked for */
+  gfloat last_threshold;
   GstUpiContent *last_in, *last_out; /* frames that share a content share what is made of it */
 };
 
@@ -67,6 +70,7 @@ enum {
   PROP_MASKS,
   PROP_IOU_THRESHOLD,
   PROP_ROI_META,
+  PROP_CANDIDATE_THRESHOLD,
   PROP_ENABLED
 };
 
@@ -107,6 +111,17 @@ forget_results (GstUpiDetect *self)
   g_clear_pointer (&self->last_out, gst_upi_content_unref);
 }
 
+/* Somebody downstream tracks: what scores too low to be shown may still go on with a track. */
+static gboolean
+has_candidate_reader (GstUpiDetect *self)
+{
+  GstQuery *query = gst_query_new_custom (GST_QUERY_CUSTOM, gst_structure_new_empty (GST_UPI_QUERY_CANDIDATE_READER));
+  const gboolean answered = gst_pad_peer_query (GST_BASE_TRANSFORM_SRC_PAD (self), query);
+
+  gst_query_unref (query);
+  return answered;
+}
+
 /* Objects of @encoding for @labels, kept for the next frame that shares them. */
 static gboolean
 detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *settings, guint serial, GError **error)
@@ -114,17 +129,22 @@ detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiD
   UpiEngine *engine = upi_encoding_engine (encoding);
   UpiDetectOptions options = *settings;
 
-  if (self->last_encoding == encoding && self->last_labels == labels && self->last_serial == serial)
+  const gboolean candidates = options.candidate_threshold > 0 && has_candidate_reader (self);
+  if (self->last_encoding == encoding && self->last_labels == labels && self->last_serial == serial && self->last_candidates == candidates)
     return TRUE;
   forget_results (self);
   if (options.threshold < 0)
     options.threshold = upi_engine_info (engine)->threshold;
+  if (!candidates)
+    options.candidate_threshold = 0;
   self->last_detections = upi_engine_detect (engine, encoding, labels, &options, error);
   if (self->last_detections == NULL)
     return FALSE;
   self->last_encoding = upi_encoding_ref (encoding);
   self->last_labels = upi_labels_ref (labels);
   self->last_serial = serial;
+  self->last_candidates = candidates;
+  self->last_threshold = options.threshold;
   return TRUE;
 }
 
@@ -132,7 +152,6 @@ static void
 gst_upi_detect_attach (GstUpiFilter *filter, GstBuffer *buffer, const GstUpiFilterFrame *frame, GstUpiContent *content)
 {
   GstUpiDetect *self = GST_UPI_DETECT (filter);
-  const gint width = frame->width, height = frame->height;
   guint n_before, n;
 
   GST_OBJECT_LOCK (self);
@@ -140,19 +159,8 @@ gst_upi_detect_attach (GstUpiFilter *filter, GstBuffer *buffer, const GstUpiFilt
   GST_OBJECT_UNLOCK (self);
   gst_upi_content_get_objects (frame->content, &n_before);
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n);
-  for (guint i = n_before; roi_meta && i < n; i++) {
-    const GstUpiObject *o = &objects[i];
-    gint x0 = CLAMP ((gint) (o->x * (gfloat) width + 0.5f), 0, width);
-    gint y0 = CLAMP ((gint) (o->y * (gfloat) height + 0.5f), 0, height);
-    gint x1 = CLAMP ((gint) ((o->x + o->width) * (gfloat) width + 0.5f), x0, width);
-    gint y1 = CLAMP ((gint) ((o->y + o->height) * (gfloat) height + 0.5f), y0, height);
-    GstVideoRegionOfInterestMeta *roi =
-        gst_buffer_add_video_region_of_interest_meta (buffer, o->label, (guint) x0, (guint) y0, (guint) (x1 - x0), (guint) (y1 - y0));
-    gst_video_region_of_interest_meta_add_param (roi,
-        gst_structure_new ("detection", "confidence", G_TYPE_DOUBLE, (gdouble) o->score, "label_id", G_TYPE_INT, (gint) o->label_id,
-            "x_min", G_TYPE_DOUBLE, (gdouble) o->x, "y_min", G_TYPE_DOUBLE, (gdouble) o->y, "x_max", G_TYPE_DOUBLE,
-            (gdouble) (o->x + o->width), "y_max", G_TYPE_DOUBLE, (gdouble) (o->y + o->height), NULL));
-  }
+  for (guint i = n_before; roi_meta && i < n; i++)
+    gst_upi_roi_add (buffer, &objects[i], frame->width, frame->height);
 }
 
 /* What was found joins @content as last_out. */
@@ -169,6 +177,9 @@ add_objects (GstUpiDetect *self, GstUpiContent *content, UpiLabels *labels, GErr
         error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u objects of a frame: use a smaller max-objects", found->n_objects);
     return FALSE;
   }
+  guint n = found->n_objects; /* without the candidates behind them */
+  while (n > 0 && (found->objects[n - 1].flags & UPI_OBJECT_CANDIDATE) != 0)
+    n--;
   for (guint i = 0; i < found->n_objects; i++) {
     const UpiObject *o = &found->objects[i];
     objects[i] = (GstUpiObject){ .label = upi_labels_name (labels, o->label),
@@ -179,12 +190,14 @@ add_objects (GstUpiDetect *self, GstUpiContent *content, UpiLabels *labels, GErr
       .width = o->width,
       .height = o->height,
       .mask = o->mask,
-      .region = o->region };
+      .region = o->region,
+      .threshold = upi_labels_threshold (labels, o->label, self->last_threshold) };
   }
   g_clear_pointer (&self->last_in, gst_upi_content_unref);
   g_clear_pointer (&self->last_out, gst_upi_content_unref);
   self->last_in = gst_upi_content_ref (content);
-  self->last_out = gst_upi_content_add_objects (content, objects, found->n_objects);
+  g_autoptr (GstUpiContent) with_objects = gst_upi_content_add_objects (content, objects, n);
+  self->last_out = gst_upi_content_add_candidates (with_objects, objects + n, found->n_objects - n);
   return TRUE;
 }
 
@@ -347,6 +360,9 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
   case PROP_ROI_META:
     self->roi_meta = g_value_get_boolean (value);
     break;
+  case PROP_CANDIDATE_THRESHOLD:
+    self->options.candidate_threshold = g_value_get_float (value);
+    break;
   case PROP_ENABLED:
     self->enabled = g_value_get_boolean (value);
     break;
@@ -389,6 +405,9 @@ gst_upi_detect_get_property (GObject *object, guint id, GValue *value, GParamSpe
     break;
   case PROP_ROI_META:
     g_value_set_boolean (value, self->roi_meta);
+    break;
+  case PROP_CANDIDATE_THRESHOLD:
+    g_value_set_float (value, self->options.candidate_threshold);
     break;
   case PROP_ENABLED:
     g_value_set_boolean (value, self->enabled);
@@ -480,6 +499,16 @@ install_properties (GObjectClass *object_class)
       g_param_spec_boolean (
           "roi-meta", "Region of interest meta", "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
   /**
+   * GstUpiDetect:candidate-threshold:
+   *
+   * Lowest score of candidates: what is too uncertain to be shown and may still go on with a track.
+   */
+  g_object_class_install_property (object_class, PROP_CANDIDATE_THRESHOLD,
+      g_param_spec_float ("candidate-threshold", "Candidate threshold",
+          "Lowest score, 0..1, of what is too uncertain to be shown and may still go on with a track: only an upitrack downstream gets to see "
+          "it; 0 = none (default: 0.1)",
+          0, 1, 0.1f, live));
+  /**
    * GstUpiDetect:enabled:
    *
    * FALSE: frames pass as they are, and nothing of them is looked at. What upi-control switches.
@@ -519,8 +548,12 @@ gst_upi_detect_init (GstUpiDetect *self)
 {
   self->encoder = gst_upi_label_encoder_new ();
   g_mutex_init (&self->labels_lock);
-  self->options =
-      (UpiDetectOptions){ .size = sizeof (UpiDetectOptions), .threshold = -1, .iou_threshold = 0.7f, .max_objects = 100, .masks = TRUE };
+  self->options = (UpiDetectOptions){ .size = sizeof (UpiDetectOptions),
+    .threshold = -1,
+    .iou_threshold = 0.7f,
+    .max_objects = 100,
+    .masks = TRUE,
+    .candidate_threshold = 0.1f };
   self->roi_meta = TRUE;
   self->enabled = TRUE;
 }

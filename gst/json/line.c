@@ -36,6 +36,14 @@ append_object (GString *line, const GstUpiObject *object, gboolean runs)
   gst_upi_json_append_number (line, object->score);
   g_string_append (line, ",\"box\":");
   gst_upi_json_append_box (line, object->x, object->y, object->width, object->height);
+  if (object->track_id != 0) {
+    g_string_append_printf (line, ",\"track_id\":%" G_GUINT64_FORMAT ",\"predicted\":%s,\"velocity\":[", object->track_id,
+        (object->flags & GST_UPI_OBJECT_PREDICTED) != 0 ? "true" : "false");
+    gst_upi_json_append_number (line, object->velocity_x);
+    g_string_append_c (line, ',');
+    gst_upi_json_append_number (line, object->velocity_y);
+    g_string_append_printf (line, "],\"age\":%" G_GUINT64_FORMAT ",\"unseen\":%" G_GUINT64_FORMAT, object->age, object->unseen);
+  }
   if (object->mask != NULL) {
     const UpiMask *mask = object->mask;
     g_string_append (line, ",\"mask\":{\"box\":");

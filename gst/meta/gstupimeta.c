@@ -28,6 +28,7 @@ struct _GstUpiContent {
   GstClockTime pts;
   GstUpiContentFlags flags;
   ObjectList *objects;      /* nullable */
+  ObjectList *candidates;   /* nullable */
   CaptionList *captions;    /* nullable */
   GstUpiEventList *events;  /* nullable */
   GstUpiRuleList *rules;    /* nullable */
@@ -43,6 +44,8 @@ object_list_clear (gpointer data)
   for (guint i = 0; i < list->n_items; i++) {
     g_atomic_rc_box_release ((gchar *) list->items[i].label);
     g_clear_pointer (&list->items[i].mask, upi_mask_unref);
+    if (list->items[i].vector != NULL)
+      g_atomic_rc_box_release ((gint8 *) list->items[i].vector);
   }
 }
 
@@ -65,6 +68,8 @@ content_clear (gpointer data)
   g_clear_pointer (&content->whole, gst_upi_content_unref);
   if (content->objects != NULL)
     g_atomic_rc_box_release_full (content->objects, object_list_clear);
+  if (content->candidates != NULL)
+    g_atomic_rc_box_release_full (content->candidates, object_list_clear);
   if (content->captions != NULL)
     g_atomic_rc_box_release_full (content->captions, caption_list_clear);
   g_clear_pointer (&content->events, g_atomic_rc_box_release);
@@ -104,6 +109,7 @@ content_copy (const GstUpiContent *content)
   copy->dropper = content->dropper != NULL ? g_atomic_rc_box_acquire (content->dropper) : NULL;
   copy->whole = content->whole != NULL ? gst_upi_content_ref (content->whole) : NULL;
   copy->objects = content->objects != NULL ? g_atomic_rc_box_acquire (content->objects) : NULL;
+  copy->candidates = content->candidates != NULL ? g_atomic_rc_box_acquire (content->candidates) : NULL;
   copy->captions = content->captions != NULL ? g_atomic_rc_box_acquire (content->captions) : NULL;
   copy->events = content->events != NULL ? g_atomic_rc_box_acquire (content->events) : NULL;
   copy->rules = content->rules != NULL ? g_atomic_rc_box_acquire (content->rules) : NULL;
@@ -122,6 +128,29 @@ object_set (GstUpiObject *to, const GstUpiObject *from, gboolean shared)
   memset (to->reserved, 0, sizeof to->reserved); /* nobody owns what may be there */
   to->label = shared ? g_atomic_rc_box_acquire ((gchar *) label) : g_atomic_rc_box_dup (strlen (label) + 1, label);
   to->mask = from->mask != NULL ? upi_mask_ref (from->mask) : NULL;
+  if (from->vector == NULL || from->vector_length == 0) {
+    to->vector = NULL;
+    to->vector_length = 0;
+  } else {
+    to->vector = shared ? g_atomic_rc_box_acquire ((gint8 *) from->vector) : g_atomic_rc_box_dup (from->vector_length, from->vector);
+  }
+}
+
+/* @old: (transfer full) (nullable). Returns: (transfer full): its items, and @objects behind them */
+static ObjectList *
+object_list_append (ObjectList *old, const GstUpiObject *objects, guint n_objects)
+{
+  const guint n_old = old != NULL ? old->n_items : 0;
+  ObjectList *list = g_atomic_rc_box_alloc0 (sizeof (ObjectList) + (gsize) (n_old + n_objects) * sizeof (GstUpiObject));
+
+  list->n_items = n_old + n_objects;
+  for (guint i = 0; i < n_old; i++)
+    object_set (&list->items[i], &old->items[i], TRUE);
+  for (guint i = 0; i < n_objects; i++)
+    object_set (&list->items[n_old + i], &objects[i], FALSE);
+  if (old != NULL)
+    g_atomic_rc_box_release_full (old, object_list_clear);
+  return list;
 }
 
 GstUpiContent *
@@ -133,17 +162,36 @@ gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects
   if (n_objects == 0)
     return gst_upi_content_ref (content);
   GstUpiContent *result = content_copy (content);
-  ObjectList *old = result->objects;
-  guint n_old = old != NULL ? old->n_items : 0;
-  ObjectList *list = g_atomic_rc_box_alloc0 (sizeof (ObjectList) + (gsize) (n_old + n_objects) * sizeof (GstUpiObject));
-  list->n_items = n_old + n_objects;
-  for (guint i = 0; i < n_old; i++)
-    object_set (&list->items[i], &old->items[i], TRUE);
-  for (guint i = 0; i < n_objects; i++)
-    object_set (&list->items[n_old + i], &objects[i], FALSE);
-  if (old != NULL)
-    g_atomic_rc_box_release_full (old, object_list_clear);
-  result->objects = list;
+  result->objects = object_list_append (result->objects, objects, n_objects);
+  return result;
+}
+
+GstUpiContent *
+gst_upi_content_set_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+  g_return_val_if_fail (objects != NULL || n_objects == 0, NULL);
+
+  GstUpiContent *result = content_copy (content);
+  if (result->objects != NULL)
+    g_atomic_rc_box_release_full (g_steal_pointer (&result->objects), object_list_clear);
+  if (result->candidates != NULL)
+    g_atomic_rc_box_release_full (g_steal_pointer (&result->candidates), object_list_clear);
+  if (n_objects > 0)
+    result->objects = object_list_append (NULL, objects, n_objects);
+  return result;
+}
+
+GstUpiContent *
+gst_upi_content_add_candidates (GstUpiContent *content, const GstUpiObject *candidates, guint n_candidates)
+{
+  g_return_val_if_fail (content != NULL, NULL);
+  g_return_val_if_fail (candidates != NULL || n_candidates == 0, NULL);
+
+  if (n_candidates == 0)
+    return gst_upi_content_ref (content);
+  GstUpiContent *result = content_copy (content);
+  result->candidates = object_list_append (result->candidates, candidates, n_candidates);
   return result;
 }
 
@@ -317,6 +365,13 @@ gst_upi_content_get_objects (const GstUpiContent *content, guint *n_objects)
 {
   *n_objects = content->objects != NULL ? content->objects->n_items : 0;
   return content->objects != NULL ? content->objects->items : NULL;
+}
+
+const GstUpiObject *
+gst_upi_content_get_candidates (const GstUpiContent *content, guint *n_candidates)
+{
+  *n_candidates = content->candidates != NULL ? content->candidates->n_items : 0;
+  return content->candidates != NULL ? content->candidates->items : NULL;
 }
 
 const GstUpiCaption *

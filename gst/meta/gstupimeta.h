@@ -50,6 +50,11 @@ typedef enum { GST_UPI_OBJECT_NONE = 0, GST_UPI_OBJECT_PREDICTED = 1 << 0 } GstU
  * @velocity_x: how fast the box's centre moves to the right, in frames' widths a second; 0 without a track
  * @velocity_y: how fast it moves down, in frames' heights a second; 0 without a track
  * @age: for how long its track is known, nanoseconds; 0 without a track
+ * @unseen: for how long nobody saw it, nanoseconds; 0: it was seen in this frame, or nobody follows it
+ * @vector: (nullable) (array length=vector_length): what it looks like: its region of the encoding in 8 bits, to any scale, to be compared with others by cosine; owned by the
+ *   content. Only with a track. In full upi_encoding_region() has it, as long as the frame keeps its encoding
+ * @vector_length: of @vector
+ * @threshold: from which score on such objects are shown; 0: nobody says
  * @reserved: NULL
  *
  * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 136 bytes.
@@ -65,7 +70,11 @@ typedef struct {
   guint64 track_id;
   gfloat velocity_x, velocity_y;
   GstClockTime age;
-  gpointer reserved[8];
+  GstClockTime unseen;
+  const gint8 *vector;
+  guint vector_length;
+  gfloat threshold;
+  gpointer reserved[5];
 } GstUpiObject;
 
 /**
@@ -323,6 +332,23 @@ GST_UPI_API void gst_upi_content_unref (GstUpiContent *content);
 GST_UPI_API GstUpiContent *gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects);
 
 /**
+ * gst_upi_content_set_objects: what upitrack does.
+ * @objects: (array length=n_objects): copied; masks are referenced
+ *
+ * Returns: (transfer full): a new content: that of @content with @objects in place of its own, and without candidates
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_set_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects);
+
+/**
+ * gst_upi_content_add_candidates: what may be an object and is too uncertain to be shown. upidetect adds them where an upitrack follows
+ * (%GST_UPI_QUERY_CANDIDATE_READER), which alone reads them.
+ * @candidates: (array length=n_candidates): copied; masks are referenced
+ *
+ * Returns: (transfer full): a new content: that of @content with @candidates behind its own
+ */
+GST_UPI_API GstUpiContent *gst_upi_content_add_candidates (GstUpiContent *content, const GstUpiObject *candidates, guint n_candidates);
+
+/**
  * gst_upi_content_set_captions:
  * @captions: (array length=n_captions): copied, with their regions
  *
@@ -440,6 +466,20 @@ GST_UPI_API GstUpiContentFlags gst_upi_content_get_flags (const GstUpiContent *c
  * Returns: (array length=n_objects) (transfer none) (nullable): valid as long as @content; best first per element that found them
  */
 GST_UPI_API const GstUpiObject *gst_upi_content_get_objects (const GstUpiContent *content, guint *n_objects);
+
+/**
+ * gst_upi_content_get_candidates:
+ * @n_candidates: (out): how many
+ *
+ * Returns: (array length=n_candidates) (transfer none) (nullable): valid as long as @content; nobody but a tracker wants them
+ */
+GST_UPI_API const GstUpiObject *gst_upi_content_get_candidates (const GstUpiContent *content, guint *n_candidates);
+
+/**
+ * GST_UPI_QUERY_CANDIDATE_READER: name of the structure of a custom query that upidetect sends downstream. Who reads candidates answers it: upitrack
+ * does.
+ */
+#define GST_UPI_QUERY_CANDIDATE_READER "upi-candidate-reader"
 
 /**
  * gst_upi_content_get_captions:

@@ -16,7 +16,8 @@ typedef struct {
 } Vote;
 
 typedef struct {
-  GstUpiTrack track;
+  GstUpiTrack track; /* first: it stands for the whole */
+  GDestroyNotify free_user_data;
   GRefString *label; /* of the winner */
   GArray *votes;     /* Vote */
   gfloat *vector;    /* the mean, of length 1 */
@@ -28,6 +29,7 @@ typedef struct {
 
 struct _GstUpiTracker {
   GstUpiTrackerOptions options;
+  GDestroyNotify free_user_data;
   GPtrArray *entries; /* Entry, oldest first */
   gint64 time;        /* of the last sightings */
   gboolean observed;
@@ -86,6 +88,8 @@ free_entry (gpointer data)
 {
   Entry *entry = data;
 
+  if (entry->free_user_data != NULL && entry->track.user_data != NULL)
+    entry->free_user_data (entry->track.user_data);
   g_clear_pointer (&entry->label, g_ref_string_release);
   g_array_unref (entry->votes);
   g_free (entry->vector);
@@ -100,10 +104,11 @@ release_label (gpointer label)
 }
 
 GstUpiTracker *
-gst_upi_tracker_new (void)
+gst_upi_tracker_new (GDestroyNotify free_user_data)
 {
   GstUpiTracker *tracker = g_new0 (GstUpiTracker, 1);
 
+  tracker->free_user_data = free_user_data;
   gst_upi_tracker_options_init (&tracker->options);
   tracker->entries = g_ptr_array_new_with_free_func (free_entry);
   tracker->labels = g_ptr_array_new_with_free_func (release_label);
@@ -299,6 +304,7 @@ start (GstUpiTracker *tracker, guint sighting)
 {
   Entry *entry = g_new0 (Entry, 1);
 
+  entry->free_user_data = tracker->free_user_data;
   entry->votes = g_array_new (FALSE, FALSE, sizeof (Vote));
   g_array_set_clear_func (entry->votes, clear_vote);
   entry->track.first_seen = tracker->time;
@@ -568,6 +574,12 @@ const GstUpiTrack *
 gst_upi_tracker_get_track (const GstUpiTracker *tracker, guint index)
 {
   return &entry_at (tracker, index)->track;
+}
+
+void
+gst_upi_track_set_user_data (const GstUpiTrack *track, gpointer user_data)
+{
+  ((Entry *) track)->track.user_data = user_data;
 }
 
 const GstUpiTrack *

@@ -73,6 +73,7 @@ typedef struct {
  * @last_box: of its last sighting
  * @motion: at the time of the last sightings
  * @vector: (nullable) (array length=vector_length): mean of its sightings' vectors, of length 1
+ * @user_data: (nullable): see gst_upi_track_set_user_data()
  */
 typedef struct {
   guint64 id;
@@ -84,6 +85,7 @@ typedef struct {
   GstUpiMotion motion;
   const gfloat *vector;
   guint vector_length;
+  gpointer user_data;
 } GstUpiTrack;
 
 /**
@@ -96,7 +98,8 @@ gdouble gst_upi_confidence (gdouble score, gdouble threshold);
 
 void gst_upi_tracker_options_init (GstUpiTrackerOptions *options);
 
-GstUpiTracker *gst_upi_tracker_new (void);
+/* @free_user_data: (nullable): of tracks that end */
+GstUpiTracker *gst_upi_tracker_new (GDestroyNotify free_user_data);
 void gst_upi_tracker_free (GstUpiTracker *tracker);
 
 /* Takes over with the next sightings; tracks stay. */
@@ -117,6 +120,9 @@ void gst_upi_tracker_observe_still (GstUpiTracker *tracker, gint64 time);
 
 guint gst_upi_tracker_get_n_tracks (const GstUpiTracker *tracker);
 const GstUpiTrack *gst_upi_tracker_get_track (const GstUpiTracker *tracker, guint index);
+
+/* Whatever the caller wants to remember of a track. What was there is not freed. */
+void gst_upi_track_set_user_data (const GstUpiTrack *track, gpointer user_data);
 
 /* Which track has the sighting of this index among the last? Returns: (nullable) */
 const GstUpiTrack *gst_upi_tracker_get_track_of (const GstUpiTracker *tracker, guint sighting);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * layout.c: compiled twice, against the stored headers and against those of today; LAYOUT_TABLE names the table. A field or enumerator that comes
- * later has no place here: programs of the stored headers do not know it. */
+ * later has no place here: programs of the stored headers do not know it. Nor has what a later field was taken from: GstUpiObject.reserved. */
 #include "layout.h"
 
 #include "core/upi.h"
@@ -129,7 +129,6 @@ const Layout LAYOUT_TABLE[] = {
   FIELD (GstUpiObject, velocity_x),
   FIELD (GstUpiObject, velocity_y),
   FIELD (GstUpiObject, age),
-  FIELD (GstUpiObject, reserved),
   STRUCT (FIXED, GstUpiCaption),
   FIELD (GstUpiCaption, text),
   FIELD (GstUpiCaption, pts),

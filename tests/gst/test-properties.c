@@ -6,7 +6,7 @@
 /* All elements of the plugin, each named as its factory. A length penalty counts only with more than one beam, candidates only without one and
  * with a model that has grounded captions. */
 #define ALL(model, beam_size)                                                                                                              \
-  "upiencoder name=upiencoder model=" model " device=cpu threads=1 policy=block ! upidetect name=upidetect ! "                             \
+  "upiencoder name=upiencoder model=" model " device=cpu threads=1 policy=block ! upidetect name=upidetect ! upitrack name=upitrack ! "    \
   "upicaption name=upicaption interval=0 beam-size=" beam_size " ! upijson name=upijson location=/dev/null ! upioverlay name=upioverlay"
 
 /* Sets one property and runs frames; the end of the stream finds errors and warnings, and names what was set. */

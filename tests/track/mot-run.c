@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* mot-run.c: runs the tracker alone over detections in MOTChallenge form and writes its result in that form. mot_score.py scores it.
  *
- *   build/tests/track/mot-run [--reference] [--fps 30] [--threshold 0.6] [--set NAME=VALUE]… DET.txt RESULT.txt
+ *   build/tests/track/mot-run [--reference] [--fps 30] [--threshold 0.6] [--region] [--set NAME=VALUE]… DET.txt RESULT.txt
  */
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +33,8 @@ static const struct {
   NUMBER (max_shown_time),
   NUMBER (velocity_memory),
   NUMBER (same_place),
+  NUMBER (region_weight),
+  NUMBER (region_threshold),
 #undef NUMBER
 };
 
@@ -70,16 +72,19 @@ write_line (FILE *file, guint frame, guint64 id, const GstUpiBox *box, gdouble s
       file, "%u,%" G_GUINT64_FORMAT ",%s,%s,%s,%s,%s,-1,-1,-1\n", frame, id, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]);
 }
 
-/* What is shown at one frame: what was found, where it was found, and what the tracker predicts. */
+/* What is shown at one frame: where the filter has what was found (with --reference where it was found, as the public implementation has it), and where
+ * it thinks the missing are. */
 static void
 write_frame (FILE *file, const GstUpiTracker *tracker, guint frame, gint64 time, const GstUpiSighting *sightings, const gdouble *scores,
-    guint n, gboolean predicted)
+    guint n, gboolean predicted, gboolean reference)
 {
   for (guint i = 0; i < n; i++) {
     const GstUpiTrack *track = gst_upi_tracker_get_track_of (tracker, i);
 
-    if (track != NULL && track->id != 0)
-      write_line (file, frame, track->id, &sightings[i].box, scores[i]);
+    if (track == NULL || track->id == 0)
+      continue;
+    const GstUpiBox box = reference ? sightings[i].box : gst_upi_motion_get_box (&track->motion);
+    write_line (file, frame, track->id, &box, scores[i]);
   }
   for (guint i = 0; predicted && i < gst_upi_tracker_get_n_tracks (tracker); i++) {
     const GstUpiTrack *track = gst_upi_tracker_get_track (tracker, i);
@@ -93,7 +98,7 @@ write_frame (FILE *file, const GstUpiTracker *tracker, guint frame, gint64 time,
 int
 main (int argc, char **argv)
 {
-  gboolean reference = FALSE, defaults = FALSE, predicted = FALSE;
+  gboolean reference = FALSE, defaults = FALSE, predicted = FALSE, region = FALSE;
   gdouble fps = GST_UPI_MOTION_STEPS_PER_SECOND, threshold = THRESHOLD;
   g_auto (GStrv) settings = NULL;
   const GOptionEntry entries[] = {
@@ -101,6 +106,7 @@ main (int argc, char **argv)
     { "fps", 0, 0, G_OPTION_ARG_DOUBLE, &fps, "Frames a second of the detections (30)", "N" },
     { "threshold", 0, 0, G_OPTION_ARG_DOUBLE, &threshold, "Detections of a lower score are candidates (0.6)", "SCORE" },
     { "predicted", 0, 0, G_OPTION_ARG_NONE, &predicted, "Write where missed objects are thought to be as well", NULL },
+    { "region", 0, 0, G_OPTION_ARG_NONE, &region, "Compare what region-dump says that objects look like", NULL },
     { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &settings, "Another value for one of the tracker's options", "NAME=VALUE" },
     { "defaults", 0, 0, G_OPTION_ARG_NONE, &defaults, "Print what --set may set, and end", NULL },
     { NULL },
@@ -133,6 +139,7 @@ main (int argc, char **argv)
     }
   }
   options.reference = reference;
+  options.region = region;
   if (reference) {
     threshold = THRESHOLD;
     fps = GST_UPI_MOTION_STEPS_PER_SECOND;
@@ -143,7 +150,7 @@ main (int argc, char **argv)
     g_printerr ("mot-run: %s\n", error != NULL ? error->message : argv[2]);
     return 1;
   }
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   g_autoptr (GArray) sightings = g_array_new (FALSE, FALSE, sizeof (GstUpiSighting));
   g_autoptr (GArray) scores = g_array_new (FALSE, FALSE, sizeof (gdouble));
   const guint last = rows->len > 0 ? g_array_index (rows, MotRow, rows->len - 1).frame : 0;
@@ -157,10 +164,11 @@ main (int argc, char **argv)
     g_array_set_size (scores, 0);
     for (; next < rows->len && g_array_index (rows, MotRow, next).frame == frame; next++) {
       GstUpiSighting sighting = g_array_index (rows, MotRow, next).sighting;
-      const gdouble score = sighting.confidence;
+      const gdouble score = sighting.confidence, own = g_array_index (rows, MotRow, next).threshold;
+      const gdouble shown = own > 0 ? own : threshold;
 
-      sighting.candidate = score < threshold;
-      sighting.confidence = gst_upi_confidence (score, threshold);
+      sighting.candidate = score < shown;
+      sighting.confidence = gst_upi_confidence (score, shown);
       if (score <= CANDIDATE)
         continue;
       g_array_append_val (sightings, sighting);
@@ -168,7 +176,7 @@ main (int argc, char **argv)
     }
     gst_upi_tracker_observe (tracker, time, (const GstUpiSighting *) (gpointer) sightings->data, sightings->len);
     write_frame (file, tracker, frame, time, (const GstUpiSighting *) (gpointer) sightings->data, (const gdouble *) (gpointer) scores->data,
-        sightings->len, predicted);
+        sightings->len, predicted, reference);
   }
   if (fclose (file) != 0) {
     g_printerr ("mot-run: cannot write %s\n", argv[2]);

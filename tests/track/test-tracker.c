@@ -113,7 +113,7 @@ pair_key (gint64 a, gint64 b)
 static void
 assert_equal_ids (GArray *rows, const gint *expected)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   g_autoptr (GHashTable) to = g_hash_table_new (NULL, NULL), from = g_hash_table_new (NULL, NULL);
   g_autoptr (GArray) sightings = g_array_new (FALSE, FALSE, sizeof (GstUpiSighting));
   g_autoptr (GArray) places = g_array_new (FALSE, FALSE, sizeof (guint));
@@ -217,7 +217,7 @@ id_of (const GstUpiTracker *tracker, guint index)
 static void
 test_numbers (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   const GstUpiSighting three[3] = { sight (0.1, "cat"), sight (0.5, "cat"), sight (0.8, "cat") };
 
   gst_upi_tracker_observe (tracker, 0, three, 2); /* there when it begins */
@@ -245,7 +245,7 @@ test_numbers (void)
 static void
 test_unsure (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   GstUpiSighting unsure = sight (0.5, "cat");
 
   unsure.confidence = 0.65;
@@ -271,7 +271,7 @@ test_rates (void)
     { 30 * MS, 170 * MS, 80 * MS } };
 
   for (guint rate = 0; rate < 4; rate++) {
-    g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+    g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
     gint64 time = 0;
 
     for (guint i = 0; time < 3000 * MS; time += steps[rate][i++ % 3]) {
@@ -288,7 +288,7 @@ test_rates (void)
 static void
 test_lost (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   GstUpiSighting sighting = sight (0.1, "cat");
   GstUpiBox box;
   gint64 time = 0;
@@ -322,7 +322,7 @@ test_lost (void)
 static void
 test_recovery (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   GstUpiSighting sighting = sight (0.1, "cat");
   gint64 time = 0;
 
@@ -341,7 +341,7 @@ test_recovery (void)
 static void
 test_candidates (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   GstUpiSighting sighting = sight (0.5, "cat"), candidate = sight (0.51, "dog");
 
   candidate.confidence = 0.3;
@@ -360,7 +360,7 @@ test_candidates (void)
 static void
 test_labels (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   GstUpiTrackerOptions options;
   GstUpiSighting sighting = sight (0.5, "van");
   gint64 time = 0;
@@ -394,7 +394,7 @@ test_labels (void)
 static void
 test_crossing (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
 
   for (gint64 time = 0; time < 2000 * MS; time += 100 * MS) {
     const gdouble way = 0.3 * (gdouble) time / 1e9;
@@ -409,7 +409,7 @@ test_crossing (void)
 static void
 test_still (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   GstUpiSighting sighting = sight (0.1, "cat");
   GstUpiBox before, after;
   gint64 time = 0;
@@ -441,7 +441,7 @@ test_still (void)
 static void
 test_backwards (void)
 {
-  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new ();
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
   const GstUpiSighting sighting = sight (0.5, "cat");
   GstUpiBox box;
 

@@ -28,7 +28,13 @@ test_lines (void)
   g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
   const GstUpiObject objects[] = {
     { .label = "red car", .label_id = 2, .score = 0.75f, .x = 0.125f, .y = 0.25f, .width = 0.5f, .height = 0.0625f, .mask = mask },
-    { .label = "cat", .score = 0.5f }
+    { .label = "cat",
+        .score = 0.5f,
+        .track_id = 7,
+        .velocity_x = 0.25f,
+        .age = GST_SECOND,
+        .unseen = 40,
+        .flags = GST_UPI_OBJECT_PREDICTED }
   };
   const GstUpiCaption captions[] = { { "old", 0, 0 }, { "a red car", 40 * GST_MSECOND, GST_SECOND } };
   g_autoptr (GstUpiContent) found = gst_upi_content_add_objects (empty, objects, 2);
@@ -72,7 +78,14 @@ test_lines (void)
   JsonObject *mask_object = json_object_get_object_member (object, "mask");
   g_assert_cmpint (json_object_get_int_member (mask_object, "columns"), ==, 5);
   g_assert_cmpint (json_object_get_int_member (mask_object, "rows"), ==, 3);
-  g_assert_false (json_object_has_member (json_array_get_object_element (array, 1), "mask"));
+  g_assert_false (json_object_has_member (object, "track_id"));
+  object = json_array_get_object_element (array, 1);
+  g_assert_false (json_object_has_member (object, "mask"));
+  g_assert_cmpint (json_object_get_int_member (object, "track_id"), ==, 7);
+  g_assert_true (json_object_get_boolean_member (object, "predicted"));
+  g_assert_cmpfloat (json_array_get_double_element (json_object_get_array_member (object, "velocity"), 0), ==, 0.25);
+  g_assert_cmpint (json_object_get_int_member (object, "age"), ==, GST_SECOND);
+  g_assert_cmpint (json_object_get_int_member (object, "unseen"), ==, 40);
   g_assert_true (json_object_get_null_member (json_lines_object (lines, 2), "pts"));
   upi_mask_unref (mask);
   stream_free (s);
