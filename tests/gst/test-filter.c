@@ -263,6 +263,26 @@ test_not_encoded (void)
   stream_free (stream);
 }
 
+/* What only shows what others found goes on where there is nothing to show. */
+static void
+test_takes_unencoded (void)
+{
+  TestFilter *filter;
+  Stream *stream = open_stream (&filter);
+  GstUpiFilterClass *klass = GST_UPI_FILTER_GET_CLASS (filter);
+  GstBuffer *frame = frame_new ("I420", 64, 48, 0);
+
+  klass->takes_unencoded = filter->hold = TRUE;
+  g_assert_cmpint (gst_harness_push (stream->harness, frame), ==, GST_FLOW_OK);
+  assert_calls (filter, "process0@0");
+  GstBuffer *out = gst_harness_pull (stream->harness);
+  g_assert_true (out == frame);
+  g_assert_null (gst_buffer_get_upi_meta (out));
+  gst_buffer_unref (out);
+  klass->takes_unencoded = FALSE;
+  stream_free (stream);
+}
+
 /* Where frames wait for results a failure ends the stream; where they never do it is said once a run. */
 static void
 test_failure (void)
@@ -330,11 +350,13 @@ test_refused_start (void)
 int
 main (int argc, char **argv)
 {
+  g_setenv ("GST_REGISTRY_UPDATE", "no", TRUE); /* the plugin, which has a base class of this name too, is not to be looked at */
   test_init (&argc, &argv);
   gst_element_register (NULL, "testfilter", GST_RANK_NONE, TEST_TYPE_FILTER);
   g_test_add_func ("/filter/frames", test_frames);
   g_test_add_func ("/filter/state", test_state);
   g_test_add_func ("/filter/not-encoded", test_not_encoded);
+  g_test_add_func ("/filter/takes-unencoded", test_takes_unencoded);
   g_test_add_func ("/filter/failure", test_failure);
   g_test_add_func ("/filter/latency", test_latency);
   g_test_add_func ("/filter/refused-start", test_refused_start);
