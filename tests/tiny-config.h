@@ -15,8 +15,13 @@
 #define UPI_TINY_CONFIG_SAYING(version, backbone_kind, more_of_global, caption, more)                                                      \
   UPI_TINY_CONFIG_WHOLE (version, "{ \"kind\": \"" backbone_kind "\" }", more_of_global, caption, more)
 #define UPI_TINY_CONFIG_WHOLE(version, backbone, more_of_global, caption, more)                                                            \
+  UPI_TINY_CONFIG_RESIZED (version, "\"stretch\"", backbone, more_of_global, caption, more)
+/* The first one with pictures that keep their aspect; more: further members of "input" */
+#define UPI_TINY_LETTERBOX_CONFIG(more)                                                                                                    \
+  UPI_TINY_CONFIG_RESIZED ("2", "\"letterbox\"" more, "{ \"kind\": \"efficientnet_lite0\" }", "", "\"max_tokens\": 12", "")
+#define UPI_TINY_CONFIG_RESIZED(version, resize, backbone, more_of_global, caption, more)                                                  \
   "{ \"format_version\": " version ", \"name\": \"tiny\","                                                                                 \
-  "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": \"stretch\", \"filter\": \"triangle\","                \
+  "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": " resize ", \"filter\": \"triangle\","                 \
   "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] },"                                                        \
   "  \"backbone\": " backbone ","                                                                                                          \
   "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 3, \"region_ffn\": 48,"                                                           \

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upi-demo: the main job on one clip, as ./demo runs it: decode → upiencoder → upidetect → upicaption → upijson → upioverlay → encode.
+/* upi-demo: the main job on one clip, as ./demo runs it: decode → upiencoder → upidetect → upitrack → upirules → upicaption →
+ * upijson → upioverlay → encode.
  *
- * Leaves overlay.mkv, captions.vtt, objects.jsonl and sheet.png in a folder and prints what they hold and where the time went. Live
+ * Leaves overlay.mkv, captions.vtt, objects.jsonl and sheet.png in a folder and prints what they hold and where the time went; what happens (who comes, goes, crosses a line) is printed
+ * as it does. Live
  * sources (a camera, an RTSP address) go to a window instead. The pipeline it runs is printed: it is one that gst-launch-1.0 takes.
  */
 #include <gst/gst.h>
@@ -12,10 +14,11 @@
 
 #include "core/upi.h"
 #include "tools/contact-sheet.h"
+#include "tools/demo-events.h"
 #include "tools/time-shares.h"
 
 typedef struct {
-  gchar *out, *model, *device, *labels, *input_size, *camera;
+  gchar *out, *model, *device, *labels, *input_size, *camera, *rules;
   gdouble threshold;
   gboolean plain;
 } Options;
@@ -29,6 +32,7 @@ options_clear (Options *options)
   g_free (options->labels);
   g_free (options->input_size);
   g_free (options->camera);
+  g_free (options->rules);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
@@ -37,10 +41,24 @@ typedef struct {
   GstElement *pipeline;
   UpiTimeShares *shares;
   UpiContactSheet *sheet;
+  UpiDemoEvents *events;
   gint64 started, finished;
   guint captions;
   gboolean failed, live, terminal;
 } Demo;
+
+/* Without rules of one's own: who comes into the picture, and goes. */
+#define PICTURE "picture"
+#define PICTURE_RULES "{\"rules\":{\"" PICTURE "\":{\"type\":\"zone\",\"polygon\":[[0,0],[1,0],[1,1],[0,1]],\"min_time\":0.5}}}"
+
+static void
+say_event (Demo *demo, GstMessage *message)
+{
+  g_autofree gchar *line = upi_demo_events_take (demo->events, message);
+
+  if (line != NULL)
+    g_print ("%s%s%s\n", demo->terminal ? "\r" : "", line, demo->terminal ? "                                " : "");
+}
 
 static gboolean
 on_message (GstBus *bus, GstMessage *message, gpointer user_data)
@@ -76,6 +94,8 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
   case GST_MESSAGE_ELEMENT:
     if (gst_message_has_name (message, "upi-caption"))
       demo->captions++;
+    else
+      say_event (demo, message);
     break;
   case GST_MESSAGE_LATENCY:
     gst_bin_recalculate_latency (GST_BIN (demo->pipeline));
@@ -138,6 +158,21 @@ append_property (GString *text, const gchar *name, const gchar *value)
   g_string_append_printf (text, " %s=%s", name, in_quotes);
 }
 
+static gboolean
+has_element (const gchar *name)
+{
+  g_autoptr (GstElementFactory) factory = gst_element_factory_find (name);
+
+  return factory != NULL;
+}
+
+/* A zone that is the picture needs no lines around it. */
+static const gchar *
+overlay_of (const Options *options)
+{
+  return options->rules != NULL ? "upioverlay name=overlay draw-trails=true" : "upioverlay name=overlay draw-trails=true draw-rules=false";
+}
+
 /* The analysis chain, the same for files and live sources. */
 static gchar *
 describe_analysis (const Options *options)
@@ -157,6 +192,15 @@ describe_analysis (const Options *options)
     append_property (text, "labels", options->labels);
   if (options->threshold > 0) /* a pipeline's numbers have a point in every locale */
     g_string_append_printf (text, " threshold=%s", g_ascii_formatd (number, sizeof number, "%g", options->threshold));
+  if (has_element ("upitrack"))
+    g_string_append (text, " ! upitrack name=track");
+  if (options->rules != NULL) {
+    g_string_append (text, " ! upirules name=rules");
+    append_property (text, "rules-file", options->rules);
+  } else if (has_element ("upitrack")) {
+    g_string_append (text, " ! upirules name=rules");
+    append_property (text, "rules", PICTURE_RULES);
+  }
   g_string_append (text, " ! upicaption name=caption");
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
@@ -165,9 +209,7 @@ describe_analysis (const Options *options)
 static const gchar *
 upright (void)
 {
-  g_autoptr (GstElementFactory) videoflip = gst_element_factory_find ("videoflip");
-
-  return videoflip != NULL ? "! videoflip video-direction=auto " : "";
+  return has_element ("videoflip") ? "! videoflip video-direction=auto " : "";
 }
 
 static gchar *
@@ -177,16 +219,16 @@ describe_file (const Options *options, const gchar *uri)
   g_autofree gchar *json_path = g_build_filename (options->out, "objects.jsonl", NULL), *json = quoted (json_path);
   g_autofree gchar *video_path = g_build_filename (options->out, "overlay.mkv", NULL), *video = quoted (video_path);
   g_autofree gchar *captions_path = g_build_filename (options->out, "captions.vtt", NULL), *captions = quoted (captions_path);
-  g_autoptr (GstElementFactory) x264 = gst_element_factory_find ("x264enc");
 
   return g_strdup_printf (
       "uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\" ! queue name=decoded max-size-buffers=8 "
-      "! videoconvert name=to-raw %s! %s text-time=running ! upijson name=json location=%s ! upioverlay name=overlay ! queue name=encode "
+      "! videoconvert name=to-raw %s! %s text-time=running ! upijson name=json location=%s ! %s ! queue name=encode "
       "max-size-buffers=8 "
       "! videoconvert ! %s ! matroskamux name=mux ! filesink location=%s   caption.text ! tee name=text ! queue ! webvttenc "
       "! filesink location=%s   text. ! queue ! mux.",
-      uri, upright (), analysis, json,
-      x264 ? "x264enc speed-preset=veryfast pass=qual quantizer=23 ! h264parse" : "vp8enc deadline=1 cpu-used=8 end-usage=cq cq-level=20",
+      uri, upright (), analysis, json, overlay_of (options),
+      has_element ("x264enc") ? "x264enc speed-preset=veryfast pass=qual quantizer=23 ! h264parse"
+                              : "vp8enc deadline=1 cpu-used=8 end-usage=cq cq-level=20",
       video, captions);
 }
 
@@ -203,9 +245,9 @@ describe_live (const Options *options, const gchar *uri)
   else
     source = g_strdup_printf ("uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\"", uri);
 
-  return g_strdup_printf ("%s ! queue name=decoded max-size-buffers=2 ! videoconvert name=to-raw %s! %s ! upioverlay name=overlay ! "
+  return g_strdup_printf ("%s ! queue name=decoded max-size-buffers=2 ! videoconvert name=to-raw %s! %s ! %s ! "
                           "videoconvert ! autovideosink",
-      source, upright (), analysis);
+      source, upright (), analysis, overlay_of (options));
 }
 
 /* Frames and objects of the file that upijson wrote. */
@@ -251,6 +293,9 @@ report (Demo *demo, const Options *options)
     demo->failed = TRUE;
   }
   g_print ("\n%u frames, %u objects, %u captions in %.1f s: %.1f frames/s\n\n", frames, objects, demo->captions, seconds, frames / seconds);
+  g_autofree gchar *happened = upi_demo_events_sum (demo->events);
+  if (happened[0] != '\0')
+    g_print ("%s\n", happened);
   upi_time_shares_print (demo->shares, options->model, options->device);
   g_print ("\n  %s/overlay.mkv    the annotated video, captions as a subtitle track\n"
            "  %s/captions.vtt   captions as WebVTT\n"
@@ -278,6 +323,7 @@ run (const Options *options, const gchar *uri)
   }
   demo.loop = g_main_loop_new (NULL, FALSE);
   demo.shares = upi_time_shares_new (GST_BIN (demo.pipeline));
+  demo.events = upi_demo_events_new (options->rules == NULL ? PICTURE : NULL);
   demo.sheet = upi_contact_sheet_new (GST_BIN (demo.pipeline), "overlay", 12);
   g_autoptr (GstBus) bus = gst_element_get_bus (demo.pipeline);
   guint watch = gst_bus_add_watch (bus, on_message, &demo);
@@ -290,12 +336,17 @@ run (const Options *options, const gchar *uri)
   g_main_loop_run (demo.loop);
   if (demo.finished && !demo.live)
     report (&demo, options);
+  if (demo.live) {
+    g_autofree gchar *happened = upi_demo_events_sum (demo.events);
+    g_print ("\n%s", happened);
+  }
   gst_element_set_state (demo.pipeline, GST_STATE_NULL);
   g_source_remove (watch);
   g_source_remove (progress);
   g_source_remove (interrupt);
   upi_time_shares_free (demo.shares);
   upi_contact_sheet_free (demo.sheet);
+  upi_demo_events_free (demo.events);
   gst_object_unref (demo.pipeline);
   g_main_loop_unref (demo.loop);
   return !demo.failed;
@@ -311,6 +362,8 @@ main (int argc, char **argv)
     { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels, "comma-separated classes, any words (default: the model's)", "LABELS" },
     { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &options.threshold, "detection threshold, 0..1 (default: the model's)", "SCORE" },
     { "input-size", 's', 0, G_OPTION_ARG_STRING, &options.input_size, "network input, WxH (default: by aspect)", "SIZE" },
+    { "rules", 'r', 0, G_OPTION_ARG_FILENAME, &options.rules, "what is to be told: zones, lines, counts (default: who comes and goes)",
+        "FILE" },
     { "camera", 'c', 0, G_OPTION_ARG_FILENAME, &options.camera, "a camera, live to a window", "/dev/video0" }, { NULL } };
   g_autoptr (GOptionContext) context = g_option_context_new ("[FILE|URI]");
   g_autoptr (GError) error = NULL;

@@ -42,6 +42,10 @@ typedef struct {
   gfloat matrix[3][4]; /* [R,G,B] ← [component or 1] */
   gfloat scale[3], bias[3];
   gssize origin, step_x, step_y; /* pixel (x, y) of the scaled picture is number origin + x·step_x + y·step_y of the input */
+  /* An item of the input is input_width × input_height pixels: of them the picture, as it lies there, has width × height from the top left, and
+   * `border` (behind scale and bias) is in the others. */
+  guint input_width, input_height, width, height;
+  gfloat border[3];
   gboolean on_device;            /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;
 

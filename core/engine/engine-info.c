@@ -2,6 +2,7 @@
 /* What an open engine says of itself: model and device, the options in which it differs from those asked for, whether an encoding and labels are
  * its own, the input size nearest to a picture's aspect, its counters. */
 #include "core/engine/engine-private.h"
+#include "core/model/letterbox.h"
 
 const UpiEngineInfo *
 upi_engine_info (const UpiEngine *engine)
@@ -48,6 +49,10 @@ upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint dis
   gdouble aspect = (gdouble) MAX (display_width, 1) / MAX (display_height, 1), best = G_MAXDOUBLE;
   guint chosen = 0;
 
+  if (engine->config->input.short_side > 0) {
+    upi_letterbox_input (engine->config, display_width, display_height, width, height);
+    return;
+  }
   for (guint i = 0; i < info->n_sizes; i++) {
     /* The ratio of the aspects, whichever is larger: twice as wide is as far off as twice as high. */
     gdouble ratio = (gdouble) info->sizes[i][0] / info->sizes[i][1] / aspect;

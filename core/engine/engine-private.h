@@ -184,8 +184,9 @@ struct _UpiTicket {
   GError *error;
 
   /* what was asked */
-  UpiImage image;      /* ENCODE; release is NULL once it was called */
-  guint width, height; /* ENCODE: the network's input */
+  UpiImage image;                      /* ENCODE; release is NULL once it was called */
+  guint width, height;                 /* ENCODE: the network's input */
+  guint picture_width, picture_height; /* of it the picture's, from the top left */
   guint64 pts;
   GPtrArray *followers; /* nullable: frames that look like this one, which is being encoded; under the queue's lock */
   UpiLabels *pending;   /* LABELS: filled batch by batch */
@@ -276,6 +277,7 @@ struct _UpiEncoding {
   guint64 pts;
   guint source_width, source_height;
   UpiOrientation orientation; /* of the network's input, from the source */
+  gfloat across, down;        /* the picture's share of the input's sides, from the top left: 1 unless it is letterboxed */
 };
 
 /* owner: (transfer none) (nullable) */

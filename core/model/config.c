@@ -42,16 +42,52 @@ read_triple (UpiReader *r, const gchar *key, gfloat values[3], gdouble least, gd
     values[i] = upi_reader_node_float (r, key, json_array_get_element (array, i), least, most);
 }
 
+/* What else "resize": "letterbox" says; all of it may be left out. */
+static void
+read_letterbox (UpiReader *r, UpiConfig *c)
+{
+  static const gchar *const keys[] = { "pad", "short", "long", "multiple" };
+
+  if (!r->object)
+    return;
+  memcpy (c->input.pad, c->input.mean, sizeof c->input.pad); /* 0 behind the normalisation */
+  c->input.multiple = 32;
+  if (c->input.letterbox && c->format_version < 2)
+    upi_reader_fail (r, "resize", "is \"letterbox\", which needs format_version 2; the file says format_version %d", c->format_version);
+  for (guint i = 0; !c->input.letterbox && i < G_N_ELEMENTS (keys); i++)
+    if (r->object && json_object_has_member (r->object, keys[i]))
+      upi_reader_fail (r, keys[i], "has no meaning where input.resize is \"stretch\"");
+  if (!r->object || !c->input.letterbox)
+    return;
+  if (json_object_has_member (r->object, "pad"))
+    read_triple (r, "pad", c->input.pad, 0, 1);
+  if (r->object && json_object_has_member (r->object, "multiple")) {
+    c->input.multiple = (guint) upi_reader_int (r, "multiple", 32, 1024);
+    upi_reader_check_multiple (r, "multiple", (gint) c->input.multiple, 32, "the backbone's coarsest stride");
+  }
+  if (r->object && json_object_has_member (r->object, "short")) {
+    c->input.short_side = (guint) upi_reader_int (r, "short", 32, UPI_MAX_SIDE);
+    c->input.long_side = (guint) upi_reader_int (r, "long", (gint) MAX (c->input.short_side, 32), UPI_MAX_SIDE);
+    if (r->object && c->input.long_side > UPI_MAX_SIDE / c->input.multiple * c->input.multiple)
+      upi_reader_fail (
+          r, "long", "is %u, which is more than %d once it is a multiple of %u", c->input.long_side, UPI_MAX_SIDE, c->input.multiple);
+  } else if (r->object && json_object_has_member (r->object, "long")) {
+    upi_reader_fail (r, "long", "has no meaning without input.short");
+  }
+}
+
 static void
 read_input (UpiReader *root, UpiConfig *c)
 {
-  UpiReader r = upi_reader_object (root, "input", "input.", UPI_KEYS ("sizes", "resize", "filter", "mean", "std"));
+  UpiReader r = upi_reader_object (
+      root, "input", "input.", UPI_KEYS ("sizes", "resize", "filter", "mean", "std", "pad", "short", "long", "multiple"));
   JsonArray *sizes = upi_reader_array (&r, "sizes", 1, 64);
 
-  upi_reader_choice (&r, "resize", UPI_KEYS ("stretch"));
+  c->input.letterbox = upi_reader_choice (&r, "resize", UPI_KEYS ("stretch", "letterbox"));
   upi_reader_choice (&r, "filter", UPI_KEYS ("triangle"));
   read_triple (&r, "mean", c->input.mean, 0, 1);
   read_triple (&r, "std", c->input.std, 1e-3, 10);
+  read_letterbox (&r, c);
   if (!sizes)
     return;
   c->input.n_sizes = json_array_get_length (sizes);

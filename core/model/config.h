@@ -11,7 +11,7 @@
 
 G_BEGIN_DECLS
 
-/* Files of both open. 2 brings mobilenet_v2, swin, global.backbone, evidence, caption.grounding, calibration. */
+/* Files of both open. 2 brings mobilenet_v2, swin, letterbox, global.backbone, evidence, caption.grounding, calibration. */
 #define UPI_CONFIG_OLDEST_VERSION 1
 #define UPI_CONFIG_FORMAT_VERSION 2
 #define UPI_MAX_SIDE 4096 /* pixels of the network's input */
@@ -46,8 +46,11 @@ typedef struct {
   gchar *name;
   struct {
     guint n_sizes;
-    guint (*sizes)[2];      /* width, height; the first is the default; "resize" is stretch, "filter" triangle */
+    guint (*sizes)[2];      /* width, height; the first is the default; "filter" is triangle */
     gfloat mean[3], std[3]; /* (x/255 - mean) / std, R G B */
+    gboolean letterbox;     /* "resize": the picture keeps its aspect, and `pad` is what is beside and below it; else it is stretched */
+    gfloat pad[3];          /* of 0..1, before mean and std */
+    guint short_side, long_side, multiple; /* letterbox; short_side 0: an image has the nearest of `sizes` */
   } input;
   UpiBackboneSizes backbone;
   gint d;                     /* width of the region parts */

@@ -203,7 +203,7 @@ add_objects (const Ground *g, const UpiPhrase *phrase, UpiCaptionWord *word)
     object->score = g->seen[label].score;
     object->region = g->seen[label].region;
     upi_object_place (object, upi_encoding_part (g->ticket->source, UPI_PART_BOXES) + 4 * (gsize) object->region);
-    upi_object_turn_back (object, g->ticket->source->orientation, NULL); /* a box alone: it cannot fail */
+    upi_object_turn_back (object, g->ticket->source, NULL); /* a box alone: it cannot fail */
   }
 }
 

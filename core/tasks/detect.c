@@ -128,17 +128,39 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
         object.flags = UPI_OBJECT_CANDIDATE;
       }
       upi_object_place (&object, boxes + 4 * region);
+      if (object.x >= encoding->across || object.y >= encoding->down)
+        continue; /* in the border */
       g_array_append_val (objects, object);
     }
   }
   return objects;
 }
 
-gboolean
-upi_object_turn_back (UpiObject *object, UpiOrientation orientation, GError **error)
+/* A box of the input becomes one of the picture, cut at its border. */
+static void
+without_border (const UpiEncoding *encoding, gfloat *x, gfloat *y, gfloat *width, gfloat *height)
 {
+  gfloat right, bottom;
+
+  if (encoding->across == 1 && encoding->down == 1)
+    return;
+  right = MIN ((*x + *width) / encoding->across, 1);
+  bottom = MIN ((*y + *height) / encoding->down, 1);
+  *x = MIN (*x / encoding->across, 1);
+  *y = MIN (*y / encoding->down, 1);
+  *width = right - *x;
+  *height = bottom - *y;
+}
+
+gboolean
+upi_object_turn_back (UpiObject *object, const UpiEncoding *encoding, GError **error)
+{
+  UpiOrientation orientation = encoding->orientation;
   gboolean has_mask = object->mask != NULL;
 
+  without_border (encoding, &object->x, &object->y, &object->width, &object->height);
+  if (has_mask) /* its own, not yet anybody else's */
+    without_border (encoding, &object->mask->x, &object->mask->y, &object->mask->width, &object->mask->height);
   upi_orientation_turn_back (orientation, &object->x, &object->y, &object->width, &object->height);
   if (has_mask)
     object->mask = upi_orientation_turn_mask_back (orientation, object->mask, error);
@@ -186,7 +208,7 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
       return NULL;
   }
   for (guint i = 0; i < kept; i++)
-    if (!upi_object_turn_back (&detections->objects[i], encoding->orientation, error))
+    if (!upi_object_turn_back (&detections->objects[i], encoding, error))
       return NULL;
   return g_steal_pointer (&detections);
 }

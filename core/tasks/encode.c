@@ -6,20 +6,33 @@
 #include "core/backends/frames/orientation.h"
 #include "core/engine/still.h"
 #include "core/memory.h"
+#include "core/model/letterbox.h"
 #include "core/processor.h"
 
 #include <stdlib.h>
+
+/* The ticket's frame as put_frame reads it. */
+static gboolean
+describe (UpiWorker *worker, const UpiTicket *ticket, const UpiImage *pixels, UpiFrame *frame, GError **error)
+{
+  const UpiConfig *config = worker->engine->config;
+
+  if (!upi_frame_reader_describe (
+          worker->frames, pixels, ticket->picture_width, ticket->picture_height, config->input.mean, config->input.std, frame, error))
+    return FALSE;
+  if (ticket->picture_width != ticket->width || ticket->picture_height != ticket->height)
+    upi_frame_letterbox (frame, pixels->orientation, ticket->width, ticket->height, config->input.pad);
+  return TRUE;
+}
 
 /* Pixels into item i of the context's input. A buffer of the host's is let go of at once, one of the device when the run that reads it has
  * ended. */
 static gboolean
 put_frame (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, UpiContext *context, guint i, GError **error)
 {
-  const UpiConfig *config = worker->engine->config;
   gint64 start = g_get_monotonic_time ();
   UpiFrame frame;
-  gboolean ok = upi_frame_reader_describe (
-                    worker->frames, pixels, ticket->width, ticket->height, config->input.mean, config->input.std, &frame, error)
+  gboolean ok = describe (worker, ticket, pixels, &frame, error)
       && upi_context_put_frame (context, upi_plan_find (context->plan, "image"), i, &frame, error);
 
   if (!pixels->on_device)
@@ -38,6 +51,8 @@ encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError 
     return NULL;
   encoding->pts = ticket->pts;
   encoding->orientation = ticket->image.orientation;
+  encoding->across = (gfloat) ticket->picture_width / ticket->width;
+  encoding->down = (gfloat) ticket->picture_height / ticket->height;
   encoding->source_width = ticket->image.width;
   encoding->source_height = ticket->image.height;
   return encoding;
@@ -122,15 +137,12 @@ static const gfloat *
 small_input (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, gboolean *is_placed, GError **error)
 {
   UpiPlanKey key = { UPI_PLAN_IMAGE, 1, ticket->width, ticket->height };
-  const UpiConfig *config = worker->engine->config;
   gboolean is_shown = worker->engine->backend->get_frame != NULL;
   UpiContext *context = is_shown ? upi_worker_context (worker, key, error) : NULL;
   UpiFrame frame;
 
   *is_placed = FALSE;
-  if ((is_shown && context == NULL)
-      || !upi_frame_reader_describe (
-          worker->frames, pixels, ticket->width, ticket->height, config->input.mean, config->input.std, &frame, error))
+  if ((is_shown && context == NULL) || !describe (worker, ticket, pixels, &frame, error))
     return NULL;
   if (is_shown) {
     UpiValue image = upi_plan_find (context->plan, "image");
@@ -222,7 +234,7 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
     if (upi_ticket_is_cancelled (ticket))
       error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
     else
-      upi_frame_reader_read (worker->frames, ready, &ticket->image, ticket->width, ticket->height, &pixels[ready], &error);
+      upi_frame_reader_read (worker->frames, ready, &ticket->image, ticket->picture_width, ticket->picture_height, &pixels[ready], &error);
     ticket->convert_us = g_get_monotonic_time () - start;
     if (error == NULL && ticket->stream != NULL && take_static (worker, ticket, &pixels[ready], &is_placed, &error))
       continue;
@@ -257,14 +269,13 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
 {
   UpiTicket *ticket;
   UpiImage image;
+  gboolean transposed;
   gboolean is_known = upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
 
   is_known = is_known && upi_image_check (&image, engine->backend, engine->info.device, error);
-  if (is_known && width == 0 && height == 0) {
-    gboolean transposed = upi_orientation_is_transposed (image.orientation);
-
+  transposed = is_known && upi_orientation_is_transposed (image.orientation);
+  if (is_known && width == 0 && height == 0)
     upi_engine_nearest_size (engine, transposed ? image.height : image.width, transposed ? image.width : image.height, &width, &height);
-  }
   if (!is_known || !check_size (width, height, error)) {
     if (image.release != NULL)
       image.release (image.user_data);
@@ -274,6 +285,8 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
   ticket->image = image;
   ticket->width = width;
   ticket->height = height;
+  upi_letterbox_picture (engine->config, transposed ? image.height : image.width, transposed ? image.width : image.height, width, height,
+      &ticket->picture_width, &ticket->picture_height);
   ticket->pts = pts;
   return ticket;
 }

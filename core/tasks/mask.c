@@ -33,14 +33,14 @@ upi_mask_unref (UpiMask *mask)
     g_free (mask);
 }
 
-/* Cells [first, last) of n that a span of 0..1 touches, at least one. */
+/* Cells [first, last) of n that a span of 0..1 touches, at least one, and none but of the picture, which has that share of them. */
 static void
-cells (gfloat from, gfloat length, guint n, guint *first, guint *last)
+cells (gfloat from, gfloat length, guint n, gfloat share, guint *first, guint *last)
 {
-  gint a = floorf (from * n), b = ceilf ((from + length) * n);
+  gint a = floorf (from * n), b = ceilf ((from + length) * n), most = CLAMP ((gint) ceilf (share * n), 1, (gint) n);
 
-  *first = CLAMP (a, 0, (gint) n - 1);
-  *last = CLAMP (b, (gint) *first + 1, (gint) n);
+  *first = CLAMP (a, 0, most - 1);
+  *last = CLAMP (b, (gint) *first + 1, most);
 }
 
 UpiMask *
@@ -56,8 +56,8 @@ upi_mask_cut (UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat wi
 
   if (!features)
     return NULL;
-  cells (x, width, columns, &left, &right);
-  cells (y, height, rows, &top, &bottom);
+  cells (x, width, columns, encoding->across, &left, &right);
+  cells (y, height, rows, encoding->down, &top, &bottom);
   mask = upi_mask_new (right - left, bottom - top);
   if (!mask) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for a mask of %u × %u", right - left, bottom - top);

@@ -22,8 +22,12 @@ class Input:
     sizes: list[list[int]]
     mean: list[float]
     std: list[float]
-    resize: str = "stretch"
+    resize: str = "stretch"  # or "letterbox": the picture keeps its aspect, from the top left, and `pad` is beside and below it
     filter: str = "triangle"
+    pad: list[float] | None = None  # of 0..1, before mean and std; None: the mean, 0 behind it
+    short: int = 0  # letterbox: the picture's short side, so that inputs have any size; 0: the nearest of `sizes`
+    long: int = 0  # bound of the other side then
+    multiple: int = 32  # of the input's sides then
 
 
 @dataclass
@@ -163,6 +167,7 @@ class Config:
         if version not in (1, 2):
             raise ValueError(f"format_version is {version}, expected 1 or 2")
         newer = [k for k, part in (("global.backbone", raw["global"]), ("evidence", raw), ("calibration", raw)) if k.split(".")[-1] in part]
+        newer += ["input.resize letterbox"] if raw["input"].get("resize") == "letterbox" else []
         newer += ["backbone.kind swin"] if raw["backbone"]["kind"] == "swin" else []
         if version == 1 and newer:
             raise ValueError(f"{newer[0]} needs format_version 2, found 1")

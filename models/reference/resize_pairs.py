@@ -16,9 +16,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .config import Input
+from .preprocess import place
+
 RGB = [((37, 23), (32, 32)), ((100, 75), (32, 32)), ((16, 16), (32, 32)), ((17, 33), (64, 32)), ((301, 199), (32, 32)), ((1, 1), (32, 32)),
        ((64, 2), (32, 64))]
 YUV = [((64, 48), (32, 32), False, (0.299, 0.114)), ((37, 23), (32, 32), True, (0.2126, 0.0722)), ((17, 33), (64, 32), False, (0.2126, 0.0722))]
+
+LETTERBOX = [((37, 23), (32, 32)), ((23, 37), (64, 32)), ((100, 3), (32, 32)), ((64, 48), (64, 64))]
+PADDED = Input(sizes=[], mean=[0.0] * 3, std=[1.0] * 3, resize="letterbox", pad=[0.2, 0.4, 0.6])
 
 
 def numbers(count: int, seed: int) -> np.ndarray:
@@ -59,6 +65,10 @@ def main() -> None:
     for i, (size, out, full, weights) in enumerate(YUV):
         rows.append({"kind": "yuv", "seed": 100 + i, "source": size, "size": out, "full": full, "kr": weights[0], "kb": weights[1],
                      "rgb": yuv(size, out, full, weights, 100 + i).tobytes().hex()})
+    for i, (size, out) in enumerate(LETTERBOX):
+        source = numbers(size[0] * size[1] * 3, 200 + i).reshape(size[1], size[0], 3)
+        levels = (255 * place(source, out, PADDED)[0].permute(1, 2, 0)).round().byte().numpy()
+        rows.append({"kind": "letterbox", "seed": 200 + i, "source": size, "size": out, "rgb": levels.tobytes().hex()})
     Path(sys.argv[1]).write_text("[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]\n")
 
 

@@ -31,7 +31,7 @@ from models.reference.calibration import Calibration, Spread, probability
 from models.reference.captions import label_scores, label_vectors
 from models.reference.config import Config
 from models.reference.model import UniPerceiver, load
-from models.reference.preprocess import nearest_size, normalise, stretch
+from models.reference.preprocess import input_size, place, shares
 from models.reference.tokenizer import WordPiece
 
 from .dataset import POSITIVE, Record, iou_matrix
@@ -80,12 +80,14 @@ def look(directory: Path, paths: list[Path]) -> list[Seen]:
     for path in paths:
         pixels = np.asarray(Image.open(path).convert("RGB"))
         size = (pixels.shape[1], pixels.shape[0])
-        x = normalise(stretch(pixels, *nearest_size(model.config.input, *size)), model.config.input)
+        network = input_size(model.config.input, *size)
+        x = place(pixels, network, model.config.input)
+        across, down = shares(model.config.input, size, network)
         r = model.regions(x.contiguous(memory_format=torch.channels_last))
         spe, decoded, _ = model.image(r)
         scores = label_scores(model, r, decoded, labels).max(-1)[0]
         some = scores >= model.config.threshold
-        box = r.boxes[-1][0, some].numpy() * np.array([*size, *size], np.float32)
+        box = r.boxes[-1][0, some].numpy() * np.array([size[0] / across, size[1] / down] * 2, np.float32)
         corners = np.concatenate((box[:, :2] - box[:, 2:] / 2, box[:, :2] + box[:, 2:] / 2), 1)
         out.append(Seen(spe[0].clone(), decoded[0, some].clone(), corners))
     return out

@@ -22,7 +22,7 @@ from PIL import Image
 from models.reference.captions import Caption, Ranking, Speaker, label_scores, label_vectors
 from models.reference.grounding import Grounding
 from models.reference.model import UniPerceiver, load
-from models.reference.preprocess import nearest_size, normalise, stretch
+from models.reference.preprocess import input_size, place
 
 from .calibrate import clip_names, frames_of
 from .chair import load_grounding, variety
@@ -44,8 +44,7 @@ def describe(model: UniPerceiver, speaker: Speaker, paths: list[Path], main: int
     out = []
     for path in paths:
         pixels = np.asarray(Image.open(path).convert("RGB"))
-        width, height = nearest_size(model.config.input, pixels.shape[1], pixels.shape[0])
-        x = normalise(stretch(pixels, width, height), model.config.input)
+        x = place(pixels, input_size(model.config.input, pixels.shape[1], pixels.shape[0]), model.config.input)
         r = model.regions(x.contiguous(memory_format=torch.channels_last))
         spe, decoded, cache = model.image(r)
         scores = label_scores(model, r, decoded, labels)

@@ -139,15 +139,18 @@ def bitmap(segmentation: Any, width: int, height: int) -> np.ndarray:
 
 
 class Augment:
-    """A random window of an image, stretched to the input size; flips and colours."""
+    """A random window of an image, stretched to the input size; flips and colours. `letterbox`: windows of the input's own aspect, which keep that of
+    what is in them, and the border's colour (0..255) around an image; whole ones often lie at the top left, as such a network sees them."""
 
-    def __init__(self, rng: random.Random, strength: float = 1.0) -> None:
-        self.rng, self.strength = rng, strength
+    def __init__(self, rng: random.Random, strength: float = 1.0, letterbox: tuple[int, int, int] | None = None) -> None:
+        self.rng, self.strength, self.letterbox = rng, strength, letterbox
 
     def window(self, record: Record, ratio: float, squashed: bool) -> tuple[float, float, float, float]:
         """x0, y0, w, h in pixels. It may reach outside of the image (zoom out); its ratio is near the input's, or the image's if it is
         `squashed`: stretching it to the input's is then as good as any."""
         rng, w, h = self.rng, record.width, record.height
+        if self.letterbox is not None:
+            return self.true_window(w, h, ratio)
         stretch = np.exp(rng.uniform(-0.2, 0.2))
         full = 1.0 if squashed else (w / h) / ratio  # > 1: the image is wider than the input
         scale = 1.0
@@ -163,6 +166,20 @@ class Augment:
             ww *= (1 / full) ** keep * stretch
         else:
             wh *= full**keep * stretch
+        x0 = rng.uniform(min(0.0, w - ww), max(0.0, w - ww))
+        y0 = rng.uniform(min(0.0, h - wh), max(0.0, h - wh))
+        return x0, y0, ww, wh
+
+    def true_window(self, w: int, h: int, ratio: float) -> tuple[float, float, float, float]:
+        rng, scale = self.rng, 1.0
+        kind = rng.random()
+        if kind < 0.55 * self.strength:
+            scale = rng.uniform(0.45, 1.0)
+        elif kind < 0.75 * self.strength:
+            scale = rng.uniform(1.0, 1.8)
+        ww, wh = scale * max(w, h * ratio), scale * max(h, w / ratio)  # 1: all of the image, a border on one side
+        if scale >= 1 and rng.random() < 0.5:
+            return 0.0, 0.0, ww, wh
         x0 = rng.uniform(min(0.0, w - ww), max(0.0, w - ww))
         y0 = rng.uniform(min(0.0, h - wh), max(0.0, h - wh))
         return x0, y0, ww, wh
@@ -216,7 +233,7 @@ class Augment:
             pw, ph = max(1, round((right - left) * sx)), max(1, round((bottom - top) * sy))
             pw, ph = min(pw, width - px), min(ph, height - py)
             part = source.resize((pw, ph), Image.Resampling.BILINEAR, (left, top, right, bottom), reducing_gap=2.0)
-            out = np.full((height, width, 3), 114, np.uint8)
+            out = np.full((height, width, 3), self.letterbox or 114, np.uint8)
             out[py : py + ph, px : px + pw] = np.asarray(part)
         out = self.colour(out)
         boxes = (record.boxes - np.array([x0, y0, x0, y0], np.float32)) / np.array([ww, wh, ww, wh], np.float32)
@@ -303,8 +320,9 @@ def collate(samples: list[dict[str, Any]], size: tuple[int, int], most: int = 60
 class Sampler:
     """Batches of one input size: images whose ratio suits it, drawn by weight."""
 
-    def __init__(self, records: list[Record], weights: np.ndarray, store: ImageStore, seed: int) -> None:
-        self.records, self.store = records, store
+    def __init__(self, records: list[Record], weights: np.ndarray, store: ImageStore, seed: int,
+                 letterbox: tuple[int, int, int] | None = None) -> None:  # fmt: skip
+        self.records, self.store, self.letterbox = records, store, letterbox
         self.weights = weights
         self.log_ratio = np.array([np.log(r.width / r.height) for r in records])
         self.start = seed
@@ -318,7 +336,7 @@ class Sampler:
             far = np.abs(self.log_ratio - np.log(ratio))
             p = self.weights * np.exp(-((far / 0.45) ** 2))
             self.tables[ratio] = np.cumsum(p / p.sum())
-        augment = Augment(self.rng, strength)
+        augment = Augment(self.rng, strength, self.letterbox)
         samples = []
         for joined in self.numpy.random(count) < mosaics:
             picks = np.searchsorted(self.tables[ratio], self.numpy.random(4 if joined else 1)).clip(0, len(self.records) - 1)

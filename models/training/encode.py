@@ -22,7 +22,7 @@ import torch
 import torch.multiprocessing as mp
 
 from models.reference.config import Config
-from models.reference.preprocess import normalise, ordinary_sizes
+from models.reference.preprocess import border_colour, normalise, ordinary_sizes
 
 from .dataset import Augment, Batch, Encoded, Record, collate
 from .export import average_weights
@@ -58,7 +58,7 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     train = records(o.data, "train")
     store = ImageStore(o.data, sorted({r.name for r in train}), o.cache)
     rng = random.Random(o.seed * 100 + rank)
-    augment = Augment(rng, o.strength)
+    augment = Augment(rng, o.strength, border_colour(config.input))
     sizes = ordinary_sizes(config.input)
     every = max(1, len(train) // workers // o.limit) if o.limit else 1
     mine = train[rank::workers][::every]

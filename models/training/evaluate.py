@@ -34,7 +34,7 @@ from models.reference.general_decoder import Cache
 from models.reference.grounding import Grounding
 from models.reference.mask_head import mask_logits
 from models.reference.model import UniPerceiver, load
-from models.reference.preprocess import nearest_size, normalise, stretch
+from models.reference.preprocess import input_size, place, shares
 from models.reference.tokenizer import WordPiece
 
 from .card import record as write_figures
@@ -86,6 +86,18 @@ def class_vectors(model: UniPerceiver, tokenizer: WordPiece, names: list[str]) -
     return model.encode_text(*pad([tokenizer.encode(n) for n in names]))
 
 
+def of_picture(logits: Tensor, across: float, down: float) -> Tensor:
+    """Mask logits [K, h, w] of the picture alone, without the border; at the same resolution."""
+    if across == 1 and down == 1:
+        return logits
+    h, w = logits.shape[1:]
+    size = max(1, round(down * h)), max(1, round(across * w))
+    y = (torch.arange(size[0]) + 0.5) * (2 * down / size[0]) - 1
+    x = (torch.arange(size[1]) + 0.5) * (2 * across / size[1]) - 1
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    return F.grid_sample(logits[None], grid[None], padding_mode="border", align_corners=False)[0]
+
+
 def masks_of(logits: Tensor, boxes: np.ndarray, width: int, height: int) -> list[Any]:
     """Mask logits at stride 4 [K, h, w], boxes [K, 4] (x, y, w, h) in pixels → RLE at the image's size, cut to the box as the engine does."""
     big = F.interpolate(logits[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0] > 0
@@ -109,20 +121,20 @@ def run(
     out = []
     for record in rows:
         pixels = np.asarray(Image.open(data / record.name).convert("RGB"))
-        width, height = nearest_size(model.config.input, record.width, record.height, large)
-        r = model.regions(
-            normalise(stretch(pixels, width, height), model.config.input).contiguous(memory_format=torch.channels_last)
-        )
+        image = (record.width, record.height)
+        size = input_size(model.config.input, *image, large)
+        across, down = shares(model.config.input, image, size)
+        r = model.regions(place(pixels, size, model.config.input).contiguous(memory_format=torch.channels_last))
         spe, decoded, cache = model.image(r)
         logits = model.label_logits(r, decoded, classes)[0]
         score, pair = combine(logits, r.foreground[0], weight).flatten().topk(TOP)
         query, label = torch.div(pair, len(names), rounding_mode="floor"), pair % len(names)
-        box = r.boxes[-1][0, query].numpy() * np.array([record.width, record.height] * 2, np.float32)
+        box = r.boxes[-1][0, query].numpy() * np.array([record.width / across, record.height / down] * 2, np.float32)
         box[:, :2] -= box[:, 2:] / 2
         masks: list[Any] = []
         if with_masks and any(m is not None for m in record.masks):
             z = mask_logits(r.mask_embed[:, query], r.mask_features)[0]
-            masks = masks_of(z, box, record.width, record.height)
+            masks = masks_of(of_picture(z, across, down), box, record.width, record.height)
         text = ""
         if captions and (record.captions or record.exhaustive):
             if speaker is None:

@@ -19,7 +19,7 @@ from models.importers.ssd_mobilenet import evidence, mobilenet_v2
 from models.reference.backbone import load_efficientnet_lite0
 from models.reference.config import Config, Input
 from models.reference.model import UniPerceiver
-from models.reference.preprocess import nearest_size, normalise, stretch
+from models.reference.preprocess import input_size, place
 from models.reference.tokenizer import WordPiece
 
 from .dataset import Record, load_records
@@ -76,7 +76,7 @@ def kept_evidence(config: Config, data: Path, ids: list[int], cache: Path | None
 def picture(path: Path, config: Config) -> Tensor:
     """An image as the network sees it [1, 3, H, W]."""
     pixels = np.asarray(Image.open(path).convert("RGB"))
-    return normalise(stretch(pixels, *nearest_size(config.input, pixels.shape[1], pixels.shape[0])), config.input)
+    return place(pixels, input_size(config.input, pixels.shape[1], pixels.shape[0]), config.input)
 
 
 def minilm(*path: str) -> Path:

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 
 from models.reference.config import Config
 from models.reference.grounding import Grounding
+from models.reference.preprocess import border_colour
 
 from . import tasks
 from .cider import CiderD, plain
@@ -135,9 +136,10 @@ class Run:
         else:
             train = records(options.data, "train")
             store = ImageStore(options.data, sorted({r.name for r in train}), options.cache)
-            self.regions = Sampler(train, region_weights(train), store, seed)
+            border = border_colour(config.input)
+            self.regions = Sampler(train, region_weights(train), store, seed, border)
             captioned = [r for r in train if r.captions]
-            self.captions = Sampler(captioned, caption_weights(captioned), store, seed + 7)
+            self.captions = Sampler(captioned, caption_weights(captioned), store, seed + 7, border)
         self.seed = seed
         self.step, self.spent = 0, 0.0
         self.stopping = False

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* config.json: what is accepted, and that each way of being wrong is one error that names the file and the key. */
 #include "core/model/config.h"
+#include "core/model/letterbox.h"
 #include "core/upi.h"
 #include "tests/tiny-config.h"
 
@@ -130,6 +131,59 @@ test_swin (void)
   g_assert_cmpint (c->global.channels, ==, 128);
 }
 
+/* Where pictures lie: models/tests/test_letterbox.py has the same rows. */
+static void
+test_letterbox (void)
+{
+  static const struct {
+    guint image[2], input[2], picture[2];
+  } sizes[] = {
+    { { 96, 64 }, { 96, 64 }, { 96, 64 } },     /* its own aspect */
+    { { 1920, 1080 }, { 64, 64 }, { 64, 36 } }, /* wide */
+    { { 1080, 1920 }, { 64, 64 }, { 36, 64 } }, /* high */
+    { { 3, 5 }, { 64, 96 }, { 58, 96 } },       /* enlarged: 57.6 */
+    { { 5000, 1 }, { 64, 64 }, { 64, 1 } },     /* never nothing */
+    { { 8, 5 }, { 96, 64 }, { 96, 60 } }, { { 13, 8 }, { 52, 32 }, { 52, 32 } }, { { 16, 3 }, { 32, 32 }, { 32, 6 } },
+    { { 64, 5 }, { 32, 32 }, { 32, 3 } }, /* 2.5: halves go up */
+  };
+  static const struct {
+    guint image[2], input[2], picture[2];
+  } by_short[] = {
+    { { 640, 480 }, { 1088, 800 }, { 1067, 800 } },
+    { { 480, 640 }, { 800, 1088 }, { 800, 1067 } },
+    { { 1920, 1080 }, { 1344, 768 }, { 1333, 750 } }, /* bounded by the long side */
+    { { 800, 800 }, { 800, 800 }, { 800, 800 } },
+    { { 427, 640 }, { 800, 1216 }, { 800, 1199 } },
+  };
+  GError *error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_parse (UPI_TINY_LETTERBOX_CONFIG (""), -1, "letterbox", &error);
+  guint width, height;
+
+  g_assert_no_error (error);
+  g_assert_true (c->input.letterbox);
+  g_assert_cmpfloat (c->input.pad[1], ==, c->input.mean[1]);
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    upi_letterbox_picture (c, sizes[i].image[0], sizes[i].image[1], sizes[i].input[0], sizes[i].input[1], &width, &height);
+    g_assert_cmpuint (width, ==, sizes[i].picture[0]);
+    g_assert_cmpuint (height, ==, sizes[i].picture[1]);
+  }
+  g_clear_pointer (&c, upi_config_free);
+  c = upi_config_parse (UPI_TINY_LETTERBOX_CONFIG (", \"short\": 800, \"long\": 1333, \"pad\": [0, 0.5, 1]"), -1, "short", &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat (c->input.pad[1], ==, 0.5f);
+  for (guint i = 0; i < G_N_ELEMENTS (by_short); i++) {
+    upi_letterbox_input (c, by_short[i].image[0], by_short[i].image[1], &width, &height);
+    g_assert_cmpuint (width, ==, by_short[i].input[0]);
+    g_assert_cmpuint (height, ==, by_short[i].input[1]);
+    upi_letterbox_picture (c, by_short[i].image[0], by_short[i].image[1], width, height, &width, &height);
+    g_assert_cmpuint (width, ==, by_short[i].picture[0]);
+    g_assert_cmpuint (height, ==, by_short[i].picture[1]);
+  }
+  upi_letterbox_picture (c, 640, 480, 64, 64, &width, &height); /* an input that was asked for */
+  g_assert_cmpuint (width, ==, 64);
+  g_assert_cmpuint (height, ==, 48);
+}
+
 /* What class evidence leaves out has the values of training. */
 static void
 test_evidence_defaults (void)
@@ -171,6 +225,7 @@ typedef struct {
 #define NO_ENTRIES "\"determiners\": [], \"groups\": {}, \"entries\": []"
 #define ENTRY(what) "\"determiners\": [], \"groups\": { \"pet\": [\"cat\"] }, \"entries\": [{ " what " }]"
 
+#define LETTERBOX(what) "\"resize\": \"stretch\"", "\"resize\": \"letterbox\", " what
 #define SWIN(what) "\"kind\": \"efficientnet_lite0\"", "\"kind\": \"swin\", " what
 #define SWIN2(what) "\"kind\": \"mobilenet_v2\"", "\"kind\": \"swin\", " what
 
@@ -260,7 +315,15 @@ static const Wrong wrong[] = {
   { "huge-integer", "\"count\": 10", "\"count\": 99999999999999999999", { "" } }, /* json-glib 1.10 may refuse it itself */
   { "negative", "\"count\": 10", "\"count\": -1", { "query.count is -1" } },
   { "unknown-kind", "efficientnet_lite0", "efficientnet", { "backbone.kind", "efficientnet", "resnet50" } },
-  { "unknown-resize", "\"stretch\"", "\"letterbox\"", { "input.resize", "letterbox", "stretch" } },
+  { "unknown-resize", "\"stretch\"", "\"crop\"", { "input.resize", "crop", "letterbox" } },
+  { "letterbox-in-version-1", "\"stretch\"", "\"letterbox\"", { "input.resize is \"letterbox\"", "needs format_version 2" } },
+  { "pad-of-stretch", "\"stretch\"", "\"stretch\", \"pad\": [0, 0, 0]", { "input.pad has no meaning", "stretch" } },
+  { "letterbox-pad", LETTERBOX ("\"pad\": [0, 2, 0]"), { "input.pad is 2", "from 0 to 1" }, TRUE },
+  { "letterbox-short-alone", LETTERBOX ("\"short\": 800"), { "input.long is missing" }, TRUE },
+  { "letterbox-long-alone", LETTERBOX ("\"long\": 800"), { "input.long has no meaning without input.short" }, TRUE },
+  { "letterbox-long-below-short", LETTERBOX ("\"short\": 800, \"long\": 799"), { "input.long is 799", "from 800" }, TRUE },
+  { "letterbox-multiple", LETTERBOX ("\"multiple\": 48"), { "input.multiple is 48", "32" }, TRUE },
+  { "letterbox-beyond", LETTERBOX ("\"short\": 800, \"long\": 4090, \"multiple\": 96"), { "input.long is 4090", "4096" }, TRUE },
   { "array-for-object", "\"mask\": { \"channels\": 16, \"groups\": 4, \"lateral_norm\": false }", "\"mask\": []",
       { "mask is []", "object" } },
   { "number-for-boolean", "\"lateral_norm\": false", "\"lateral_norm\": 0", { "mask.lateral_norm is 0", "true or false" } },
@@ -350,6 +413,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config/second", test_second);
   g_test_add_func ("/config/second-alone", test_second_alone);
   g_test_add_func ("/config/swin", test_swin);
+  g_test_add_func ("/config/letterbox", test_letterbox);
   g_test_add_func ("/config/evidence-defaults", test_evidence_defaults);
   g_test_add_func ("/config/nano", test_nano);
   g_test_add_func ("/config/deep", test_deep);

@@ -54,6 +54,68 @@ detect_turned (
   return found;
 }
 
+/* A model whose pictures keep their aspect finds in a wide one what a model that stretches finds in the same with a border drawn below it, but for
+ * what lies in the border alone; boxes and masks are the picture's. Of a turned one too. */
+static void
+test_letterbox (void)
+{
+  const guint w = 96, h = 40, in_h = 64;
+  guint8 whole[96 * 64 * 3], turned[96 * 40 * 3];
+  g_autofree gchar *model = g_dir_make_tmp ("upi-letterbox-XXXXXX", NULL);
+  g_autoptr (UpiEngine) stretching = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiLabels) labels = fixture_labels (stretching, "cat,dog,person");
+  g_autoptr (GError) error = NULL;
+
+  upi_model_write_random (model, UPI_TINY_LETTERBOX_CONFIG (", \"pad\": [0.2, 0.4, 0.6]"), 11, &error); /* the fixture's numbers */
+  g_assert_no_error (error);
+  const UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = model, .device = stretching->info.device, .threads = 1, .batch_size = 1
+  };
+  g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (UpiLabels) same = fixture_labels (engine, "cat,dog,person");
+
+  for (guint i = 0; i < sizeof whole; i++)
+    whole[i] = i < 3 * w * h ? (i * 5 + i / 288 * 21) % 251 : 51 * (i % 3 + 1);
+  for (guint y = 0; y < h; y++)
+    for (guint x = 0; x < w; x++)
+      memcpy (turned + 3 * ((w - 1 - x) * h + y), whole + 3 * (y * w + x), 3);
+  g_autoptr (UpiDetections) expected = detect_turned (stretching, labels, whole, w, in_h, UPI_ORIENTATION_IDENTITY, w, in_h);
+  g_autoptr (UpiDetections) upright = detect_turned (engine, same, whole, w, h, UPI_ORIENTATION_IDENTITY, w, in_h);
+  g_autoptr (UpiDetections) back = detect_turned (engine, same, turned, h, w, UPI_ORIENTATION_90R, w, in_h);
+  guint n = 0;
+
+  for (guint i = 0; i < expected->n_objects; i++) {
+    const UpiObject *e = &expected->objects[i], *u = &upright->objects[n], *b = &back->objects[n];
+    gfloat top = e->y * in_h / h, bottom = MIN ((e->y + e->height) * in_h / h, 1);
+
+    if (top >= 1)
+      continue;
+    g_assert_cmpuint (n++, <, upright->n_objects);
+    g_assert_cmpfloat_with_epsilon (u->score, e->score, 1e-4);
+    g_assert_cmpfloat_with_epsilon (u->x, e->x, 1e-4);
+    g_assert_cmpfloat_with_epsilon (u->width, e->width, 1e-4);
+    g_assert_cmpfloat_with_epsilon (u->y, top, 1e-4);
+    g_assert_cmpfloat_with_epsilon (u->height, bottom - top, 1e-4);
+    g_assert_cmpfloat_with_epsilon (b->x, u->y, 1e-4); /* turned back, right to left of the way it came */
+    g_assert_cmpfloat_with_epsilon (b->y, 1 - u->x - u->width, 1e-4);
+    g_assert_cmpfloat_with_epsilon (b->width, u->height, 1e-4);
+    g_assert_cmpuint (u->mask->columns, ==, e->mask->columns);
+    g_assert_cmpuint (u->mask->rows, ==, MIN (e->mask->rows, 10 - (guint) (e->mask->y * 16 + 0.5f)));
+    g_assert_cmpuint (b->mask->columns, ==, u->mask->rows);
+    g_assert_cmpfloat_with_epsilon (u->mask->y, e->mask->y * in_h / h, 1e-4);
+    g_assert_cmpfloat_with_epsilon (u->mask->height, (gfloat) u->mask->rows / 10, 1e-4);
+    for (guint k = 0; k < u->mask->columns * u->mask->rows; k++)
+      g_assert_cmpint (ABS (u->mask->data[k] - e->mask->data[k]), <=, 1);
+  }
+  g_assert_cmpuint (n, >, 3);
+  g_assert_cmpuint (n, ==, upright->n_objects);
+  g_assert_cmpuint (n, ==, back->n_objects);
+  g_clear_pointer (&same, upi_labels_unref);
+  g_clear_pointer (&engine, upi_engine_unref);
+  fixture_remove_model (g_steal_pointer (&model));
+}
+
 /* The network sees the turned picture, boxes and masks lie on the picture as it is: what is found in a picture turned beforehand, turned back. */
 static void
 test_orientations (void)
@@ -564,6 +626,7 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/all-pairs", test_all_pairs);
   g_test_add_func ("/engine/orientations", test_orientations);
+  g_test_add_func ("/engine/letterbox", test_letterbox);
   g_test_add_func ("/engine/evidence", test_evidence);
   g_test_add_func ("/engine/one-class-a-region", test_one_class_a_region);
   g_test_add_func ("/engine/suppression", test_suppression);

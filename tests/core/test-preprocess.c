@@ -2,6 +2,7 @@
 /* Conversion to the network's input: Pillow's numbers, every layout, every instruction set, odd sizes and strides, no byte read outside. */
 #include "core/backends/frames/convert.h"
 #include "core/backends/frames/reader.h"
+#include "core/model/letterbox.h"
 
 #include <json-glib/json-glib.h>
 #include <math.h>
@@ -108,6 +109,30 @@ set_planes (UpiImage *image, UpiPixelFormat format, const guint8 *luma, const gu
   }
 }
 
+/* As upi_engine_encode() does it, with models/reference/resize_pairs.py's PADDED. */
+static gfloat *
+convert_letterboxed (const gchar *isa, UpiImage *image, guint width, guint height)
+{
+  static const gfloat pad[3] = { 0.2f, 0.4f, 0.6f };
+  const UpiConfig config = { .input = { .letterbox = TRUE, .multiple = 32 } };
+  g_autoptr (Scaler) scaler = scaler_new (isa);
+  g_autoptr (GError) error = NULL;
+  guint across, down;
+  UpiFrame frame;
+  gfloat *out;
+
+  if (scaler == NULL)
+    return NULL;
+  upi_letterbox_picture (&config, image->width, image->height, width, height, &across, &down);
+  out = g_new (gfloat, (gsize) width * height * 3);
+  upi_frame_reader_describe (scaler->reader, image, across, down, no_mean, no_std, &frame, &error);
+  g_assert_no_error (error);
+  upi_frame_letterbox (&frame, image->orientation, width, height, pad);
+  upi_converter_run (scaler->converter, &frame, out, &error);
+  g_assert_no_error (error);
+  return out;
+}
+
 static void
 check_against (const gfloat *out, const gchar *hex, gsize count, const gchar *what)
 {
@@ -146,7 +171,8 @@ test_pillow (void)
       .size = sizeof (UpiImage), .width = json_array_get_int_element (source, 0), .height = json_array_get_int_element (source, 1)
     };
     gsize luma = (gsize) image.width * image.height, chroma = (gsize) ((image.width + 1) / 2) * ((image.height + 1) / 2);
-    gboolean yuv = strcmp (json_object_get_string_member (row, "kind"), "yuv") == 0;
+    const gchar *kind = json_object_get_string_member (row, "kind");
+    gboolean yuv = strcmp (kind, "yuv") == 0, letterbox = strcmp (kind, "letterbox") == 0;
     g_autofree guint8 *data = numbers (yuv ? luma + 2 * chroma : 3 * luma, json_object_get_int_member (row, "seed"));
 
     for (guint k = 0; k < G_N_ELEMENTS (isas); k++)
@@ -165,7 +191,7 @@ test_pillow (void)
           image.planes[0] = data;
           image.strides[0] = 3 * image.width;
         }
-        out = convert (isas[k], &image, width, height);
+        out = letterbox ? convert_letterboxed (isas[k], &image, width, height) : convert (isas[k], &image, width, height);
         if (out)
           check_against (out, hex, (gsize) width * height * 3, what);
         g_free (owned[0]);

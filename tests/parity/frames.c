@@ -44,10 +44,11 @@ frames_open (const UpiBackend *backend, guint n, guint width, guint height, UpiP
   return context;
 }
 
-/* Two pictures as the items of one input. (transfer full) */
+/* Two pictures as the items of one input, of that size in it. (transfer full) */
 static gfloat *
-input_of (const UpiBackend *backend, Picture *pictures, guint width, guint height)
+input_of (const UpiBackend *backend, Picture *pictures, guint width, guint height, const guint picture[2])
 {
+  static const gfloat pad[3] = { 0.25f, 0.5f, 0.75f };
   static const gfloat mean[2][3] = { { 0, 0, 0 }, { 0.485f, 0.456f, 0.406f } };
   static const gfloat std[2][3] = { { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f }, { 0.229f, 0.224f, 0.225f } }; /* the first: 0..255 */
   g_autoptr (UpiFrameReader) reader = upi_frame_reader_new ();
@@ -59,7 +60,9 @@ input_of (const UpiBackend *backend, Picture *pictures, guint width, guint heigh
   for (guint i = 2; i-- > 0;) {
     UpiFrame frame;
 
-    g_assert_true (upi_frame_reader_describe (reader, &pictures[i].image, width, height, mean[i], std[i], &frame, &error));
+    g_assert_true (upi_frame_reader_describe (reader, &pictures[i].image, picture[0], picture[1], mean[i], std[i], &frame, &error));
+    if (picture[0] < width || picture[1] < height)
+      upi_frame_letterbox (&frame, pictures[i].image.orientation, width, height, pad);
     upi_context_put_frame (context, upi_plan_find (plan, "image"), i, &frame, &error);
     g_assert_no_error (error);
   }
@@ -84,6 +87,9 @@ test_frames (gconstpointer data)
   for (guint k = 0; k < 2; k++) {
     guint first = test->layout + 3 * test->orientation + 5 * k;
     const guint *input = inputs[first % G_N_ELEMENTS (inputs)];
+    /* letterboxed every other time: a border at the right, below, both */
+    const guint picture[2] = { k == 0 || first % 3 == 0 ? input[0] : input[0] - 1 - first % 30,
+      k == 0 || first % 3 == 1 ? input[1] : input[1] - 5 };
     g_autofree gfloat *found = NULL, *expected = NULL;
     Picture pictures[2];
 
@@ -96,8 +102,8 @@ test_frames (gconstpointer data)
       pictures[i].image.kb = matrices[(first + k) % 3][1];
       pictures[i].image.full_range |= test->layout <= LAYOUT_WORDS && (number + k) % 2;
     }
-    found = input_of (test->backend, pictures, input[0], input[1]);
-    expected = input_of (upi_backend_ref (), pictures, input[0], input[1]);
+    found = input_of (test->backend, pictures, input[0], input[1], picture);
+    expected = input_of (upi_backend_ref (), pictures, input[0], input[1], picture);
     for (guint i = 0; i < 2 * 3 * input[0] * input[1]; i++)
       if (!(fabsf (found[i] - expected[i]) <= tolerance))
         g_error ("%u × %u and %u × %u → %u × %u: value %u is %g, expected %g", pictures[0].image.width, pictures[0].image.height,

@@ -27,16 +27,18 @@ make_clip (const gchar *folder)
 
 /* Runs the demo in @folder; its JSON lines. */
 static GPtrArray *
-run_demo (const gchar *folder, const gchar *locale, const gchar *labels, const gchar *threshold, const gchar *out)
+run_demo (const gchar *folder, const gchar *locale, const gchar *labels, const gchar *threshold, const gchar *out, const gchar *rules,
+    gchar **printed)
 {
   g_autofree gchar *clip = make_clip (folder), *said = NULL, *json = g_build_filename (folder, out, "objects.jsonl", NULL), *text = NULL;
   const gchar *argv[] = { g_getenv ("UPI_TEST_DEMO"), "--model", "tiny", "--device", "cpu", "--labels", labels, "--threshold", threshold,
-    "--out", out, clip, NULL };
+    "--out", out, clip, rules != NULL ? "--rules" : NULL, rules, NULL };
   g_auto (GStrv) environment = g_environ_setenv (g_get_environ (), "LC_ALL", locale, TRUE);
   g_autoptr (GError) error = NULL;
   gint status;
 
-  g_spawn_sync (folder, (gchar **) argv, environment, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, &said, &status, &error);
+  g_spawn_sync (folder, (gchar **) argv, environment, printed != NULL ? G_SPAWN_DEFAULT : G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, printed,
+      &said, &status, &error);
   g_assert_no_error (error);
   if (status != 0)
     g_error ("the demo ended with %d: %s", status, said);
@@ -74,7 +76,7 @@ test_options (void)
   for (guint i = 0; i < G_N_ELEMENTS (locales); i++) {
     g_autofree gchar *folder = g_dir_make_tmp ("demo-XXXXXX", NULL);
     g_autoptr (GPtrArray) lines =
-        run_demo (folder, locales[i], "F\u00fc\u00dfe, r\u00f8d \"bil\", IĞDIR \\ ılık", "0.0125", "the \"out\" folder");
+        run_demo (folder, locales[i], "F\u00fc\u00dfe, r\u00f8d \"bil\", IĞDIR \\ ılık", "0.0125", "the \"out\" folder", NULL, NULL);
     guint n_objects = 0;
 
     g_assert_cmpuint (lines->len, ==, 3);
@@ -93,12 +95,36 @@ test_options (void)
   }
 }
 
+/* What happens is printed as it does, and what it came to at the end; a rules file that cannot be read is an error that names it. */
+static void
+test_rules (void)
+{
+  g_autofree gchar *folder = g_dir_make_tmp ("demo-XXXXXX", NULL), *printed = NULL, *clip = make_clip (folder), *said = NULL;
+  g_autofree gchar *rules = g_build_filename (folder, "a \"count\".json", NULL);
+  const gchar *argv[] = { g_getenv ("UPI_TEST_DEMO"), "--model", "tiny", "--device", "cpu", "--rules", "/nowhere/rules.json", "--out",
+    "out", clip, NULL };
+  gint status;
+
+  g_assert_true (g_file_set_contents (rules, "{\"rules\":{\"crowd\":{\"type\":\"count\",\"above\":0}}}", -1, NULL));
+  g_autoptr (GPtrArray) lines = run_demo (folder, "C", "cat, dog", "0.0", "out", rules, &printed);
+  g_assert_cmpuint (lines->len, ==, 3);
+  if (strstr (printed, "crowd: ") == NULL || strstr (printed, "too many") == NULL || strstr (printed, "crowd: once") == NULL)
+    g_error ("nothing happened: %s", printed);
+
+  g_assert_true (g_spawn_sync (folder, (gchar **) argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, &said, &status, NULL));
+  g_assert_cmpint (status, !=, 0);
+  if (strstr (said, "/nowhere/rules.json") == NULL)
+    g_error ("the file is not named: %s", said);
+  remove_folder (folder);
+}
+
 int
 main (int argc, char **argv)
 {
   gst_init (&argc, &argv);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/demo/options", test_options);
+  g_test_add_func ("/demo/rules", test_rules);
   int status = g_test_run ();
 
   gst_deinit (); /* the leaks tracer reports here */

@@ -114,6 +114,7 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   gsize bytes = frame_bytes (frame), words = 0, offset;
   g_auto (UpiCudaScope) scope = { NULL };
   UpiCudaSlot *slot;
+  guint8 *out;
 
   if (!upi_cuda_enter (&scope, device, error))
     return FALSE;
@@ -147,12 +148,18 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   memcpy (f.matrix, frame->matrix, sizeof f.matrix);
   memcpy (f.scale, frame->scale, sizeof f.scale);
   memcpy (f.bias, frame->bias, sizeof f.bias);
+  f.input_width = (gint) frame->input_width;
+  f.input_height = (gint) frame->input_height;
+  f.lies_width = (gint) frame->width;
+  f.lies_height = (gint) frame->height;
+  memcpy (f.border, frame->border, sizeof f.border);
+  out = (guint8 *) input.data
+      + (gsize) item * frame->input_height * frame->input_width * 3 * upi_cuda_element_bytes (context->plan->type, UPI_F32);
   slot->pending = TRUE;
   return UPI_CUDA (device, cudaMemcpyAsync (slot->device, slot->pinned, bytes, cudaMemcpyHostToDevice, context->stream), error)
       && UPI_CUDA (device,
           upi_cuda_preprocess (context->plan->type, context->stream, &f, first[0], first[1], first[2], (const gint *) slot->pinned,
-              (const gint *) slot->device,
-              (guint8 *) input.data
-                  + (gsize) item * (gsize) f.height * (gsize) f.width * 3 * upi_cuda_element_bytes (context->plan->type, UPI_F32)),
-          error);
+              (const gint *) slot->device, out),
+          error)
+      && UPI_CUDA (device, upi_cuda_border (context->plan->type, context->stream, &f, out), error);
 }

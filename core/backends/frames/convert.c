@@ -143,7 +143,7 @@ convert_components (UpiConverter *converter, const UpiFrame *frame, gfloat *out)
 static gboolean
 reserve_rows (UpiConverter *converter, const UpiFrame *frame, GError **error)
 {
-  gsize beyond = 0;
+  gsize beyond = 0, room = ((gsize) frame->components[0].across->n_out + 3) & ~(gsize) 3; /* they write four pixels at a time */
 
   for (guint c = 0; c < frame->n_components; c++)
     beyond = MAX (beyond, (gsize) frame->components[c].across->taps * frame->components[c].step + 16);
@@ -152,16 +152,23 @@ reserve_rows (UpiConverter *converter, const UpiFrame *frame, GError **error)
         || !grow (&converter->picked, frame->planes[i].samples + beyond, error))
       return FALSE;
   for (guint c = 0; c < 3; c++)
-    if (!grow (&converter->scaled[c], frame->components[0].across->n_out, error))
+    if (!grow (&converter->scaled[c], room, error))
       return FALSE;
-  return grow (&converter->turned, 3 * (gsize) frame->components[0].across->n_out, error);
+  return grow (&converter->turned, 3 * room, error);
 }
 
-/* Where row y of the picture is to be made: in the input, or apart if its pixels do not lie beside each other there. */
+/* Whether a row of the picture can be made in the input: its pixels lie beside each other there, and are as many as the kernels write. */
+static gboolean
+is_in_place (const UpiFrame *frame)
+{
+  return frame->step_x == 1 && frame->components[0].across->n_out % 4 == 0;
+}
+
+/* Where row y of the picture is to be made: in the input, or apart. */
 static gfloat *
 row_at (UpiConverter *converter, const UpiFrame *frame, gfloat *out, guint y)
 {
-  return frame->step_x == 1 ? out + 3 * (frame->origin + (gssize) y * frame->step_y) : converter->turned.data;
+  return is_in_place (frame) ? out + 3 * (frame->origin + (gssize) y * frame->step_y) : converter->turned.data;
 }
 
 static void
@@ -169,7 +176,7 @@ put_row (const gfloat *row, const UpiFrame *frame, gfloat *out, guint y, guint w
 {
   gfloat *to = out + 3 * (frame->origin + (gssize) y * frame->step_y);
 
-  if (frame->step_x == 1)
+  if (is_in_place (frame))
     return;
   for (guint x = 0; x < width; x++, row += 3, to += 3 * frame->step_x)
     memcpy (to, row, 3 * sizeof (gfloat));
@@ -191,6 +198,16 @@ is_scaled (const UpiFrame *frame)
 {
   return is_packed_rgb (frame) && frame->sample_bytes == 1 && frame->components[0].step == 3 && frame->components[0].first == 0
       && is_identity (frame->components[0].across) && is_identity (frame->planes[0].down);
+}
+
+/* Row y of the input from pixel x on. */
+static void
+put_border (const UpiFrame *frame, gfloat *out, guint y, guint x)
+{
+  gfloat *to = out + 3 * ((gsize) y * frame->input_width + x);
+
+  for (; x < frame->input_width; x++, to += 3)
+    memcpy (to, frame->border, sizeof frame->border);
 }
 
 gboolean
@@ -220,5 +237,7 @@ upi_converter_run (UpiConverter *converter, const UpiFrame *frame, gfloat *out, 
     }
     put_row (row, frame, out, y, width);
   }
+  for (guint y = 0; y < frame->input_height; y++)
+    put_border (frame, out, y, y < frame->height ? frame->width : 0);
   return TRUE;
 }

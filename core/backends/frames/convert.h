@@ -15,7 +15,7 @@ UpiConverter *upi_converter_new (UpiIsa isa);
 void upi_converter_free (UpiConverter *converter);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiConverter, upi_converter_free)
 
-/* out: [H, W, 3] of the frame's filters and orientation. UPI_ERROR_MEMORY */
+/* out: [H, W, 3] of the frame's input: the picture and its border. UPI_ERROR_MEMORY */
 gboolean upi_converter_run (UpiConverter *converter, const UpiFrame *frame, gfloat *out, GError **error);
 
 G_END_DECLS

@@ -28,13 +28,13 @@ static gboolean
 filter_init (UpiKeptFilter *f, guint n_in, gdouble extent, guint n_out, GError **error)
 {
   gdouble scale = extent / n_out, stretch = MAX (scale, 1.0), support = stretch;
-  guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u;
+  guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u, room = (n_out + 3) & ~3u; /* kernels make four outputs at a time */
 
   f->n_in = n_in;
   f->extent = extent;
-  f->weights = UPI_MEMORY_NEW0 (gfloat, (gsize) n_out * taps, "the filter of a frame", error);
-  if (f->weights == NULL || (f->start = UPI_MEMORY_NEW (gint, n_out, "the filter of a frame", error)) == NULL
-      || (f->count = UPI_MEMORY_NEW (guint, n_out, "the filter of a frame", error)) == NULL)
+  f->weights = UPI_MEMORY_NEW0 (gfloat, (gsize) room * taps, "the filter of a frame", error);
+  if (f->weights == NULL || (f->start = UPI_MEMORY_NEW0 (gint, room, "the filter of a frame", error)) == NULL
+      || (f->count = UPI_MEMORY_NEW0 (guint, room, "the filter of a frame", error)) == NULL)
     return FALSE;
   for (guint x = 0; x < n_out; x++) {
     gdouble center = (x + 0.5) * scale, sum = 0;

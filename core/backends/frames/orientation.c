@@ -23,13 +23,13 @@ upi_orientation_is_transposed (UpiOrientation orientation)
 }
 
 void
-upi_orientation_steps (UpiOrientation orientation, guint width, guint height, gssize *origin, gssize *step_x, gssize *step_y)
+upi_orientation_steps (UpiOrientation orientation, guint width, guint height, guint stride, gssize *origin, gssize *step_x, gssize *step_y)
 {
   gboolean transposed = turns[orientation].transposed;
   gssize across = transposed ? height : width, down = transposed ? width : height; /* of the turned picture */
-  gssize column = turns[orientation].mirror_x ? -1 : 1, row = turns[orientation].mirror_y ? -across : across;
+  gssize column = turns[orientation].mirror_x ? -1 : 1, row = turns[orientation].mirror_y ? -(gssize) stride : stride;
 
-  *origin = (column < 0 ? across - 1 : 0) + (row < 0 ? (down - 1) * across : 0);
+  *origin = (column < 0 ? across - 1 : 0) + (row < 0 ? (down - 1) * (gssize) stride : 0);
   *step_x = transposed ? row : column;
   *step_y = transposed ? column : row;
 }
@@ -67,7 +67,7 @@ upi_orientation_turn_mask_back (UpiOrientation orientation, UpiMask *mask, GErro
     turned->width = mask->width;
     turned->height = mask->height;
     upi_orientation_turn_back (orientation, &turned->x, &turned->y, &turned->width, &turned->height);
-    upi_orientation_steps (orientation, columns, rows, &origin, &step_x, &step_y);
+    upi_orientation_steps (orientation, columns, rows, mask->columns, &origin, &step_x, &step_y);
     for (guint row = 0; row < rows; row++)
       for (guint column = 0; column < columns; column++)
         turned->data[row * columns + column] = mask->data[origin + (gssize) column * step_x + (gssize) row * step_y];

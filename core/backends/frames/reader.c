@@ -98,7 +98,9 @@ describe (UpiFrameReader *reader, const UpiImage *image, guint width, guint heig
     frame->bias[i] = -mean[i] / std[i];
   }
   matrix_of (image, &pixels, frame->matrix);
-  upi_orientation_steps (image->orientation, width, height, &frame->origin, &frame->step_x, &frame->step_y);
+  frame->width = frame->input_width = upi_orientation_is_transposed (image->orientation) ? height : width;
+  frame->height = frame->input_height = upi_orientation_is_transposed (image->orientation) ? width : height;
+  upi_orientation_steps (image->orientation, width, height, frame->width, &frame->origin, &frame->step_x, &frame->step_y);
   for (guint c = 0; c < pixels.n_components; c++) {
     const UpiComponent *component = &pixels.components[c];
     guint n = upi_component_samples (image->width, component->width_shift), i = frame_plane (&pixels, frame, c);
@@ -176,4 +178,16 @@ upi_frame_reader_describe (UpiFrameReader *reader, const UpiImage *pixels, guint
   gboolean transposed = upi_orientation_is_transposed (pixels->orientation);
 
   return describe (reader, pixels, transposed ? height : width, transposed ? width : height, mean, std, frame, error);
+}
+
+void
+upi_frame_letterbox (UpiFrame *frame, UpiOrientation orientation, guint width, guint height, const gfloat pad[3])
+{
+  g_assert (width >= frame->width && height >= frame->height);
+  frame->input_width = width;
+  frame->input_height = height;
+  upi_orientation_steps (
+      orientation, frame->components[0].across->n_out, frame->planes[0].down->n_out, width, &frame->origin, &frame->step_x, &frame->step_y);
+  for (guint i = 0; i < 3; i++)
+    frame->border[i] = 255 * pad[i] * frame->scale[i] + frame->bias[i];
 }

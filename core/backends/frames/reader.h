@@ -25,5 +25,7 @@ upi_frame_reader_read (UpiFrameReader *reader, guint item, UpiImage *image, guin
  * long as the planes are. UPI_ERROR_MEMORY */
 gboolean upi_frame_reader_describe (UpiFrameReader *reader, const UpiImage *pixels, guint width, guint height, const gfloat mean[3],
     const gfloat std[3], UpiFrame *frame, GError **error);
+/* The described picture, of an image so turned, from the top left of a larger input; pad: of 0..1, what is beside and below it. */
+void upi_frame_letterbox (UpiFrame *frame, UpiOrientation orientation, guint width, guint height, const gfloat pad[3]);
 
 G_END_DECLS

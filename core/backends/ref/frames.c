@@ -57,5 +57,9 @@ upi_ref_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFra
         pixel[i] = (gfloat) (CLAMP (level, 0., 255.) * frame->scale[i] + frame->bias[i]);
       }
     }
+  for (guint y = 0; input != NULL && y < frame->input_height; y++)
+    for (guint x = 0; x < frame->input_width; x++)
+      for (guint i = 0; i < 3 && (x >= frame->width || y >= frame->height); i++)
+        input[3 * ((gsize) y * frame->input_width + x) + i] = frame->border[i];
   return input != NULL;
 }

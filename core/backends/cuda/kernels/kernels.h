@@ -126,12 +126,16 @@ typedef struct {
     int shared; /* the kernel's own, as is tile */
   } component[3];
   float matrix[3][4], scale[3], bias[3];
-  long origin, step_x, step_y; /* pixel (x, y) is number origin + x·step_x + y·step_y of the input */
+  long origin, step_x, step_y;                            /* pixel (x, y) is number origin + x·step_x + y·step_y of the input */
+  int input_width, input_height, lies_width, lies_height; /* the picture as it lies in the input, from the top left */
+  float border[3];                                        /* what is beside and below it */
   int tile;
 } UpiCudaFrame;
 /* first0, …: each component's first sample; host_tables: the same as tables, for the host */
 cudaError_t upi_cuda_preprocess (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *frame, const unsigned char *first0,
     const unsigned char *first1, const unsigned char *first2, const int *host_tables, const int *tables, void *out);
+/* Around the picture; nothing where it fills the input. */
+cudaError_t upi_cuda_border (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *frame, void *out);
 
 #ifdef __cplusplus
 }

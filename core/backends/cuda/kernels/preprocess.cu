@@ -73,8 +73,7 @@ preprocess_kernel (
   if (x > last)
     return;
   for (int c = 0; c < f.n_components; c++)
-    in[c] = along (
-        sums + f.component[c].shared, table_at (tables, f.component[c].across, f.width, f.component[c].taps_across), first, x);
+    in[c] = along (sums + f.component[c].shared, table_at (tables, f.component[c].across, f.width, f.component[c].taps_across), first, x);
   for (int c = 0; c < 3; c++) {
     float value = in[0] * f.matrix[c][0] + in[1] * f.matrix[c][1] + in[2] * f.matrix[c][2] + f.matrix[c][3];
 
@@ -118,4 +117,30 @@ upi_cuda_preprocess (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *
   UPI_FOR_TYPE (type,
       return UPI_LAUNCH (
           (preprocess_kernel<T>), grid, BLOCK, floats * sizeof (float), stream, f, first0, first1, first2, tables, (T *) out));
+}
+
+/* A thread a pixel of the input. */
+template <typename T>
+static __global__ void
+border_kernel (UpiCudaFrame f, T *out)
+{
+  long pixel = upi_thread ();
+  int x = (int) (pixel % f.input_width), y = (int) (pixel / f.input_width);
+
+  if (y >= f.input_height || (x < f.lies_width && y < f.lies_height))
+    return;
+  for (int c = 0; c < 3; c++)
+    upi_store (out + pixel * 3 + c, f.border[c]);
+}
+
+extern "C" cudaError_t
+upi_cuda_border (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *frame, void *out)
+{
+  UpiCudaFrame f = *frame;
+
+  if (f.lies_width == f.input_width && f.lies_height == f.input_height)
+    return cudaSuccess;
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH (
+          (border_kernel<T>), dim3 (upi_blocks ((long) f.input_width * f.input_height, BLOCK)), BLOCK, 0, stream, f, (T *) out));
 }

@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-/* n of output samples is a multiple of 4; scale and bias are those of R, G, B and one to spare. */
+/* n of output samples is a multiple of 4, or there is room for one (convert.c); scale and bias are those of R, G, B and one to spare. */
 typedef struct {
   /* out[i] = Σ_t weights[t] · rows[t · stride + i], i < n */
   void (*vertical) (const guint8 *rows, gssize stride, const gfloat *weights, guint taps, gfloat *out, guint n);
