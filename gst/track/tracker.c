@@ -73,7 +73,7 @@ gst_upi_tracker_options_init (GstUpiTrackerOptions *options)
     .per_label = TRUE,
     .same_place = 0.7,
     .region = FALSE,
-    .region_weight = 0.5,
+    .region_weight = 0.2,
     .region_threshold = 0.5 };
 }
 
@@ -375,7 +375,8 @@ similarity (const GstUpiTracker *tracker, Round round, guint index, guint sighti
     break;
   }
   *enough = fit >= threshold;
-  const gdouble alike = options->region ? likeness (tracker, entry, sighting) : 2;
+  /* who is somewhere else need not be looked at: a hundred objects have ten thousand pairs, and few that touch */
+  const gdouble alike = options->region && fit > 0 ? likeness (tracker, entry, sighting) : 2;
   if (alike > 1.5)
     return fit;
   *enough &= alike >= options->region_threshold;
