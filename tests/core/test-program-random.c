@@ -63,6 +63,26 @@ exchange (Builder *b, UpiValue x)
   return upi_concat (b->p, (UpiValue[]){ upi_activation (b->p, right, UPI_ACT_SIGMOID), left }, 2, 2);
 }
 
+/* What tokens are chosen by: a channel of theirs, each between two ranks, so that the order never hangs on the last bits of nearly equal
+ * numbers, which another order of summation changes. */
+static UpiValue
+scores (Builder *b, UpiValue x)
+{
+  UpiShape shape = upi_program_shape (b->p, x);
+  gint n = shape.dim[1];
+  gfloat *ranks = g_new (gfloat, BATCH * n);
+
+  for (gint item = 0; item < BATCH; item++)
+    for (gint i = 0; i < n; i++) {
+      gint other = g_rand_int_range (b->rand, 0, i + 1);
+
+      ranks[item * n + i] = ranks[item * n + other];
+      ranks[item * n + other] = 2 * (gfloat) i;
+    }
+  x = upi_activation (b->p, upi_slice (b->p, x, 2, 3, 1), UPI_ACT_SIGMOID);
+  return upi_add (b->p, x, upi_program_constant (b->p, ranks, UPI_SHAPE3 (BATCH, n, 1)));
+}
+
 static UpiValue
 step (Builder *b, UpiValue cache, UpiValue start)
 {
@@ -92,7 +112,7 @@ step (Builder *b, UpiValue cache, UpiValue start)
     x = upi_softmax (b->p, upi_reshape (b->p, x, UPI_SHAPE2 (BATCH * shape.dim[1] * 2, WIDTH / 2)));
     return upi_reshape (b->p, x, shape);
   case 9:
-    return upi_gather (b->p, x, upi_top_k (b->p, upi_slice (b->p, x, 2, 3, 1), half));
+    return upi_gather (b->p, x, upi_top_k (b->p, scores (b, x), half));
   case 10:
     return upi_attention (b->p, x, y, y, UPI_NO_VALUE, &(UpiAttention){ .heads = 2 });
   default:
