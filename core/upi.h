@@ -67,6 +67,7 @@ typedef struct _UpiEngine UpiEngine;
  *   contexts are different ones
  * @cuda_context_free: (nullable): called once with @cuda_context_data when nothing of an engine is left in the context, before
  *   upi_engine_open() returns if it opened none there
+ * @cuda_context_data: for @cuda_context_free
  */
 typedef struct {
   gsize size;
@@ -84,12 +85,20 @@ typedef struct {
 
 /**
  * UpiEngineInfo: what is fixed for an engine's life; owned by the engine.
+ * @model_name: the name in its config.json
+ * @model_path: its directory
  * @device: the device in use: "cpu", "cuda:0"
  * @device_name: the processor's name and the instruction set in use
+ * @workers: threads that run the network
+ * @threads_per_frame: threads that share one frame
+ * @batch_size: frames that one run may take
+ * @n_sizes: how many @sizes
  * @sizes: (array length=n_sizes): width, height pairs the model was trained for; the first is the default, any may be asked for
  * @labels: (array zero-terminated=1): the model's own class list
  * @threshold: the model card's detection threshold
  * @width: width of embeddings (D)
+ * @max_regions: objects that a frame can have: the proposals of its encoding
+ * @max_caption_tokens: the longest caption
  * @caption_candidates: how many candidates grounded captions have unless they are asked for others; 0: the model has no grounded captions
  * @independent_scores: whether it can say of each sentence alone how probably it is true (UPI_SCORES_INDEPENDENT, upi_engine_classify_regions())
  */
@@ -211,17 +220,26 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiTicket, upi_ticket_unref)
 
 /**
  * UpiPixelFormat: how an image's pixels lie in memory.
+ * @UPI_PIXELS_RGB: 3 bytes, R first
+ * @UPI_PIXELS_BGR: 3 bytes, B first
+ * @UPI_PIXELS_RGBX: 4 bytes, R first, the last ignored
+ * @UPI_PIXELS_BGRX: 4 bytes, B first, the last ignored
+ * @UPI_PIXELS_I420: planes of Y, U, V, chroma (w+1)/2 × (h+1)/2
+ * @UPI_PIXELS_NV12: planes of Y and of interleaved U, V, chroma (w+1)/2 × (h+1)/2
+ * @UPI_PIXELS_READ: UpiImage.read scales and converts into the network's size itself
+ * @UPI_PIXELS_RGB_COMPONENTS: any other layout: UpiImage.components tells where R, G and B lie
+ * @UPI_PIXELS_YUV_COMPONENTS: the same for Y, U and V, or Y alone
  */
 typedef enum {
-  UPI_PIXELS_RGB, /* 3 bytes, R first */
+  UPI_PIXELS_RGB,
   UPI_PIXELS_BGR,
-  UPI_PIXELS_RGBX, /* 4 bytes, the last ignored */
+  UPI_PIXELS_RGBX,
   UPI_PIXELS_BGRX,
-  UPI_PIXELS_I420,           /* Y, U, V planes, chroma (w+1)/2 × (h+1)/2 */
-  UPI_PIXELS_NV12,           /* Y, interleaved UV */
-  UPI_PIXELS_READ,           /* UpiImage.read scales and converts into the network's size itself */
-  UPI_PIXELS_RGB_COMPONENTS, /* any other layout: UpiImage.components tells where R, G and B lie */
-  UPI_PIXELS_YUV_COMPONENTS  /* the same for Y, U and V, or Y alone */
+  UPI_PIXELS_I420,
+  UPI_PIXELS_NV12,
+  UPI_PIXELS_READ,
+  UPI_PIXELS_RGB_COMPONENTS,
+  UPI_PIXELS_YUV_COMPONENTS
 } UpiPixelFormat;
 
 /**
@@ -239,15 +257,23 @@ typedef struct {
 
 /**
  * UpiOrientation: how a picture is turned to be upright; the values of GStreamer's GstVideoOrientationMethod.
+ * @UPI_ORIENTATION_IDENTITY: it is upright
+ * @UPI_ORIENTATION_90R: a quarter clockwise
+ * @UPI_ORIENTATION_180: half a turn
+ * @UPI_ORIENTATION_90L: a quarter counter-clockwise
+ * @UPI_ORIENTATION_HORIZ: left and right change places
+ * @UPI_ORIENTATION_VERT: top and bottom change places
+ * @UPI_ORIENTATION_UL_LR: mirrored along the diagonal from upper left to lower right
+ * @UPI_ORIENTATION_UR_LL: mirrored along the diagonal from upper right to lower left
  */
 typedef enum {
   UPI_ORIENTATION_IDENTITY,
-  UPI_ORIENTATION_90R, /* clockwise */
+  UPI_ORIENTATION_90R,
   UPI_ORIENTATION_180,
   UPI_ORIENTATION_90L,
-  UPI_ORIENTATION_HORIZ, /* left and right change places */
+  UPI_ORIENTATION_HORIZ,
   UPI_ORIENTATION_VERT,
-  UPI_ORIENTATION_UL_LR, /* mirrored along the diagonal from upper left to lower right */
+  UPI_ORIENTATION_UL_LR,
   UPI_ORIENTATION_UR_LL
 } UpiOrientation;
 
@@ -267,10 +293,16 @@ typedef gboolean (*UpiImagePrepare) (UpiImage *image, GError **error);
 /**
  * UpiImage: pixels that the engine reads in place, once. One picture gives one input, however it lies in memory.
  * @size: sizeof (UpiImage)
+ * @format: how the pixels lie
+ * @width, @height: in pixels
+ * @planes: the first byte of each plane's first row; unused ones are NULL
+ * @strides: bytes from row to row; negative: bottom-up
  * @kr, @kb: YUV matrix (BT.709: 0.2126, 0.0722; 0 = BT.601: 0.299, 0.114); ignored for RGB
  * @full_range: luma is 0..255 instead of 16..235; of components, also R, G and B, which in the other formats always are
  * @on_device: the planes are addresses of the engine's device, in its context, complete for every stream; an engine on cuda reads them there
+ * @read: UPI_PIXELS_READ: makes the pixels
  * @release: called exactly once, right after the pixels were read, or when the ticket ends without; from any thread; may be NULL
+ * @user_data: of @read, @release and @prepare
  * @n_components: of UPI_PIXELS_…_COMPONENTS: 3, or 1 for grey; those of one plane have one @height_shift
  * @components: R, G, B, or Y, U, V
  * @depth: bits of a sample, 8 to 16; 0 means 8. More than 8 take two bytes, in the machine's order; the upper 8 of them count, as they do where
@@ -475,6 +507,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiLabels, upi_labels_unref)
 /**
  * UpiMask: 8-bit instance mask at the network's mask resolution, cropped to its box; 0..255 is probability. Reference-counted.
  * @x, @y, @width, @height: where the mask's grid lies, in 0..1 of the frame (outer edges of its cells)
+ * @columns, @rows: cells of the grid
+ * @data: @rows × @columns probabilities, 0 to 255
  * Its size is fixed for ever.
  */
 typedef struct {
@@ -482,7 +516,7 @@ typedef struct {
   gfloat x, y, width, height;
   guint columns, rows;
   gpointer reserved[4];
-  guint8 data[]; /* rows × columns */
+  guint8 data[];
 } UpiMask;
 /**
  * upi_mask_new: a mask of zeros; where it lies is the caller's to set.
@@ -511,6 +545,7 @@ typedef enum { UPI_OBJECT_NONE = 0, UPI_OBJECT_CANDIDATE = 1 << 0 } UpiObjectFla
 /**
  * UpiObject: one region.
  * @label: index into the labels
+ * @score: 0..1
  * @x, @y, @width, @height: box, top-left corner and size, in 0..1 of the frame, clipped to it
  * @mask: (nullable)
  * @region: which of the encoding's proposals
@@ -527,18 +562,35 @@ typedef struct {
   gpointer reserved[8];
 } UpiObject;
 
+/**
+ * UpiDetectOptions: which objects are wanted.
+ * @size: sizeof (UpiDetectOptions)
+ * @threshold: the least score, 0..1, of labels without one of their own
+ * @iou_threshold: of greedy non-maximum suppression within a label; 1 or more: none
+ * @max_objects: the best so many
+ * @masks: whether each gets its mask
+ * @all_pairs: every (region, label) pair above the threshold competes (for average precision); otherwise one class a region
+ * @candidate_threshold: > 0: what scores lower than its threshold, but not than this, comes behind the objects, without masks
+ * @reserved_2: 0
+ */
 typedef struct {
-  gsize size;           /* sizeof (UpiDetectOptions) */
-  gfloat threshold;     /* 0..1 */
-  gfloat iou_threshold; /* greedy non-maximum suppression within a label; ≥ 1 = none */
+  gsize size;
+  gfloat threshold;
+  gfloat iou_threshold;
   guint max_objects;
   gboolean masks;
-  gboolean all_pairs;         /* every (region, label) pair above threshold competes (for AP); otherwise one class a region */
-  guint reserved;             /* no padding at the end: a later field would read what happened to be there */
-  gfloat candidate_threshold; /* > 0: what scores lower than its threshold, but not than this, comes behind the objects, without masks */
+  gboolean all_pairs;
+  guint reserved; /* no padding at the end: a later field would read what happened to be there */
+  gfloat candidate_threshold;
   guint reserved_2;
 } UpiDetectOptions;
 
+/**
+ * UpiDetections: immutable.
+ * @labels: (transfer none): the list that was asked for
+ * @n_objects: how many @objects
+ * @objects: (array length=n_objects): the best first
+ */
 typedef struct {
   gint ref_count; /* private */
   UpiLabels *labels;
@@ -584,8 +636,13 @@ UPI_API gboolean upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, 
  */
 typedef enum { UPI_SCORES_SOFTMAX, UPI_SCORES_INDEPENDENT } UpiScores;
 
+/**
+ * UpiClassifyOptions: how labels are compared.
+ * @size: sizeof (UpiClassifyOptions)
+ * @scores: what a probability says
+ */
 typedef struct {
-  gsize size; /* sizeof (UpiClassifyOptions) */
+  gsize size;
   UpiScores scores;
   guint reserved;
 } UpiClassifyOptions;
@@ -629,19 +686,29 @@ UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfl
 #define UPI_MAX_LENGTH_PENALTY 10
 #define UPI_MAX_CANDIDATES 32
 
+/**
+ * UpiCaptionOptions: how a caption is made.
+ * @size: sizeof (UpiCaptionOptions)
+ * @max_tokens: 0: the model's limit
+ * @beam_size: 0 and 1: greedy; up to UPI_MAX_BEAM_SIZE
+ * @length_penalty: score / length^penalty; 0 to UPI_MAX_LENGTH_PENALTY; used with a beam
+ * @grounded: answers to the regions, where the model can (UpiEngineInfo.caption_candidates); then without a beam
+ * @candidates: of a grounded caption, up to UPI_MAX_CANDIDATES; 0: as many as the model's config says
+ */
 typedef struct {
-  gsize size;            /* sizeof (UpiCaptionOptions) */
-  guint max_tokens;      /* 0 = the model's limit */
-  guint beam_size;       /* 0, 1 = greedy; up to UPI_MAX_BEAM_SIZE */
-  gfloat length_penalty; /* score / length^penalty; 0 to UPI_MAX_LENGTH_PENALTY; used when beam_size > 1 */
+  gsize size;
+  guint max_tokens;
+  guint beam_size;
+  gfloat length_penalty;
   guint reserved;
-  gboolean grounded; /* answers to the regions, where the model can (UpiEngineInfo.caption_candidates); then without a beam */
-  guint candidates;  /* of a grounded caption, up to UPI_MAX_CANDIDATES; 0: as many as the model's config says */
+  gboolean grounded;
+  guint candidates;
 } UpiCaptionOptions;
 
 /**
  * UpiCaptionWord: a word, or several ("hot dog"), that speaks of what regions can show.
  * @first, @bytes: where it lies in the text
+ * @n_objects: how many @objects
  * @objects: (array length=n_objects): for each thing that the word needs (a skateboarder: a person and a skateboard) the region that shows it
  *   best, however well: @label is an index into UpiEngineInfo.labels, @mask is NULL
  * Its size is fixed for ever.
@@ -655,10 +722,13 @@ typedef struct {
 
 /**
  * UpiCaptionText: one text that a frame may be described with. What is not computed is NaN.
+ * @text: UTF-8
  * @likelihood: mean of ln P over its tokens
  * @support: what the regions take from it, at most 0: the sum over what its words need
  * @cosine: with the frame's <SPE>
  * @score: what it is ranked by
+ * @n_words: how many @words
+ * @words: (array length=n_words): those that speak of what regions can show, from left to right
  * Its size is fixed for ever.
  */
 typedef struct {
@@ -672,6 +742,7 @@ typedef struct {
 /**
  * UpiCaption: immutable.
  * @grounded: FALSE: it was not asked for, or the model cannot; then there is one text, without words
+ * @n_texts: how many @texts
  * @texts: (array length=n_texts): distinct, at least one, the caption first, then other candidates from better to worse
  */
 typedef struct {
@@ -712,15 +783,32 @@ UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding,
 
 /* ---- measuring ------------------------------------------------------------------------------------------------------------------- */
 
+/**
+ * UpiEngineStats: totals since the engine was opened, and what it holds now.
+ * @size: sizeof (UpiEngineStats), set by the caller
+ * @encoded, @failed, @cancelled: frames
+ * @captions: captions that were made
+ * @caption_tokens: their tokens, those of beams and candidates too
+ * @text_cache_hits, @text_cache_misses: strings whose embedding was there, and was not
+ * @queue_length: tickets that wait
+ * @workers: threads that run the network
+ * @convert_us, @infer_us, @caption_us: microseconds of the workers: conversion of frames, inference, captions
+ * @model_bytes: weights, mapped once
+ * @context_bytes: arenas of all contexts
+ * @encodings_alive: in use
+ * @encodings_pooled: memory of encodings that waits for the next frame
+ * @image_runs: of the image side; @encoded / @image_runs frames were in a batch
+ * @still: frames that kept an earlier one's encoding
+ */
 typedef struct {
-  gsize size; /* sizeof (UpiEngineStats), set by the caller */
+  gsize size;
   guint64 encoded, failed, cancelled, captions, caption_tokens, text_cache_hits, text_cache_misses;
   guint queue_length, workers;
-  guint64 convert_us, infer_us, caption_us; /* totals */
+  guint64 convert_us, infer_us, caption_us;
   gsize model_bytes, context_bytes;
   guint encodings_alive, encodings_pooled;
-  guint64 image_runs; /* of the image side; encoded / image_runs frames were in a batch */
-  guint64 still;      /* frames that kept an earlier one's encoding */
+  guint64 image_runs;
+  guint64 still;
 } UpiEngineStats;
 /**
  * upi_engine_get_stats: what the engine has done since it was opened, and what it holds. From any thread.

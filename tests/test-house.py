@@ -156,11 +156,42 @@ def between_elements() -> list[str]:
     return wrong if seen > 50 else ["few includes: the rule looks for the wrong thing"]
 
 
+def members(body: str) -> list[str]:
+    """Fields of a struct, or values of an enum, as its body declares them."""
+    body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
+    if ";" not in body:
+        return re.findall(r"(\w+)(?: = [^,]*)?(?:,|\s*$)", body.strip())
+    fields = [re.sub(r"\[[^\]]*\]", "", field) for field in body.split(";") if field.strip()]
+    return [name for field in fields for name in re.findall(r"(\w+)\)?\s*(?:,|$)", field.strip())]
+
+
+def without_members() -> list[str]:
+    """Fields of public structs and values of public enums that no GTK-Doc comment describes; what is private or reserved needs none."""
+    wrong, seen = [], 0
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix != ".h" or path.name.endswith("-testing.h") or not re.search(r"^(?:GST_)?UPI_API ", text, re.MULTILINE):
+            continue
+        comments = {name: comment for comment, name in re.findall(r"(/\*\*\n \* (\w+):.*?\*/)", text, re.DOTALL)}
+        types = re.findall(r"^typedef (?:struct|enum)(?: \w+)? ?\{(.*?)\n?\} (\w+);", text, re.MULTILINE | re.DOTALL)
+        types += [(body, name) for name, body in re.findall(r"^struct _(\w+) \{(.*?)\n\};", text, re.MULTILINE | re.DOTALL)]
+        for body, name in types:
+            described = set(re.findall(r"@(\w+)(?=[^:\n]*:)", comments.get(name, "")))
+            public = re.sub(r"/\*< private >\*/.*", "", body, flags=re.DOTALL)
+            private = set(re.findall(r"(\w+);\s*/\* private", body)) | {"reserved", "_gst_reserved", "parent_class", "parent", "meta"}
+            seen += 1
+            for member in members(public):
+                if member not in described | private:
+                    wrong.append(f"{path.relative_to(ROOT)}: {name}.{member}")
+    return wrong if seen > 15 else ["few types: the rule looks for the wrong thing"]
+
+
 # name, what breaks it, why
 LISTS = [
     ("arrows", against_arrows, "arrows between the rooms of core/ go one way"),
     ("licence", without_licence, f"a source or script begins with {LICENCE}"),
     ("comments", without_comment, "a public function has a GTK-Doc comment in its header"),
+    ("members", without_members, "the GTK-Doc comment of a public type describes each field and value"),
     ("fields", without_field, "a field of a public struct has a line in its GTK-Doc comment"),
     ("properties", without_property, "a property or signal has a GTK-Doc comment, GstUpiELEMENT:NAME:, where it is installed"),
     ("banners", with_banner, "sections that need a banner are files"),
