@@ -505,8 +505,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_CANDIDATE_THRESHOLD,
       g_param_spec_float ("candidate-threshold", "Candidate threshold",
-          "Lowest score, 0..1, of what is too uncertain to be shown and may still go on with a track: only an upitrack downstream gets to see "
-          "it; 0 = none (default: 0.1)",
+          "Lowest score, 0..1, of what is too uncertain to be shown and may still go on with a track: only an upitrack downstream gets "
+          "to see it; 0 = none (default: 0.1)",
           0, 1, 0.1f, live));
   /**
    * GstUpiDetect:enabled:

@@ -7,6 +7,8 @@
  * with a model that has grounded captions. */
 #define ALL(model, beam_size)                                                                                                              \
   "upiencoder name=upiencoder model=" model " device=cpu threads=1 policy=block ! upidetect name=upidetect ! upitrack name=upitrack ! "    \
+  "upirules name=upirules rules=\"{\\\"rules\\\":{\\\"n\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":1}}}\" ! upiclassify "               \
+  "name=upiclassify labels=\"night, day\" ! "                                                                                              \
   "upicaption name=upicaption interval=0 beam-size=" beam_size " ! upijson name=upijson location=/dev/null ! upioverlay name=upioverlay"
 
 /* Sets one property and runs frames; the end of the stream finds errors and warnings, and names what was set. */
@@ -33,6 +35,10 @@ run_in (const gchar *description, const gchar *name, const gchar *property, cons
 static void
 run_with (const gchar *name, const gchar *property, const GValue *value)
 {
+  if (g_str_equal (name, "upiclassify")) { /* scores=independent needs a calibrated model */
+    run_in (ALL ("calibrated", "2"), name, property, value);
+    return;
+  }
   run_in (ALL ("tiny", "2"), name, property, value);
   if (g_str_equal (name, "upicaption") && !g_str_equal (property, "beam-size"))
     run_in (ALL ("grounded", "1"), name, property, value);

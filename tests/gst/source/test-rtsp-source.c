@@ -252,7 +252,6 @@ test_password (void)
   g_assert_true (gst_structure_get_uint64 (said, "retry-in", &wait));
   g_assert_cmpuint (wait, ==, 3600 * GST_SECOND);
   g_assert_cmpstr (gst_structure_get_string (said, "location"), ==, location);
-  g_autoptr (GstMessage) warning = NULL;
   scene_end (&scene); /* does not wait for it */
   scene_start (&scene, BRISK, "rtspt", "guard:sesame@", server.port);
   gst_message_unref (wait_for (&scene, "upi-rtsp-connected"));
