@@ -189,6 +189,7 @@ struct _UpiTicket {
   guint picture_width, picture_height; /* of it the picture's, from the top left */
   guint64 pts;
   GPtrArray *followers; /* nullable: frames that look like this one, which is being encoded; under the queue's lock */
+  gboolean has_left;    /* its encoding, if any, is there, and nobody follows any more; under the queue's lock */
   UpiLabels *pending;   /* LABELS: filled batch by batch */
   UpiTexts *texts;      /* LABELS: and the model's own labels, where these are compared with them */
   void (*texts_free) (UpiTexts *texts);

@@ -158,8 +158,8 @@ upi_stream_join (UpiTicket *ticket, UpiReference *reference, gboolean *ends)
   gboolean joins = TRUE;
 
   g_mutex_lock (&ticket->queue->lock);
-  *ends = leader->done;
-  if (leader->done) {
+  *ends = leader->has_left;
+  if (leader->has_left) {
     joins = leader->encoding != NULL;
     ticket->encoding = joins ? upi_encoding_hold (leader->encoding) : NULL;
   } else {
@@ -182,6 +182,7 @@ upi_stream_leave (UpiTicket *ticket)
     return NULL;
   g_mutex_lock (&ticket->queue->lock);
   GPtrArray *followers = g_steal_pointer (&ticket->followers);
+  ticket->has_left = TRUE;
   if (ticket->encoding == NULL && stream->reference != NULL && stream->reference->ticket == ticket)
     old = g_steal_pointer (&stream->reference);
   g_mutex_unlock (&ticket->queue->lock);

@@ -96,21 +96,22 @@ encode (
 static void
 finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
 {
-  g_autoptr (UpiTicket) held = upi_ticket_ref (ticket);
-  UpiEncoding *shared = encoding != NULL ? upi_encoding_hold (encoding) : NULL;
   g_autoptr (GError) failure = error != NULL ? g_error_copy (error) : NULL;
+  UpiEncoding *shared = NULL;
 
   if (!error && upi_ticket_is_cancelled (ticket))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its frame was encoded");
   if (!error && upi_queue_is_closed (ticket->queue))
     error = upi_queue_closing_error (ticket->queue, "the engine closed while the frame was encoded");
-  if (error)
+  /* Frames that looked like this one end as it did, whether somebody still wants it or not. Where there are none nothing more is held: who hears of
+   * the end may find the encoding unused. */
+  ticket->encoding = error == NULL ? encoding : NULL;
+  g_autoptr (GPtrArray) followers = upi_stream_leave (ticket);
+  if (followers != NULL && encoding != NULL)
+    shared = upi_encoding_hold (encoding);
+  if (error != NULL)
     g_clear_pointer (&encoding, upi_encoding_drop);
-  ticket->encoding = encoding;
   upi_ticket_finish (ticket, error);
-
-  /* Frames that looked like this one end as it did, whether somebody still wanted it or not. */
-  g_autoptr (GPtrArray) followers = upi_stream_leave (held);
   for (guint i = 0; followers != NULL && i < followers->len; i++)
     finish_encode (
         followers->pdata[i], shared != NULL ? upi_encoding_hold (shared) : NULL, failure != NULL ? g_error_copy (failure) : NULL);
