@@ -115,6 +115,8 @@ every_operation (void)
   x = upi_group_norm (p, x, weight (p, UPI_SHAPE1 (16)), weight (p, UPI_SHAPE1 (16)), 4, 1e-5f);
   x = upi_max_pool (p, x, &(UpiPool){ 3, 2, 1 }); /* [1,8,8,16] */
   x = upi_adaptive_avg_pool (p, upi_resize (p, x, 16, 16), 8, 8);
+  y = upi_linear (p, x, weight (p, UPI_SHAPE2 (48, 16)), weight (p, UPI_SHAPE1 (48)), UPI_ACT_NONE);
+  x = upi_add (p, x, upi_window_attention (p, y, weight (p, UPI_SHAPE1 (48)), weight (p, UPI_SHAPE2 (25, 2)), &(UpiWindow){ 2, 3, 1 }));
   t = upi_reshape (p, x, UPI_SHAPE3 (1, 64, 16));
   y = upi_linear (p, t, weight (p, UPI_SHAPE2 (12, 16)), weight (p, UPI_SHAPE1 (12)), UPI_ACT_NONE);
   boxes = upi_activation (p, upi_slice (p, y, 2, 8, 4), UPI_ACT_SIGMOID); /* [1,64,4] */
