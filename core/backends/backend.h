@@ -46,7 +46,7 @@ typedef struct {
    * `border` (behind scale and bias) is in the others. */
   guint input_width, input_height, width, height;
   gfloat border[3];
-  gboolean on_device;            /* the planes are in the device's memory, and stay as they are until the next run has ended */
+  gboolean on_device; /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;
 
 /* The memory that device-resident values (upi_program_keep) lie in between runs: float32, of the device where the backend has one, and no business
