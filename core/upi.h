@@ -20,7 +20,7 @@ G_BEGIN_DECLS
 #define UPI_API __attribute__ ((visibility ("default")))
 #endif
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------------------- */
+/* Errors. */
 
 #define UPI_ERROR (upi_error_quark ())
 /**
@@ -49,7 +49,7 @@ typedef enum {
   UPI_ERROR_FAILED
 } UpiErrorCode;
 
-/* ---- engine ---------------------------------------------------------------------------------------------------------------------- */
+/* Engine. */
 
 typedef struct _UpiEngine UpiEngine;
 
@@ -158,7 +158,7 @@ UPI_API gchar *upi_engine_options_conflict (const UpiEngine *engine, const UpiEn
 UPI_API void upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEngine, upi_engine_unref)
 
-/* ---- tickets --------------------------------------------------------------------------------------------------------------------- */
+/* Tickets. */
 
 /* A request to the engine: completes, fails with a GError or is cancelled; never neither. */
 typedef struct _UpiTicket UpiTicket;
@@ -216,7 +216,7 @@ UPI_API gchar *upi_ticket_get_text (UpiTicket *ticket);
 UPI_API void upi_ticket_get_times (UpiTicket *ticket, guint64 *convert_us, guint64 *infer_us);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiTicket, upi_ticket_unref)
 
-/* ---- images ---------------------------------------------------------------------------------------------------------------------- */
+/* Images. */
 
 /**
  * UpiPixelFormat: how an image's pixels lie in memory.
@@ -343,7 +343,7 @@ struct _UpiImage {
 UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
     gpointer user_data, GError **error);
 
-/* ---- streams --------------------------------------------------------------------------------------------------------------------- */
+/* Streams. */
 
 /* One camera or file among those that share an engine. Whoever sends many frames makes one: batches then wait for frames of other streams
  * only, never for the next one of their own, the workers are shared out fairly, what is shown never goes back, and a picture that stays as it was
@@ -404,7 +404,7 @@ UPI_API UpiTicket *upi_stream_encode (UpiStream *stream, const UpiImage *image, 
     UpiTicketFunc done, gpointer user_data, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiStream, upi_stream_free)
 
-/* ---- encodings ------------------------------------------------------------------------------------------------------------------- */
+/* Encodings. */
 
 /* UpiEncoding: what one frame became; immutable, bound to PTS and source size; may outlive the engine's other users (it holds a reference). */
 
@@ -448,7 +448,7 @@ UPI_API gsize upi_encoding_bytes (const UpiEncoding *encoding);
 UPI_API const gfloat *upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
 
-/* ---- labels, detection, segmentation --------------------------------------------------------------------------------------------- */
+/* Labels, detection, segmentation. */
 
 /**
  * upi_engine_encode_labels: queues a class list: any words (paper 4.2). Embeddings are cached by (model, string).
@@ -619,7 +619,7 @@ UPI_API UpiDetections *upi_detections_ref (UpiDetections *detections);
 UPI_API void upi_detections_unref (UpiDetections *detections);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiDetections, upi_detections_unref)
 
-/* ---- classification -------------------------------------------------------------------------------------------------------------- */
+/* Classification. */
 
 /**
  * upi_engine_classify: probability of each label for the whole frame, by softmax over the list. In the caller's thread.
@@ -664,7 +664,7 @@ UPI_API gboolean upi_engine_classify_with_options (
 UPI_API gboolean upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const guint *regions,
     guint n_regions, gfloat *probabilities, GError **error);
 
-/* ---- retrieval ------------------------------------------------------------------------------------------------------------------- */
+/* Retrieval. */
 
 /**
  * upi_engine_embed: the frame's L2-normalised <SPE> embedding, for retrieval: its product with upi_labels_embedding() is a cosine.
@@ -680,7 +680,7 @@ UPI_API gboolean upi_engine_embed (UpiEngine *engine, UpiEncoding *encoding, gfl
  */
 UPI_API gboolean upi_labels_embedding (const UpiLabels *labels, guint index, gfloat *embedding, guint width);
 
-/* ---- captions -------------------------------------------------------------------------------------------------------------------- */
+/* Captions. */
 
 #define UPI_MAX_BEAM_SIZE 16
 #define UPI_MAX_LENGTH_PENALTY 10
@@ -781,7 +781,7 @@ typedef void (*UpiPartialFunc) (const gchar *text, gpointer user_data);
 UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options, UpiPartialFunc partial,
     UpiTicketFunc done, gpointer user_data, GError **error);
 
-/* ---- measuring ------------------------------------------------------------------------------------------------------------------- */
+/* Measuring. */
 
 /**
  * UpiEngineStats: totals since the engine was opened, and what it holds now.

@@ -134,9 +134,10 @@ def without_property() -> list[str]:
 
 
 def with_banner() -> list[str]:
-    """Files of the elements whose sections have banners of dashes."""
-    paths = [path for folder in ("gst", "tests/gst") for path in (ROOT / folder).rglob("*.[ch]")]
-    return [str(path.relative_to(ROOT)) for path in paths if re.search(r"/\* ?-{3}", path.read_text(encoding="utf-8"))]
+    """Files whose sections have banners of dashes."""
+    paths = [path for folder in ("core", "gst", "tests", "tools") for path in (ROOT / folder).rglob("*")]
+    names = [str(path.relative_to(ROOT)) for path in paths if path.suffix in (".c", ".cc", ".cu", ".h")]
+    return [name for name in names if not name.startswith(FOREIGN) and re.search(r"/\* ?-{3}", (ROOT / name).read_text(encoding="utf-8"))]
 
 
 # Folders of gst/ that elements of other folders may know; files beside the folders are everybody's.

@@ -6,8 +6,6 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
-/* ---- lists ----------------------------------------------------------------------------------------------------------------------- */
-
 static void
 clear_file (gpointer data)
 {
@@ -29,7 +27,7 @@ is_picture_or_clip (const gchar *path)
   g_autofree gchar *type = g_content_type_guess (path, NULL, 0, NULL);
   g_autofree gchar *mime = g_content_type_get_mime_type (type);
 
-  return mime && (g_str_has_prefix (mime, "image/") || g_str_has_prefix (mime, "video/"));
+  return mime != NULL && (g_str_has_prefix (mime, "image/") || g_str_has_prefix (mime, "video/"));
 }
 
 static gint
@@ -55,10 +53,10 @@ add_input (GArray *files, const gchar *path, gboolean chosen, GError **error)
     return TRUE;
   }
   folder = g_dir_open (path, 0, error);
-  if (!folder)
+  if (folder == NULL)
     return FALSE;
   names = g_ptr_array_new_with_free_func (g_free);
-  while ((name = g_dir_read_name (folder)))
+  while (((name = g_dir_read_name (folder)) != NULL))
     if (name[0] != '.')
       g_ptr_array_add (names, g_build_filename (path, name, NULL));
   g_ptr_array_sort (names, compare_names);
@@ -73,7 +71,7 @@ annotate_list_inputs (gchar **inputs, GError **error)
 {
   g_autoptr (GArray) files = new_list ();
 
-  for (guint i = 0; inputs && inputs[i]; i++)
+  for (guint i = 0; inputs != NULL && inputs[i] != NULL; i++)
     if (!add_input (files, inputs[i], TRUE, error))
       return NULL;
   return g_steal_pointer (&files);
@@ -92,7 +90,7 @@ string_of (JsonNode *node, const gchar *member)
 {
   JsonNode *value = JSON_NODE_HOLDS_OBJECT (node) ? json_object_get_member (json_node_get_object (node), member) : NULL;
 
-  return value && JSON_NODE_HOLDS_VALUE (value) ? json_node_get_string (value) : NULL;
+  return value != NULL && JSON_NODE_HOLDS_VALUE (value) ? json_node_get_string (value) : NULL;
 }
 
 static gboolean
@@ -100,7 +98,7 @@ id_of (JsonNode *node, gint64 *id)
 {
   JsonNode *value = JSON_NODE_HOLDS_OBJECT (node) ? json_object_get_member (json_node_get_object (node), "id") : NULL;
 
-  if (!value || !JSON_NODE_HOLDS_VALUE (value) || json_node_get_value_type (value) != G_TYPE_INT64)
+  if (value == NULL || !JSON_NODE_HOLDS_VALUE (value) || json_node_get_value_type (value) != G_TYPE_INT64)
     return FALSE;
   *id = json_node_get_int (value);
   return TRUE;
@@ -109,9 +107,9 @@ id_of (JsonNode *node, gint64 *id)
 static JsonArray *
 array_of (JsonNode *root, const gchar *member)
 {
-  JsonNode *value = root && JSON_NODE_HOLDS_OBJECT (root) ? json_object_get_member (json_node_get_object (root), member) : NULL;
+  JsonNode *value = root != NULL && JSON_NODE_HOLDS_OBJECT (root) ? json_object_get_member (json_node_get_object (root), member) : NULL;
 
-  return value && JSON_NODE_HOLDS_ARRAY (value) ? json_node_get_array (value) : NULL;
+  return value != NULL && JSON_NODE_HOLDS_ARRAY (value) ? json_node_get_array (value) : NULL;
 }
 
 GArray *
@@ -128,7 +126,7 @@ annotate_read_coco (const gchar *path, const gchar *root, AnnotateCategories *ca
   }
   images = array_of (json_parser_get_root (parser), "images");
   classes = array_of (json_parser_get_root (parser), "categories");
-  if (!images || !classes) {
+  if (images == NULL || classes == NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
         "%s is not a COCO file: expected an object with the lists \"images\" and \"categories\"", path);
     return NULL;
@@ -139,7 +137,7 @@ annotate_read_coco (const gchar *path, const gchar *root, AnnotateCategories *ca
   for (guint i = 0; i < n; i++) {
     const gchar *name = string_of (json_array_get_element (classes, i), "name");
 
-    if (!name || !id_of (json_array_get_element (classes, i), &categories->ids[i])) {
+    if (name == NULL || !id_of (json_array_get_element (classes, i), &categories->ids[i])) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: category %u lacks a name or a whole number as id", path, i);
       return NULL;
     }
@@ -149,17 +147,15 @@ annotate_read_coco (const gchar *path, const gchar *root, AnnotateCategories *ca
     const gchar *name = string_of (json_array_get_element (images, i), "file_name");
     AnnotateFile file;
 
-    if (!name || !id_of (json_array_get_element (images, i), &file.id)) {
+    if (name == NULL || !id_of (json_array_get_element (images, i), &file.id)) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: image %u lacks a file_name or a whole number as id", path, i);
       return NULL;
     }
-    file.path = root ? g_build_filename (root, name, NULL) : g_strdup (name);
+    file.path = root != NULL ? g_build_filename (root, name, NULL) : g_strdup (name);
     g_array_append_val (files, file);
   }
   return g_steal_pointer (&files);
 }
-
-/* ---- decoding -------------------------------------------------------------------------------------------------------------------- */
 
 struct _AnnotateDecoder {
   gchar *path;
@@ -174,7 +170,7 @@ bus_error (AnnotateDecoder *decoder, GError **error)
   g_autoptr (GstMessage) message = gst_bus_pop_filtered (decoder->bus, GST_MESSAGE_ERROR);
   g_autoptr (GError) cause = NULL;
 
-  if (!message)
+  if (message == NULL)
     return FALSE;
   gst_message_parse_error (message, &cause, NULL);
   g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "%s could not be decoded: %s", decoder->path, cause->message);
@@ -191,12 +187,12 @@ annotate_decoder_new (const gchar *path, GError **error)
   GstElement *pipeline;
 
   uri = gst_filename_to_uri (absolute, error);
-  if (!uri)
+  if (uri == NULL)
     return NULL;
   pipeline = gst_parse_launch ("uridecodebin name=source caps=video/x-raw(ANY) expose-all-streams=false ! videoconvert"
                                " ! video/x-raw,format=RGB ! appsink name=sink sync=false max-buffers=4",
       error);
-  if (!pipeline)
+  if (pipeline == NULL)
     return NULL;
   decoder = g_new0 (AnnotateDecoder, 1);
   decoder->path = g_strdup (path);
@@ -232,7 +228,7 @@ annotate_decoder_next (AnnotateDecoder *decoder, GError **error)
   for (;;) {
     GstSample *sample = gst_app_sink_try_pull_sample (decoder->sink, 50 * GST_MSECOND);
 
-    if (sample || bus_error (decoder, error) || gst_app_sink_is_eos (decoder->sink))
+    if (sample != NULL || bus_error (decoder, error) || gst_app_sink_is_eos (decoder->sink))
       return sample;
   }
 }

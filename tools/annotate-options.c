@@ -75,15 +75,15 @@ annotate_options_check (const AnnotateOptions *o, GError **error)
 {
   const gchar *wrong = NULL;
 
-  if (!o->coco && !o->inputs && !(o->embed && o->texts))
+  if (o->coco == NULL && o->inputs == NULL && !(o->embed != NULL && o->texts != NULL))
     wrong = "nothing to read: name images, clips or folders, or give --coco; --help tells more";
-  else if (o->coco && o->inputs)
+  else if (o->coco != NULL && o->inputs != NULL)
     wrong = "--coco names the images itself: leave out the others";
-  else if (o->labels && o->labels_file)
+  else if (o->labels != NULL && o->labels_file != NULL)
     wrong = "--labels and --labels-file are two lists: give one";
-  else if (o->texts && !o->embed)
+  else if (o->texts != NULL && o->embed == NULL)
     wrong = "--texts needs --embed FILE to write to";
-  else if (o->no_objects && !o->captions && !o->classify && !o->embed)
+  else if (o->no_objects && o->captions == NULL && o->classify == NULL && o->embed == NULL)
     wrong = "--no-objects leaves nothing to do: add --captions, --classify or --embed";
   else if (o->threads < 0 || o->batch_size < 0 || o->max_objects < 1 || o->max_tokens < 0 || o->beam_size < 0 || o->candidates < 0
       || o->interval < 1)
@@ -99,7 +99,7 @@ annotate_options_check (const AnnotateOptions *o, GError **error)
     wrong = "--greedy captions have no candidates and answer to no regions: leave out --grounded and --candidates, or --greedy";
   else if (o->beam_size > 1 && (o->grounded || o->greedy || o->candidates > 0))
     wrong = "--beam-size above 1 follows a beam in place of candidates: leave out --grounded, --greedy and --candidates";
-  if (wrong)
+  if (wrong != NULL)
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, wrong);
-  return !wrong;
+  return wrong == NULL;
 }

@@ -24,7 +24,7 @@ annotate_writer_new (const gchar *path, gboolean is_list, GError **error)
   AnnotateWriter *writer;
   FILE *file = strcmp (path, "-") == 0 ? stdout : fopen (path, "w");
 
-  if (!file) {
+  if (file == NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s could not be written: %s", path, g_strerror (errno));
     return NULL;
   }
@@ -137,13 +137,14 @@ annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, c
     const UpiObject *object = &detections->objects[i];
     GString *text = begin (frame);
 
-    g_string_append_printf (text, ",\"category_id\":%" G_GINT64_FORMAT, category_ids ? category_ids[object->label] : object->label + 1);
+    g_string_append_printf (
+        text, ",\"category_id\":%" G_GINT64_FORMAT, category_ids != NULL ? category_ids[object->label] : object->label + 1);
     if (!frame->from_coco) {
       g_string_append (text, ",\"category\":");
       append_string (text, upi_labels_name (detections->labels, object->label));
     }
     append_box (text, frame, object);
-    if (object->mask) {
+    if (object->mask != NULL) {
       guint64 area;
       g_autofree gchar *counts = annotate_rle (object, frame->width, frame->height, &area);
 
@@ -222,9 +223,9 @@ annotate_write_classes (AnnotateWriter *writer, const AnnotateFrame *frame, cons
 void
 annotate_write_embedding (AnnotateWriter *writer, const AnnotateFrame *frame, const gchar *text, const gfloat *embedding, guint width)
 {
-  GString *line = frame ? begin (frame) : g_string_new ("{\"text\":");
+  GString *line = frame != NULL ? begin (frame) : g_string_new ("{\"text\":");
 
-  if (!frame)
+  if (frame == NULL)
     append_string (line, text);
   g_string_append (line, ",\"embedding\":[");
   for (guint i = 0; i < width; i++) {

@@ -30,7 +30,7 @@ make_thumbnail (GstBuffer *buffer, const GstVideoInfo *info)
   target.fps_n = info->fps_n, target.fps_d = info->fps_d,
   target.interlace_mode = info->interlace_mode; /* GstVideoConverter wants them equal */
   GstVideoConverter *converter = gst_video_converter_new (info, &target, NULL);
-  if (!converter)
+  if (converter == NULL)
     return NULL;
   cairo_surface_t *surface = NULL;
   GstBuffer *pixels = gst_buffer_new_allocate (NULL, target.size, NULL);
@@ -61,10 +61,10 @@ on_buffer (GstPad *pad, GstPadProbeInfo *probe, gpointer user_data)
   if (sheet->seen++ % sheet->step != 0)
     return GST_PAD_PROBE_OK;
   caps = gst_pad_get_current_caps (pad);
-  if (!caps || !gst_video_info_from_caps (&info, caps))
+  if (caps == NULL || !gst_video_info_from_caps (&info, caps))
     return GST_PAD_PROBE_OK;
   cairo_surface_t *surface = make_thumbnail (GST_PAD_PROBE_INFO_BUFFER (probe), &info);
-  if (!surface)
+  if (surface == NULL)
     return GST_PAD_PROBE_OK;
   g_mutex_lock (&sheet->lock);
   g_ptr_array_add (sheet->pictures, surface);

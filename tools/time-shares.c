@@ -65,7 +65,7 @@ upi_time_shares_new (GstBin *bin)
   for (guint i = 0; i < N_WATCHED; i++) {
     g_autoptr (GstElement) element = gst_bin_get_by_name (bin, watched[i]);
     shares->watch[i] = (Watch){ .shares = shares, .index = i };
-    if (!element)
+    if (element == NULL)
       continue;
     g_autoptr (GstPad) sink = gst_element_get_static_pad (element, "sink");
     g_autoptr (GstPad) src = gst_element_get_static_pad (element, "src");
@@ -96,14 +96,14 @@ threads_seconds (const gchar *prefix)
   const gchar *task;
   gdouble ticks = 0;
 
-  while (tasks && (task = g_dir_read_name (tasks))) {
+  while (tasks != NULL && ((task = g_dir_read_name (tasks)) != NULL)) {
     g_autofree gchar *path = g_build_filename ("/proc/self/task", task, "stat", NULL);
     g_autofree gchar *line = NULL;
     unsigned long user = 0, system = 0;
     if (!g_file_get_contents (path, &line, NULL, NULL))
       continue; /* ended meanwhile */
     const gchar *name = strchr (line, '('), *end = strrchr (line, ')');
-    if (!name || !end || strncmp (name + 1, prefix, strlen (prefix)) != 0)
+    if (name == NULL || end == NULL || strncmp (name + 1, prefix, strlen (prefix)) != 0)
       continue;
     if (sscanf (end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2)
       ticks += user + system;
@@ -127,7 +127,7 @@ upi_time_shares_print (UpiTimeShares *shares, const gchar *model, const gchar *d
   guint frames = upi_time_shares_frames (shares);
   gdouble seconds[N_WATCHED];
 
-  if (engine)
+  if (engine != NULL)
     upi_engine_get_stats (engine, &stats);
   for (guint i = 0; i < N_WATCHED; i++)
     seconds[i] = __atomic_load_n (&shares->spent[i], __ATOMIC_RELAXED) / 1e9;
@@ -142,7 +142,7 @@ upi_time_shares_print (UpiTimeShares *shares, const gchar *model, const gchar *d
   for (guint i = 0; i < N_WATCHED; i++)
     known += seconds[i];
 
-  g_print ("share of processor time (%s)\n", engine ? upi_engine_info (engine)->device_name : "no engine");
+  g_print ("share of processor time (%s)\n", engine != NULL ? upi_engine_info (engine)->device_name : "no engine");
   print_row ("videoconvert before the encoder", seconds[0], total, frames);
   print_row ("upiencoder: conversion, scaling", convert, total, frames);
   print_row ("upiencoder: network", infer, total, frames);

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- a run ----------------------------------------------------------------------------------------------------------------------- */
-
 /* A frame under way. */
 typedef struct {
   AnnotateFrame frame;
@@ -77,21 +75,21 @@ score (Run *run, const Work *work, UpiEncoding *encoding, GError **error)
 {
   guint width = upi_engine_info (run->engine)->width;
 
-  if (run->objects) {
+  if (run->objects != NULL) {
     g_autoptr (UpiDetections) detections = upi_engine_detect (run->engine, encoding, run->labels, &run->detect, error);
 
-    if (!detections)
+    if (detections == NULL)
       return FALSE;
     annotate_write_detections (run->objects, &work->frame, detections, run->categories.ids);
   }
-  if (run->classes) {
+  if (run->classes != NULL) {
     g_autofree gfloat *probabilities = g_new (gfloat, upi_labels_count (run->labels));
 
     if (!upi_engine_classify (run->engine, encoding, run->labels, probabilities, error))
       return FALSE;
     annotate_write_classes (run->classes, &work->frame, run->labels, probabilities);
   }
-  if (run->embeddings) {
+  if (run->embeddings != NULL) {
     g_autofree gfloat *embedding = g_new (gfloat, width);
 
     if (!upi_engine_embed (run->engine, encoding, embedding, error))
@@ -112,14 +110,14 @@ finish_frame (Run *run, GError **error)
 
     g_clear_pointer (&work->encode, upi_ticket_unref);
     ok = score (run, work, encoding, error);
-    if (ok && run->captions)
+    if (ok && run->captions != NULL)
       ok = (work->caption = upi_engine_caption (run->engine, encoding, &run->caption, NULL, NULL, NULL, error)) != NULL;
   }
   if (ok) {
     run->frames++;
     tell (run, FALSE);
   }
-  if (!ok || !run->captions) {
+  if (!ok || run->captions == NULL) {
     work_free (work);
     return ok;
   }
@@ -167,7 +165,7 @@ submit (Run *run, const AnnotateFile *file, GstSample *sample, gboolean is_clip,
   work->frame = (AnnotateFrame){ file->path, file->id >= 0 ? file->id : run->next_id++, file->id >= 0,
     is_clip ? place_in_clip (sample) : -1, image.width, image.height };
   work->encode = upi_engine_encode (run->engine, &image, width, height, pts, NULL, NULL, error);
-  if (!work->encode) {
+  if (work->encode == NULL) {
     work_free (work);
     return FALSE;
   }
@@ -185,21 +183,21 @@ annotate_file (Run *run, const AnnotateFile *file, GError **error)
   gboolean ok = TRUE;
   guint n = 0;
 
-  if (decoder)
+  if (decoder != NULL)
     sample = annotate_decoder_next (decoder, &unreadable);
-  while (ok && sample) {
+  while (ok && sample != NULL) {
     /* A clip is what has a second frame. */
     g_autoptr (GstSample) next = file->id >= 0 ? NULL : annotate_decoder_next (decoder, &unreadable);
 
     if (n % run->options->interval == 0)
-      ok = submit (run, file, sample, n > 0 || next, error);
+      ok = submit (run, file, sample, n > 0 || next != NULL, error);
     n++;
     g_clear_pointer (&sample, gst_sample_unref);
     sample = g_steal_pointer (&next);
   }
-  if (ok && (unreadable || n == 0)) {
-    g_printerr (
-        "%s%s\n", isatty (STDERR_FILENO) && !run->options->quiet ? "\r" : "", unreadable ? unreadable->message : "no picture in the file");
+  if (ok && (unreadable != NULL || n == 0)) {
+    g_printerr ("%s%s\n", isatty (STDERR_FILENO) && !run->options->quiet ? "\r" : "",
+        unreadable != NULL ? unreadable->message : "no picture in the file");
     run->failed++;
   }
   g_clear_pointer (&decoder, annotate_decoder_free);
@@ -208,8 +206,6 @@ annotate_file (Run *run, const AnnotateFile *file, GError **error)
   return ok;
 }
 
-/* ---- set-up ---------------------------------------------------------------------------------------------------------------------- */
-
 /* Trimmed, without empty ones. (transfer full) */
 static gchar **
 split_list (const gchar *text, const gchar *separator)
@@ -217,7 +213,7 @@ split_list (const gchar *text, const gchar *separator)
   g_autoptr (GStrvBuilder) list = g_strv_builder_new ();
   g_auto (GStrv) parts = g_strsplit (text, separator, -1);
 
-  for (guint i = 0; parts[i]; i++)
+  for (guint i = 0; parts[i] != NULL; i++)
     if (*g_strstrip (parts[i]))
       g_strv_builder_add (list, parts[i]);
   return g_strv_builder_end (list);
@@ -236,8 +232,8 @@ static UpiLabels *
 encode_texts (Run *run, gchar **texts, GError **error)
 {
   g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (run->engine, (const gchar *const *) texts, NULL, NULL, NULL, error);
-  UpiLabels *labels = ticket && upi_ticket_wait (ticket, error) ? upi_ticket_get_labels (ticket) : NULL;
-  guint first = 0, max_tokens = 0, n_cut = labels ? upi_engine_cut_labels (run->engine, labels, &first, &max_tokens) : 0;
+  UpiLabels *labels = ticket != NULL && upi_ticket_wait (ticket, error) ? upi_ticket_get_labels (ticket) : NULL;
+  guint first = 0, max_tokens = 0, n_cut = labels != NULL ? upi_engine_cut_labels (run->engine, labels, &first, &max_tokens) : 0;
 
   if (n_cut > 0)
     g_printerr (
@@ -253,21 +249,21 @@ set_labels (Run *run, GError **error)
   const AnnotateOptions *o = run->options;
   g_auto (GStrv) names = NULL;
 
-  if (o->no_objects && !o->classify)
+  if (o->no_objects && o->classify == NULL)
     return TRUE;
-  if (o->labels_file)
+  if (o->labels_file != NULL)
     names = read_lines (o->labels_file, error);
-  else if (o->labels)
+  else if (o->labels != NULL)
     names = split_list (o->labels, ",");
   else
-    names = g_strdupv (o->coco ? run->categories.names : (gchar **) upi_engine_info (run->engine)->labels);
-  if (!names)
+    names = g_strdupv (o->coco != NULL ? run->categories.names : (gchar **) upi_engine_info (run->engine)->labels);
+  if (names == NULL)
     return FALSE;
-  if (!names[0]) {
+  if (names[0] == NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list is empty: give --labels \"person, red car\" or --labels-file");
     return FALSE;
   }
-  if (o->coco && (o->labels || o->labels_file) && g_strv_length (names) != g_strv_length (run->categories.names)) {
+  if (o->coco != NULL && (o->labels != NULL || o->labels_file != NULL) && g_strv_length (names) != g_strv_length (run->categories.names)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%u labels for the %u categories of %s: give one a category, in its order, or none",
         g_strv_length (names), g_strv_length (run->categories.names), o->coco);
     return FALSE;
@@ -283,7 +279,7 @@ set_size (Run *run, GError **error)
   gchar *end;
   guint64 width, height;
 
-  if (!text)
+  if (text == NULL)
     return TRUE;
   width = g_ascii_strtoull (text, &end, 10);
   height = *end == 'x' ? g_ascii_strtoull (end + 1, &end, 10) : 0;
@@ -301,10 +297,10 @@ open_outputs (Run *run, GError **error)
 {
   const AnnotateOptions *o = run->options;
 
-  return (o->no_objects || (run->objects = annotate_writer_new (o->output ? o->output : "-", TRUE, error)))
-      && (!o->captions || (run->captions = annotate_writer_new (o->captions, TRUE, error)))
-      && (!o->classify || (run->classes = annotate_writer_new (o->classify, FALSE, error)))
-      && (!o->embed || (run->embeddings = annotate_writer_new (o->embed, FALSE, error)));
+  return (o->no_objects || (run->objects = annotate_writer_new (o->output != NULL ? o->output : "-", TRUE, error)) != NULL)
+      && (o->captions == NULL || (run->captions = annotate_writer_new (o->captions, TRUE, error)) != NULL)
+      && (o->classify == NULL || (run->classes = annotate_writer_new (o->classify, FALSE, error)) != NULL)
+      && (o->embed == NULL || (run->embeddings = annotate_writer_new (o->embed, FALSE, error)) != NULL);
 }
 
 static gboolean
@@ -312,10 +308,10 @@ write_texts (Run *run, GError **error)
 {
   guint width = upi_engine_info (run->engine)->width;
   g_auto (GStrv) texts = read_lines (run->options->texts, error);
-  g_autoptr (UpiLabels) labels = texts ? encode_texts (run, texts, error) : NULL;
+  g_autoptr (UpiLabels) labels = texts != NULL ? encode_texts (run, texts, error) : NULL;
   g_autofree gfloat *embedding = g_new (gfloat, width);
 
-  for (guint i = 0; labels && i < upi_labels_count (labels); i++) {
+  for (guint i = 0; labels != NULL && i < upi_labels_count (labels); i++) {
     upi_labels_embedding (labels, i, embedding, width);
     annotate_write_embedding (run->embeddings, NULL, upi_labels_name (labels, i), embedding, width);
   }
@@ -330,22 +326,22 @@ set_up (Run *run, GError **error)
     .size = sizeof (UpiEngineOptions), .model = o->model, .device = o->device, .threads = o->threads, .batch_size = o->batch_size
   };
 
-  if (o->coco) {
+  if (o->coco != NULL) {
     g_autofree gchar *beside = g_path_get_dirname (o->coco);
 
-    run->files = annotate_read_coco (o->coco, o->root ? o->root : beside, &run->categories, error);
+    run->files = annotate_read_coco (o->coco, o->root != NULL ? o->root : beside, &run->categories, error);
   } else {
     run->files = annotate_list_inputs (o->inputs, error);
   }
-  if (!run->files || !set_size (run, error))
+  if (run->files == NULL || !set_size (run, error))
     return FALSE;
   run->engine = upi_engine_open (&options, NULL, error);
-  if (!run->engine)
+  if (run->engine == NULL)
     return FALSE;
   run->detect = (UpiDetectOptions){
     .size = sizeof (UpiDetectOptions),
-    .threshold = isnan (o->threshold) ? (o->coco ? 0.001f : upi_engine_info (run->engine)->threshold) : (gfloat) o->threshold,
-    .iou_threshold = isnan (o->iou_threshold) ? (o->coco ? 1 : 0.7f) : (gfloat) o->iou_threshold,
+    .threshold = isnan (o->threshold) ? (o->coco != NULL ? 0.001f : upi_engine_info (run->engine)->threshold) : (gfloat) o->threshold,
+    .iou_threshold = isnan (o->iou_threshold) ? (o->coco != NULL ? 1 : 0.7f) : (gfloat) o->iou_threshold,
     .max_objects = o->max_objects,
     .masks = !o->no_masks,
     .all_pairs = o->coco != NULL,
@@ -358,11 +354,11 @@ set_up (Run *run, GError **error)
     .grounded = !o->greedy && o->beam_size <= 1,
     .candidates = o->candidates,
   };
-  if (o->grounded && o->captions && upi_engine_info (run->engine)->caption_candidates == 0)
+  if (o->grounded && o->captions != NULL && upi_engine_info (run->engine)->caption_candidates == 0)
     g_printerr ("warning: %s has no grounded captions: they are the likeliest ones\n", upi_engine_info (run->engine)->model_name);
   run->in_flight = upi_engine_info (run->engine)->workers + MAX (o->batch_size, 2);
   run->next_id = 1;
-  return set_labels (run, error) && open_outputs (run, error) && (!o->texts || write_texts (run, error));
+  return set_labels (run, error) && open_outputs (run, error) && (o->texts == NULL || write_texts (run, error));
 }
 
 static gboolean
@@ -388,7 +384,7 @@ clear (Run *run, gboolean *ok, GError **error)
   g_queue_clear_full (&run->encoding, (GDestroyNotify) work_free);
   g_queue_clear_full (&run->captioning, (GDestroyNotify) work_free);
   for (guint i = 0; i < G_N_ELEMENTS (writers); i++)
-    if (writers[i] && !annotate_writer_close (writers[i], *ok ? error : NULL))
+    if (writers[i] != NULL && !annotate_writer_close (writers[i], *ok ? error : NULL))
       *ok = FALSE;
   g_clear_pointer (&run->labels, upi_labels_unref);
   annotate_categories_clear (&run->categories);
@@ -411,7 +407,7 @@ main (int argc, char *argv[])
   }
   ok = ok && annotate_options_check (&options, &error) && run_all (&run, &error);
   clear (&run, &ok, &error);
-  if (error)
+  if (error != NULL)
     g_printerr ("upi-annotate: %s\n", error->message);
   annotate_options_clear (&options);
   return ok && run.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -74,7 +74,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
     g_autoptr (GError) error = NULL;
     g_autofree gchar *debug = NULL;
     gst_message_parse_error (message, &error, &debug);
-    g_printerr ("\n%s: %s\n%s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message, debug ? debug : "");
+    g_printerr ("\n%s: %s\n%s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message, debug != NULL ? debug : "");
     demo->failed = TRUE;
     g_main_loop_quit (demo->loop);
     break;
@@ -180,15 +180,15 @@ describe_analysis (const Options *options)
   g_autoptr (GString) text = g_string_new ("upiencoder name=encoder");
   gchar number[G_ASCII_DTOSTR_BUF_SIZE];
 
-  if (options->model)
+  if (options->model != NULL)
     append_property (text, "model", options->model);
-  if (options->device)
+  if (options->device != NULL)
     append_property (text, "device", options->device);
-  if (options->input_size)
+  if (options->input_size != NULL)
     append_property (text, "input-size", options->input_size);
   g_string_append (
       text, " ! upidetect name=detect iou-threshold=0.4"); /* fewer doubles than the default: the clip shows people one by one */
-  if (options->labels)
+  if (options->labels != NULL)
     append_property (text, "labels", options->labels);
   if (options->threshold > 0) /* a pipeline's numbers have a point in every locale */
     g_string_append_printf (text, " threshold=%s", g_ascii_formatd (number, sizeof number, "%g", options->threshold));
@@ -238,7 +238,7 @@ describe_live (const Options *options, const gchar *uri)
   g_autofree gchar *analysis = describe_analysis (options);
   g_autofree gchar *source = NULL;
 
-  if (options->camera)
+  if (options->camera != NULL)
     source = g_strdup_printf ("v4l2src name=source device=\"%s\" ! decodebin", options->camera);
   else if (g_str_has_prefix (uri, "rtsp"))
     source = g_strdup_printf ("upirtspsrc name=source location=\"%s\"", uri);
@@ -261,7 +261,7 @@ count_objects (const gchar *path, guint *frames, guint *objects)
   if (!g_file_get_contents (path, &text, NULL, NULL))
     return FALSE;
   lines = g_strsplit (text, "\n", -1);
-  for (guint i = 0; lines[i] && lines[i][0]; i++) {
+  for (guint i = 0; lines[i] != NULL && lines[i][0]; i++) {
     g_autoptr (JsonParser) parser = json_parser_new ();
     if (!json_parser_load_from_data (parser, lines[i], -1, NULL))
       return FALSE;
@@ -307,7 +307,7 @@ report (Demo *demo, const Options *options)
 static gboolean
 run (const Options *options, const gchar *uri)
 {
-  Demo demo = { .live = options->camera || g_str_has_prefix (uri, "rtsp"), .terminal = isatty (STDOUT_FILENO) };
+  Demo demo = { .live = options->camera != NULL || g_str_has_prefix (uri, "rtsp"), .terminal = isatty (STDOUT_FILENO) };
   g_autofree gchar *description = demo.live ? describe_live (options, uri) : describe_file (options, uri);
   g_autoptr (GError) error = NULL;
 
@@ -317,7 +317,7 @@ run (const Options *options, const gchar *uri)
   }
   g_print ("gst-launch-1.0 %s\n\n", description);
   demo.pipeline = gst_parse_launch (description, &error);
-  if (!demo.pipeline || error) { /* a missing element leaves a partial pipeline and an error */
+  if (demo.pipeline == NULL || error != NULL) { /* a missing element leaves a partial pipeline and an error */
     g_printerr ("%s\n", error->message);
     return FALSE;
   }
@@ -377,13 +377,13 @@ main (int argc, char **argv)
     g_printerr ("%s (upi-demo --help shows the options)\n", error->message);
     return 2;
   }
-  if (argc > 2 || (argc == 2 && options.camera)) {
+  if (argc > 2 || (argc == 2 && options.camera != NULL)) {
     g_printerr ("expected one file or address, or --camera; found \"%s\" as well (upi-demo --help shows the options)\n", argv[argc - 1]);
     return 2;
   }
-  if (!options.out)
+  if (options.out == NULL)
     options.out = g_strdup ("out");
-  if (!options.camera) {
+  if (options.camera == NULL) {
     const gchar *clip = argc == 2 ? argv[1] : UPI_DEMO_CLIP;
     if (!gst_uri_is_valid (clip) && !g_file_test (clip, G_FILE_TEST_IS_REGULAR)) {
       g_printerr ("%s: no such file, and not an address like rtsp://...\n", clip);
@@ -391,5 +391,5 @@ main (int argc, char **argv)
     }
     uri = gst_uri_is_valid (clip) ? g_strdup (clip) : gst_filename_to_uri (clip, NULL);
   }
-  return run (&options, uri ? uri : "") ? 0 : 1;
+  return run (&options, uri != NULL ? uri : "") ? 0 : 1;
 }

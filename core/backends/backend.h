@@ -49,8 +49,8 @@ typedef struct {
   gboolean on_device; /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;
 
-/* The memory that device-resident values (upi_program_keep) lie in between runs: float32, of the device where the backend has one, and no business
- * of the host then; else the host's own. */
+/* The memory that device-resident values (upi_program_make_resident) lie in between runs: float32, of the device where the backend has
+ * one, and no business of the host then; else the host's own. */
 typedef struct {
   /* NULL and an error that names the purpose. */
   void *(*memory_new) (const UpiBackend *backend, gsize bytes, const gchar *purpose, GError **error);

@@ -50,7 +50,7 @@ upi_steps_items_init (UpiStepsContext *context, GError **error)
     const UpiValueInfo *info = upi_program_value (p, v);
     UpiStepsItems *items = &context->items[v];
 
-    if (!info->is_output && (info->kind != UPI_VALUE_INPUT || !info->is_kept))
+    if (!info->is_output && (info->kind != UPI_VALUE_INPUT || !info->is_resident))
       continue;
     items->n = (guint) info->shape.dim[0];
     items->item_bytes = upi_shape_count (&info->shape) / MAX (items->n, 1) * UPI_ELEMENT_BYTES;

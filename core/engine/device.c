@@ -37,7 +37,7 @@ upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, G
     g_autoptr (GError) unusable = NULL;
 
     backend = upi_backend_find_in ("cuda", cuda_context, &unusable);
-    if (backend) {
+    if (backend != NULL) {
       *resolved = g_strdup ("cuda:0");
       return backend;
     }
@@ -45,10 +45,10 @@ upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, G
     device = "cpu";
   }
   cuda = cuda_name (device);
-  if (cuda) {
+  if (cuda != NULL) {
     *resolved = g_strdup (cuda);
     backend = upi_backend_find_in (cuda, cuda_context, error);
-    if (!backend)
+    if (backend == NULL)
       g_prefix_error (error, "device \"%s\": ", cuda);
   } else if (strcmp (device, "cpu") == 0 || strcmp (device, "ref") == 0) { /* ref: the definition, for tests */
     *resolved = g_strdup (device);
@@ -58,7 +58,7 @@ upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, G
         error, UPI_ERROR, UPI_ERROR_ARGUMENT, "device \"%s\" is not known, expected auto, cpu, cuda, cuda:N or cuda:N:f16", device);
     return NULL;
   }
-  if (!backend)
+  if (backend == NULL)
     g_clear_pointer (resolved, g_free);
   return backend;
 }
@@ -73,10 +73,10 @@ processor_name (void)
   if (!g_file_get_contents ("/proc/cpuinfo", &info, NULL, NULL))
     return g_strdup ("processor");
   lines = g_strsplit (info, "\n", -1);
-  for (guint i = 0; lines[i]; i++) {
+  for (guint i = 0; lines[i] != NULL; i++) {
     const gchar *colon = strchr (lines[i], ':');
 
-    if (colon && g_str_has_prefix (lines[i], "model name"))
+    if (colon != NULL && g_str_has_prefix (lines[i], "model name"))
       return g_strstrip (g_strdup (colon + 1));
   }
   return g_strdup ("processor");

@@ -42,7 +42,7 @@ upi_pool_new (const UpiBackend *backend, UpiContextOwner *owner)
 
   pool->ref_count = 1;
   pool->backend = backend;
-  pool->owner = owner ? g_atomic_rc_box_acquire (owner) : NULL;
+  pool->owner = owner != NULL ? g_atomic_rc_box_acquire (owner) : NULL;
   g_mutex_init (&pool->lock);
   pool->layouts = g_ptr_array_new ();
   pool->spare = g_hash_table_new (NULL, NULL);
@@ -58,16 +58,16 @@ upi_pool_unref (UpiEncodingPool *pool)
     UpiLayout *layout = pool->layouts->pdata[i];
     GPtrArray *spare = g_hash_table_lookup (pool->spare, layout);
 
-    for (guint j = 0; spare && j < spare->len; j++)
+    for (guint j = 0; spare != NULL && j < spare->len; j++)
       block_free (pool, spare->pdata[j]);
-    if (spare)
+    if (spare != NULL)
       g_ptr_array_unref (spare);
     for (guint j = 0; j < layout->n_parts; j++)
       g_free (layout->names[j]);
     g_free (layout->names);
     g_free (layout->offsets);
     g_free (layout->bytes);
-    g_free (layout->kept);
+    g_free (layout->resident);
     g_free (layout);
   }
   g_clear_pointer (&pool->layouts, g_ptr_array_unref);
@@ -92,7 +92,7 @@ layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
   layout->names = g_new0 (gchar *, layout->n_parts);
   layout->offsets = g_new0 (gsize, layout->n_parts);
   layout->bytes = g_new0 (gsize, layout->n_parts);
-  layout->kept = g_new0 (gboolean, layout->n_parts);
+  layout->resident = g_new0 (gboolean, layout->n_parts);
   for (guint i = 0; i < layout->n_parts; i++) {
     guint layer = i < UPI_PART_KEYS ? 0 : (i - UPI_PART_KEYS) / 2;
     gsize *end = &layout->block_bytes;
@@ -106,9 +106,9 @@ layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
       layout->names[layout->evidence = i] = g_strdup ("evidence");
     value = upi_plan_find (plan, layout->names[i]);
     g_assert (value != UPI_NO_VALUE);
-    layout->kept[i] = engine->backend->has_device && upi_program_value (plan->program, value)->is_kept;
-    if (layout->kept[i])
-      end = &layout->kept_bytes;
+    layout->resident[i] = engine->backend->has_device && upi_program_value (plan->program, value)->is_resident;
+    if (layout->resident[i])
+      end = &layout->resident_bytes;
     layout->offsets[i] = *end;
     layout->bytes[i] = upi_plan_bytes (plan, value) / batch;
     *end += (layout->bytes[i] + 63) & ~(gsize) 63;
@@ -126,13 +126,13 @@ upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint 
   UpiLayout *layout = NULL;
 
   g_mutex_lock (&pool->lock);
-  for (guint i = 0; i < pool->layouts->len && !layout; i++) {
+  for (guint i = 0; i < pool->layouts->len && layout == NULL; i++) {
     UpiLayout *known = pool->layouts->pdata[i];
 
     if (known->width == width && known->height == height)
       layout = known;
   }
-  if (!layout) {
+  if (layout == NULL) {
     layout = layout_new (engine, plan, width, height);
     g_ptr_array_add (pool->layouts, layout);
   }
@@ -163,7 +163,7 @@ take_spare (UpiEncodingPool *pool, const UpiLayout *layout)
   g_mutex_lock (&pool->lock);
   allowed (pool, (guint) g_atomic_int_get (&pool->alive) + 1);
   spare = g_hash_table_lookup (pool->spare, layout);
-  if (spare && spare->len > 0)
+  if (spare != NULL && spare->len > 0)
     block = g_ptr_array_steal_index_fast (spare, spare->len - 1);
   g_mutex_unlock (&pool->lock);
   return block;
@@ -205,7 +205,7 @@ upi_pool_give_back (UpiEncodingPool *pool, const UpiLayout *layout, UpiBlock *bl
   g_mutex_lock (&pool->lock);
   guint alive = (guint) g_atomic_int_add (&pool->alive, -1) - 1, limit = allowed (pool, alive);
   spare = g_hash_table_lookup (pool->spare, layout);
-  if (!spare) {
+  if (spare == NULL) {
     spare = g_ptr_array_new ();
     g_hash_table_insert (pool->spare, (gpointer) layout, spare);
   }
@@ -232,9 +232,9 @@ block_new (UpiEncodingPool *pool, const UpiLayout *layout, GError **error)
   UpiBlock *block = g_new0 (UpiBlock, 1);
 
   block->host = upi_memory_new (1, layout->block_bytes, "a frame's encoding", error);
-  if (block->host && layout->kept_bytes)
-    block->device = pool->backend->memory->memory_new (pool->backend, layout->kept_bytes, "a frame's encoding", error);
-  if (!block->host || (layout->kept_bytes && !block->device)) {
+  if (block->host != NULL && layout->resident_bytes)
+    block->device = pool->backend->memory->memory_new (pool->backend, layout->resident_bytes, "a frame's encoding", error);
+  if (block->host == NULL || (layout->resident_bytes && block->device == NULL)) {
     block_free (pool, block);
     return NULL;
   }
@@ -246,5 +246,5 @@ upi_pool_take (UpiEncodingPool *pool, const UpiLayout *layout, GError **error)
 {
   UpiBlock *block = take_spare (pool, layout);
 
-  return block ? block : block_new (pool, layout, error);
+  return block != NULL ? block : block_new (pool, layout, error);
 }

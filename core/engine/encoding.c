@@ -13,7 +13,7 @@ upi_encoding_new (UpiEngine *engine, const UpiLayout *layout, GError **error)
   UpiBlock *block = upi_pool_take (engine->pool, layout, error);
   UpiEncoding *encoding;
 
-  if (!block)
+  if (block == NULL)
     return NULL;
   encoding = g_new0 (UpiEncoding, 1);
   encoding->ref_count = 1;
@@ -85,9 +85,9 @@ upi_encoding_pts (const UpiEncoding *encoding)
 void
 upi_encoding_source_size (const UpiEncoding *encoding, guint *width, guint *height)
 {
-  if (width)
+  if (width != NULL)
     *width = encoding->source_width;
-  if (height)
+  if (height != NULL)
     *height = encoding->source_height;
 }
 
@@ -100,13 +100,13 @@ upi_encoding_engine (const UpiEncoding *encoding)
 gsize
 upi_encoding_bytes (const UpiEncoding *encoding)
 {
-  return encoding->layout->block_bytes + encoding->layout->kept_bytes;
+  return encoding->layout->block_bytes + encoding->layout->resident_bytes;
 }
 
 const gfloat *
 upi_encoding_part (const UpiEncoding *encoding, guint part)
 {
-  g_assert (part < encoding->layout->n_parts && !encoding->layout->kept[part]);
+  g_assert (part < encoding->layout->n_parts && !encoding->layout->resident[part]);
   return (const gfloat *) (encoding->block->host + encoding->layout->offsets[part]);
 }
 
@@ -116,7 +116,7 @@ upi_encoding_memory (const UpiEncoding *encoding, guint part)
   const UpiLayout *layout = encoding->layout;
 
   g_assert (part < layout->n_parts);
-  return (layout->kept[part] ? encoding->block->device : encoding->block->host) + layout->offsets[part];
+  return (layout->resident[part] ? encoding->block->device : encoding->block->host) + layout->offsets[part];
 }
 
 /* Only who cuts masks needs them: frames whose masks nobody asks for leave them where they are. */
@@ -127,13 +127,13 @@ upi_encoding_mask_features (UpiEncoding *encoding, GError **error)
   UpiBlock *block = encoding->block;
   gsize bytes = encoding->layout->bytes[UPI_PART_MASK_FEATURES];
 
-  if (!encoding->layout->kept[UPI_PART_MASK_FEATURES])
+  if (!encoding->layout->resident[UPI_PART_MASK_FEATURES])
     return upi_encoding_part (encoding, UPI_PART_MASK_FEATURES);
   g_mutex_lock (&encoding->fetching);
   if (!encoding->is_fetched) {
-    if (!block->fetched)
+    if (block->fetched == NULL)
       block->fetched = upi_memory_new (1, bytes, "a frame's mask features", error);
-    encoding->is_fetched = block->fetched
+    encoding->is_fetched = block->fetched != NULL
         && backend->memory->read (backend, upi_encoding_memory (encoding, UPI_PART_MASK_FEATURES), block->fetched, bytes, error);
   }
   g_mutex_unlock (&encoding->fetching);

@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 
 typedef struct _UpiWorker UpiWorker;
 
-/* ---- structs with a size (sized.c) ------------------------------------------------------------------------------------------------ */
+/* sized.c: structs with a size. */
 
 /* Bytes of a struct up to its last field of the first version of upi.h: a program's cannot have less. */
 #define UPI_SIZED_FIRST(Type, last) (G_STRUCT_OFFSET (Type, last) + sizeof (((Type *) NULL)->last))
@@ -31,7 +31,7 @@ gboolean upi_sized_read (gpointer to, gsize known, gconstpointer from, gsize fir
 /* The other way, into a struct of the caller's; FALSE: it is smaller than @first, and nothing was written. */
 gboolean upi_sized_write (gpointer to, gsize first, gconstpointer from, gsize known);
 
-/* ---- queue (queue.c) ------------------------------------------------------------------------------------------------------------- */
+/* queue.c */
 
 /* Counters that outlive the engine with its last ticket; all atomic. */
 typedef struct {
@@ -46,7 +46,7 @@ typedef struct {
   UpiEngine *engine; /* NULL once its last user has gone; under the registry's lock */
   GMutex lock;
   GCond changed;  /* for the workers */
-  GCond settled;  /* for those who wait for a ticket: a ticket's own lock could not outlive it */
+  GCond finished; /* for those who wait for a ticket: a ticket's own lock could not outlive it */
   GQueue waiting; /* UpiTicket.link, each with a reference */
   guint n_passed; /* tickets that went before the list that waits */
   GQueue streams; /* UpiStream.link, of those that are not freed */
@@ -85,7 +85,7 @@ gboolean upi_queue_end_part (UpiQueue *queue, UpiTicket *ticket, guint64 time_us
  * last of them ends it */
 gboolean upi_queue_remove (UpiQueue *queue, UpiTicket *ticket);
 
-/* ---- streams and batches (stream.c, batch.c) --------------------------------------------------------------------------------------- */
+/* stream.c, batch.c */
 
 /* The last frame of a stream that was encoded, or is about to be: what the next ones are compared with. An atomic rc box. */
 typedef struct {
@@ -141,7 +141,7 @@ void upi_batch_fill (UpiQueue *queue, const UpiTicket *first);
 /* What the calling worker runs now: fills tickets, which stay in the queue, and says how many. */
 guint upi_batch_choose (UpiQueue *queue, guint width, guint height, UpiTicket **tickets);
 
-/* ---- tickets (ticket.c) ---------------------------------------------------------------------------------------------------------- */
+/* ticket.c */
 
 typedef enum { UPI_TICKET_ENCODE, UPI_TICKET_LABELS, UPI_TICKET_CAPTION } UpiTicketKind;
 
@@ -178,9 +178,9 @@ struct _UpiTicket {
   gboolean is_waiting;
 
   /* under the queue's lock */
-  gint done;         /* atomic reads; the result is there */
-  gboolean settled;  /* and the callback has returned */
-  GThread *finisher; /* who runs the callback */
+  gint done;                /* atomic reads; the result is there */
+  gboolean has_called_back; /* and the callback has returned */
+  GThread *finisher;        /* who runs the callback */
   GError *error;
 
   /* what was asked */
@@ -214,7 +214,7 @@ void upi_ticket_release_image (UpiTicket *ticket);
 /* Ends the ticket: NULL for success. Runs the callback; no lock is held. (transfer full) of both */
 void upi_ticket_finish (UpiTicket *ticket, GError *error);
 
-/* ---- encodings (encoding.c, encoding-pool.c) ------------------------------------------------------------------------------------------- */
+/* encoding.c, encoding-pool.c */
 
 typedef enum {
   UPI_PART_BOXES,
@@ -232,8 +232,8 @@ typedef struct {
   guint n_parts;
   gchar **names; /* the image program's outputs */
   gsize *offsets, *bytes;
-  gboolean *kept; /* on the device */
-  gsize block_bytes, kept_bytes;
+  gboolean *resident; /* on the device */
+  gsize block_bytes, resident_bytes;
   guint n_regions, d_mask, image_tokens;
   guint evidence; /* the part that is [n_regions, n_classes]; 0: there is none */
   guint n_classes;
@@ -304,7 +304,7 @@ void *upi_encoding_memory (const UpiEncoding *encoding, guint part);
 /* The mask features, brought to the host on first use; NULL and the device's error. */
 const gfloat *upi_encoding_mask_features (UpiEncoding *encoding, GError **error);
 
-/* ---- plans (plans.c) ------------------------------------------------------------------------------------------------------------- */
+/* plans.c */
 
 typedef enum { UPI_PLAN_IMAGE, UPI_PLAN_TEXT, UPI_PLAN_CAPTION, UPI_N_PLAN_KINDS } UpiPlanKind;
 
@@ -328,7 +328,7 @@ typedef struct {
   GMutex lock;
   GCond changed;
   GPtrArray *plans; /* UpiSharedPlan */
-  guint max_kept[UPI_N_PLAN_KINDS];
+  guint max_plans[UPI_N_PLAN_KINDS];
   guint64 clock;
 } UpiPlans;
 
@@ -339,7 +339,7 @@ void upi_plans_clear (UpiPlans *plans);
 UpiSharedPlan *upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **error);
 void upi_shared_plan_unref (UpiSharedPlan *plan);
 
-/* ---- workers (worker.c) ---------------------------------------------------------------------------------------------------------- */
+/* worker.c */
 
 struct _UpiWorker {
   UpiEngine *engine;
@@ -366,7 +366,7 @@ void upi_worker_check_device (UpiWorker *worker, const GError *error);
 /* Memory of at least that size for kept values, the same until the worker's next call. */
 guint8 *upi_worker_key_value_cache (UpiWorker *worker, gsize bytes, GError **error);
 
-/* ---- embeddings of texts (text-cache.c) -------------------------------------------------------------------------------------------- */
+/* text-cache.c: embeddings of texts. */
 
 typedef struct {
   GMutex lock;
@@ -381,7 +381,7 @@ gboolean upi_text_cache_get (UpiTextCache *cache, const gchar *text, gfloat *emb
 void upi_text_cache_put (UpiTextCache *cache, const gchar *text, const gfloat *embedding);
 guint upi_text_cache_length (UpiTextCache *cache);
 
-/* ---- devices (device.c) ----------------------------------------------------------------------------------------------------------- */
+/* device.c */
 
 /* "auto", "cpu", "cuda:1", "ref" → backend; the device's name for users ("cpu", "cuda:0") goes to resolved. */
 const UpiBackend *upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, GError **error);
@@ -389,7 +389,7 @@ gchar *upi_device_describe (const UpiBackend *backend, const gchar *resolved);
 /* Workers that keep it busy. */
 guint upi_device_workers (const UpiBackend *backend);
 
-/* ---- the engine (engine.c) -------------------------------------------------------------------------------------------------------- */
+/* engine.c */
 
 /* Runs one context of a worker. */
 typedef gboolean (*UpiInferFunc) (UpiWorker *worker, UpiContext *context, GError **error);

@@ -69,7 +69,7 @@ upi_engine_cached_texts (UpiEngine *engine)
 }
 
 guint
-upi_engine_kept_plans (UpiEngine *engine)
+upi_engine_cached_plans (UpiEngine *engine)
 {
   guint n;
 

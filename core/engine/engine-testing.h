@@ -17,7 +17,7 @@ UPI_API void upi_engine_fail_inference (UpiEngine *engine, guint n);
 UPI_API guint upi_testing_fail_allocation (guint n);
 /* Strings in the text cache, image plans in memory. */
 UPI_API guint upi_engine_cached_texts (UpiEngine *engine);
-UPI_API guint upi_engine_kept_plans (UpiEngine *engine);
+UPI_API guint upi_engine_cached_plans (UpiEngine *engine);
 /* Waits until engines whose last user left from a worker's callback are gone: they are freed by a thread of their own. */
 UPI_API void upi_engine_settle (void);
 

@@ -29,22 +29,20 @@ upi_engine_enter_worker (void)
   g_private_set (&registry.is_worker, GINT_TO_POINTER (TRUE));
 }
 
-/* ---- one engine ------------------------------------------------------------------------------------------------------------------ */
-
 static void
 engine_free (UpiEngine *engine)
 {
-  if (engine->queue)
+  if (engine->queue != NULL)
     upi_queue_close (engine->queue);
-  for (guint i = 0; engine->workers && i < engine->workers->len; i++) {
+  for (guint i = 0; engine->workers != NULL && i < engine->workers->len; i++) {
     UpiWorker *worker = engine->workers->pdata[i];
 
-    if (worker->thread)
+    if (worker->thread != NULL)
       g_thread_join (worker->thread);
     g_free (worker);
   }
   g_clear_pointer (&engine->workers, g_ptr_array_unref);
-  if (engine->queue) { /* the locks below were made with it */
+  if (engine->queue != NULL) { /* the locks below were made with it */
     upi_plans_clear (&engine->plans);
     upi_pool_unref (engine->pool);
     upi_text_cache_clear (&engine->cache);
@@ -124,10 +122,10 @@ open_grounding (UpiEngine *engine, GError **error)
 {
   g_autofree gchar *file = g_build_filename (engine->path, "config.json", NULL);
 
-  if (!engine->config->caption.grounding)
+  if (engine->config->caption.grounding == NULL)
     return TRUE;
   engine->grounding = upi_grounding_new (engine->config->caption.grounding, engine->tokenizer, file, error);
-  if (engine->grounding)
+  if (engine->grounding != NULL)
     engine->steering =
         upi_steering_new (engine->grounding, upi_model_caption_token_ids (engine->model), upi_model_vocabulary_size (engine->model));
   return engine->grounding != NULL;
@@ -144,7 +142,7 @@ start_workers (UpiEngine *engine, guint n, GError **error)
     worker->engine = engine;
     g_ptr_array_add (engine->workers, worker);
     worker->thread = g_thread_try_new ("upi-worker", upi_worker_main, worker, &cause);
-    if (!worker->thread) {
+    if (worker->thread == NULL) {
       g_set_error (
           error, UPI_ERROR, UPI_ERROR_MEMORY, "worker %u of %u could not be started: %s; use fewer threads", i + 1, n, cause->message);
       return FALSE;
@@ -179,12 +177,12 @@ engine_new (const Request *request, GError **error)
   engine->device_name = upi_device_describe (backend, request->device);
   engine->backend = backend;
   engine->model = upi_model_open (path, error);
-  if (!engine->model)
+  if (engine->model == NULL)
     goto fail;
   engine->config = config = upi_model_config (engine->model);
   engine->name = g_strdup (config->name);
   engine->tokenizer = upi_tokenizer_open (path, config->text.tokenizer, config->text.lower_case, error);
-  if (!engine->tokenizer || !check_vocabulary (engine, error) || !open_grounding (engine, error))
+  if (engine->tokenizer == NULL || !check_vocabulary (engine, error) || !open_grounding (engine, error))
     goto fail;
 
   info->model_name = engine->name;
@@ -201,7 +199,7 @@ engine_new (const Request *request, GError **error)
   info->width = config->decoder.width;
   info->max_regions = config->query.count;
   info->max_caption_tokens = config->caption.max_tokens;
-  info->caption_candidates = config->caption.grounding ? config->caption.grounding->ranking.candidates : 0;
+  info->caption_candidates = config->caption.grounding != NULL ? config->caption.grounding->ranking.candidates : 0;
   info->independent_scores = config->has_calibration;
 
   engine->batch_timeout_us = options->batch_timeout_us;
@@ -221,8 +219,6 @@ fail:
   engine_free (engine);
   return NULL;
 }
-
-/* ---- opening --------------------------------------------------------------------------------------------------------------------- */
 
 static void
 wake_openers (GCancellable *cancellable, gpointer user_data)
@@ -246,7 +242,7 @@ opening_unref (Opening *opening)
 static void
 forget_if_empty (GHashTable **table)
 {
-  if (*table && g_hash_table_size (*table) == 0)
+  if (*table != NULL && g_hash_table_size (*table) == 0)
     g_clear_pointer (table, g_hash_table_unref);
 }
 
@@ -260,7 +256,7 @@ open_now (const Request *request, GError **error)
   /* The lock is held on entry and on return. */
   opening = g_new0 (Opening, 1);
   opening->ref_count = 1;
-  if (!registry.openings)
+  if (registry.openings == NULL)
     registry.openings = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_hash_table_insert (registry.openings, g_strdup (request->key), opening);
   g_mutex_unlock (&registry.lock);
@@ -268,8 +264,8 @@ open_now (const Request *request, GError **error)
   g_mutex_lock (&registry.lock);
   g_hash_table_remove (registry.openings, request->key);
   forget_if_empty (&registry.openings);
-  if (engine) {
-    if (!registry.engines)
+  if (engine != NULL) {
+    if (registry.engines == NULL)
       registry.engines = g_hash_table_new (g_str_hash, g_str_equal);
     g_hash_table_insert (registry.engines, engine->key, engine);
   } else {
@@ -289,18 +285,18 @@ join_or_open (const Request *request, GCancellable *cancellable, GError **error)
   gboolean failed = FALSE;
 
   g_mutex_lock (&registry.lock);
-  while (!engine && !failed) {
-    Opening *opening = registry.openings ? g_hash_table_lookup (registry.openings, request->key) : NULL;
+  while (engine == NULL && !failed) {
+    Opening *opening = registry.openings != NULL ? g_hash_table_lookup (registry.openings, request->key) : NULL;
 
-    engine = registry.engines ? g_hash_table_lookup (registry.engines, request->key) : NULL;
-    if (engine) {
+    engine = registry.engines != NULL ? g_hash_table_lookup (registry.engines, request->key) : NULL;
+    if (engine != NULL) {
       g_atomic_int_inc (&engine->ref_count); /* at least 1: it reaches 0 under this lock, and leaves the table */
     } else if (g_cancellable_is_cancelled (cancellable)) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_CANCELLED, "opening the model %s was cancelled", request->path);
       failed = TRUE;
-    } else if (!opening) {
+    } else if (opening == NULL) {
       engine = open_now (request, error);
-      failed = !engine;
+      failed = engine == NULL;
     } else {
       opening->ref_count++;
       while (!opening->finished && !g_cancellable_is_cancelled (cancellable))
@@ -337,18 +333,18 @@ resolve (Request *request, GError **error)
 
   if (!check_options (options, error))
     return FALSE;
-  found = upi_model_find (options->model && *options->model ? options->model : "nano", error);
-  if (!found)
+  found = upi_model_find (options->model != NULL && *options->model ? options->model : "nano", error);
+  if (found == NULL)
     return FALSE;
   resolved = realpath (found, NULL);
-  request->path = g_strdup (resolved ? resolved : found);
+  request->path = g_strdup (resolved != NULL ? resolved : found);
   free (resolved);
-  request->backend =
-      upi_device_open (options->device && *options->device ? options->device : "auto", options->cuda_context, &request->device, error);
-  if (!request->backend)
+  request->backend = upi_device_open (
+      options->device != NULL && *options->device ? options->device : "auto", options->cuda_context, &request->device, error);
+  if (request->backend == NULL)
     return FALSE;
   in = g_strdup_printf ("%p", request->backend->has_device ? options->cuda_context : NULL);
-  request->key = g_strjoin ("\n", request->path, request->device, in, options->instance_id ? options->instance_id : "", NULL);
+  request->key = g_strjoin ("\n", request->path, request->device, in, options->instance_id != NULL ? options->instance_id : "", NULL);
   return TRUE;
 }
 
@@ -358,19 +354,19 @@ upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GEr
   UpiEngineOptions known = { 0 };
   Request request = { .options = &known };
   UpiEngine *engine = NULL;
-  gboolean is_known = !options
+  gboolean is_known = options == NULL
       || upi_sized_read (&known, sizeof known, options, UPI_SIZED_FIRST (UpiEngineOptions, cuda_context_data), "UpiEngineOptions", error);
   gulong handler = 0;
 
-  if (known.cuda_context_free) {
+  if (known.cuda_context_free != NULL) {
     request.owner = g_atomic_rc_box_new (UpiContextOwner);
     *request.owner = (UpiContextOwner){ known.cuda_context_free, known.cuda_context_data };
   }
   if (is_known && resolve (&request, error)) {
-    if (cancellable)
+    if (cancellable != NULL)
       handler = g_cancellable_connect (cancellable, G_CALLBACK (wake_openers), NULL, NULL);
     engine = join_or_open (&request, cancellable, error);
-    if (cancellable)
+    if (cancellable != NULL)
       g_cancellable_disconnect (cancellable, handler);
   }
   g_clear_pointer (&request.owner, upi_context_owner_release);
@@ -394,7 +390,7 @@ upi_engine_of_queue (UpiQueue *queue)
 
   g_mutex_lock (&registry.lock);
   engine = queue->engine;
-  if (engine)
+  if (engine != NULL)
     g_atomic_int_inc (&engine->ref_count);
   g_mutex_unlock (&registry.lock);
   return engine;
@@ -437,16 +433,16 @@ upi_engine_check_device (UpiEngine *engine)
   GHashTableIter iter;
   gpointer other;
 
-  if (!engine->backend->is_alive || engine->backend->is_alive (engine->backend, &error))
+  if (engine->backend->is_alive == NULL || engine->backend->is_alive (engine->backend, &error))
     return;
   queues = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_queue_unref);
   g_mutex_lock (&registry.lock);
-  if (registry.engines)
+  if (registry.engines != NULL)
     g_hash_table_iter_init (&iter, registry.engines);
-  while (registry.engines && g_hash_table_iter_next (&iter, NULL, &other)) {
+  while (registry.engines != NULL && g_hash_table_iter_next (&iter, NULL, &other)) {
     const UpiBackend *backend = ((UpiEngine *) other)->backend;
 
-    if (backend->is_alive && !backend->is_alive (backend, NULL))
+    if (backend->is_alive != NULL && !backend->is_alive (backend, NULL))
       g_ptr_array_add (queues, upi_queue_ref (((UpiEngine *) other)->queue));
   }
   g_mutex_unlock (&registry.lock);

@@ -4,7 +4,7 @@
 #include "core/engine/engine-private.h"
 
 /* Kept at a time; captions have one for every number of candidates that go on, which share their weights; of image plans, the costly ones, for three input sizes of all the batches that are run, and never fewer than this. */
-static const guint max_kept[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 32 };
+static const guint max_plans[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 32 };
 
 void
 upi_plans_init (UpiPlans *plans, guint batch_size)
@@ -14,8 +14,8 @@ upi_plans_init (UpiPlans *plans, guint batch_size)
   for (guint n = 1; n < batch_size; n *= 2)
     sizes++;
   for (guint i = 0; i < UPI_N_PLAN_KINDS; i++)
-    plans->max_kept[i] = max_kept[i];
-  plans->max_kept[UPI_PLAN_IMAGE] = MAX (max_kept[UPI_PLAN_IMAGE], 3 * sizes);
+    plans->max_plans[i] = max_plans[i];
+  plans->max_plans[UPI_PLAN_IMAGE] = MAX (max_plans[UPI_PLAN_IMAGE], 3 * sizes);
   g_mutex_init (&plans->lock);
   g_cond_init (&plans->changed);
   plans->plans = g_ptr_array_new_with_free_func ((GDestroyNotify) upi_shared_plan_unref);
@@ -59,12 +59,12 @@ keep (UpiProgram *program, guint layers)
 {
   static const gchar *const of_layers[] = { "keys", "values", "text_keys", "text_values" };
 
-  upi_program_keep (program, "image");
-  upi_program_keep (program, "mask_features");
+  upi_program_make_resident (program, "image");
+  upi_program_make_resident (program, "mask_features");
   for (guint i = 0; i < layers * G_N_ELEMENTS (of_layers); i++) {
     g_autofree gchar *name = g_strdup_printf ("%s.%u", of_layers[i % G_N_ELEMENTS (of_layers)], i / (guint) G_N_ELEMENTS (of_layers));
 
-    upi_program_keep (program, name);
+    upi_program_make_resident (program, name);
   }
 }
 
@@ -86,7 +86,7 @@ build (UpiEngine *engine, const UpiPlanKey *key, GError **error)
   case UPI_N_PLAN_KINDS:
     g_assert_not_reached ();
   }
-  if (!program)
+  if (program == NULL)
     return NULL;
   keep (program, engine->config->decoder.layers);
   return upi_plan_new (engine->backend, program, engine->info.threads_per_frame, error);
@@ -117,10 +117,10 @@ evict (UpiPlans *plans, UpiPlanKind kind)
     if (plan->key.kind != kind)
       continue;
     n++;
-    if (plan->ready && (!oldest || plan->used < oldest->used))
+    if (plan->ready && (oldest == NULL || plan->used < oldest->used))
       oldest = plan;
   }
-  if (n <= plans->max_kept[kind] || !oldest)
+  if (n <= plans->max_plans[kind] || oldest == NULL)
     return NULL;
   g_atomic_int_set (&oldest->evicted, TRUE);
   shared_plan_ref (oldest);
@@ -135,7 +135,7 @@ upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **erro
 
   g_mutex_lock (&plans->lock);
   plan = find (plans, &key);
-  if (plan) {
+  if (plan != NULL) {
     shared_plan_ref (plan);
     while (!plan->ready)
       g_cond_wait (&plans->changed, &plans->lock);
@@ -153,17 +153,17 @@ upi_plans_get (UpiPlans *plans, UpiEngine *engine, UpiPlanKey key, GError **erro
     plan->plan = built;
     plan->error = g_steal_pointer (&cause);
     plan->ready = TRUE;
-    if (!built) /* the next one to ask tries again */
+    if (built == NULL) /* the next one to ask tries again */
       g_ptr_array_remove_fast (plans->plans, plan);
     g_cond_broadcast (&plans->changed);
   }
   plan->used = ++plans->clock;
-  if (plan->plan)
+  if (plan->plan != NULL)
     evicted = evict (plans, key.kind);
   g_mutex_unlock (&plans->lock);
 
   g_clear_pointer (&evicted, upi_shared_plan_unref);
-  if (!plan->plan) {
+  if (plan->plan == NULL) {
     g_propagate_error (error, g_error_copy (plan->error));
     upi_shared_plan_unref (plan);
     return NULL;

@@ -18,7 +18,7 @@ upi_queue_new (guint batch_size, guint64 batch_timeout_us)
   queue->ref_count = 1;
   g_mutex_init (&queue->lock);
   g_cond_init (&queue->changed);
-  g_cond_init (&queue->settled);
+  g_cond_init (&queue->finished);
   g_queue_init (&queue->waiting);
   g_queue_init (&queue->streams);
   queue->n_workers = 1;
@@ -43,7 +43,7 @@ upi_queue_unref (UpiQueue *queue)
   g_assert (queue->waiting.length == 0 && queue->streams.length == 0);
   g_mutex_clear (&queue->lock);
   g_cond_clear (&queue->changed);
-  g_cond_clear (&queue->settled);
+  g_cond_clear (&queue->finished);
   g_clear_error (&queue->failure);
   g_free (queue);
 }
@@ -57,7 +57,7 @@ upi_queue_is_closed (UpiQueue *queue)
 GError *
 upi_queue_closing_error (UpiQueue *queue, const gchar *text)
 {
-  return queue->failure ? g_error_copy (queue->failure) : g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, text);
+  return queue->failure != NULL ? g_error_copy (queue->failure) : g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, text);
 }
 
 /* The lock is held. */
@@ -132,7 +132,7 @@ is_long_list (const UpiTicket *ticket)
 static UpiTicket *
 first_free (UpiQueue *queue)
 {
-  for (GList *l = queue->waiting.head; l; l = l->next) {
+  for (GList *l = queue->waiting.head; l != NULL; l = l->next) {
     UpiTicket *ticket = l->data;
 
     if (is_long_list (ticket))
@@ -146,7 +146,7 @@ first_free (UpiQueue *queue)
 static UpiTicket *
 first_long_list (UpiQueue *queue)
 {
-  for (GList *l = queue->waiting.head; l; l = l->next)
+  for (GList *l = queue->waiting.head; l != NULL; l = l->next)
     if (is_long_list (l->data))
       return l->data;
   return NULL;
@@ -221,7 +221,7 @@ upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH])
   while (n == 0 && !queue->closed) {
     UpiTicket *ticket = queue->holds ? NULL : choose (queue);
 
-    if (!ticket) {
+    if (ticket == NULL) {
       g_cond_wait (&queue->changed, &queue->lock);
       continue;
     }

@@ -38,8 +38,6 @@ upi_stream_drop (UpiStream *stream)
   }
 }
 
-/* ---- the last encoded frame ------------------------------------------------------------------------------------------------------ */
-
 static void
 reference_clear (gpointer data)
 {
@@ -190,8 +188,6 @@ upi_stream_leave (UpiTicket *ticket)
   return followers;
 }
 
-/* ---- freshness ------------------------------------------------------------------------------------------------------------------- */
-
 gboolean
 upi_ticket_show (UpiTicket *ticket)
 {
@@ -206,8 +202,6 @@ upi_ticket_show (UpiTicket *ticket)
   g_mutex_unlock (&ticket->queue->lock);
   return is_newest;
 }
-
-/* ---- fairness -------------------------------------------------------------------------------------------------------------------- */
 
 /* A frame of the stream that nobody has begun, and that is not wanted for itself. */
 static UpiTicket *

@@ -44,7 +44,7 @@ upi_text_cache_get (UpiTextCache *cache, const gchar *text, gfloat *embedding)
 
   g_mutex_lock (&cache->lock);
   entry = g_hash_table_lookup (cache->entries, text);
-  if (entry) {
+  if (entry != NULL) {
     memcpy (embedding, entry->embedding, cache->width * sizeof (gfloat));
     g_queue_unlink (&cache->recent, &entry->link);
     g_queue_push_head_link (&cache->recent, &entry->link);

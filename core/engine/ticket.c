@@ -65,7 +65,7 @@ upi_ticket_release_image (UpiTicket *ticket)
   GDestroyNotify release = ticket->image.release;
 
   ticket->image.release = NULL;
-  if (release)
+  if (release != NULL)
     release (ticket->image.user_data);
 }
 
@@ -74,7 +74,7 @@ count (UpiTicket *ticket, const GError *error)
 {
   UpiCounters *counters = &ticket->queue->counters;
 
-  if (error)
+  if (error != NULL)
     g_atomic_pointer_add (g_error_matches (error, UPI_ERROR, UPI_ERROR_CANCELLED) ? &counters->cancelled : &counters->failed, 1);
   else if (ticket->kind == UPI_TICKET_ENCODE)
     g_atomic_pointer_add (ticket->is_static ? &counters->still : &counters->encoded, 1);
@@ -104,14 +104,14 @@ upi_ticket_finish (UpiTicket *ticket, GError *error)
   g_atomic_int_set (&ticket->done, TRUE);
   g_mutex_unlock (&queue->lock);
 
-  if (ticket->done_func)
+  if (ticket->done_func != NULL)
     ticket->done_func (ticket, ticket->user_data);
 
   /* Who wakes finds this reference gone: its own unref, and that of the result, may then be the last. */
   g_mutex_lock (&queue->lock);
-  ticket->settled = TRUE;
+  ticket->has_called_back = TRUE;
   last = g_atomic_int_dec_and_test (&ticket->ref_count);
-  g_cond_broadcast (&queue->settled);
+  g_cond_broadcast (&queue->finished);
   g_mutex_unlock (&queue->lock);
   if (last)
     ticket_free (ticket);
@@ -126,10 +126,10 @@ upi_ticket_wait (UpiTicket *ticket, GError **error)
 
   g_mutex_lock (&queue->lock);
   /* A callback may ask for its own ticket. */
-  while (!ticket->settled && !(ticket->done && ticket->finisher == g_thread_self ()))
-    g_cond_wait (&queue->settled, &queue->lock);
+  while (!ticket->has_called_back && !(ticket->done && ticket->finisher == g_thread_self ()))
+    g_cond_wait (&queue->finished, &queue->lock);
   ok = ticket->error == NULL;
-  if (!ok && error)
+  if (!ok && error != NULL)
     *error = g_error_copy (ticket->error);
   g_mutex_unlock (&queue->lock);
   return ok;
@@ -147,9 +147,9 @@ upi_ticket_cancel (UpiTicket *ticket)
 UpiEncoding *
 upi_ticket_get_encoding (UpiTicket *ticket)
 {
-  UpiEngine *engine = upi_ticket_is_done (ticket) && ticket->encoding ? upi_engine_of_queue (ticket->queue) : NULL;
+  UpiEngine *engine = upi_ticket_is_done (ticket) && ticket->encoding != NULL ? upi_engine_of_queue (ticket->queue) : NULL;
 
-  return engine ? upi_encoding_publish (ticket->encoding) : NULL;
+  return engine != NULL ? upi_encoding_publish (ticket->encoding) : NULL;
 }
 
 gboolean
@@ -161,19 +161,19 @@ upi_ticket_is_static (UpiTicket *ticket)
 UpiLabels *
 upi_ticket_get_labels (UpiTicket *ticket)
 {
-  return upi_ticket_is_done (ticket) && ticket->labels ? upi_labels_ref (ticket->labels) : NULL;
+  return upi_ticket_is_done (ticket) && ticket->labels != NULL ? upi_labels_ref (ticket->labels) : NULL;
 }
 
 gchar *
 upi_ticket_get_text (UpiTicket *ticket)
 {
-  return upi_ticket_is_done (ticket) && ticket->said ? g_strdup (ticket->said->texts[0].text) : NULL;
+  return upi_ticket_is_done (ticket) && ticket->said != NULL ? g_strdup (ticket->said->texts[0].text) : NULL;
 }
 
 UpiCaption *
 upi_ticket_get_caption (UpiTicket *ticket)
 {
-  return upi_ticket_is_done (ticket) && ticket->said ? upi_caption_ref (ticket->said) : NULL;
+  return upi_ticket_is_done (ticket) && ticket->said != NULL ? upi_caption_ref (ticket->said) : NULL;
 }
 
 void
@@ -181,8 +181,8 @@ upi_ticket_get_times (UpiTicket *ticket, guint64 *convert_us, guint64 *infer_us)
 {
   gboolean done = upi_ticket_is_done (ticket);
 
-  if (convert_us)
+  if (convert_us != NULL)
     *convert_us = done ? ticket->convert_us : 0;
-  if (infer_us)
+  if (infer_us != NULL)
     *infer_us = done ? ticket->infer_us : 0;
 }

@@ -41,7 +41,7 @@ upi_worker_context (UpiWorker *worker, UpiPlanKey key, GError **error)
   UpiContext *context;
   WorkerContext *entry;
 
-  if (!plan)
+  if (plan == NULL)
     return NULL;
   for (guint i = 0; i < worker->contexts->len; i++) {
     entry = worker->contexts->pdata[i];
@@ -52,7 +52,7 @@ upi_worker_context (UpiWorker *worker, UpiPlanKey key, GError **error)
   }
   forget_evicted (worker);
   context = upi_context_new (plan->plan, error);
-  if (!context) {
+  if (context == NULL) {
     upi_shared_plan_unref (plan);
     return NULL;
   }
@@ -96,7 +96,7 @@ upi_worker_key_value_cache (UpiWorker *worker, gsize bytes, GError **error)
     return worker->key_value_cache;
   free_key_value_cache (worker);
   worker->key_value_cache = backend->memory->memory_new (backend, bytes, "the text of captions", error);
-  if (worker->key_value_cache)
+  if (worker->key_value_cache != NULL)
     worker->key_value_cache_bytes = bytes;
   return worker->key_value_cache;
 }

@@ -25,19 +25,17 @@ has_failed (const Parse *p)
   return *p->reader.error != NULL;
 }
 
-/* ---- ranking --------------------------------------------------------------------------------------------------------------------- */
-
 static void
 read_double (UpiReader *r, const gchar *key, gdouble *value, gdouble least, gdouble most)
 {
-  if (r->object && json_object_has_member (r->object, key))
+  if (r->object != NULL && json_object_has_member (r->object, key))
     *value = upi_reader_double (r, key, least, most);
 }
 
 static void
 read_count (UpiReader *r, const gchar *key, guint *value, gint least, gint most)
 {
-  if (r->object && json_object_has_member (r->object, key))
+  if (r->object != NULL && json_object_has_member (r->object, key))
     *value = (guint) upi_reader_int (r, key, least, most);
 }
 
@@ -47,7 +45,7 @@ read_ranking (Parse *p)
   UpiRanking *ranking = &p->table->ranking;
   UpiReader r;
 
-  if (!p->reader.object || !json_object_has_member (p->reader.object, "ranking"))
+  if (p->reader.object == NULL || !json_object_has_member (p->reader.object, "ranking"))
     return;
   r = upi_reader_object (
       &p->reader, "ranking", PATH "ranking.", UPI_KEYS ("candidates", "sharpness", "encoded", "retrieval", "regions", "floor", "steering"));
@@ -60,13 +58,11 @@ read_ranking (Parse *p)
   read_double (&r, "steering", &ranking->steering, 0, 1e4);
 }
 
-/* ---- needs ----------------------------------------------------------------------------------------------------------------------- */
-
 /* Index of a label, or an error that says who asked for it. */
 static gboolean
 find_label (Parse *p, const gchar *key, const gchar *name, guint *index)
 {
-  for (guint i = 0; p->config->labels[i]; i++)
+  for (guint i = 0; p->config->labels[i] != NULL; i++)
     if (strcmp (p->config->labels[i], name) == 0) {
       *index = i;
       return TRUE;
@@ -83,7 +79,7 @@ check_groups (Parse *p)
   const gchar *name;
 
   p->groups = groups.object;
-  if (!p->groups)
+  if (p->groups == NULL)
     return;
   json_object_iter_init (&iter, p->groups);
   while (json_object_iter_next (&iter, &name, NULL)) {
@@ -91,7 +87,7 @@ check_groups (Parse *p)
     g_autofree gchar *key = g_strconcat ("groups.", name, NULL);
     guint index;
 
-    for (guint i = 0; labels && labels[i]; i++)
+    for (guint i = 0; labels != NULL && labels[i] != NULL; i++)
       if (!find_label (p, key, labels[i], &index))
         return;
   }
@@ -107,10 +103,10 @@ find_need (Parse *p, const gchar *key, const gchar *name, guint *index)
   if (known == 0) {
     JsonArray *group = json_object_has_member (p->groups, name) ? json_object_get_array_member (p->groups, name) : NULL;
 
-    need.n_labels = group ? json_array_get_length (group) : 1;
+    need.n_labels = group != NULL ? json_array_get_length (group) : 1;
     need.labels = g_new (guint, need.n_labels);
     for (guint i = 0; i < need.n_labels; i++)
-      if (!find_label (p, key, group ? json_array_get_string_element (group, i) : name, &need.labels[i])) {
+      if (!find_label (p, key, group != NULL ? json_array_get_string_element (group, i) : name, &need.labels[i])) {
         g_free (need.labels);
         return FALSE;
       }
@@ -122,8 +118,6 @@ find_need (Parse *p, const gchar *key, const gchar *name, guint *index)
   *index = known - 1;
   return TRUE;
 }
-
-/* ---- entries --------------------------------------------------------------------------------------------------------------------- */
 
 /* A + at the end stands for the plural in s: "dog+" is dog and dogs. */
 static void
@@ -151,7 +145,7 @@ read_entry (Parse *p, JsonNode *node, guint i)
   g_autofree guint *needs = NULL;
   UpiPhrase like = { 0 };
 
-  if (r.object && json_object_has_member (r.object, "after_determiner"))
+  if (r.object != NULL && json_object_has_member (r.object, "after_determiner"))
     like.after_determiner = upi_reader_boolean (&r, "after_determiner");
   if (has_failed (p))
     return;
@@ -160,7 +154,7 @@ read_entry (Parse *p, JsonNode *node, guint i)
   for (guint k = 0; k < like.n_needs; k++)
     if (!find_need (p, needs_key, names[k], &needs[k]))
       return;
-  for (guint k = 0; words[k]; k++)
+  for (guint k = 0; words[k] != NULL; k++)
     add_phrase (p, words[k], &like);
 }
 
@@ -173,7 +167,7 @@ upi_config_read_grounding (UpiReader *root, const UpiConfig *config)
   UpiReader caption = upi_reader_object (root, "caption", "caption.", NULL);
   JsonArray *entries;
 
-  if (*root->error || !json_object_has_member (caption.object, "grounding"))
+  if (*root->error != NULL || !json_object_has_member (caption.object, "grounding"))
     return NULL;
   p->reader = upi_reader_object (&caption, "grounding", PATH, UPI_KEYS ("ranking", "determiners", "groups", "entries"));
   read_ranking (p);

@@ -10,7 +10,7 @@ upi_reader_fail (UpiReader *r, const gchar *key, const gchar *format, ...)
   va_list args;
   g_autofree gchar *what = NULL;
 
-  if (r->error && *r->error)
+  if (r->error != NULL && *r->error != NULL)
     return;
   va_start (args, format);
   what = g_strdup_vprintf (format, args);
@@ -30,7 +30,7 @@ upi_reader_spell (JsonNode *node)
 static JsonNode *
 member (UpiReader *r, const gchar *key)
 {
-  if (!r->object)
+  if (r->object == NULL)
     return NULL;
   if (!json_object_has_member (r->object, key)) {
     upi_reader_fail (r, key, "is missing");
@@ -44,7 +44,7 @@ upi_reader_node_int (UpiReader *r, const gchar *key, JsonNode *node, gint64 leas
 {
   g_autofree gchar *found = NULL;
 
-  if (!node)
+  if (node == NULL)
     return 0;
   if (JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_INT64) {
     gint64 value = json_node_get_int (node);
@@ -67,7 +67,7 @@ node_double (UpiReader *r, const gchar *key, JsonNode *node, gdouble least, gdou
 {
   g_autofree gchar *found = NULL;
 
-  if (!node)
+  if (node == NULL)
     return 0;
   if (JSON_NODE_HOLDS_VALUE (node)
       && (json_node_get_value_type (node) == G_TYPE_INT64 || json_node_get_value_type (node) == G_TYPE_DOUBLE)) {
@@ -103,7 +103,7 @@ upi_reader_boolean (UpiReader *r, const gchar *key)
 {
   JsonNode *node = member (r, key);
 
-  if (!node)
+  if (node == NULL)
     return FALSE;
   if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_BOOLEAN) {
     g_autofree gchar *found = upi_reader_spell (node);
@@ -118,7 +118,7 @@ upi_reader_string (UpiReader *r, const gchar *key)
 {
   JsonNode *node = member (r, key);
 
-  if (!node)
+  if (node == NULL)
     return NULL;
   if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING || *json_node_get_string (node) == '\0') {
     g_autofree gchar *found = upi_reader_spell (node);
@@ -135,9 +135,9 @@ upi_reader_choice (UpiReader *r, const gchar *key, const gchar *const *choices)
   const gchar *found = upi_reader_string (r, key);
   g_autofree gchar *known = NULL;
 
-  if (!found)
+  if (found == NULL)
     return 0;
-  for (gint i = 0; choices[i]; i++)
+  for (gint i = 0; choices[i] != NULL; i++)
     if (g_str_equal (choices[i], found))
       return i;
   known = g_strjoinv (" or ", (gchar **) choices);
@@ -150,7 +150,7 @@ upi_reader_node_array (UpiReader *r, const gchar *key, JsonNode *node, guint lea
 {
   g_autofree gchar *found = NULL;
 
-  if (!node)
+  if (node == NULL)
     return NULL;
   if (JSON_NODE_HOLDS_ARRAY (node)) {
     JsonArray *array = json_node_get_array (node);
@@ -179,7 +179,7 @@ upi_reader_strings (UpiReader *r, const gchar *key, guint least, guint most)
   JsonArray *array = upi_reader_array (r, key, least, most);
   g_autoptr (GPtrArray) strings = g_ptr_array_new_with_free_func (g_free);
 
-  if (!array)
+  if (array == NULL)
     return NULL;
   for (guint i = 0; i < json_array_get_length (array); i++) {
     JsonNode *node = json_array_get_element (array, i);
@@ -201,7 +201,7 @@ upi_reader_check_keys (UpiReader *r, const gchar *const *known)
   JsonObjectIter iter;
   const gchar *key;
 
-  if (!r->object)
+  if (r->object == NULL)
     return;
   json_object_iter_init (&iter, r->object);
   while (json_object_iter_next (&iter, &key, NULL)) {
@@ -218,12 +218,12 @@ upi_reader_node_object (UpiReader *r, const gchar *key, JsonNode *node, const gc
 {
   UpiReader child = { r->file, path, NULL, r->error };
 
-  if (node && !JSON_NODE_HOLDS_OBJECT (node)) {
+  if (node != NULL && !JSON_NODE_HOLDS_OBJECT (node)) {
     g_autofree gchar *found = upi_reader_spell (node);
     upi_reader_fail (r, key, "is %s, expected an object", found);
-  } else if (node) {
+  } else if (node != NULL) {
     child.object = json_node_get_object (node);
-    if (known)
+    if (known != NULL)
       upi_reader_check_keys (&child, known);
   }
   return child;
@@ -239,6 +239,6 @@ upi_reader_object (UpiReader *r, const gchar *key, const gchar *path, const gcha
 void
 upi_reader_check_multiple (UpiReader *r, const gchar *key, gint value, gint of, const gchar *why)
 {
-  if (r->object && of > 0 && value % of != 0)
+  if (r->object != NULL && of > 0 && value % of != 0)
     upi_reader_fail (r, key, "is %d, expected a multiple of %d (%s)", value, of, why);
 }

@@ -23,7 +23,7 @@ static const gint backbone_channels[][4] = {
 static gboolean
 has_new (UpiReader *r, const UpiConfig *c, const gchar *key)
 {
-  if (!r->object || !json_object_has_member (r->object, key))
+  if (r->object == NULL || !json_object_has_member (r->object, key))
     return FALSE;
   if (c->format_version >= 2)
     return TRUE;
@@ -31,14 +31,12 @@ has_new (UpiReader *r, const UpiConfig *c, const gchar *key)
   return FALSE;
 }
 
-/* ---- parts ----------------------------------------------------------------------------------------------------------------------- */
-
 static void
 read_triple (UpiReader *r, const gchar *key, gfloat values[3], gdouble least, gdouble most)
 {
   JsonArray *array = upi_reader_array (r, key, 3, 3);
 
-  for (guint i = 0; array && i < 3; i++)
+  for (guint i = 0; array != NULL && i < 3; i++)
     values[i] = upi_reader_node_float (r, key, json_array_get_element (array, i), least, most);
 }
 
@@ -48,30 +46,30 @@ read_letterbox (UpiReader *r, UpiConfig *c)
 {
   static const gchar *const keys[] = { "pad", "short", "long", "multiple" };
 
-  if (!r->object)
+  if (r->object == NULL)
     return;
   memcpy (c->input.pad, c->input.mean, sizeof c->input.pad); /* 0 behind the normalisation */
   c->input.multiple = 32;
   if (c->input.letterbox && c->format_version < 2)
     upi_reader_fail (r, "resize", "is \"letterbox\", which needs format_version 2; the file says format_version %d", c->format_version);
   for (guint i = 0; !c->input.letterbox && i < G_N_ELEMENTS (keys); i++)
-    if (r->object && json_object_has_member (r->object, keys[i]))
+    if (r->object != NULL && json_object_has_member (r->object, keys[i]))
       upi_reader_fail (r, keys[i], "has no meaning where input.resize is \"stretch\"");
-  if (!r->object || !c->input.letterbox)
+  if (r->object == NULL || !c->input.letterbox)
     return;
   if (json_object_has_member (r->object, "pad"))
     read_triple (r, "pad", c->input.pad, 0, 1);
-  if (r->object && json_object_has_member (r->object, "multiple")) {
+  if (r->object != NULL && json_object_has_member (r->object, "multiple")) {
     c->input.multiple = (guint) upi_reader_int (r, "multiple", 32, 1024);
     upi_reader_check_multiple (r, "multiple", (gint) c->input.multiple, 32, "the backbone's coarsest stride");
   }
-  if (r->object && json_object_has_member (r->object, "short")) {
+  if (r->object != NULL && json_object_has_member (r->object, "short")) {
     c->input.short_side = (guint) upi_reader_int (r, "short", 32, UPI_MAX_SIDE);
     c->input.long_side = (guint) upi_reader_int (r, "long", (gint) MAX (c->input.short_side, 32), UPI_MAX_SIDE);
-    if (r->object && c->input.long_side > UPI_MAX_SIDE / c->input.multiple * c->input.multiple)
+    if (r->object != NULL && c->input.long_side > UPI_MAX_SIDE / c->input.multiple * c->input.multiple)
       upi_reader_fail (
           r, "long", "is %u, which is more than %d once it is a multiple of %u", c->input.long_side, UPI_MAX_SIDE, c->input.multiple);
-  } else if (r->object && json_object_has_member (r->object, "long")) {
+  } else if (r->object != NULL && json_object_has_member (r->object, "long")) {
     upi_reader_fail (r, "long", "has no meaning without input.short");
   }
 }
@@ -88,13 +86,13 @@ read_input (UpiReader *root, UpiConfig *c)
   read_triple (&r, "mean", c->input.mean, 0, 1);
   read_triple (&r, "std", c->input.std, 1e-3, 10);
   read_letterbox (&r, c);
-  if (!sizes)
+  if (sizes == NULL)
     return;
   c->input.n_sizes = json_array_get_length (sizes);
   c->input.sizes = g_malloc0_n (c->input.n_sizes, sizeof *c->input.sizes);
   for (guint i = 0; i < c->input.n_sizes; i++) {
     JsonArray *pair = upi_reader_node_array (&r, "sizes", json_array_get_element (sizes, i), 2, 2);
-    for (guint k = 0; pair && k < 2; k++) {
+    for (guint k = 0; pair != NULL && k < 2; k++) {
       c->input.sizes[i][k] = (guint) upi_reader_node_int (&r, "sizes", json_array_get_element (pair, k), 32, UPI_MAX_SIDE);
       upi_reader_check_multiple (&r, "sizes", c->input.sizes[i][k], 32, "the backbone's coarsest stride");
     }
@@ -106,7 +104,7 @@ read_ints (UpiReader *r, const gchar *key, gint *values, guint n, gint least, gi
 {
   JsonArray *array = upi_reader_array (r, key, n, n);
 
-  for (guint i = 0; array && i < n; i++)
+  for (guint i = 0; array != NULL && i < n; i++)
     values[i] = (gint) upi_reader_node_int (r, key, json_array_get_element (array, i), least, most);
 }
 
@@ -179,13 +177,13 @@ read_region_parts (UpiReader *root, UpiConfig *c)
   c->query.anchor = upi_reader_choice (&query, "anchor", UPI_KEYS ("cells", "scale"));
   if (c->query.anchor == UPI_ANCHOR_CELLS)
     c->query.anchor_cells = upi_reader_float (&query, "anchor_cells", 1e-3, 1e3);
-  else if (query.object && json_object_has_member (query.object, "anchor_cells"))
+  else if (query.object != NULL && json_object_has_member (query.object, "anchor_cells"))
     upi_reader_fail (&query, "anchor_cells", "has no meaning where query.anchor is \"scale\"");
   c->query.content = upi_reader_choice (&query, "content", UPI_KEYS ("pixel", "learned"));
-  if (query.object && json_object_has_member (query.object, "candidates")) {
+  if (query.object != NULL && json_object_has_member (query.object, "candidates")) {
     c->query.candidates = upi_reader_int (&query, "candidates", MAX (c->query.count, 1), 4096);
     c->query.distinct = upi_reader_float (&query, "distinct", 1e-3, 1);
-  } else if (query.object && json_object_has_member (query.object, "distinct"))
+  } else if (query.object != NULL && json_object_has_member (query.object, "distinct"))
     upi_reader_fail (&query, "distinct", "has no meaning without query.candidates");
 
   region = upi_reader_object (root, "region_decoder", "region_decoder.", UPI_KEYS ("layers"));
@@ -220,7 +218,7 @@ read_decoder (UpiReader *root, UpiConfig *c)
     guint least = c->decoder.n_attributes ? c->decoder.n_attributes : 1; /* rows are as long as the first */
     guint most = c->decoder.n_attributes ? c->decoder.n_attributes : 64;
     JsonArray *row = upi_reader_array (&attributes, upi_attribute_names[i], least, most);
-    if (!row)
+    if (row == NULL)
       return;
     c->decoder.n_attributes = json_array_get_length (row);
     c->decoder.attributes[i] = g_new0 (gfloat, c->decoder.n_attributes);
@@ -257,7 +255,7 @@ read_text (UpiReader *root, UpiConfig *c)
 static gfloat
 read_float_or (UpiReader *r, const gchar *key, gdouble least, gdouble most, gfloat otherwise)
 {
-  return r->object && json_object_has_member (r->object, key) ? upi_reader_float (r, key, least, most) : otherwise;
+  return r->object != NULL && json_object_has_member (r->object, key) ? upi_reader_float (r, key, least, most) : otherwise;
 }
 
 static void
@@ -274,22 +272,22 @@ read_evidence (UpiReader *root, UpiConfig *c)
   read_ints (&r, "rank", c->evidence.rank, UPI_EVIDENCE_MAPS, 1, 4096);
   read_ints (&r, "extra", c->evidence.extra, 2, 1, 4096);
   maps = upi_reader_array (&r, "anchors", UPI_EVIDENCE_MAPS, UPI_EVIDENCE_MAPS);
-  for (guint i = 0; maps && i < UPI_EVIDENCE_MAPS; i++) {
+  for (guint i = 0; maps != NULL && i < UPI_EVIDENCE_MAPS; i++) {
     JsonArray *shapes = upi_reader_node_array (&r, "anchors", json_array_get_element (maps, i), 1, 64);
-    if (!shapes)
+    if (shapes == NULL)
       break;
     c->evidence.n_anchors[i] = (gint) json_array_get_length (shapes);
     c->evidence.anchors[i] = g_malloc0_n ((gsize) c->evidence.n_anchors[i], sizeof *c->evidence.anchors[i]);
     for (gint a = 0; a < c->evidence.n_anchors[i]; a++) {
       JsonArray *pair = upi_reader_node_array (&r, "anchors", json_array_get_element (shapes, (guint) a), 2, 2);
-      for (guint k = 0; pair && k < 2; k++)
+      for (guint k = 0; pair != NULL && k < 2; k++)
         c->evidence.anchors[i][a][k] = upi_reader_node_float (&r, "anchors", json_array_get_element (pair, k), 1e-3, 1e3);
     }
   }
   c->evidence.pixels = read_float_or (&r, "pixels", 1, UPI_MAX_SIDE, 300);
   c->evidence.ratio = read_float_or (&r, "ratio", 1e-3, 1, 0.7f);
   c->evidence.near = read_float_or (&r, "near", -1, 0.999, 0.7f);
-  if (c->labels && !*c->labels)
+  if (c->labels != NULL && *c->labels == NULL)
     upi_reader_fail (root, "evidence", "speaks for the model's own labels, but labels is empty");
 }
 
@@ -338,8 +336,6 @@ read_labels (UpiReader *root, UpiConfig *c)
   c->labels = upi_reader_strings (root, "labels", 0, 1 << 20);
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------------------- */
-
 UpiConfig *
 upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **error)
 {
@@ -349,7 +345,7 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   UpiReader root = { file, "", NULL, &cause };
 
   parser = upi_json_parse (json, length < 0 ? strlen (json) : (gsize) length, 16, file, error);
-  if (!parser)
+  if (parser == NULL)
     return NULL;
   c = g_new0 (UpiConfig, 1);
   root.object = json_node_get_object (json_parser_get_root (parser));
@@ -369,7 +365,7 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   read_evidence (&root, c);
   c->caption.grounding = upi_config_read_grounding (&root, c);
   c->threshold = upi_reader_float (&root, "threshold", 0, 1);
-  if (cause) {
+  if (cause != NULL) {
     g_propagate_error (error, cause);
     return NULL;
   }
@@ -395,7 +391,7 @@ upi_config_open (const gchar *directory, GError **error)
 void
 upi_config_free (UpiConfig *c)
 {
-  if (!c)
+  if (c == NULL)
     return;
   g_free (c->name);
   g_free (c->input.sizes);

@@ -48,7 +48,7 @@ is_plain_json (const gchar *text, gsize length, gsize *at)
         return FALSE;
     } else if (c == '"') {
       in_string = TRUE;
-    } else if (!g_ascii_isalnum (c) && !strchr ("{}[]:,+-. \t\r\n", c)) {
+    } else if (!g_ascii_isalnum (c) && strchr ("{}[]:,+-. \t\r\n", c) == NULL) {
       return FALSE;
     }
   }
@@ -67,7 +67,7 @@ upi_json_parse (const gchar *text, gsize length, guint max_depth, const gchar *f
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: is empty, expected a JSON object", file);
     return NULL;
   }
-  if (memchr (text, '\0', length) || !g_utf8_validate (text, length, &bad)) {
+  if (memchr (text, '\0', length) != NULL || !g_utf8_validate (text, length, &bad)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: is not text in UTF-8, expected a JSON object", file);
     return NULL;
   }

@@ -4,8 +4,6 @@
 
 #include "core/upi.h"
 
-/* ---- the binding table ----------------------------------------------------------------------------------------------------------- */
-
 static void
 clear_spec (gpointer data)
 {
@@ -42,8 +40,6 @@ fold (UpiWeights *weights, const UpiConfig *config, const gchar *directory, GErr
       && upi_text_encoder_fold (weights, config, error) && upi_caption_head_fold (weights, config, error);
 }
 
-/* ---- open ------------------------------------------------------------------------------------------------------------------------ */
-
 /* Ids that captions give to the embedding, which trusts them. */
 static gboolean
 check_token_ids (const UpiModel *model, GError **error)
@@ -70,11 +66,11 @@ upi_model_open (const gchar *directory, GError **error)
   model->ref_count = 1;
   model->directory = g_strdup (directory);
   model->config = upi_config_open (directory, error);
-  if (!model->config)
+  if (model->config == NULL)
     return NULL;
   specs = upi_model_tensor_specs (model->config);
   model->weights = upi_weights_open (directory, specs, error);
-  if (!model->weights || !fold (model->weights, model->config, directory, error) || !upi_weights_load (model->weights, error)
+  if (model->weights == NULL || !fold (model->weights, model->config, directory, error) || !upi_weights_load (model->weights, error)
       || !check_token_ids (model, error) || !upi_calibration_check (model->weights, model->config, directory, error))
     return NULL;
   return g_steal_pointer (&model);
@@ -90,15 +86,13 @@ upi_model_ref (UpiModel *model)
 void
 upi_model_unref (UpiModel *model)
 {
-  if (!model || !g_atomic_int_dec_and_test (&model->ref_count))
+  if (model == NULL || !g_atomic_int_dec_and_test (&model->ref_count))
     return;
   g_clear_pointer (&model->weights, upi_weights_free);
   g_clear_pointer (&model->config, upi_config_free);
   g_free (model->directory);
   g_free (model);
 }
-
-/* ---- find ------------------------------------------------------------------------------------------------------------------------ */
 
 static gboolean
 is_model (const gchar *directory)
@@ -115,22 +109,22 @@ upi_model_find (const gchar *name, GError **error)
   const gchar *path = g_getenv ("UPI_MODEL_PATH");
   g_autofree gchar *searched = NULL;
 
-  if (strchr (name, G_DIR_SEPARATOR)) {
+  if (strchr (name, G_DIR_SEPARATOR) != NULL) {
     if (is_model (name))
       return g_strdup (name);
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: is no model: expected a directory with config.json", name);
     return NULL;
   }
-  if (path) {
+  if (path != NULL) {
     g_auto (GStrv) parts = g_strsplit (path, G_SEARCHPATH_SEPARATOR_S, -1);
-    for (guint i = 0; parts[i]; i++)
+    for (guint i = 0; parts[i] != NULL; i++)
       if (*parts[i])
         g_ptr_array_add (places, g_strdup (parts[i]));
   }
   g_ptr_array_add (places, g_build_filename (g_get_user_data_dir (), "upi", "models", NULL));
   g_ptr_array_add (places, g_strdup (UPI_INSTALLED_MODELS));
   g_ptr_array_add (places, NULL);
-  for (guint i = 0; *name && places->pdata[i]; i++) {
+  for (guint i = 0; *name && places->pdata[i] != NULL; i++) {
     g_autofree gchar *directory = g_build_filename (places->pdata[i], name, NULL);
     if (is_model (directory))
       return g_steal_pointer (&directory);
@@ -141,8 +135,6 @@ upi_model_find (const gchar *name, GError **error)
       searched);
   return NULL;
 }
-
-/* ---- what it is ------------------------------------------------------------------------------------------------------------------ */
 
 const UpiConfig *
 upi_model_config (const UpiModel *model)

@@ -14,8 +14,6 @@
 
 #define CANDIDATES 1000 /* of captioning, at most */
 
-/* ---- numbers --------------------------------------------------------------------------------------------------------------------- */
-
 /* splitmix64 */
 static guint64
 next_random (guint64 *state)
@@ -52,11 +50,11 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
   gsize fan_in = 1;
 
   *centre = 0;
-  for (guint i = strstr (name, ".experts.") ? 2 : 1; i < spec->shape.rank; i++)
+  for (guint i = strstr (name, ".experts.") != NULL ? 2 : 1; i < spec->shape.rank; i++)
     fan_in *= spec->shape.dim[i];
   if (g_str_has_suffix (name, ".bias")) {
-    *reach = strstr (name, "sampling_offsets") ? 2.0f /* pixels */ : 0.1f;
-  } else if (spec->shape.rank == 1 && (strstr (name, "norm") || strstr (name, "LayerNorm"))) {
+    *reach = strstr (name, "sampling_offsets") != NULL ? 2.0f /* pixels */ : 0.1f;
+  } else if (spec->shape.rank == 1 && (strstr (name, "norm") != NULL || strstr (name, "LayerNorm") != NULL)) {
     *centre = 1;
     *reach = 0.2f;
   } else if (g_str_equal (name, "evidence.scale") || g_str_equal (name, "evidence.offset")) {
@@ -64,7 +62,7 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
     *reach = 0.2f;
   } else if (g_str_has_prefix (name, "calibration.")) {
     *reach = 0.1f;
-  } else if (spec->shape.rank == 1 || strstr (name, "embeddings") || g_str_equal (name, "level_embed")
+  } else if (spec->shape.rank == 1 || strstr (name, "embeddings") != NULL || g_str_equal (name, "level_embed")
       || g_str_equal (name, "query.content") || g_str_has_suffix (name, ".gate.weight")) {
     *reach = 1;
   } else {
@@ -135,8 +133,6 @@ write_tensors (const gchar *directory, const UpiConfig *config, gboolean text, g
   }
   return upi_safetensors_write (path, (const UpiSafetensorOut *) (gpointer) out->data, out->len, error);
 }
-
-/* ---- tokenizers ------------------------------------------------------------------------------------------------------------------ */
 
 static const gchar *const words[] = { "the", "of", "and", "in", "on", "with", "is", "are", "at", "to", "an", "cat", "dog", "person", "car",
   "man", "woman", "street", "sitting", "standing", "red", "blue", "photo", "two", "##s", "##ing" };
@@ -241,7 +237,7 @@ upi_model_write_random (const gchar *directory, const gchar *config_json, guint3
 {
   g_autoptr (UpiConfig) config = upi_config_parse (config_json, -1, "config.json", error);
 
-  if (!config)
+  if (config == NULL)
     return FALSE;
   if (g_mkdir_with_parents (directory, 0755) != 0) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: cannot be created: %s", directory, g_strerror (errno));

@@ -44,12 +44,10 @@ refuse (GError **error, const gchar *file, const gchar *format, ...)
   return FALSE;
 }
 
-/* ---- header ---------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 read_type (JsonNode *node, UpiTensorType *type)
 {
-  if (!node || !JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING)
+  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING)
     return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (type_bytes); i++) {
     if (g_str_equal (json_node_get_string (node), upi_tensor_type_names[i])) {
@@ -66,7 +64,7 @@ read_sizes (JsonNode *node, guint most, guint64 *values, guint *n)
 {
   JsonArray *array;
 
-  if (!node || !JSON_NODE_HOLDS_ARRAY (node))
+  if (node == NULL || !JSON_NODE_HOLDS_ARRAY (node))
     return FALSE;
   array = json_node_get_array (node);
   *n = json_array_get_length (array);
@@ -177,7 +175,7 @@ upi_safetensors_parse (GBytes *bytes, const gchar *file, GError **error)
   data = start + 8 + header;
   data_size = size - 8 - header;
   st->header = upi_json_parse ((const gchar *) start + 8, header, 4, file, error);
-  if (!st->header)
+  if (st->header == NULL)
     return NULL;
   json_object_iter_init (&iter, json_node_get_object (json_parser_get_root (st->header)));
   while (json_object_iter_next (&iter, &key, &node)) {
@@ -204,13 +202,13 @@ upi_safetensors_open (const gchar *path, GError **error)
   g_autoptr (GBytes) bytes = NULL;
   UpiSafetensors *st;
 
-  if (!mapped) {
+  if (mapped == NULL) {
     refuse (error, path, "%s", cause->message);
     return NULL;
   }
   bytes = g_mapped_file_get_bytes (mapped);
   st = upi_safetensors_parse (bytes, path, error);
-  for (guint i = 0; st && i < st->tensors->len; i++)
+  for (guint i = 0; st != NULL && i < st->tensors->len; i++)
     g_array_index (st->tensors, UpiSafetensor, i).mapped = TRUE;
   return st;
 }
@@ -218,7 +216,7 @@ upi_safetensors_open (const gchar *path, GError **error)
 void
 upi_safetensors_free (UpiSafetensors *st)
 {
-  if (!st)
+  if (st == NULL)
     return;
   g_clear_pointer (&st->index, g_hash_table_unref);
   g_clear_pointer (&st->tensors, g_array_unref);
@@ -247,8 +245,6 @@ upi_safetensors_find (const UpiSafetensors *st, const gchar *name)
 
   return index ? upi_safetensors_nth (st, index - 1) : NULL;
 }
-
-/* ---- data ------------------------------------------------------------------------------------------------------------------------ */
 
 static gboolean
 check_finite (const UpiSafetensor *t, const gfloat *values, GError **error)
@@ -283,7 +279,7 @@ upi_safetensor_read (const UpiSafetensor *t, GError **error)
     return NULL;
   }
   values = UPI_MEMORY_NEW (gfloat, t->count, t->name, error);
-  if (!values) {
+  if (values == NULL) {
     g_prefix_error (error, "%s: tensor ", t->file);
     return NULL;
   }
@@ -317,7 +313,7 @@ upi_safetensor_read_i32 (const UpiSafetensor *t, GError **error)
     return NULL;
   }
   values = UPI_MEMORY_NEW (gint32, t->count, t->name, error);
-  if (!values)
+  if (values == NULL)
     return NULL;
   for (gsize i = 0; i < t->count; i++) {
     if (t->type == UPI_TENSOR_I32) {
@@ -334,8 +330,6 @@ upi_safetensor_read_i32 (const UpiSafetensor *t, GError **error)
   }
   return g_steal_pointer (&values);
 }
-
-/* ---- writing --------------------------------------------------------------------------------------------------------------------- */
 
 static gsize
 out_count (const UpiSafetensorOut *t)
@@ -391,7 +385,7 @@ upi_safetensors_write (const gchar *path, const UpiSafetensorOut *tensors, guint
   FILE *file = g_fopen (path, "wb");
   gboolean ok;
 
-  if (!file)
+  if (file == NULL)
     return refuse (error, path, "cannot be written: %s", g_strerror (errno));
   ok = fwrite (&length, 8, 1, file) == 1 && fwrite (header->str, 1, header->len, file) == header->len;
   for (guint i = 0; ok && i < n_tensors; i++)

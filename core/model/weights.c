@@ -31,14 +31,12 @@ entry_free (gpointer data)
 void
 upi_weights_free (UpiWeights *w)
 {
-  if (!w)
+  if (w == NULL)
     return;
   g_hash_table_unref (w->table);
   g_ptr_array_unref (w->files);
   g_free (w);
 }
-
-/* ---- binding --------------------------------------------------------------------------------------------------------------------- */
 
 static gint
 by_name (gconstpointer a, gconstpointer b)
@@ -54,15 +52,15 @@ open_files (UpiWeights *w, const gchar *directory, GError **error)
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   const gchar *name;
 
-  if (!dir)
+  if (dir == NULL)
     return FALSE;
-  while ((name = g_dir_read_name (dir)))
+  while (((name = g_dir_read_name (dir)) != NULL))
     if (g_str_has_suffix (name, ".safetensors"))
       g_ptr_array_add (names, g_build_filename (directory, name, NULL));
   g_ptr_array_sort (names, by_name);
   for (guint i = 0; i < names->len; i++) {
     UpiSafetensors *file = upi_safetensors_open (names->pdata[i], error);
-    if (!file)
+    if (file == NULL)
       return FALSE;
     g_ptr_array_add (w->files, file);
   }
@@ -115,7 +113,7 @@ find_in_files (const UpiWeights *w, const gchar *name)
 {
   for (guint i = 0; i < w->files->len; i++) {
     const UpiSafetensor *found = upi_safetensors_find (w->files->pdata[i], name);
-    if (found)
+    if (found != NULL)
       return found;
   }
   return NULL;
@@ -140,7 +138,7 @@ file_name (const UpiSafetensor *t)
 {
   const gchar *slash = strrchr (t->file, G_DIR_SEPARATOR);
 
-  return slash ? slash + 1 : t->file;
+  return slash != NULL ? slash + 1 : t->file;
 }
 
 /* Tensors of the files that no spec names, or that stand in two files. */
@@ -175,7 +173,7 @@ upi_weights_open (const gchar *directory, const GArray *specs, GError **error)
   for (guint i = 0; i < specs->len; i++) {
     const UpiTensorSpec *spec = &g_array_index (specs, UpiTensorSpec, i);
     const UpiSafetensor *found = find_in_files (w, spec->name);
-    if (!found) {
+    if (found == NULL) {
       g_string_append_printf (missing, "\n    %s", spec->name);
       continue;
     }
@@ -192,8 +190,6 @@ upi_weights_open (const gchar *directory, const GArray *specs, GError **error)
   return g_steal_pointer (&w);
 }
 
-/* ---- loading --------------------------------------------------------------------------------------------------------------------- */
-
 gfloat *
 upi_weights_take (UpiWeights *w, UpiShape *shape, GError **error, const gchar *format, ...)
 {
@@ -208,7 +204,7 @@ upi_weights_take (UpiWeights *w, UpiShape *shape, GError **error, const gchar *f
   entry = g_hash_table_lookup (w->table, name);
   g_assert (entry && entry->source && !entry->weight.data);
   data = upi_safetensor_read (entry->source, error);
-  if (shape)
+  if (shape != NULL)
     *shape = entry->weight.shape;
   g_hash_table_remove (w->table, name);
   return data;
@@ -240,10 +236,10 @@ load_entry (Entry *entry, GError **error)
     entry->weight.data = entry->owned = upi_safetensor_read_i32 (entry->source, &cause);
   } else {
     entry->weight.data = upi_safetensor_view (entry->source, &cause);
-    if (!entry->weight.data && !cause)
+    if (entry->weight.data == NULL && cause == NULL)
       entry->weight.data = entry->owned = upi_safetensor_read (entry->source, &cause);
   }
-  if (cause)
+  if (cause != NULL)
     g_propagate_error (error, cause);
   return entry->weight.data != NULL;
 }
@@ -257,7 +253,7 @@ upi_weights_load (UpiWeights *w, GError **error)
   g_hash_table_iter_init (&iter, w->table);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
     Entry *entry = value;
-    if (entry->weight.data)
+    if (entry->weight.data != NULL)
       continue;
     if (!load_entry (entry, error))
       return FALSE;
@@ -271,7 +267,7 @@ upi_weights_get (const UpiWeights *w, const gchar *name)
 {
   const Entry *entry = g_hash_table_lookup (w->table, name);
 
-  if (!entry || !entry->weight.data)
+  if (entry == NULL || entry->weight.data == NULL)
     g_error ("no weight %s is loaded", name); /* specs and builders disagree: a bug, not a file */
   return &entry->weight;
 }

@@ -27,8 +27,6 @@ upi_backbone (UpiBuild *b, UpiValue image, UpiValue maps[4])
   kinds[b->config->backbone.kind].build (b, image, &b->config->backbone, "backbone", maps);
 }
 
-/* ---- global.backbone ------------------------------------------------------------------------------------------------------------- */
-
 void
 upi_global_backbone_tensors (GArray *specs, const UpiConfig *config)
 {

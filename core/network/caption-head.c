@@ -22,7 +22,7 @@ upi_caption_head_fold (UpiWeights *weights, const UpiConfig *c, GError **error)
   UpiShape shape; /* [V,D] */
   gfloat *rows = upi_weights_take (weights, &shape, error, "caption.vocabulary");
 
-  if (!rows)
+  if (rows == NULL)
     return FALSE;
   for (gint v = 0; v < shape.dim[0]; v++) {
     gfloat *row = rows + (gsize) v * shape.dim[1];

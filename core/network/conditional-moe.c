@@ -61,20 +61,20 @@ upi_conditional_moe_fold (UpiWeights *weights, const UpiConfig *c, const gchar *
   gint experts = c->decoder.experts;
   UpiShape shape;
   g_autofree gfloat *w = upi_weights_take (weights, &shape, error, "%s.experts.weight", name);
-  g_autofree gfloat *bias = w ? upi_weights_take (weights, NULL, error, "%s.experts.bias", name) : NULL;
-  g_autofree gfloat *gate = bias ? upi_weights_take (weights, NULL, error, "%s.gate.weight", name) : NULL;
+  g_autofree gfloat *bias = w != NULL ? upi_weights_take (weights, NULL, error, "%s.experts.bias", name) : NULL;
+  g_autofree gfloat *gate = bias != NULL ? upi_weights_take (weights, NULL, error, "%s.gate.weight", name) : NULL;
   gint out, in;
 
-  if (!gate)
+  if (gate == NULL)
     return FALSE;
   out = shape.dim[1];
   in = shape.dim[2];
   for (gint a = 0; a < UPI_N_ATTRIBUTES; a++) {
     g_autofree gfloat *gates = g_new (gfloat, experts);
     g_autofree gfloat *dense = UPI_MEMORY_NEW (gfloat, (gsize) out * in, "folded experts", error);
-    g_autofree gfloat *dense_bias = dense ? UPI_MEMORY_NEW (gfloat, out, "folded experts", error) : NULL;
+    g_autofree gfloat *dense_bias = dense != NULL ? UPI_MEMORY_NEW (gfloat, out, "folded experts", error) : NULL;
 
-    if (!dense_bias)
+    if (dense_bias == NULL)
       return FALSE;
     upi_moe_gates (gate, experts, c->decoder.top_k, c->decoder.attributes[a], c->decoder.n_attributes, gates);
     upi_moe_sum (w, gates, experts, (gsize) out * in, dense);

@@ -55,14 +55,14 @@ fold_logits (UpiWeights *weights, gint i, gfloat scale, gfloat offset, GError **
   gfloat *w = upi_weights_take (weights, &shape, error, "evidence.expand.%d.weight", i), *bias;
   gsize count;
 
-  if (!w)
+  if (w == NULL)
     return FALSE;
   count = upi_shape_count (&shape);
   for (gsize k = 0; k < count; k++)
     w[k] *= scale;
   upi_weights_put (weights, w, shape, "evidence.logits.%d.weight", i);
   bias = upi_weights_take (weights, &shape, error, "evidence.expand.%d.bias", i);
-  if (!bias)
+  if (bias == NULL)
     return FALSE;
   for (gint k = 0; k < shape.dim[0]; k++)
     bias[k] = scale * bias[k] + offset;
@@ -80,8 +80,8 @@ upi_evidence_fold (UpiWeights *weights, const UpiConfig *c, const gchar *directo
   if (!c->has_evidence)
     return TRUE;
   scale = upi_weights_take (weights, NULL, error, "evidence.scale");
-  offset = scale ? upi_weights_take (weights, NULL, error, "evidence.offset") : NULL;
-  if (!offset)
+  offset = scale != NULL ? upi_weights_take (weights, NULL, error, "evidence.offset") : NULL;
+  if (offset == NULL)
     return FALSE;
   if (*scale <= 0) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,

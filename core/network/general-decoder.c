@@ -41,8 +41,6 @@ upi_general_decoder_fold (UpiWeights *weights, const UpiConfig *c, GError **erro
   return TRUE;
 }
 
-/* ---- a layer --------------------------------------------------------------------------------------------------------------------- */
-
 /* Rows start.. of in_proj, n times D wide: q, k, v lie one after the other. y [B,R,D] → [B,R,n·D] */
 static UpiValue
 in_projection (UpiBuild *b, gint i, UpiValue y, gint start, gint n)
@@ -94,8 +92,6 @@ finish_layer (UpiBuild *b, gint i, UpiValue x, UpiValue attended, UpiAttribute a
   return upi_add (p, feed_forward (b, i, y, attribute), x);
 }
 
-/* ---- image ----------------------------------------------------------------------------------------------------------------------- */
-
 /* Rows that tasks read: <SPE> and the N regions. x [B,T,D] → [B,1+N,D] */
 static UpiValue
 task_rows (UpiBuild *b, UpiValue x)
@@ -135,8 +131,6 @@ upi_decode_image (UpiBuild *b, UpiValue x, UpiValue *keys, UpiValue *values)
   decoded.regions = upi_slice (p, x, 1, 1, b->config->query.count);
   return decoded;
 }
-
-/* ---- text ------------------------------------------------------------------------------------------------------------------------ */
 
 UpiValue
 upi_decode_text (UpiBuild *b, UpiValue text, UpiValue length)
@@ -183,7 +177,7 @@ upi_decode_caption (UpiBuild *b, UpiValue x, const UpiCaptionCache *cache)
     UpiValue q = block (b, qkv, 0), k, v, y;
     k = upi_store_rows (p, cache->text_keys[i], block (b, qkv, 1), cache->position); /* [B,capacity,D] */
     v = upi_store_rows (p, cache->text_values[i], block (b, qkv, 2), cache->position);
-    if (cache->image_keys)
+    if (cache->image_keys != NULL)
       y = upi_attention2 (p, q, cache->image_keys[i], cache->image_values[i], UPI_NO_VALUE, k, v, cache->length, &attention);
     else
       y = upi_attention (p, q, k, v, cache->length, &attention);

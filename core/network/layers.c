@@ -16,8 +16,6 @@
   }                                                                                                                                        \
   G_STMT_END
 
-/* ---- the binding table ----------------------------------------------------------------------------------------------------------- */
-
 static void
 add_spec (GArray *specs, UpiDType dtype, UpiShape shape, const gchar *name, const gchar *suffix)
 {
@@ -65,8 +63,6 @@ upi_tensor_mlp (GArray *specs, const gint *widths, guint n, const gchar *format,
     upi_tensor_linear (specs, widths[i], widths[i + 1], "%s.layers.%u", name, i);
 }
 
-/* ---- weights --------------------------------------------------------------------------------------------------------------------- */
-
 UpiValue
 upi_weight_of (UpiBuild *b, const gchar *format, ...)
 {
@@ -108,8 +104,6 @@ upi_weight_tiled (UpiBuild *b, const gchar *name)
     memcpy (rows + i * count, w->data, count * sizeof (gfloat));
   return upi_program_constant (b->program, rows, UPI_SHAPE3 (b->batch, (gint) count / width, width));
 }
-
-/* ---- operations ------------------------------------------------------------------------------------------------------------------ */
 
 UpiValue
 upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...)
@@ -195,8 +189,6 @@ upi_as_map (UpiBuild *b, UpiValue tokens, gint height, gint width)
   return upi_reshape (b->program, tokens, UPI_SHAPE4 (s.dim[0], height, width, s.dim[2]));
 }
 
-/* ---- folds ----------------------------------------------------------------------------------------------------------------------- */
-
 gboolean
 upi_weights_stack (UpiWeights *weights, const gchar *const *names, guint n, const gchar *as, GError **error)
 {
@@ -210,7 +202,7 @@ upi_weights_stack (UpiWeights *weights, const gchar *const *names, guint n, cons
     for (guint i = 0; i < n; i++) {
       g_autofree gfloat *rows = upi_weights_take (weights, &shape, error, "%s.%s", names[i], suffixes[s]);
       gsize count = upi_shape_count (&shape);
-      if (!rows)
+      if (rows == NULL)
         return FALSE;
       all = g_renew (gfloat, all, filled + count);
       memcpy (all + filled, rows, count * sizeof (gfloat));

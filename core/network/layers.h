@@ -23,7 +23,8 @@ typedef struct {
 
 #define UPI_LAYER_NORM_EPS 1e-5f
 
-/* ---- the binding table ---- */
+/* The binding table. */
+
 void upi_tensor (GArray *specs, UpiDType dtype, UpiShape shape, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 void upi_tensor_linear (GArray *specs, gint in, gint out, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 /* in: channels a group. */
@@ -32,7 +33,8 @@ void upi_tensor_norm (GArray *specs, gint width, const gchar *format, ...) G_GNU
 /* NAME.layers.0 .. n-1 of widths[0] → widths[1] → ... → widths[n]. */
 void upi_tensor_mlp (GArray *specs, const gint *widths, guint n, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 
-/* ---- operations ---- */
+/* Operations. */
+
 /* One tensor as it is. */
 UpiValue upi_weight_of (UpiBuild *b, const gchar *format, ...) G_GNUC_PRINTF (2, 3);
 /* count of its outermost rows from start. */

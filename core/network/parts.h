@@ -11,7 +11,7 @@
 
 G_BEGIN_DECLS
 
-/* ---- geometry (positions.c) ------------------------------------------------------------------------------------------------------ */
+/* positions.c: geometry. */
 
 /* Levels of the pixel encoder: strides 8, 16, 32 (64), flattened row-major, finest first. */
 typedef struct {
@@ -29,7 +29,7 @@ gfloat *upi_sine_pixels (gint height, gint width, gint channels);
 gfloat *upi_pixel_centres (const UpiLevels *levels, gint first);
 gfloat *upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells);
 
-/* ---- backbone.c: C2..C5 ---------------------------------------------------------------------------------------------------------- */
+/* backbone.c: C2..C5. */
 
 /* image [B,H,W,3] → maps [B,H/4,W/4,c2] .. [B,H/32,W/32,c5] */
 void upi_backbone_tensors (GArray *specs, const UpiConfig *config);
@@ -50,27 +50,27 @@ void upi_resnet (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, con
 void upi_swin_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
 void upi_swin (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
 
-/* ---- input-projection.c: F_1..F_L ------------------------------------------------------------------------------------------------ */
+/* input-projection.c: F_1..F_L. */
 
 void upi_input_projection_tensors (GArray *specs, const UpiConfig *config);
 /* projected[l] [B,H_l,W_l,d] */
 void upi_input_projection (UpiBuild *b, const UpiLevels *levels, const UpiValue maps[4], UpiValue projected[UPI_MAX_LEVELS]);
 
-/* ---- deformable-attention.c (Deformable DETR), of pixel encoder and region decoder ----------------------------------------------- */
+/* deformable-attention.c (Deformable DETR), of pixel encoder and region decoder. */
 
 void upi_deformable_tensors (GArray *specs, const UpiConfig *config, const gchar *name);
 gboolean upi_deformable_fold (UpiWeights *weights, const gchar *name, GError **error);
 /* query [B,Q,d], reference [B or 1,Q,2 or 4], values [B,T,d] → [B,Q,d] */
 UpiValue upi_deformable (UpiBuild *b, const UpiLevels *levels, UpiValue query, UpiValue reference, UpiValue values, const gchar *name);
 
-/* ---- pixel-encoder.c ------------------------------------------------------------------------------------------------------------- */
+/* pixel-encoder.c */
 
 void upi_pixel_encoder_tensors (GArray *specs, const UpiConfig *config);
 gboolean upi_pixel_encoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
 /* → memory [B,T,d] */
 UpiValue upi_pixel_encoder (UpiBuild *b, const UpiLevels *levels, const UpiValue projected[UPI_MAX_LEVELS]);
 
-/* ---- query-selection.c ----------------------------------------------------------------------------------------------------------- */
+/* query-selection.c */
 
 typedef struct {
   UpiValue scores;  /* [B,T,1] foreground logits of all tokens */
@@ -83,7 +83,7 @@ void upi_query_selection_tensors (GArray *specs, const UpiConfig *config);
 /* given: I32 [B,N], tokens to take instead of the best (tests, where scores tie nearly); UPI_NO_VALUE: the N best */
 UpiQueries upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory, UpiValue given);
 
-/* ---- region-decoder.c ------------------------------------------------------------------------------------------------------------ */
+/* region-decoder.c */
 
 typedef struct {
   UpiValue semantic;   /* [B,N,d] q_sem */
@@ -95,7 +95,7 @@ void upi_region_decoder_tensors (GArray *specs, const UpiConfig *config);
 gboolean upi_region_decoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
 UpiRegions upi_region_decoder (UpiBuild *b, const UpiLevels *levels, UpiValue content, UpiValue box, UpiValue memory);
 
-/* ---- mask-head.c ----------------------------------------------------------------------------------------------------------------- */
+/* mask-head.c */
 
 void upi_mask_head_tensors (GArray *specs, const UpiConfig *config);
 /* C2 [B,H/4,W/4,c2], memory → F_mask [B,H/4,W/4,d_mask] */
@@ -103,14 +103,14 @@ UpiValue upi_mask_features (UpiBuild *b, const UpiLevels *levels, UpiValue c2, U
 /* q_sem → [B,N,d_mask] */
 UpiValue upi_mask_embed (UpiBuild *b, UpiValue semantic);
 
-/* ---- evidence.c: what the backbone's own detector would say (optional) ------------------------------------------------------------ */
+/* evidence.c, optional: what the backbone's own detector would say. */
 
 void upi_evidence_tensors (GArray *specs, const UpiConfig *config);
 gboolean upi_evidence_fold (UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error);
 /* boxes [B,N,4] → r [B,N,K], 0 or more: how much speaks for each of the model's own labels */
 UpiValue upi_evidence (UpiBuild *b, const UpiValue maps[4], UpiValue boxes);
 
-/* ---- proposals.c: equations 2 and 3 ---------------------------------------------------------------------------------------------- */
+/* proposals.c: equations 2 and 3. */
 
 void upi_proposals_tensors (GArray *specs, const UpiConfig *config);
 /* evidence: [B,N,K] or UPI_NO_VALUE → q_proposal [B,N,D] */
@@ -120,7 +120,7 @@ UpiValue upi_global_tokens (UpiBuild *b, UpiValue map, UpiValue *pools);
 /* [<SPE>, pools, flat, proposals] [B, 1+M'+T_g+N, D] */
 UpiValue upi_image_sequence (UpiBuild *b, const UpiValue *pools, UpiValue flat, UpiValue proposals);
 
-/* ---- conditional-moe.c ----------------------------------------------------------------------------------------------------------- */
+/* conditional-moe.c */
 
 void upi_conditional_moe_tensors (GArray *specs, const UpiConfig *config, gint in, gint out, const gchar *name);
 gboolean upi_conditional_moe_fold (UpiWeights *weights, const UpiConfig *config, const gchar *name, GError **error);
@@ -129,7 +129,7 @@ UpiValue upi_conditional_moe (UpiBuild *b, UpiValue x, UpiAttribute attribute, U
 void upi_moe_gates (const gfloat *gate, gint experts, gint top_k, const gfloat *attribute, gint n_attributes, gfloat *gates);
 void upi_moe_sum (const gfloat *tensors, const gfloat *gates, gint experts, gsize count, gfloat *sum);
 
-/* ---- general-decoder.c ----------------------------------------------------------------------------------------------------------- */
+/* general-decoder.c */
 
 void upi_general_decoder_tensors (GArray *specs, const UpiConfig *config);
 gboolean upi_general_decoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
@@ -152,7 +152,7 @@ typedef struct {
 /* token [B,1,D] → after decoder.norm [B,1,D] */
 UpiValue upi_decode_caption (UpiBuild *b, UpiValue token, const UpiCaptionCache *cache);
 
-/* ---- text-encoder.c -------------------------------------------------------------------------------------------------------------- */
+/* text-encoder.c */
 
 void upi_text_encoder_tensors (GArray *specs, const UpiConfig *config);
 gboolean upi_text_encoder_fold (UpiWeights *weights, const UpiConfig *config, GError **error);
@@ -161,7 +161,7 @@ UpiValue upi_text_encoder (UpiBuild *b, UpiValue ids, UpiValue length);
 /* One token at a position: ids I32 [B,1], position I32 [B,1] → LN(word + position + type 0) [B,1,width] */
 UpiValue upi_text_token (UpiBuild *b, UpiValue ids, UpiValue position);
 
-/* ---- caption-head.c -------------------------------------------------------------------------------------------------------------- */
+/* caption-head.c */
 
 void upi_caption_head_tensors (GArray *specs, const UpiConfig *config);
 gboolean upi_caption_head_fold (UpiWeights *weights, const UpiConfig *config, GError **error);

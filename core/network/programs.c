@@ -39,8 +39,6 @@ cache_input (UpiProgram *p, UpiShape shape, const gchar *format, ...)
   return upi_program_input (p, name, UPI_F32, shape);
 }
 
-/* ---- image ----------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 check_image_size (const UpiModel *model, guint batch, guint width, guint height, GError **error)
 {
@@ -151,8 +149,6 @@ upi_image_program (
   return finish (p, error);
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------------------ */
-
 UpiProgram *
 upi_model_text_program (UpiModel *model, guint tokens, GError **error)
 {
@@ -182,8 +178,6 @@ upi_model_texts_program (UpiModel *model, guint batch, guint tokens, GError **er
   output (p, upi_l2_norm (p, x), "embedding");
   return finish (p, error);
 }
-
-/* ---- captions -------------------------------------------------------------------------------------------------------------------- */
 
 UpiProgram *
 upi_model_caption_program (UpiModel *model, guint image_tokens, guint capacity, GError **error)

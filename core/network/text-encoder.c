@@ -32,13 +32,13 @@ upi_text_encoder_fold (UpiWeights *weights, const UpiConfig *c, GError **error)
 {
   gint width = c->text.width, rows = upi_config_text_positions (c), skipped = c->text.positions - rows;
   g_autofree gfloat *table = upi_weights_take (weights, NULL, error, "text.embeddings.position_embeddings.weight");
-  g_autofree gfloat *type = table ? upi_weights_take (weights, NULL, error, "text.embeddings.token_type_embeddings.weight") : NULL;
+  g_autofree gfloat *type = table != NULL ? upi_weights_take (weights, NULL, error, "text.embeddings.token_type_embeddings.weight") : NULL;
   gfloat *positions;
 
-  if (!type)
+  if (type == NULL)
     return FALSE;
   positions = UPI_MEMORY_NEW (gfloat, (gsize) rows * width, "positions of text", error);
-  if (!positions)
+  if (positions == NULL)
     return FALSE;
   for (gint t = 0; t < rows; t++)
     for (gint k = 0; k < width; k++)

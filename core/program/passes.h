@@ -7,7 +7,7 @@
 
 G_BEGIN_DECLS
 
-/* ---- program.c ---- */
+/* program.c */
 
 static inline UpiValueInfo *
 upi_value_info (const UpiProgram *p, UpiValue value)
@@ -41,7 +41,7 @@ gint upi_program_find_producer (const UpiProgram *p, UpiValue owner);
 /* Whether operations first .. last (inclusive) write any of the memory of `owner`. */
 gboolean upi_program_is_written (const UpiProgram *p, UpiValue owner, gint first, gint last);
 
-/* ---- views.c ---- */
+/* views.c */
 
 /* Computes base, offset and strides of a view from its parent, and of that from its own. FALSE if strides cannot express it. */
 gboolean upi_view_resolve (UpiProgram *p, UpiValue value);
@@ -53,7 +53,7 @@ gboolean upi_view_is_whole (const UpiProgram *p, UpiValue value);
 UpiValue upi_view_try_reshape (UpiProgram *p, UpiValue x, const UpiShape *shape);
 UpiValue upi_copy (UpiProgram *p, UpiValue x);
 
-/* ---- passes ---- */
+/* Passes. */
 
 /* shapes.c: output shape and type of one operation, or an error naming part, operation and the shapes found and expected. */
 gboolean upi_check_op (const UpiProgram *p, const UpiOp *op, UpiShape *shape, UpiDType *dtype, GError **error);

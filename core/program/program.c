@@ -218,17 +218,17 @@ upi_program_output (UpiProgram *p, const gchar *name, UpiValue value)
 }
 
 /**
- * upi_program_keep:
+ * upi_program_make_resident:
  * @name: of an input or output; a float32 one
  */
 void
-upi_program_keep (UpiProgram *p, const gchar *name)
+upi_program_make_resident (UpiProgram *p, const gchar *name)
 {
   for (guint i = 0; i < p->values->len; i++) {
     UpiValueInfo *info = upi_value_info (p, i);
 
     if ((info->kind == UPI_VALUE_INPUT || info->is_output) && info->dtype == UPI_F32 && g_strcmp0 (info->name, name) == 0)
-      info->is_kept = TRUE;
+      info->is_resident = TRUE;
   }
 }
 

@@ -152,7 +152,7 @@ typedef struct {
   const void *data;             /* WEIGHT: contiguous, outlives program and plans */
   gchar *name;                  /* INPUT, WEIGHT, outputs; else NULL */
   gboolean is_output;
-  gboolean is_kept; /* INPUT or output: upi_program_keep() */
+  gboolean is_resident; /* INPUT or output: upi_program_make_resident() */
   /* filled by the passes */
   gint first_op, last_op; /* lifetime of an owning value */
   gsize arena_offset;     /* bytes; COMPUTED owners that are neither bound outputs nor fused away */
@@ -186,7 +186,7 @@ UpiValue upi_program_weight_i32 (UpiProgram *p, const gchar *name, const gint32 
 UpiValue upi_program_constant (UpiProgram *p, gfloat *data, UpiShape shape);
 void upi_program_output (UpiProgram *p, const gchar *name, UpiValue value);
 /* The input or output of that name stays where the backend computes: its memory is the backend's, if that has its own (backends/backend.h). */
-void upi_program_keep (UpiProgram *p, const gchar *name);
+void upi_program_make_resident (UpiProgram *p, const gchar *name);
 const UpiValueInfo *upi_program_value (const UpiProgram *p, UpiValue value);
 UpiShape upi_program_shape (const UpiProgram *p, UpiValue value);
 

@@ -53,8 +53,6 @@ upi_candidates_uniform (guint candidate, guint step)
   return (gdouble) ((x ^ x >> 31) >> 11) * 0x1p-53;
 }
 
-/* ---- one token ------------------------------------------------------------------------------------------------------------------- */
-
 static guint
 largest (const gfloat *z, guint n)
 {
@@ -121,7 +119,7 @@ say_row (Batch *b, guint r, guint t, const gdouble *shown)
   gdouble all = log_sum (b, logits), total = 0;
 
   memcpy (b->z, logits, b->n_tokens * sizeof (gfloat));
-  if (shown)
+  if (shown != NULL)
     upi_steering_add (engine->steering, shown, b->progress[b->first[r]].state, b->z);
   for (guint k = b->first[r]; k < b->n; k++) {
     guint pick;
@@ -146,13 +144,11 @@ tell_partial (const Batch *b)
   const GArray *ids = g_array_index (b->candidates, UpiCandidate, 0).ids;
   g_autofree gchar *text = NULL;
 
-  if (!b->ticket->partial)
+  if (b->ticket->partial == NULL)
     return;
   text = upi_tokenizer_sentence (b->worker->engine->tokenizer, (const gint32 *) (gconstpointer) ids->data, ids->len);
   b->ticket->partial (text, b->ticket->user_data);
 }
-
-/* ---- the batch ------------------------------------------------------------------------------------------------------------------- */
 
 /* A plan for every number of rows would be too many for many candidates. */
 static guint
@@ -170,7 +166,7 @@ bind (Batch *b, guint size, GError **error)
   UpiPlan *plan;
 
   b->context = upi_worker_context (b->worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, b->capacity, size }, error);
-  if (!b->context)
+  if (b->context == NULL)
     return FALSE;
   b->size = size;
   plan = b->context->plan;
@@ -289,8 +285,6 @@ step (Batch *b, guint t, const gdouble *shown, guint *n_going, GError **error)
   return b->n_rows == 0 || size_for (b, b->n_rows) == b->size || bind (b, size_for (b, b->n_rows), error);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------------------- */
-
 static void
 clear_candidate (gpointer data)
 {
@@ -321,14 +315,14 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
     .progress = progress,
     .kernels = upi_exponentials (),
     .z = z,
-    .e = z ? z + n_tokens : NULL,
+    .e = z != NULL ? z + n_tokens : NULL,
     .sums = sums,
     .ids = numbers,
     .positions = numbers + n,
     .lengths = numbers + 2 * n };
   gboolean ok;
 
-  if (!z)
+  if (z == NULL)
     return NULL;
   g_array_set_clear_func (candidates, clear_candidate);
   g_array_set_size (candidates, n);
@@ -339,8 +333,8 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
   }
   batch.cache_bytes = (gsize) batch.capacity * config->decoder.width * sizeof (gfloat);
   batch.caches = upi_worker_key_value_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
-  batch.scores = batch.caches ? upi_memory_new (1, (gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
-  ok = batch.scores && bind (&batch, size_for (&batch, batch.n_rows), error);
+  batch.scores = batch.caches != NULL ? upi_memory_new (1, (gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
+  ok = batch.scores != NULL && bind (&batch, size_for (&batch, batch.n_rows), error);
   limit = ticket->caption.max_tokens ? MIN (ticket->caption.max_tokens, limit) : limit;
   for (guint t = 0; ok && t < limit && n_going > 0; t++)
     ok = step (&batch, t, shown, &n_going, error);

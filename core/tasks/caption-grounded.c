@@ -35,15 +35,13 @@ typedef struct {
   UpiCaptionText of;
 } Ranked;
 
-/* ---- what is seen ---------------------------------------------------------------------------------------------------------------- */
-
 /* Of equal scores the first region's. */
 static gboolean
 look (Ground *g, const UpiLabels *labels, GError **error)
 {
   g_autofree gfloat *scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of the model's labels", error);
 
-  if (!scores)
+  if (scores == NULL)
     return FALSE;
   for (guint i = 0; i < labels->n; i++)
     g->seen[i].score = -1;
@@ -68,8 +66,6 @@ look (Ground *g, const UpiLabels *labels, GError **error)
   }
   return TRUE;
 }
-
-/* ---- ranking --------------------------------------------------------------------------------------------------------------------- */
 
 /* Σ of L over what the words need, each once. */
 static gdouble
@@ -135,14 +131,14 @@ encode_text (const Ground *g, const GArray *text, gfloat *embedding, GError **er
   g_autofree gint32 *ids = UPI_MEMORY_NEW0 (gint32, tokens, "tokens of candidates", error);
   UpiContext *context;
 
-  if (!ids)
+  if (ids == NULL)
     return FALSE;
   ids[0] = upi_tokenizer_start_id (engine->tokenizer);
   if (text->len)
     memcpy (ids + 1, text->data, text->len * sizeof (gint32));
   ids[text->len + 1] = upi_tokenizer_end_id (engine->tokenizer);
   context = upi_worker_context (g->worker, (UpiPlanKey){ UPI_PLAN_TEXT, 1, tokens, 0 }, error);
-  if (!context)
+  if (context == NULL)
     return FALSE;
   upi_context_bind (context, upi_plan_find (context->plan, "ids"), ids);
   upi_context_bind (context, upi_plan_find (context->plan, "length"), &length);
@@ -156,7 +152,7 @@ encode_texts (const Ground *g, const Ranked *ranked, guint n, GError **error)
   guint width = g->worker->engine->info.width;
   g_autofree gfloat *embeddings = UPI_MEMORY_NEW (gfloat, (gsize) n * width, "texts of candidates", error);
 
-  for (guint i = 0; embeddings && i < n; i++)
+  for (guint i = 0; embeddings != NULL && i < n; i++)
     if (!encode_text (g, ranked[i].ids, embeddings + (gsize) i * width, error))
       return NULL;
   return g_steal_pointer (&embeddings);
@@ -178,7 +174,7 @@ rank (const Ground *g, GArray *ranked, GError **error)
   if (!upi_caption_may_go_on (g->ticket, error))
     return FALSE;
   embeddings = encode_texts (g, rows, n, error);
-  if (!embeddings)
+  if (embeddings == NULL)
     return FALSE;
   for (guint i = 0; i < n; i++) {
     rows[i].of.cosine = upi_dot (spe, embeddings + (gsize) i * width, width);
@@ -187,8 +183,6 @@ rank (const Ground *g, GArray *ranked, GError **error)
   sort (rows, n);
   return TRUE;
 }
-
-/* ---- the result ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 add_objects (const Ground *g, const UpiPhrase *phrase, UpiCaptionWord *word)
@@ -242,7 +236,7 @@ speak (Ground *g, GError **error)
     needs[i] = ranking->steering * g->support[i];
   shown = ranking->steering != 0 ? upi_steering_show (engine->steering, needs) : NULL;
   candidates = upi_candidates_decode (g->worker, g->ticket, n, shown, error);
-  if (!candidates)
+  if (candidates == NULL)
     return NULL;
   for (guint k = 0; k < n; k++) {
     const UpiCandidate *candidate = &g_array_index (candidates, UpiCandidate, k);
@@ -269,10 +263,10 @@ upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
   const UpiLabels *labels = upi_labels_own (worker, ticket, error);
   const UpiGroundingTable *table = worker->engine->config->caption.grounding;
-  g_autofree Seen *seen = labels ? UPI_MEMORY_NEW (Seen, labels->n, "the best regions of the model's labels", error) : NULL;
+  g_autofree Seen *seen = labels != NULL ? UPI_MEMORY_NEW (Seen, labels->n, "the best regions of the model's labels", error) : NULL;
   g_autofree gdouble *support = g_new (gdouble, MAX (table->needs->len, 1));
   g_autofree guint *label_of = g_new (guint, MAX (table->needs->len, 1));
   Ground ground = { worker, ticket, table, seen, support, label_of };
 
-  return seen && look (&ground, labels, error) ? speak (&ground, error) : NULL;
+  return seen != NULL && look (&ground, labels, error) ? speak (&ground, error) : NULL;
 }

@@ -110,7 +110,7 @@ tell_partial (const Search *s, const Hypothesis *h)
 {
   g_autofree gchar *text = NULL;
 
-  if (!s->ticket->partial)
+  if (s->ticket->partial == NULL)
     return;
   text = text_of (s, h);
   s->ticket->partial (text, s->ticket->user_data);
@@ -263,7 +263,7 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
   s->end_id = upi_tokenizer_end_id (engine->tokenizer);
   g_assert (2 * s->layers <= G_N_ELEMENTS (s->text));
   s->context = upi_worker_context (worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, s->capacity, 1 }, error);
-  if (!s->context)
+  if (s->context == NULL)
     return FALSE;
   plan = s->context->plan;
   s->id = upi_plan_find (plan, "id");
@@ -278,7 +278,7 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
         s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0, upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
   }
   s->caches = upi_worker_key_value_cache (worker, n_hypotheses * 2 * s->layers * s->cache_bytes, error);
-  s->scores = s->caches ? upi_memory_new (1, s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
+  s->scores = s->caches != NULL ? upi_memory_new (1, s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
   return s->scores != NULL;
 }
 
@@ -310,7 +310,7 @@ run_search (UpiWorker *worker, UpiTicket *ticket, GError **error)
 static gboolean
 generate (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
-  if (!ticket->caption.grounded || !worker->engine->grounding)
+  if (!ticket->caption.grounded || worker->engine->grounding == NULL)
     return run_search (worker, ticket, error);
   ticket->said = upi_caption_grounded (worker, ticket, error);
   return ticket->said != NULL;
@@ -339,7 +339,8 @@ upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOp
   UpiTicket *ticket;
   UpiCaptionOptions options = { 0 };
 
-  if (asked && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiCaptionOptions, reserved), "UpiCaptionOptions", error))
+  if (asked != NULL
+      && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiCaptionOptions, reserved), "UpiCaptionOptions", error))
     return NULL;
   if (!upi_engine_owns (engine, encoding, NULL, error))
     return NULL;

@@ -61,7 +61,7 @@ upi_engine_classify_with_options (
   UpiClassifyOptions options = { 0 };
   const gfloat *spe;
 
-  if ((asked
+  if ((asked != NULL
           && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiClassifyOptions, reserved), "UpiClassifyOptions", error))
       || !upi_engine_owns (engine, encoding, labels, error))
     return FALSE;

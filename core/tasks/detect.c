@@ -86,7 +86,7 @@ upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const U
 
   for (guint i = 0; i < labels->n; i++) {
     gfloat cosine = upi_dot (embedding, labels->embeddings + (gsize) i * labels->width, labels->width);
-    gfloat evidence = speaks ? labels->shares[i].part * speaks[labels->shares[i].own] : 0;
+    gfloat evidence = speaks != NULL ? labels->shares[i].part * speaks[labels->shares[i].own] : 0;
     gfloat p = sigmoid (cosine / config->tasks.detection.temperature + config->tasks.detection.bias + evidence);
 
     scores[i] = w > 0 ? powf (p, 1 - w) * foreground : p;
@@ -109,7 +109,7 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
   g_autofree gfloat *scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error);
   GArray *objects;
 
-  if (!scores)
+  if (scores == NULL)
     return NULL;
   objects = g_array_new (FALSE, TRUE, sizeof (UpiObject));
   for (guint region = 0; region < encoding->layout->n_regions; region++) {
@@ -185,7 +185,7 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
     return NULL;
   }
   objects = collect (encoding, labels, options, error);
-  if (!objects)
+  if (objects == NULL)
     return NULL;
   g_array_sort (objects, compare_objects);
   kept = suppress ((UpiObject *) objects->data, objects->len, options->iou_threshold, options->max_objects);
@@ -194,7 +194,7 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
   detections->ref_count = 1;
   detections->labels = upi_labels_ref (labels);
   detections->objects = UPI_MEMORY_NEW (UpiObject, kept, "objects", error);
-  if (!detections->objects)
+  if (detections->objects == NULL)
     return NULL;
   memcpy (detections->objects, objects->data, kept * sizeof (UpiObject));
   detections->n_objects = kept;
@@ -204,7 +204,7 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
     if (object->flags & UPI_OBJECT_CANDIDATE)
       break;
     object->mask = upi_mask_cut (encoding, object->region, object->x, object->y, object->width, object->height, error);
-    if (!object->mask)
+    if (object->mask == NULL)
       return NULL;
   }
   for (guint i = 0; i < kept; i++)

@@ -99,9 +99,9 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
   g_autoptr (GError) failure = error != NULL ? g_error_copy (error) : NULL;
   UpiEncoding *shared = NULL;
 
-  if (!error && upi_ticket_is_cancelled (ticket))
+  if (error == NULL && upi_ticket_is_cancelled (ticket))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its frame was encoded");
-  if (!error && upi_queue_is_closed (ticket->queue))
+  if (error == NULL && upi_queue_is_closed (ticket->queue))
     error = upi_queue_closing_error (ticket->queue, "the engine closed while the frame was encoded");
   /* Frames that looked like this one end as it did, whether somebody still wants it or not. Where there are none nothing more is held: who hears of
    * the end may find the encoding unused. */
@@ -117,8 +117,6 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
         followers->pdata[i], shared != NULL ? upi_encoding_hold (shared) : NULL, failure != NULL ? g_error_copy (failure) : NULL);
   g_clear_pointer (&shared, upi_encoding_drop);
 }
-
-/* ---- static pictures ------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 reserve (gfloat **memory, gsize *has, gsize bytes, const gchar *purpose, GError **error)

@@ -25,17 +25,18 @@ labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *threshol
   labels->names = g_strdupv ((gchar **) names);
   labels->thresholds = UPI_MEMORY_NEW (gfloat, labels->n, "a list of labels", error);
   labels->embeddings =
-      labels->thresholds ? UPI_MEMORY_NEW0 (gfloat, (gsize) labels->n * labels->width, "the embeddings of labels", error) : NULL;
-  if (labels->embeddings && engine->config->has_evidence)
+      labels->thresholds != NULL ? UPI_MEMORY_NEW0 (gfloat, (gsize) labels->n * labels->width, "the embeddings of labels", error) : NULL;
+  if (labels->embeddings != NULL && engine->config->has_evidence)
     labels->shares = UPI_MEMORY_NEW0 (UpiShare, labels->n, "the evidence of labels", error);
-  if (labels->embeddings && engine->config->has_calibration)
+  if (labels->embeddings != NULL && engine->config->has_calibration)
     labels->standings = UPI_MEMORY_NEW0 (UpiStanding, (gsize) labels->n * UPI_N_SPREADS, "the calibration of labels", error);
-  if (!labels->embeddings || (engine->config->has_evidence && !labels->shares) || (engine->config->has_calibration && !labels->standings)) {
+  if (labels->embeddings == NULL || (engine->config->has_evidence && labels->shares == NULL)
+      || (engine->config->has_calibration && labels->standings == NULL)) {
     upi_labels_unref (labels);
     return NULL;
   }
   for (guint i = 0; i < labels->n; i++)
-    labels->thresholds[i] = thresholds ? thresholds[i] : NAN;
+    labels->thresholds[i] = thresholds != NULL ? thresholds[i] : NAN;
   return labels;
 }
 
@@ -118,7 +119,7 @@ upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GE
     g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the encoding is of another engine; ask upi_encoding_engine() for its own");
     return FALSE;
   }
-  if (labels && strcmp (labels->model_path, engine->path) != 0) {
+  if (labels != NULL && strcmp (labels->model_path, engine->path) != 0) {
     g_set_error (
         error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s", labels->model_path, engine->path);
     return FALSE;
@@ -129,7 +130,7 @@ upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GE
 void
 upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index)
 {
-  for (guint k = 0; labels->standings && k < UPI_N_SPREADS; k++)
+  for (guint k = 0; labels->standings != NULL && k < UPI_N_SPREADS; k++)
     labels->standings[(gsize) index * UPI_N_SPREADS + k] =
         upi_model_standing (engine->model, k, labels->embeddings + (gsize) index * labels->width);
 }
@@ -163,11 +164,11 @@ upi_labels_own (UpiWorker *worker, UpiTicket *ticket, GError **error)
   UpiTexts *texts;
   gboolean ok = TRUE;
 
-  if (labels)
+  if (labels != NULL)
     return labels;
   labels = labels_new (engine, (const gchar *const *) engine->config->labels, NULL, error);
-  texts = labels ? upi_texts_new (engine, labels, error) : NULL;
-  if (!texts) {
+  texts = labels != NULL ? upi_texts_new (engine, labels, error) : NULL;
+  if (texts == NULL) {
     g_clear_pointer (&labels, upi_labels_unref);
     return NULL;
   }
@@ -195,13 +196,13 @@ finish_list (UpiWorker *worker, UpiTicket *ticket, GError *error)
   UpiTexts *texts = ticket->texts;
   UpiEngine *engine = worker->engine;
 
-  if (!error && upi_ticket_is_cancelled (ticket))
+  if (error == NULL && upi_ticket_is_cancelled (ticket))
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its list was encoded");
-  if (!error && (!ticket->parts.is_prepared || ticket->parts.n_taken < ticket->parts.n))
+  if (error == NULL && (!ticket->parts.is_prepared || ticket->parts.n_taken < ticket->parts.n))
     error = upi_queue_closing_error (ticket->queue, "the engine closed while the list was encoded");
-  if (!error) {
+  if (error == NULL) {
     upi_texts_copy_same (engine, texts, ticket->pending);
-    if (texts->own && g_atomic_pointer_compare_and_exchange (&engine->own_labels, NULL, texts->own))
+    if (texts->own != NULL && g_atomic_pointer_compare_and_exchange (&engine->own_labels, NULL, texts->own))
       texts->own = NULL;
     if (engine->config->has_evidence)
       share_evidence (ticket->pending, engine->config, g_atomic_pointer_get (&engine->own_labels), g_strv_length (engine->config->labels));
@@ -273,7 +274,7 @@ run_list (UpiWorker *worker, UpiTicket **tickets, guint n)
 static gboolean
 check_labels (const gchar *const *labels, const gfloat *thresholds, GError **error)
 {
-  guint n = labels ? g_strv_length ((gchar **) labels) : 0;
+  guint n = labels != NULL ? g_strv_length ((gchar **) labels) : 0;
 
   if (n == 0 || n > MAX_LABELS) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list has %u entries, expected 1 to %d", n, MAX_LABELS);
@@ -293,7 +294,7 @@ check_labels (const gchar *const *labels, const gfloat *thresholds, GError **err
       g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u (\"%s\") is not valid UTF-8; save the list as UTF-8", i + 1, shown);
       return FALSE;
     }
-    if (thresholds && !isnan (thresholds[i]) && !(thresholds[i] >= 0 && thresholds[i] <= 1)) {
+    if (thresholds != NULL && !isnan (thresholds[i]) && !(thresholds[i] >= 0 && thresholds[i] <= 1)) {
       g_set_error (
           error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the threshold of label \"%s\" is %g, expected 0 to 1", labels[i], (gdouble) thresholds[i]);
       return FALSE;
@@ -320,8 +321,8 @@ upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *l
   if (!check_labels (labels, thresholds, error))
     return NULL;
   pending = labels_new (engine, labels, thresholds, error);
-  texts = pending ? upi_texts_new (engine, pending, error) : NULL;
-  if (!texts) {
+  texts = pending != NULL ? upi_texts_new (engine, pending, error) : NULL;
+  if (texts == NULL) {
     g_clear_pointer (&pending, upi_labels_unref);
     return NULL;
   }

@@ -11,7 +11,7 @@ upi_mask_new (guint columns, guint rows)
 {
   UpiMask *mask = upi_memory_new0 (1, sizeof (UpiMask) + (gsize) columns * rows, "a mask", NULL);
 
-  if (!mask)
+  if (mask == NULL)
     return NULL;
   mask->ref_count = 1;
   mask->columns = columns;
@@ -54,12 +54,12 @@ upi_mask_cut (UpiEncoding *encoding, guint region, gfloat x, gfloat y, gfloat wi
   guint8 *out;
   UpiMask *mask;
 
-  if (!features)
+  if (features == NULL)
     return NULL;
   cells (x, width, columns, encoding->across, &left, &right);
   cells (y, height, rows, encoding->down, &top, &bottom);
   mask = upi_mask_new (right - left, bottom - top);
-  if (!mask) {
+  if (mask == NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for a mask of %u × %u", right - left, bottom - top);
     return NULL;
   }

@@ -42,11 +42,11 @@ collect_names (UpiEngine *engine, UpiTexts *texts, const UpiLabels *labels, GErr
   guint n_own = own ? g_strv_length (engine->config->labels) : 0;
 
   texts->n = labels->n + n_own;
-  if (!(texts->names = UPI_MEMORY_NEW (const gchar *, texts->n, "a list of labels", error))
-      || !(texts->starts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error))
-      || !(texts->counts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error))
-      || !(texts->same_as = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error))
-      || (own && !(texts->own = UPI_MEMORY_NEW0 (gfloat, (gsize) n_own * labels->width, "the model's own labels", error))))
+  if ((texts->names = UPI_MEMORY_NEW (const gchar *, texts->n, "a list of labels", error)) == NULL
+      || (texts->starts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error)) == NULL
+      || (texts->counts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error)) == NULL
+      || (texts->same_as = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error)) == NULL
+      || (own && (texts->own = UPI_MEMORY_NEW0 (gfloat, (gsize) n_own * labels->width, "the model's own labels", error)) == NULL))
     return FALSE;
   for (guint i = 0; i < texts->n; i++)
     texts->names[i] = i < labels->n ? labels->names[i] : engine->config->labels[i - labels->n];
@@ -79,8 +79,6 @@ complete (UpiEngine *engine, UpiLabels *labels, guint i)
   if (i < labels->n)
     upi_labels_complete (engine, labels, i);
 }
-
-/* ---- forming batches ------------------------------------------------------------------------------------------------------------- */
 
 guint
 upi_text_plan_tokens (guint tokens, guint positions)
@@ -144,8 +142,6 @@ form_batches (UpiTexts *texts, guint positions)
   }
 }
 
-/* ---- preparing and running ------------------------------------------------------------------------------------------------------- */
-
 gboolean
 upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels)
 {
@@ -186,13 +182,14 @@ upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextBatch *bat
   UpiEngine *engine = worker->engine;
   UpiContext *context = upi_worker_context (worker, (UpiPlanKey){ UPI_PLAN_TEXT, batch->n, batch->tokens, 0 }, error);
 
-  if (!context)
+  if (context == NULL)
     return FALSE;
   const guint *order = (const guint *) (gconstpointer) texts->order->data + batch->first;
   g_autofree gint32 *ids = UPI_MEMORY_NEW0 (gint32, (gsize) batch->n * batch->tokens, "a batch of texts", error);
-  g_autofree gint32 *lengths = ids ? UPI_MEMORY_NEW (gint32, batch->n, "a batch of texts", error) : NULL;
-  g_autofree gfloat *embeddings = lengths ? UPI_MEMORY_NEW (gfloat, (gsize) batch->n * labels->width, "a batch of texts", error) : NULL;
-  if (!embeddings)
+  g_autofree gint32 *lengths = ids != NULL ? UPI_MEMORY_NEW (gint32, batch->n, "a batch of texts", error) : NULL;
+  g_autofree gfloat *embeddings =
+      lengths != NULL ? UPI_MEMORY_NEW (gfloat, (gsize) batch->n * labels->width, "a batch of texts", error) : NULL;
+  if (embeddings == NULL)
     return FALSE;
   for (guint i = 0; i < batch->n; i++) {
     guint text = order[i];

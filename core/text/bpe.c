@@ -44,14 +44,14 @@ read_vocabulary (UpiTokenizer *tokenizer, const gchar *directory, GError **error
   const gchar *token;
   JsonNode *root, *node;
 
-  if (!text)
+  if (text == NULL)
     return FALSE;
   if (!json_parser_load_from_data (parser, text, length, &cause)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s/vocab.json is not JSON: %s", directory, cause->message);
     return FALSE;
   }
   root = json_parser_get_root (parser);
-  if (!root || !JSON_NODE_HOLDS_OBJECT (root)) {
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s/vocab.json: expected an object of token: id", directory);
     return FALSE;
   }
@@ -87,10 +87,10 @@ read_merges (UpiTokenizer *tokenizer, const gchar *directory, GError **error)
   guint number = 0;
   gchar *next;
 
-  if (!text)
+  if (text == NULL)
     return FALSE;
   tokenizer->merges = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
-  for (gchar *line = text; line; line = next) {
+  for (gchar *line = text; line != NULL; line = next) {
     g_autofree gchar *joined = NULL;
     gint32 left, right, both;
     gint64 *pair;
@@ -99,13 +99,13 @@ read_merges (UpiTokenizer *tokenizer, const gchar *directory, GError **error)
 
     number++;
     next = strchr (line, '\n');
-    if (next)
+    if (next != NULL)
       *next++ = '\0';
     g_strchomp (line);
     if (*line == '\0' || (number == 1 && g_str_has_prefix (line, "#version")))
       continue;
     space = strchr (line, ' ');
-    if (!space || strchr (space + 1, ' ')) {
+    if (space == NULL || strchr (space + 1, ' ') != NULL) {
       g_set_error (
           error, UPI_ERROR, UPI_ERROR_MODEL, "%s/merges.txt, line %u: expected two symbols with a space between", directory, number);
       return FALSE;
@@ -260,7 +260,7 @@ propose (const UpiTokenizer *tokenizer, const Symbol *symbols, gint left, GArray
     return;
   pair = (gint64) (((guint64) (guint32) symbols[left].id << 32) | (guint32) symbols[right].id);
   merge = g_hash_table_lookup (tokenizer->merges, &pair);
-  if (merge)
+  if (merge != NULL)
     heap_push (heap, (Candidate){ merge->rank, left, symbols[left].id, symbols[right].id, merge->id });
 }
 
@@ -317,7 +317,7 @@ upi_bpe_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids)
   for (guint i = 0; i < n_ids; i++) {
     const gchar *token = upi_tokenizer_token (tokenizer, ids[i]);
 
-    if (!token || upi_tokenizer_is_special (tokenizer, ids[i]))
+    if (token == NULL || upi_tokenizer_is_special (tokenizer, ids[i]))
       continue;
     for (const gchar *p = token; *p; p = g_utf8_next_char (p)) {
       gint byte = byte_of_symbol (g_utf8_get_char (p));

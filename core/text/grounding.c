@@ -16,8 +16,6 @@ struct _UpiGrounding {
   GHashTable *determiners; /* set of tokens */
 };
 
-/* ---- the table ------------------------------------------------------------------------------------------------------------------- */
-
 static void
 clear_need (gpointer data)
 {
@@ -52,15 +50,13 @@ upi_grounding_table_new (void)
 void
 upi_grounding_table_free (UpiGroundingTable *table)
 {
-  if (!table)
+  if (table == NULL)
     return;
   g_strfreev (table->determiners);
   g_array_unref (table->needs);
   g_array_unref (table->phrases);
   g_free (table);
 }
-
-/* ---- in tokens ------------------------------------------------------------------------------------------------------------------- */
 
 /* Tokens of a word or phrase inside of a text: without start and end; to byte-level BPE a word is another one after a space. */
 static GArray *
@@ -83,7 +79,7 @@ clear_entry (gpointer data)
 static gboolean
 add_determiners (UpiGrounding *g, const gchar *file, GError **error)
 {
-  for (guint i = 0; g->table->determiners[i]; i++) {
+  for (guint i = 0; g->table->determiners[i] != NULL; i++) {
     g_autoptr (GArray) ids = tokens_of (g, g->table->determiners[i]);
 
     if (ids->len != 1) {
@@ -116,7 +112,7 @@ add_phrases (UpiGrounding *g, const gchar *file, GError **error)
     }
     key = g_bytes_new (ids->data, ids->len * sizeof (gint32));
     other = g_hash_table_lookup (known, key);
-    if (other) {
+    if (other != NULL) {
       g_bytes_unref (key);
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
           "%s: caption.grounding.entries has \"%s\" twice (also as \"%s\"); expected phrases of different tokens", file, phrase->text,
@@ -149,7 +145,7 @@ sort_entries (UpiGrounding *g)
     gpointer first = GINT_TO_POINTER (entry->tokens[0]);
 
     list = g_hash_table_lookup (g->by_first, first);
-    if (!list)
+    if (list == NULL)
       g_hash_table_insert (g->by_first, first, list = g_ptr_array_new ());
     g_ptr_array_add (list, entry);
   }
@@ -178,7 +174,7 @@ upi_grounding_new (const UpiGroundingTable *table, const UpiTokenizer *tokenizer
 void
 upi_grounding_free (UpiGrounding *g)
 {
-  if (!g)
+  if (g == NULL)
     return;
   g_hash_table_unref (g->by_first);
   g_hash_table_unref (g->determiners);
@@ -204,14 +200,12 @@ upi_grounding_is_determiner (const UpiGrounding *g, gint32 id)
   return g_hash_table_contains (g->determiners, GINT_TO_POINTER (id));
 }
 
-/* ---- texts ----------------------------------------------------------------------------------------------------------------------- */
-
 static const UpiGroundingEntry *
 entry_at (const UpiGrounding *g, const gint32 *ids, guint n_ids, guint i)
 {
   const GPtrArray *entries = g_hash_table_lookup (g->by_first, GINT_TO_POINTER (ids[i]));
 
-  if (!entries || upi_tokenizer_continues (g->tokenizer, ids[i]))
+  if (entries == NULL || upi_tokenizer_continues (g->tokenizer, ids[i]))
     return NULL;
   for (guint k = 0; k < entries->len; k++) {
     const UpiGroundingEntry *entry = entries->pdata[k];
@@ -235,9 +229,9 @@ upi_grounding_mentions (const UpiGrounding *g, const gint32 *ids, guint n_ids)
 
   for (guint i = 0; i < n_ids;) {
     const UpiGroundingEntry *entry = entry_at (g, ids, n_ids, i);
-    guint end = i + (entry ? entry->n_tokens : 1);
+    guint end = i + (entry != NULL ? entry->n_tokens : 1);
 
-    if (entry && entry->phrase->n_needs > 0)
+    if (entry != NULL && entry->phrase->n_needs > 0)
       g_array_append_val (mentions, ((UpiMention){ i, end, entry->phrase }));
     i = end;
   }

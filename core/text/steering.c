@@ -43,7 +43,7 @@ child_of (const UpiSteering *s, guint parent, gint32 token)
 {
   const GArray *children = node_at (s, parent)->children;
 
-  for (guint i = 0; children && i < children->len; i++) {
+  for (guint i = 0; children != NULL && i < children->len; i++) {
     guint child = g_array_index (children, guint, i);
 
     if (node_at (s, child)->token == token)
@@ -59,7 +59,7 @@ add_child (UpiSteering *s, guint parent, gint32 token, guint position)
   guint index = s->nodes->len;
 
   g_array_append_val (s->nodes, node);
-  if (!node_at (s, parent)->children)
+  if (node_at (s, parent)->children == NULL)
     node_at (s, parent)->children = g_array_new (FALSE, FALSE, sizeof (guint));
   g_array_append_val (node_at (s, parent)->children, index);
   return index;
@@ -112,7 +112,7 @@ upi_steering_new (const UpiGrounding *grounding, const gint32 *token_ids, guint 
 void
 upi_steering_free (UpiSteering *s)
 {
-  if (!s)
+  if (s == NULL)
     return;
   g_array_unref (s->nodes);
   g_free (s);
@@ -126,9 +126,9 @@ upi_steering_show (const UpiSteering *s, const gdouble *needs)
   for (guint i = ROOTS; i < s->nodes->len; i++) {
     const Node *node = node_at (s, i);
 
-    if (!node->phrase)
+    if (node->phrase == NULL)
       done[i] = done[node->parent];
-    for (guint k = 0; node->phrase && k < node->phrase->n_needs; k++)
+    for (guint k = 0; node->phrase != NULL && k < node->phrase->n_needs; k++)
       done[i] += needs[node->phrase->needs[k]];
   }
   return done;
@@ -141,13 +141,13 @@ upi_steering_add (const UpiSteering *s, const gdouble *shown, UpiSteeringState s
   const GArray *starts = node_at (s, state.determiner)->children;
   const GArray *follow = state.node < ROOTS ? NULL : node_at (s, state.node)->children;
 
-  for (guint i = 0; follow && i < follow->len; i++) {
+  for (guint i = 0; follow != NULL && i < follow->len; i++) {
     guint child = g_array_index (follow, guint, i);
     guint start = child_of (s, state.determiner, node_at (s, child)->token);
 
     logits[node_at (s, child)->position] += (gfloat) (shown[child] - shown[state.node] - (start ? shown[start] : 0));
   }
-  for (guint i = 0; starts && i < starts->len; i++) {
+  for (guint i = 0; starts != NULL && i < starts->len; i++) {
     guint child = g_array_index (starts, guint, i);
 
     logits[node_at (s, child)->position] += (gfloat) shown[child];

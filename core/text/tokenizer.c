@@ -35,7 +35,7 @@ upi_tokenizer_read (const gchar *directory, const gchar *name, gsize *length, GE
   gsize bytes;
 
   file = g_mapped_file_new (path, FALSE, &cause);
-  if (!file) {
+  if (file == NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "the tokenizer file %s could not be read: %s", path, cause->message);
     return NULL;
   }
@@ -68,7 +68,7 @@ upi_tokenizer_add (UpiTokenizer *tokenizer, const gchar *token, gsize bytes, gin
   }
   if (id >= tokenizer->tokens->len)
     g_ptr_array_set_size (tokenizer->tokens, id + 1);
-  if (tokenizer->tokens->pdata[id]) {
+  if (tokenizer->tokens->pdata[id] != NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: token id %" G_GINT64_FORMAT " is given twice", path, id);
     return FALSE;
   }
@@ -88,13 +88,13 @@ read_vocabulary (UpiTokenizer *tokenizer, const gchar *directory, GError **error
   g_autofree gchar *text = upi_tokenizer_read (directory, "vocab.txt", &length, error);
   gint64 id = 0;
 
-  if (!text)
+  if (text == NULL)
     return FALSE;
   for (const gchar *line = text, *end; *line; line = *end ? end + 1 : end, id++) {
     gsize bytes;
 
     end = strchr (line, '\n');
-    if (!end)
+    if (end == NULL)
       end = line + strlen (line);
     for (bytes = end - line; bytes > 0 && g_ascii_isspace (line[bytes - 1]); bytes--)
       ;
@@ -118,7 +118,7 @@ find_specials (UpiTokenizer *tokenizer, const gchar *directory, GError **error)
   const gchar *const *names = tokenizer->kind == UPI_TOKENIZER_WORDPIECE ? wordpiece : bpe;
   gint32 found[5];
 
-  for (guint i = 0; names[i]; i++) {
+  for (guint i = 0; names[i] != NULL; i++) {
     UpiSpecialToken special = { NULL, strlen (names[i]), upi_tokenizer_lookup (tokenizer, names[i]), strcmp (names[i], "<mask>") == 0 };
 
     found[i] = special.id;
@@ -216,7 +216,7 @@ upi_utf8_repair (const gchar *text, gsize bytes, gsize *repaired_bytes)
       g_string_append (out, "\357\277\275");
     i += good ? good : broken;
   }
-  if (repaired_bytes)
+  if (repaired_bytes != NULL)
     *repaired_bytes = out->len;
   return g_string_free (out, FALSE);
 }
@@ -259,7 +259,7 @@ upi_tokenizer_encode (const UpiTokenizer *tokenizer, const gchar *text, guint ma
     const UpiSpecialToken *special = special_at (tokenizer, p, end - p);
     const gchar *stop = p;
 
-    if (!special) {
+    if (special == NULL) {
       p++;
       continue;
     }
@@ -315,7 +315,7 @@ upi_tokenizer_continues (const UpiTokenizer *tokenizer, gint32 id)
 {
   const gchar *token = upi_tokenizer_token (tokenizer, id);
 
-  if (!token || upi_tokenizer_is_special (tokenizer, id))
+  if (token == NULL || upi_tokenizer_is_special (tokenizer, id))
     return FALSE;
   return tokenizer->kind == UPI_TOKENIZER_WORDPIECE ? g_str_has_prefix (token, "##") : !g_str_has_prefix (token, "\304\240");
 }

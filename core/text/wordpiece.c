@@ -176,7 +176,7 @@ upi_wordpiece_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_
   for (guint i = 0; i < n_ids; i++) {
     const gchar *token = upi_tokenizer_token (tokenizer, ids[i]);
 
-    if (!token || upi_tokenizer_is_special (tokenizer, ids[i]))
+    if (token == NULL || upi_tokenizer_is_special (tokenizer, ids[i]))
       continue;
     if (!first && g_str_has_prefix (token, "##"))
       token += 2;

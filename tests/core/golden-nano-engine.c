@@ -8,8 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- grounded captions ----------------------------------------------------------------------------------------------------------- */
-
 /* The generated picture, as golden.py says it, in bytes of the network's size: the engine converts without scaling. */
 static UpiEncoding *
 encode_picture (UpiEngine *engine, const GoldenPicture *p)
@@ -115,8 +113,6 @@ golden_nano_grounded (gconstpointer data)
   best = upi_ticket_get_text (ticket);
   g_assert_cmpstr (best, ==, caption->texts[0].text);
 }
-
-/* ---- independent sentences ------------------------------------------------------------------------------------------------------- */
 
 static gint
 compare_falling (gconstpointer a, gconstpointer b)

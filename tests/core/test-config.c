@@ -213,8 +213,6 @@ test_nano (void)
   g_assert_cmpuint (c->input.sizes[0][0], ==, 384);
 }
 
-/* ---- what is wrong --------------------------------------------------------------------------------------------------------------- */
-
 typedef struct {
   const gchar *what, *from, *to; /* text of the tiny config that is replaced; from NULL: the whole */
   const gchar *says[3];          /* words of the message besides the file's name */

@@ -374,7 +374,7 @@ test_few_plans_kept (void)
     g_autoptr (UpiEncoding) encoding = fixture_take_encoding (fixture_encode (engine, i, width, 64, NULL));
 
     g_assert_cmpuint (encoding->layout->width, ==, width);
-    g_assert_cmpuint (upi_engine_kept_plans (engine), <=, 6);
+    g_assert_cmpuint (upi_engine_cached_plans (engine), <=, 6);
   }
 }
 
@@ -391,7 +391,7 @@ test_plan_built_once (void)
   upi_engine_release (engine);
   for (guint i = 0; i < 8; i++)
     upi_encoding_unref (fixture_take_encoding (tickets[i]));
-  g_assert_cmpuint (upi_engine_kept_plans (engine), ==, 1);
+  g_assert_cmpuint (upi_engine_cached_plans (engine), ==, 1);
 }
 
 /* Everything at once from many threads: a place for the thread sanitizer to look. */

@@ -88,7 +88,7 @@ test_batch_equals_single (void)
       g_assert_cmpfloat (difference (one, of_four), <=, device ? 1e-4f : 1e-6f);
       g_assert_cmpfloat (difference (one, other), >, 1e-3f); /* the comparison can tell frames apart */
     }
-    g_assert_cmpuint (upi_engine_kept_plans (batched), ==, 1); /* the batch's: no frame ran alone */
+    g_assert_cmpuint (upi_engine_cached_plans (batched), ==, 1); /* the batch's: no frame ran alone */
   }
 }
 
@@ -371,7 +371,7 @@ test_impossible_size (void)
 
     fixture_expect (ticket, UPI_ERROR_ARGUMENT);
     upi_ticket_unref (ticket);
-    g_assert_cmpuint (upi_engine_kept_plans (engine), ==, 0);
+    g_assert_cmpuint (upi_engine_cached_plans (engine), ==, 0);
   }
   upi_encoding_unref (fixture_encoding (engine, 1));
   fixture_remove_model (model);

@@ -61,7 +61,7 @@ test_alone (gconstpointer latest)
     }
   }
   g_assert_cmpuint (runs (engine), ==, latest == NULL ? 6 : 2);
-  g_assert_cmpuint (upi_engine_kept_plans (engine), ==, 1);
+  g_assert_cmpuint (upi_engine_cached_plans (engine), ==, 1);
 }
 
 /* Two that take turns wait for each other, and for nobody who has left or has been waited for in vain. */

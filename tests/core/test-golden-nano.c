@@ -15,8 +15,6 @@ GoldenNano golden_nano;
 const GoldenBackend golden_nano_backends[3] = { { "ref", 1e-9 }, { "cpu", 1e-7 }, { "cuda", 1e-7 } };
 static gfloat *labels; /* [C,D] embeddings of the model's own labels, made once */
 
-/* ---- the reference's samples ----------------------------------------------------------------------------------------------------- */
-
 static JsonObject *
 part_of (JsonObject *owner, const gchar *name)
 {
@@ -62,8 +60,6 @@ check_samples (JsonObject *owner, const gchar *name, GoldenLayout layout, const 
     g_assert_cmpfloat (fabs (sqrt (found) - norm), <=, sqrt (tolerance) * norm);
   }
 }
-
-/* ---- pictures -------------------------------------------------------------------------------------------------------------------- */
 
 void
 golden_picture_draw (gfloat *out, gint width, gint height)
@@ -180,8 +176,6 @@ test_selection (gconstpointer data)
   golden_check_index (found, expected, n, golden_run_buffer (p->free, "scores", NULL));
 }
 
-/* ---- texts, objects -------------------------------------------------------------------------------------------------------------- */
-
 /* <SPE> of a text, L2-normalised: in a program with room for three more tokens than the text has. */
 static void
 encode_text (guint backend, const gchar *text, gfloat *embedding)
@@ -279,8 +273,6 @@ test_objects (gconstpointer data)
   }
 }
 
-/* ---- captions -------------------------------------------------------------------------------------------------------------------- */
-
 static void
 test_caption (gconstpointer data)
 {
@@ -331,8 +323,6 @@ test_caption (gconstpointer data)
   check_samples (
       p->json, "caption_cosines", GOLDEN_ROWS, cosines, (gsize) (ids->len + 1) * vocabulary, 1, golden_nano_backends[p->backend].tolerance);
 }
-
-/* ---- set-up ---------------------------------------------------------------------------------------------------------------------- */
 
 static void
 skip (gconstpointer why)

@@ -59,8 +59,6 @@ static const struct {
   gdouble tolerance;
 } backends[] = { { "ref", 1e-9 }, { "cpu", 1e-7 }, { "cuda", 1e-7 } };
 
-/* ---- a part under test ----------------------------------------------------------------------------------------------------------- */
-
 typedef struct {
   const gchar *name; /* of the reference's tensor and of the program's input or output */
   GoldenLayout layout;
@@ -168,8 +166,6 @@ run_part (Part *part)
   golden_run (run);
   return run;
 }
-
-/* ---- the parts ------------------------------------------------------------------------------------------------------------------- */
 
 static const gchar *const map_names[] = { "C2", "C3", "C4", "C5" };
 static const gchar *const projected_names[] = { "F_1", "F_2", "F_3", "F_4" };
@@ -341,8 +337,6 @@ static const struct {
   { "general-decoder-text", decoder_text },
 };
 
-/* ---- tests ----------------------------------------------------------------------------------------------------------------------- */
-
 typedef struct {
   Network *network;
   guint backend, part;
@@ -476,8 +470,6 @@ test_caption (gconstpointer data)
   }
   part_clear (&part);
 }
-
-/* ---- independent sentences ------------------------------------------------------------------------------------------------------- */
 
 /* (transfer full) rows of the tensor as vectors of length 1 */
 static gfloat *

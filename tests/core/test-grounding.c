@@ -159,8 +159,6 @@ test_table (Fixture *f, gconstpointer data)
   g_assert_cmpfloat_with_epsilon (upi_grounding_support (0.1, 0.5), log (0.11 / 0.51), 1e-12);
 }
 
-/* ---- steering -------------------------------------------------------------------------------------------------------------------- */
-
 /* The sum that the tokens of a text receive, one after the other, and what the last one does. */
 static gdouble
 received (Fixture *f, const gdouble *shown, const gchar *text, gdouble *last)
@@ -235,8 +233,6 @@ test_unsayable (Fixture *f, gconstpointer data)
   g_assert_cmpfloat (logits[2], ==, -1); /* after "dog": no house is there to give it back */
 }
 
-/* ---- byte-level BPE -------------------------------------------------------------------------------------------------------------- */
-
 /* The small vocabulary has " cat" as one token: words have a space in front, and what has none goes on with a word. */
 static void
 test_bpe (void)
@@ -268,8 +264,6 @@ test_bpe (void)
   }
   remove_directory (directory);
 }
-
-/* ---- what is wrong --------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_wrong (Fixture *f, gconstpointer data)

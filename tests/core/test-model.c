@@ -10,8 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- good directories ------------------------------------------------------------------------------------------------------------ */
-
 static void
 test_open (void)
 {
@@ -54,8 +52,6 @@ test_random_is_deterministic (void)
   for (guint i = 0; i < 3; i++)
     tiny_model_remove (directories[i]);
 }
-
-/* ---- programs -------------------------------------------------------------------------------------------------------------------- */
 
 static const gchar *const backends[] = { "ref", "cpu" };
 
@@ -364,8 +360,6 @@ test_more_queries_than_tokens (void)
   tiny_model_remove (directory);
 }
 
-/* ---- the bundled model's sizes ------------------------------------------------------------------------------------------------------ */
-
 static JsonObject *
 object_of_kind (const gchar *kind)
 {
@@ -431,8 +425,6 @@ test_nano_cost (gconstpointer second)
   }
   tiny_model_remove (directory);
 }
-
-/* ---- by name ------------------------------------------------------------------------------------------------------------------------ */
 
 static void
 test_find (void)

@@ -108,8 +108,6 @@ test_half (void)
   g_assert_cmpuint (upi_float_to_half (0x1.8p-24f), ==, 2);
 }
 
-/* ---- lies ------------------------------------------------------------------------------------------------------------------------ */
-
 #define ENTRY(name, dtype, shape, offsets) "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 static const struct {

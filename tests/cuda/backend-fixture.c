@@ -110,7 +110,7 @@ backend_whole_path (const gchar *device, guint runs, BackendMemory *memory, GErr
 
 /* The same for what stays on the device: frames of a batch in, kept outputs, a copy, back to the host. */
 gboolean
-backend_kept_path (const gchar *device, gfloat *result, GError **error)
+backend_resident_path (const gchar *device, gfloat *result, GError **error)
 {
   static const gfloat mean[3] = { 0 }, std[3] = { 1, 1, 1 };
   static guint8 pixels[2][40 * 20 * 3];
@@ -125,8 +125,8 @@ backend_kept_path (const gchar *device, gfloat *result, GError **error)
   gboolean ok = TRUE;
 
   upi_program_output (p, "out", upi_activation (p, upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 (2, 32, 32, 3)), UPI_ACT_RELU));
-  upi_program_keep (p, "image");
-  upi_program_keep (p, "out");
+  upi_program_make_resident (p, "image");
+  upi_program_make_resident (p, "out");
   if (backend)
     plan = upi_plan_new (backend, p, 1, error);
   else

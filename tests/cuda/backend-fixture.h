@@ -29,6 +29,6 @@ void backend_assert_same (const BackendMemory *found, const BackendMemory *expec
 /* Opens, runs `runs` times, closes. FALSE and the first error. */
 gboolean backend_whole_path (const gchar *device, guint runs, BackendMemory *memory, GError **error);
 /* The same for what stays on the device: frames of a batch in, kept outputs, a copy, back to the host. result: [32, 32, 3] */
-gboolean backend_kept_path (const gchar *device, gfloat *result, GError **error);
+gboolean backend_resident_path (const gchar *device, gfloat *result, GError **error);
 
 G_END_DECLS

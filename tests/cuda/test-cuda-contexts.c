@@ -156,7 +156,7 @@ test_frame_on_device (void)
     expected = upi_ticket_get_encoding (ticket);
   }
   upi_program_output (p, "out", upi_program_input (p, "in", UPI_F32, UPI_SHAPE2 (1, sizeof pixels / 4)));
-  upi_program_keep (p, "out");
+  upi_program_make_resident (p, "out");
   plan = upi_plan_new (backend, p, 1, &error);
   context = upi_context_new (plan, &error);
   memory = backend->memory->memory_new (backend, sizeof pixels, "a test", &error);

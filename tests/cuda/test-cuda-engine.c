@@ -33,7 +33,7 @@ test_what_is_copied (void)
   UpiDeviceCounts counts = { 0 };
   guint steps = 0;
 
-  g_assert_cmpuint (layout->kept_bytes, >=, layout->bytes[UPI_PART_MASK_FEATURES] + 4 * layout->bytes[UPI_PART_KEYS]);
+  g_assert_cmpuint (layout->resident_bytes, >=, layout->bytes[UPI_PART_MASK_FEATURES] + 4 * layout->bytes[UPI_PART_KEYS]);
   for (guint seed = 3; steps < 4; seed++) { /* a picture whose caption is long enough; plans and contexts are made meanwhile */
     g_autoptr (UpiTicket) ticket = NULL;
 
@@ -52,8 +52,8 @@ test_what_is_copied (void)
   g_assert_cmpuint (counts.to_device, <, 64 * 64 * 3 * 4); /* the input as float32 */
   g_assert_cmpuint (counts.to_host, >=, layout->block_bytes - 64 * layout->n_parts);
   g_assert_cmpuint (counts.to_host, <, layout->block_bytes + 256 * layout->n_parts);
-  g_assert_cmpuint (counts.on_device, >=, layout->kept_bytes - 64 * layout->n_parts);
-  g_assert_cmpuint (counts.on_device, <=, layout->kept_bytes);
+  g_assert_cmpuint (counts.on_device, >=, layout->resident_bytes - 64 * layout->n_parts);
+  g_assert_cmpuint (counts.on_device, <=, layout->resident_bytes);
   g_assert_cmpuint (counts.graph_launches, ==, 1);
   g_assert_cmpuint (counts.allocations, <=, 2); /* the first of these frames has pixels of a new size, and an encoding of its own */
   {

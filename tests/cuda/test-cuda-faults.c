@@ -130,7 +130,7 @@ whole_and_kept (GError **error)
   static gfloat result[32 * 32 * 3];
   BackendMemory memory;
 
-  if (!backend_whole_path ("cuda", 1, &memory, error) || !backend_kept_path ("cuda", result, error))
+  if (!backend_whole_path ("cuda", 1, &memory, error) || !backend_resident_path ("cuda", result, error))
     return FALSE;
   g_assert_cmpfloat_with_epsilon (result[77], 155 / 255.0, 1e-5);
   return TRUE;
@@ -148,7 +148,7 @@ test_each_call_of_kept_fails (void)
     gboolean ok;
 
     upi_test_device_fail (n, UPI_FAULT_CALL);
-    ok = backend_kept_path ("cuda", result, &error);
+    ok = backend_resident_path ("cuda", result, &error);
     g_assert_cmpint (ok, ==, error == NULL);
     g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
     if (!upi_test_device_failed_call ())

@@ -169,8 +169,6 @@ test_graph ()
   teardown (s);
 }
 
-/* ---- what is caught: each in a process of its own -------------------------------------------------------------------------------- */
-
 static void
 host_access ()
 {

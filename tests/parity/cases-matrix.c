@@ -7,8 +7,6 @@
 
 static const gchar *const act_names[] = { "none", "relu", "relu6", "gelu", "sigmoid" };
 
-/* ---- conv2d ---- */
-
 typedef struct {
   ParityBig big;
   gint n, h, w, c, o, kh, kw, stride, groups, top, left, bottom, right;
@@ -77,8 +75,6 @@ build_conv (Parity *parity, const void *data)
   parity_output (parity, y);
 }
 
-/* ---- linear ---- */
-
 typedef struct {
   ParityBig big;
   gint n, t, in, out;
@@ -129,8 +125,6 @@ build_linear (Parity *parity, const void *data)
   parity_output (parity, y);
 }
 
-/* ---- matmul ---- */
-
 typedef struct {
   ParityBig big;
   gint n, m, k, cols;
@@ -168,8 +162,6 @@ build_matmul (Parity *parity, const void *data)
   y = parity_input (parity, b, PARITY_FILL_NORMAL, 1);
   parity_output (parity, upi_matmul (parity_program (parity), x, y, &(UpiMatmul){ .transpose_b = c->transpose, .scale = c->scale }));
 }
-
-/* ---- attention ---- */
 
 typedef struct {
   ParityBig big;
@@ -230,8 +222,6 @@ build_attention (Parity *parity, const void *data)
   parity_output (parity, upi_attention2 (p, q, k, v, lengths, k2, v2, lengths2, &attention));
 }
 
-/* ---- window attention ---- */
-
 typedef struct {
   ParityBig big;
   gint n, height, width, channels, heads, window, shift;
@@ -270,8 +260,6 @@ build_window (Parity *parity, const void *data)
       upi_window_attention (
           parity_program (parity), qkv, beyond, table, &(UpiWindow){ .heads = c->heads, .window = c->window, .shift = c->shift }));
 }
-
-/* ---- deformable attention ---- */
 
 typedef struct {
   ParityBig big;

@@ -5,8 +5,6 @@
 
 static const gchar *const act_names[] = { "none", "relu", "relu6", "gelu", "sigmoid" };
 
-/* ---- norms, softmax, L2: rows in, rows out ---- */
-
 typedef struct {
   ParityBig big;
   gint n, t, c;
@@ -149,8 +147,6 @@ build_copy (Parity *parity, const void *data)
   parity_output (parity, parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale));
 }
 
-/* ---- add and mul: broadcast ---- */
-
 typedef struct {
   ParityBig big;
   UpiShape x, b;
@@ -191,8 +187,6 @@ build_broadcast (Parity *parity, const void *data)
   y = c->mul ? upi_mul (p, x, b) : upi_add (p, x, b);
   parity_output (parity, c->act != UPI_ACT_NONE ? upi_activation (p, y, c->act) : y);
 }
-
-/* ---- maps ---- */
 
 typedef struct {
   ParityBig big;
@@ -259,8 +253,6 @@ build_adaptive (Parity *parity, const void *data)
   parity_name (parity, "n%d %dx%dx%d to %dx%d", c->n, c->h, c->w, c->c, c->to_h, c->to_w);
   parity_output (parity, upi_adaptive_avg_pool (parity_program (parity), x, c->to_h, c->to_w));
 }
-
-/* ---- rows chosen by index ---- */
 
 typedef struct {
   ParityBig big;
@@ -399,8 +391,6 @@ build_store_rows (Parity *parity, const void *data)
   cache = upi_store_rows (p, cache, upi_mul (p, rows, rows), start);
   parity_output (parity, upi_add (p, cache, cache));
 }
-
-/* ---- boxes ---- */
 
 static const Choice sine_cases[] = {
   { FALSE, 1, 1, 2, 0, 0, PARITY_FILL_UNIT, FALSE },

@@ -36,7 +36,7 @@ frames_open (const UpiBackend *backend, guint n, guint width, guint height, UpiP
   UpiContext *context;
 
   upi_program_output (p, "out", upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 ((gint) n, (gint) height, (gint) width, 3)));
-  upi_program_keep (p, "image");
+  upi_program_make_resident (p, "image");
   *plan = upi_plan_new (backend, p, 1, &error);
   g_assert_no_error (error);
   context = upi_context_new (*plan, &error);
@@ -127,7 +127,7 @@ frames_upload (const UpiBackend *backend, const guint8 *bytes, gsize count)
 
   memcpy (padded, bytes, count);
   upi_program_output (p, "out", upi_program_input (p, "in", UPI_F32, UPI_SHAPE2 (1, (gint) words)));
-  upi_program_keep (p, "out");
+  upi_program_make_resident (p, "out");
   plan = upi_plan_new (backend, p, 1, &error);
   context = upi_context_new (plan, &error);
   g_assert_no_error (error);
@@ -163,11 +163,11 @@ test_items (gconstpointer data)
   upi_program_part (p, "test");
   upi_program_output (p, "y", upi_activation (p, x, UPI_ACT_RELU));
   upi_program_output (p, "sum", upi_mean_tokens (p, upi_store_rows (p, cache, upi_slice (p, upi_slice (p, x, 0, 0, 1), 1, 0, 1), start)));
-  upi_program_keep (p, "x");
-  upi_program_keep (p, "cache");
-  upi_program_keep (p, "y");
-  upi_program_keep (p, "sum");
-  upi_program_keep (p, "start"); /* not float32: stays the host's */
+  upi_program_make_resident (p, "x");
+  upi_program_make_resident (p, "cache");
+  upi_program_make_resident (p, "y");
+  upi_program_make_resident (p, "sum");
+  upi_program_make_resident (p, "start"); /* not float32: stays the host's */
   for (guint i = 0; i < 2; i++)
     for (guint j = 0; j < ROWS * WIDTH; j++)
       numbers_of_x[i][j] = (gfloat) ((gint) (j * 7 + i * 3) % 64 - 32);

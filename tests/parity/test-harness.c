@@ -105,8 +105,6 @@ test_fault (gconstpointer data)
     g_test_trap_assert_failed ();
 }
 
-/* ---- share of the peak ----------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 get_peak (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error)
 {

@@ -21,8 +21,6 @@ path_of (const gchar *name)
   return g_build_filename (directory, name, NULL);
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------------------- */
-
 static void
 test_frames_unchanged (void)
 {
@@ -98,8 +96,6 @@ test_encoding_dropped (void)
     run_free (run);
   }
 }
-
-/* ---- captions written and read back ---------------------------------------------------------------------------------------------- */
 
 static void
 write_text (const gchar *element, const gchar *name, gboolean webvtt)
@@ -181,8 +177,6 @@ test_mp4mux (void)
     mux ("x264enc speed-preset=ultrafast bframes=0 ! h264parse", "mp4mux", "qtdemux");
 }
 
-/* ---- captions on the picture ----------------------------------------------------------------------------------------------------- */
-
 typedef struct {
   guint frames, bright, objects, captions;
 } Seen;
@@ -242,8 +236,6 @@ test_overlay_caption (void)
   g_assert_cmpuint (seen.captions, ==, 75);
   run_free (run);
 }
-
-/* ---- branches and streams -------------------------------------------------------------------------------------------------------- */
 
 /* Branches share one encoding and see nothing of each other: neither pixels nor results. */
 static void
@@ -332,8 +324,6 @@ test_no_timestamps (void)
     run_free (run);
   }
 }
-
-/* ---- seeks ----------------------------------------------------------------------------------------------------------------------- */
 
 /* Flushing seeks while playing: captions begin anew at the place sought, video and text end. */
 static void

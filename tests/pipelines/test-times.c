@@ -163,8 +163,6 @@ assert_times (GstClockTime found, GstClockTime expected)
   g_assert_cmpuint (found / GST_MSECOND, ==, expected / GST_MSECOND);
 }
 
-/* ---- a subtitle file ------------------------------------------------------------------------------------------------------------- */
-
 static void
 run_webvtt (gconstpointer data)
 {
@@ -198,8 +196,6 @@ run_webvtt (gconstpointer data)
     run_free (run);
   }
 }
-
-/* ---- a muxer --------------------------------------------------------------------------------------------------------------------- */
 
 static GstPadProbeReturn
 note_pts (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
@@ -242,8 +238,6 @@ run_matroska (gconstpointer data)
     run_free (run);
   }
 }
-
-/* ---- the picture ----------------------------------------------------------------------------------------------------------------- */
 
 static GstPadProbeReturn
 note_text (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)

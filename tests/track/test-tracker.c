@@ -11,8 +11,6 @@
 #define MS G_GINT64_CONSTANT (1000000)
 #define STEP (40 * MS)
 
-/* ---- assignment ------------------------------------------------------------------------------------------------------------------ */
-
 /* The best sum over all ways to give the rows from @row on a column each that is not @taken. */
 static gdouble
 best_sum (const gdouble *similarity, guint rows, guint columns, guint row, guint taken)
@@ -62,8 +60,6 @@ test_assignment (void)
   }
 }
 
-/* ---- motion ---------------------------------------------------------------------------------------------------------------------- */
-
 static void
 test_motion (void)
 {
@@ -100,8 +96,6 @@ test_motion (void)
   g_assert_cmpfloat (gst_upi_box_overlap (&a, &b, 0), ==, 0);
   g_assert_cmpfloat_with_epsilon (gst_upi_box_overlap (&a, &b, 0.1), 1.0 * 12 / (2 * 144 - 12), 1e-12);
 }
-
-/* ---- the public implementation --------------------------------------------------------------------------------------------------- */
 
 static guint64
 pair_key (gint64 a, gint64 b)
@@ -196,8 +190,6 @@ test_reference_street (void)
     expected[i] = (gint) g_ascii_strtoll (lines[i], NULL, 10);
   assert_equal_ids (rows, expected);
 }
-
-/* ---- small scenes ---------------------------------------------------------------------------------------------------------------- */
 
 static GstUpiSighting
 sight (gdouble x, const gchar *label)

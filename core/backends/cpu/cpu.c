@@ -3,7 +3,7 @@
 #include "core/backends/cpu/cpu.h"
 #include "core/backends/cpu/onednn.h"
 #include "core/backends/cpu/prepare.h"
-#include "core/backends/cpu/team.h"
+#include "core/backends/cpu/thread-pool.h"
 #include "core/backends/frames/convert.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ typedef struct {
 
 /* What a context has beside its steps. */
 typedef struct {
-  UpiTeam *team; /* NULL: a run is on one thread */
+  UpiThreadPool *threads; /* NULL: a run is on one thread */
   UpiConverter *converter;
 } UpiCpuContext;
 
@@ -34,15 +34,13 @@ static const UpiCpuKernels *const kernels_of[UPI_N_ISAS] = {
 #endif
 };
 
-/* ---- operations ------------------------------------------------------------------------------------------------------------------ */
-
 static gboolean
 step_prepare (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scratch_bytes, GError **error)
 {
   const UpiCpuBackend *backend = (const UpiCpuBackend *) plan->backend;
   UpiCpuState *s = g_new0 (UpiCpuState, 1);
 
-  /* A frame on several threads is our own team's: the library would bring OpenMP's. */
+  /* A frame on several threads is our own thread pool's: the library would bring OpenMP's. */
   if (!upi_cpu_prepare (s, kernels_of[backend->isa], backend->library && plan->threads == 1, plan->program->of_many_shapes, shape, error)) {
     upi_cpu_state_free (s);
     return FALSE;
@@ -66,7 +64,7 @@ step_local_new (UpiContext *context, const UpiStep *step, gpointer *local, GErro
 {
   const UpiCpuState *state = step->state;
 
-  if (!state->dnn)
+  if (state->dnn == NULL)
     return TRUE;
   *local = upi_dnn_local_new (state->dnn, error);
   return *local != NULL;
@@ -92,18 +90,16 @@ step_run (UpiContext *context, const UpiStep *step, GError **error)
 {
   const UpiCpuState *state = step->state;
 
-  if (step->local)
+  if (step->local != NULL)
     return upi_dnn_run (step->local, step->in[0].data, step->out.data, step->residual.data, step->scratch, error);
   if (state->shared)
-    upi_team_run (((UpiCpuContext *) context->extra)->team, run_share, (gpointer) step, state->units, state->grain);
+    upi_thread_pool_run (((UpiCpuContext *) context->extra)->threads, run_share, (gpointer) step, state->units, state->grain);
   else
     state->kernel (step, 0, state->units, step->scratch);
   return TRUE;
 }
 
 static const UpiStepFuncs funcs = { step_prepare, step_state_free, step_local_new, step_local_free, step_run };
-
-/* ---- the table ------------------------------------------------------------------------------------------------------------------- */
 
 static UpiPlan *
 cpu_prepare (const UpiBackend *backend, UpiProgram *program, guint threads, GError **error)
@@ -116,8 +112,8 @@ cpu_context_free (UpiContext *context)
 {
   UpiCpuContext *extra = context->extra;
 
-  if (extra->team != NULL)
-    upi_team_free (extra->team);
+  if (extra->threads != NULL)
+    upi_thread_pool_free (extra->threads);
   upi_converter_free (extra->converter);
   g_free (extra);
   upi_steps_context_free (context);
@@ -133,7 +129,7 @@ cpu_context_new (UpiPlan *plan, GError **error)
     return NULL;
   context->extra = extra = g_new0 (UpiCpuContext, 1);
   extra->converter = upi_converter_new (((const UpiCpuBackend *) plan->backend)->isa);
-  if (plan->threads > 1 && (extra->team = upi_team_new (plan->threads, error)) == NULL)
+  if (plan->threads > 1 && (extra->threads = upi_thread_pool_new (plan->threads, error)) == NULL)
     g_clear_pointer (&context, cpu_context_free);
   return context;
 }
@@ -210,10 +206,8 @@ upi_cpu_implementation (const UpiPlan *plan, guint op)
   const UpiCpuBackend *backend = (const UpiCpuBackend *) plan->backend;
   const UpiCpuState *state = ((const UpiStepsPlan *) plan)->states[op];
 
-  return state->dnn ? upi_dnn_implementation (state->dnn) : upi_isa_name (backend->isa);
+  return state->dnn != NULL ? upi_dnn_implementation (state->dnn) : upi_isa_name (backend->isa);
 }
-
-/* ---- describing and measuring ---------------------------------------------------------------------------------------------------- */
 
 gchar *
 upi_cpu_description (void)
@@ -221,12 +215,13 @@ upi_cpu_description (void)
   g_autofree gchar *info = NULL, *name = NULL;
 
   if (g_file_get_contents ("/proc/cpuinfo", &info, NULL, NULL)) {
-    const gchar *line = strstr (info, "model name"), *colon = line ? strchr (line, ':') : NULL;
+    const gchar *line = strstr (info, "model name"), *colon = line != NULL ? strchr (line, ':') : NULL;
 
-    if (colon)
+    if (colon != NULL)
       name = g_strstrip (g_strndup (colon + 1, strcspn (colon + 1, "\n")));
   }
-  return g_strdup_printf ("%s (%s%s)", name ? name : "CPU", upi_isa_name (upi_processor_isa ()), upi_dnn_available () ? ", oneDNN" : "");
+  return g_strdup_printf (
+      "%s (%s%s)", name != NULL ? name : "CPU", upi_isa_name (upi_processor_isa ()), upi_dnn_available () ? ", oneDNN" : "");
 }
 
 static void

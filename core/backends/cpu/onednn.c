@@ -104,9 +104,9 @@ static gint
 set_threads (gint threads)
 {
   const OpenMp *omp = openmp ();
-  gint before = omp->get ? omp->get () : 1;
+  gint before = omp->get != NULL ? omp->get () : 1;
 
-  if (omp->set && before != threads)
+  if (omp->set != NULL && before != threads)
     omp->set (threads);
   return before;
 }
@@ -130,7 +130,7 @@ append_post_ops (dnnl_post_ops_t ops, ConstDesc residual, UpiAct act)
     [UPI_ACT_SIGMOID] = { dnnl_eltwise_logistic, 0, 0 },
   };
 
-  if (residual && dnnl_post_ops_append_binary (ops, dnnl_binary_add, residual) != dnnl_success)
+  if (residual != NULL && dnnl_post_ops_append_binary (ops, dnnl_binary_add, residual) != dnnl_success)
     return FALSE;
   return act == UPI_ACT_NONE || APPEND_ELTWISE (ops, eltwise[act].algorithm, eltwise[act].alpha, eltwise[act].beta) == dnnl_success;
 }
@@ -147,7 +147,7 @@ pack_weights (UpiDnn *dnn, Desc plain, const gfloat *w, GError **error)
   gboolean ok;
 
   dnn->packed = upi_memory_new (1, dnnl_memory_desc_get_size (wanted), "packed weights", error);
-  ok = dnn->packed && dnnl_memory_create (&from, plain, dnn->engine, (void *) w) == dnnl_success
+  ok = dnn->packed != NULL && dnnl_memory_create (&from, plain, dnn->engine, (void *) w) == dnnl_success
       && dnnl_memory_create (&dnn->weights, wanted, dnn->engine, dnn->packed) == dnnl_success
       && dnnl_reorder_primitive_desc_create (&desc, plain, dnn->engine, wanted, dnn->engine, NULL) == dnnl_success
       && dnnl_primitive_create (&reorder, desc) == dnnl_success
@@ -174,25 +174,26 @@ conv_init (UpiDnn *dnn, const UpiDnnConv *spec, GError **error)
   const dnnl_dims_t before = { spec->conv->pad_top, spec->conv->pad_left };
   const dnnl_dims_t after = { spec->conv->pad_bottom, spec->conv->pad_right };
   Desc xd = desc_new (4, xs, dnnl_nhwc), yd = desc_new (4, ys, dnnl_nhwc), wd = desc_new (4, ws, dnnl_format_tag_any);
-  Desc plain = desc_new (4, ws, dnnl_oihw), bd = spec->bias ? desc_new (1, bs, dnnl_a) : NULL;
+  Desc plain = desc_new (4, ws, dnnl_oihw), bd = spec->bias != NULL ? desc_new (1, bs, dnnl_a) : NULL;
   dnnl_post_ops_t ops = NULL;
   dnnl_primitive_attr_t attr = NULL;
   gboolean ok;
 
   dnn->residual = spec->residual != NULL;
-  ok = xd && yd && wd && plain && (bd || !spec->bias) && dnnl_engine_create (&dnn->engine, dnnl_cpu, 0) == dnnl_success
-      && dnnl_post_ops_create (&ops) == dnnl_success && dnnl_primitive_attr_create (&attr) == dnnl_success
-      && append_post_ops (ops, dnn->residual ? yd : NULL, spec->conv->act) && dnnl_primitive_attr_set_post_ops (attr, ops) == dnnl_success
+  ok = xd != NULL && yd != NULL && wd != NULL && plain != NULL && (bd != NULL || spec->bias == NULL)
+      && dnnl_engine_create (&dnn->engine, dnnl_cpu, 0) == dnnl_success && dnnl_post_ops_create (&ops) == dnnl_success
+      && dnnl_primitive_attr_create (&attr) == dnnl_success && append_post_ops (ops, dnn->residual ? yd : NULL, spec->conv->act)
+      && dnnl_primitive_attr_set_post_ops (attr, ops) == dnnl_success
       && dnnl_primitive_attr_set_scratchpad_mode (attr, dnnl_scratchpad_mode_user) == dnnl_success
       && conv_desc_new (&dnn->desc, dnn->engine, xd, wd, bd, yd, stride, before, after, attr) == dnnl_success
       && dnnl_primitive_desc_query (dnn->desc, dnnl_query_impl_info_str, 0, &dnn->implementation) == dnnl_success
       && strstr (dnn->implementation, "ref") == NULL && dnnl_primitive_create (&dnn->primitive, dnn->desc) == dnnl_success
       && pack_weights (dnn, plain, spec->w->data, error);
-  if (ok && bd) {
+  if (ok && bd != NULL) {
     dnn->bias_data = UPI_MEMORY_NEW (gfloat, (gsize) y->dim[3], "a bias", error);
-    if (dnn->bias_data)
+    if (dnn->bias_data != NULL)
       memcpy (dnn->bias_data, spec->bias, sizeof (gfloat) * (gsize) y->dim[3]);
-    ok = dnn->bias_data && dnnl_memory_create (&dnn->bias, bd, dnn->engine, dnn->bias_data) == dnnl_success;
+    ok = dnn->bias_data != NULL && dnnl_memory_create (&dnn->bias, bd, dnn->engine, dnn->bias_data) == dnnl_success;
   }
   if (ok)
     dnn->scratch = dnnl_memory_desc_get_size (dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_scratchpad_md, 0));
@@ -246,7 +247,7 @@ upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error)
 
   *result = NULL;
   if (!upi_tensor_is_contiguous (spec->x) || !upi_tensor_is_contiguous (spec->y)
-      || (spec->residual && !upi_tensor_is_contiguous (spec->residual)))
+      || (spec->residual != NULL && !upi_tensor_is_contiguous (spec->residual)))
     return TRUE;
   upi_memory_hold ();
   gint made = -1;
@@ -264,7 +265,7 @@ upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error)
     *result = call.dnn;
   else
     upi_dnn_free (call.dnn);
-  if (!*result && cause) {
+  if (*result == NULL && cause != NULL) {
     g_propagate_error (error, g_steal_pointer (&cause));
     return FALSE;
   }
@@ -274,7 +275,7 @@ upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error)
 void
 upi_dnn_free (UpiDnn *dnn)
 {
-  if (!dnn)
+  if (dnn == NULL)
     return;
   dnnl_memory_destroy (dnn->weights);
   dnnl_memory_destroy (dnn->bias);
@@ -337,7 +338,7 @@ upi_dnn_local_new (const UpiDnn *dnn, GError **error)
   local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_WEIGHTS, dnn->weights };
   local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_DST, local->y };
   local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_SCRATCHPAD, local->scratch };
-  if (dnn->bias)
+  if (dnn->bias != NULL)
     local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_BIAS, dnn->bias };
   if (dnn->residual)
     local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_ATTR_MULTIPLE_POST_OP (0) | DNNL_ARG_SRC_1, local->residual };
@@ -347,7 +348,7 @@ upi_dnn_local_new (const UpiDnn *dnn, GError **error)
 void
 upi_dnn_local_free (UpiDnnLocal *local)
 {
-  if (!local)
+  if (local == NULL)
     return;
   dnnl_memory_destroy (local->x);
   dnnl_memory_destroy (local->y);
@@ -372,7 +373,7 @@ run_call (void *data)
   return dnnl_memory_set_data_handle (local->x, (void *) call->x) == dnnl_success
       && dnnl_memory_set_data_handle (local->y, call->y) == dnnl_success
       && dnnl_memory_set_data_handle (local->scratch, call->scratch) == dnnl_success
-      && (!local->residual || dnnl_memory_set_data_handle (local->residual, (void *) call->residual) == dnnl_success)
+      && (local->residual == NULL || dnnl_memory_set_data_handle (local->residual, (void *) call->residual) == dnnl_success)
       && dnnl_primitive_execute (local->dnn->primitive, local->stream, local->n_args, local->args) == dnnl_success
       && dnnl_stream_wait (local->stream) == dnnl_success;
 }

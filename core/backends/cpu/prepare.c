@@ -23,8 +23,8 @@ pack_conv (
   g_autofree gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) n * (gsize) k, "weights to pack", error);
 
   state->group_floats = kernels->gemm_packed (k, n);
-  state->weights = rows ? aligned_floats (state->group_floats * (gsize) groups, error) : NULL;
-  if (!state->weights)
+  state->weights = rows != NULL ? aligned_floats (state->group_floats * (gsize) groups, error) : NULL;
+  if (state->weights == NULL)
     return FALSE;
   for (gint g = 0; g < groups; g++) {
     for (gint o = 0; o < n; o++)
@@ -44,7 +44,7 @@ conv_offsets (UpiCpuState *state, const UpiTensor *x, const UpiTensor *y, const 
   gint32 *at = UPI_MEMORY_NEW (
       gint32, (gsize) y->shape.dim[1] * y->shape.dim[2] * state->kernel_height * state->kernel_width, "a convolution's offsets", error);
 
-  if (!at)
+  if (at == NULL)
     return FALSE;
   state->offsets = at;
   for (gint oy = 0; oy < y->shape.dim[1]; oy++)
@@ -68,11 +68,11 @@ prepare_depthwise (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiSt
   state->kernel = kernels->depthwise;
   state->units = s->out.shape.dim[0] * s->out.shape.dim[1];
   state->weights = aligned_floats ((gsize) taps * channels, error);
-  if (!state->weights || !(state->bias = aligned_floats ((gsize) channels, error))
-      || !(state->zero = aligned_floats ((gsize) channels, error)))
+  if (state->weights == NULL || (state->bias = aligned_floats ((gsize) channels, error)) == NULL
+      || (state->zero = aligned_floats ((gsize) channels, error)) == NULL)
     return FALSE;
   for (gint c = 0; c < channels; c++) {
-    state->bias[c] = bias ? bias[c] : 0;
+    state->bias[c] = bias != NULL ? bias[c] : 0;
     for (gint tap = 0; tap < taps; tap++)
       state->weights[tap * channels + c] = w[c * taps + tap];
   }
@@ -94,11 +94,11 @@ prepare_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s
   state->units = y->shape.dim[0] * y->shape.dim[1] * y->shape.dim[2];
   state->grain = 24;
   if (library && groups == 1) {
-    UpiDnnConv spec = { x, w, s->in[2].data, y, s->residual.data || s->op->residual != UPI_NO_VALUE ? &s->residual : NULL, conv };
+    UpiDnnConv spec = { x, w, s->in[2].data, y, s->residual.data != NULL || s->op->residual != UPI_NO_VALUE ? &s->residual : NULL, conv };
 
     if (!upi_dnn_conv_new (&spec, &state->dnn, error))
       return FALSE;
-    if (state->dnn)
+    if (state->dnn != NULL)
       return TRUE;
   }
   if ((state->kernel_height * state->kernel_width > 1 || conv->stride > 1 || conv->pad_top || conv->pad_left || conv->pad_bottom
@@ -106,7 +106,7 @@ prepare_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s
       && !conv_offsets (state, x, y, conv, error))
     return FALSE;
   state->zero = aligned_floats ((gsize) channels / groups, error);
-  return state->zero
+  return state->zero != NULL
       && pack_conv (state, kernels, w->data, out, channels / groups, state->kernel_height * state->kernel_width, groups, error);
 }
 
@@ -120,7 +120,7 @@ prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
   state->grain = 24;
   if (shared) {
     state->packed = upi_cpu_packed_get (kernels, w->data, in, out, error);
-    if (state->packed)
+    if (state->packed != NULL)
       state->weights = upi_cpu_packed_panels (state->packed);
     return state->packed != NULL;
   }
@@ -142,12 +142,12 @@ prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
       upi_shape_strides (&residual.shape, residual.stride);
       if (!upi_dnn_conv_new (&spec, &state->dnn, error))
         return FALSE;
-      if (state->dnn)
+      if (state->dnn != NULL)
         return TRUE;
     }
   }
   state->weights = aligned_floats (kernels->gemm_packed (in, out), error);
-  if (state->weights)
+  if (state->weights != NULL)
     kernels->gemm_pack (state->weights, w->data, 1, in, in, out);
   return state->weights != NULL;
 }
@@ -173,7 +173,7 @@ prepare_resize (UpiCpuState *state, const UpiStep *s, GError **error)
 
   state->units = s->out.shape.dim[0] * height;
   state->weights = aligned_floats ((gsize) lines, error);
-  if (!state->weights || !(state->offsets = UPI_MEMORY_NEW (gint32, 2 * (gsize) lines, "a resize's lines", error)))
+  if (state->weights == NULL || (state->offsets = UPI_MEMORY_NEW (gint32, 2 * (gsize) lines, "a resize's lines", error)) == NULL)
     return FALSE;
   resize_lines (s->in[0].shape.dim[1], height, s->in[0].stride[1], state->offsets, state->offsets + lines, state->weights);
   resize_lines (
@@ -188,7 +188,7 @@ prepare_sine (UpiCpuState *state, const UpiStep *s, GError **error)
 
   state->units = (gint) upi_shape_rows (&s->out.shape);
   state->weights = aligned_floats ((gsize) pairs, error);
-  for (gint p = 0; p < pairs && state->weights; p++)
+  for (gint p = 0; p < pairs && state->weights != NULL; p++)
     state->weights[p] = (gfloat) (2 * G_PI / pow (10000.0, 2.0 * p / features));
   return state->weights != NULL;
 }
@@ -224,7 +224,7 @@ prepare_window (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
                        + kernels->gemm_packed (cells, width))
       * sizeof (gfloat);
   state->weights = aligned_floats ((gsize) entries * (gsize) window->heads, error);
-  if (!state->weights || !(state->zero = aligned_floats ((gsize) width, error)))
+  if (state->weights == NULL || (state->zero = aligned_floats ((gsize) width, error)) == NULL)
     return FALSE;
   for (gint i = 0; i < entries; i++)
     for (gint head = 0; head < window->heads; head++)
@@ -267,7 +267,7 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
           "%s: deformable attention with %d levels × %d points; the cpu backend takes up to %d "
           "samples a head",
-          op->part ? op->part : "program", op->u.deformable.levels, op->u.deformable.points, UPI_CPU_MAX_SAMPLES);
+          op->part != NULL ? op->part : "program", op->u.deformable.levels, op->u.deformable.points, UPI_CPU_MAX_SAMPLES);
       return FALSE;
     }
     break;
@@ -308,7 +308,7 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
   default:
     break;
   }
-  if (state->dnn)
+  if (state->dnn != NULL)
     state->scratch = upi_dnn_scratch (state->dnn);
   return TRUE;
 }

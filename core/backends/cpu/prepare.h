@@ -12,7 +12,7 @@ gboolean
 upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean library, gboolean shared, const UpiStep *step, GError **error);
 void upi_cpu_state_free (UpiCpuState *state);
 
-/* ---- weights.c ---- */
+/* weights.c */
 
 /* w [out, in] → panels of the product; the source stays as it is as long as somebody holds them. */
 UpiCpuPacked *upi_cpu_packed_get (const UpiCpuKernels *kernels, const gfloat *source, gint in, gint out, GError **error);

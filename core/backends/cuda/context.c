@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A context of the cuda backend: one allocation on the device, one in pinned memory, one stream, one graph of the whole program.
  *
- * The device's memory: arena | inputs | outputs | kept | scratch, and where numbers have 16 bits the same inputs and outputs again, in float32,
- * as the host has them. Kept values (kept.c) never see the host. run() neither allocates nor waits for anything but its own stream, so that the copies of one context overlap the work of
- * another. */
+ * The device's memory: arena | inputs | outputs | resident | scratch, and where numbers have 16 bits the same inputs and outputs again, in float32,
+ * as the host has them. Device-resident values (resident.c) never see the host. run() neither allocates nor waits for anything but its
+ * own stream, so that the copies of one context overlap the work of another. */
 #include "core/backends/cuda/cuda.h"
 
 #include <string.h>
@@ -18,13 +18,13 @@ aligned (gsize bytes)
 static gboolean
 is_input (const UpiValueInfo *info)
 {
-  return info->kind == UPI_VALUE_INPUT && info->first_op >= 0 && !info->is_kept;
+  return info->kind == UPI_VALUE_INPUT && info->first_op >= 0 && !info->is_resident;
 }
 
 static gboolean
 is_output (const UpiValueInfo *info)
 {
-  return info->is_output && info->first_op >= 0 && !info->is_kept;
+  return info->is_output && info->first_op >= 0 && !info->is_resident;
 }
 
 static gsize
@@ -50,8 +50,6 @@ is_partial (const UpiCudaContext *context, UpiValue value)
 
   return is_output (upi_program_value (p, value)) && upi_program_find_producer (p, value) < 0;
 }
-
-/* ---- what the stream does -------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 copy (UpiCudaContext *context, gboolean to_device, gsize offset, gsize bytes, GError **error)
@@ -159,12 +157,10 @@ wait (UpiCudaContext *context, GError **error)
   if (!UPI_CUDA (device, cudaEventRecord (context->done, context->stream), error)
       || !UPI_CUDA (device, cudaEventSynchronize (context->done), error))
     return FALSE;
-  for (guint i = 0; context->slots != NULL && i < context->slots->len; i++)
-    g_array_index (context->slots, UpiCudaSlot, i).pending = FALSE;
+  for (guint i = 0; context->pending_frames != NULL && i < context->pending_frames->len; i++)
+    g_array_index (context->pending_frames, UpiCudaPendingFrame, i).is_copying = FALSE;
   return TRUE;
 }
-
-/* ---- making and freeing ---------------------------------------------------------------------------------------------------------- */
 
 /* The first run of a plan is made call by call, with inputs of zero: kernels are loaded and libraries set themselves up now, which they must
  * not do while a stream captures. */
@@ -177,7 +173,8 @@ warm_up (UpiCudaContext *context, GError **error)
     return TRUE;
   if (plan->in_bytes > 0)
     memset (context->pinned, 0, plan->in_bytes);
-  if (plan->kept_bytes > 0 && !UPI_CUDA (plan->device, cudaMemsetAsync (context->kept, 0, plan->kept_bytes, context->stream), error))
+  if (plan->resident_bytes > 0
+      && !UPI_CUDA (plan->device, cudaMemsetAsync (context->resident, 0, plan->resident_bytes, context->stream), error))
     return FALSE;
   if (!receive (context, error) || !launch_all (context, error) || !send (context, error) || !wait (context, error))
     return FALSE;
@@ -219,21 +216,21 @@ allocate (UpiCudaContext *context, gsize *bytes, GError **error)
   const UpiProgram *p = plan->base.program;
   gsize arena = aligned (p->arena_bytes), typed = plan->type == UPI_CUDA_F32 ? 0 : plan->io_bytes;
 
-  *bytes = MAX (arena + plan->io_bytes + typed + plan->kept_bytes + aligned (plan->scratch_bytes), UPI_CUDA_ALIGNMENT);
+  *bytes = MAX (arena + plan->io_bytes + typed + plan->resident_bytes + aligned (plan->scratch_bytes), UPI_CUDA_ALIGNMENT);
   if (!UPI_CUDA (plan->device, cudaMalloc ((void **) &context->device_memory, *bytes), error))
     return FALSE;
   context->arena = context->device_memory;
   context->io = context->arena + arena;
   context->typed_io = typed > 0 ? context->io + plan->io_bytes : context->io;
-  context->kept = context->io + plan->io_bytes + typed;
-  context->scratch = context->kept + plan->kept_bytes;
+  context->resident = context->io + plan->io_bytes + typed;
+  context->scratch = context->resident + plan->resident_bytes;
   for (guint v = 0; v < p->values->len; v++) {
     const UpiValueInfo *info = upi_program_value (p, v);
 
     if (is_input (info) || is_output (info))
       context->values[v] = (info->dtype == UPI_I32 ? context->io : context->typed_io) + plan->io_offset[v];
-    else if (info->is_kept && info->first_op >= 0)
-      context->values[v] = context->kept + plan->io_offset[v];
+    else if (info->is_resident && info->first_op >= 0)
+      context->values[v] = context->resident + plan->io_offset[v];
   }
   return plan->io_bytes == 0
       || UPI_CUDA (plan->device, cudaHostAlloc ((void **) &context->pinned, plan->io_bytes, cudaHostAllocDefault), error);
@@ -259,7 +256,7 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
       && UPI_CUDA (device, cudaEventCreateWithFlags (&context->done, cudaEventBlockingSync | cudaEventDisableTiming), error)
       && spoil (context, bytes, error);
   if (ok)
-    upi_cuda_kept_init (context);
+    upi_cuda_resident_init (context);
   if (ok && base->program->ops->len > 0) {
     g_mutex_lock (&device->lock); /* cuDNN's handle has one stream */
     ok = warm_up (context, error) && spoil (context, bytes, error) && capture (context, error);
@@ -291,7 +288,7 @@ upi_cuda_context_free (UpiContext *base)
     cudaEventDestroy (context->done);
   if (context->stream != NULL)
     cudaStreamDestroy (context->stream);
-  upi_cuda_kept_clear (context);
+  upi_cuda_resident_clear (context);
   if (context->pinned != NULL)
     cudaFreeHost (context->pinned);
   if (context->device_memory != NULL)
@@ -305,15 +302,13 @@ upi_cuda_context_free (UpiContext *base)
   g_free (context);
 }
 
-/* ---- running --------------------------------------------------------------------------------------------------------------------- */
-
 void
 upi_cuda_bind (UpiContext *base, UpiValue value, void *data)
 {
   UpiCudaContext *context = (UpiCudaContext *) base;
   const UpiValueInfo *info = upi_program_value (base->plan->program, value);
 
-  g_assert ((info->kind == UPI_VALUE_INPUT || info->is_output) && !info->is_kept);
+  g_assert ((info->kind == UPI_VALUE_INPUT || info->is_output) && !info->is_resident);
   g_clear_pointer (&context->bound_items[value], g_free);
   context->bound[value] = data;
 }
@@ -324,8 +319,8 @@ upi_cuda_bind_item (UpiContext *base, UpiValue value, guint item, void *memory)
   UpiCudaContext *context = (UpiCudaContext *) base;
   const UpiValueInfo *info = upi_program_value (base->plan->program, value);
 
-  if (info->is_kept) {
-    upi_cuda_kept_bind (context, value, item, memory);
+  if (info->is_resident) {
+    upi_cuda_resident_bind (context, value, item, memory);
     return;
   }
   g_assert (info->is_output && item < (guint) info->shape.dim[0]);
@@ -395,10 +390,10 @@ upi_cuda_run (UpiContext *base, GError **error)
   UpiCudaDevice *device = context->plan->device;
   g_auto (UpiCudaScope) scope = { NULL };
 
-  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !upi_cuda_kept_receive (context, error))
+  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !upi_cuda_resident_receive (context, error))
     return FALSE;
   if (context->graph != NULL
-      && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error) || !upi_cuda_kept_send (context, error)
+      && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error) || !upi_cuda_resident_send (context, error)
           || !wait (context, error)))
     return FALSE;
   give_outputs (context);
@@ -433,8 +428,8 @@ upi_cuda_run_timed (UpiContext *base, gdouble *microseconds, GError **error)
   if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !make_timers (context, error))
     return FALSE;
   g_mutex_lock (&device->lock);
-  ok = upi_cuda_kept_receive (context, error) && receive (context, error) && launch_all (context, error) && send (context, error)
-      && upi_cuda_kept_send (context, error);
+  ok = upi_cuda_resident_receive (context, error) && receive (context, error) && launch_all (context, error) && send (context, error)
+      && upi_cuda_resident_send (context, error);
   g_mutex_unlock (&device->lock);
   if (!ok || !wait (context, error))
     return FALSE;

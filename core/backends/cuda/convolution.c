@@ -196,8 +196,6 @@ append_all (Graph *g, const UpiConv *conv, const UpiTensor *x, const UpiTensor *
   return next != NULL && append_pointwise (g, modes[act], act == UPI_ACT_RELU6 ? 6 : 0, now, NULL, next);
 }
 
-/* ---- engines --------------------------------------------------------------------------------------------------------------------- */
-
 /* Whether the engine computes in float32 as it is. Any doubt is a no. */
 static gboolean
 is_strict (cudnnBackendDescriptor_t config)

@@ -20,7 +20,7 @@ G_BEGIN_DECLS
 
 #define UPI_CUDA_ALIGNMENT 256 /* of every value's memory: what cudaMalloc gives, and libraries like best */
 
-/* ---- device.c -------------------------------------------------------------------------------------------------------------------- */
+/* device.c */
 
 typedef struct {
   gint index;
@@ -65,7 +65,7 @@ gboolean upi_cuda_check_dnn (UpiCudaDevice *device, cudnnStatus_t status, const 
 #define UPI_BLAS(device, call, error) upi_cuda_check_blas (device, call, #call, G_STRLOC, error)
 #define UPI_DNN(device, call, error) upi_cuda_check_dnn (device, call, #call, G_STRLOC, error)
 
-/* ---- weights.c ------------------------------------------------------------------------------------------------------------------- */
+/* weights.c */
 
 typedef enum {
   UPI_CUDA_WEIGHT_PLAIN,     /* as it is */
@@ -80,7 +80,7 @@ const void *
 upi_cuda_weight_get (UpiCudaDevice *device, UpiCudaType type, UpiCudaPacking packing, const UpiTensor *weight, gint groups, GError **error);
 void upi_cuda_weight_unref (UpiCudaDevice *device, const void *memory);
 
-/* ---- products.c ------------------------------------------------------------------------------------------------------------------ */
+/* products.c */
 
 /* D [m, n] = act (alpha · op (A) · op (B) + C + bias), column-major as cuBLAS has it; strides in elements. */
 typedef struct {
@@ -110,7 +110,7 @@ void upi_cuda_product_free (UpiCudaProduct *product);
 gboolean upi_cuda_product_run (UpiCudaDevice *device, const UpiCudaProduct *product, const void *a, const void *b, const void *c, void *d,
     void *workspace, cudaStream_t stream, GError **error);
 
-/* ---- convolution.c --------------------------------------------------------------------------------------------------------------- */
+/* convolution.c */
 
 /* A cuDNN execution plan of convolution, bias, residual and activation, as much of it as cuDNN has an engine for. */
 typedef struct _UpiCudaConvolution UpiCudaConvolution;
@@ -124,7 +124,7 @@ gsize upi_cuda_convolution_workspace (const UpiCudaConvolution *convolution);
 gboolean upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *convolution, const void *x, const void *w,
     const void *bias, const void *residual, void *y, void *workspace, cudaStream_t stream, GError **error);
 
-/* ---- plans and contexts (plan.c, context.c, operations.c, launch.c) ------------------------------------------------------------------------- */
+/* plan.c, context.c, operations.c, launch.c: plans and contexts. */
 
 typedef struct {
   UpiBackend base;
@@ -149,14 +149,14 @@ typedef struct {
   UpiCudaOp *ops;
   const void **weights; /* one a value: those that operations read as they are */
   gsize scratch_bytes;
-  /* Bound values, contiguous on the device and in pinned memory, in the same order: inputs, then outputs. Kept ones have a place of their own,
+  /* Bound values, contiguous on the device and in pinned memory, in the same order: inputs, then outputs. Resident ones have a place of their own,
    * on the device alone, in the type that is computed in. */
-  gsize *io_offset; /* one a value; of kept ones: in their place */
-  gsize in_bytes, io_bytes, kept_bytes;
+  gsize *io_offset; /* one a value; of resident ones: in their place */
+  gsize in_bytes, io_bytes, resident_bytes;
   gint warm; /* atomic: a context of it has run */
 } UpiCudaPlan;
 
-/* One item of a kept value: its place in the context, and the memory that it is bound to. */
+/* One item of a device-resident value: its place in the context, and the memory that it is bound to. */
 typedef struct {
   UpiValue value;
   guint item;
@@ -165,25 +165,25 @@ typedef struct {
   guint8 *memory;  /* float32; NULL: none */
   gboolean stale;  /* an input that was bound since the last run */
   gboolean result; /* written by runs */
-} UpiCudaKept;
+} UpiCudaResident;
 
 /* Where one item's pixels come to: tables and planes as they are uploaded. */
 typedef struct {
   guint8 *pinned, *device;
   gsize bytes;
-  gboolean pending; /* its copy may still be under way */
-} UpiCudaSlot;
+  gboolean is_copying; /* its copy may still be under way */
+} UpiCudaPendingFrame;
 
 typedef struct {
   UpiContext base;
   UpiCudaPlan *plan;
   guint8 *device_memory, *pinned;
-  guint8 *arena, *io, *typed_io, *kept, *scratch; /* parts of device_memory; typed_io is io where values are float32 */
-  GArray *kept_items;                             /* UpiCudaKept, as they lie */
-  GArray *slots;                                  /* UpiCudaSlot, one an item of the frames' input */
-  void **bound;                                   /* host memory, one a value */
-  void ***bound_items;                            /* the same for each item of an output that is bound so; NULL: bound as a whole */
-  void **values;                                  /* the same on the device */
+  guint8 *arena, *io, *typed_io, *resident, *scratch; /* parts of device_memory; typed_io is io where values are float32 */
+  GArray *resident_items;                             /* UpiCudaResident, as they lie */
+  GArray *pending_frames;                             /* UpiCudaPendingFrame, one an item of the frames' input */
+  void **bound;                                       /* host memory, one a value */
+  void ***bound_items;                                /* the same for each item of an output that is bound so; NULL: bound as a whole */
+  void **values;                                      /* the same on the device */
   cudaStream_t stream;
   cudaEvent_t done;
   cudaGraphExec_t graph;
@@ -213,13 +213,13 @@ typedef struct {
 gboolean upi_cuda_card_peak (const UpiCudaCard *card, UpiCudaType type, gboolean tf32, gboolean product, UpiPeak *peak);
 gboolean upi_cuda_get_peak (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error);
 
-/* kept.c: memory on the device, and what lies in it before and after a run. */
+/* resident.c: memory on the device, and what lies in it before and after a run. */
 extern const UpiBackendMemory upi_cuda_memory;
-void upi_cuda_kept_init (UpiCudaContext *context);
-void upi_cuda_kept_clear (UpiCudaContext *context);
-void upi_cuda_kept_bind (UpiCudaContext *context, UpiValue value, guint item, void *memory);
-gboolean upi_cuda_kept_receive (UpiCudaContext *context, GError **error);
-gboolean upi_cuda_kept_send (UpiCudaContext *context, GError **error);
+void upi_cuda_resident_init (UpiCudaContext *context);
+void upi_cuda_resident_clear (UpiCudaContext *context);
+void upi_cuda_resident_bind (UpiCudaContext *context, UpiValue value, guint item, void *memory);
+gboolean upi_cuda_resident_receive (UpiCudaContext *context, GError **error);
+gboolean upi_cuda_resident_send (UpiCudaContext *context, GError **error);
 /* frames.c */
 gboolean upi_cuda_put_frame (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
 

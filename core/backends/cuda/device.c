@@ -151,8 +151,6 @@ upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error)
   return FALSE;
 }
 
-/* ---- contexts -------------------------------------------------------------------------------------------------------------------- */
-
 static gboolean
 load_driver (void)
 {
@@ -219,8 +217,6 @@ upi_cuda_leave (UpiCudaScope *scope)
     set_current (scope->before);
   scope->entered = FALSE;
 }
-
-/* ---- opening --------------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 unusable (GError **error, const gchar *format, ...)

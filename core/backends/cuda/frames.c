@@ -45,31 +45,32 @@ frame_bytes (const UpiFrame *frame)
   return bytes;
 }
 
-/* A slot that no earlier copy reads any more: one may, if a frame was put and never run. It grows with the frames and stays as large. */
-static UpiCudaSlot *
-take_slot (UpiCudaContext *context, guint item, gsize bytes, GError **error)
+/* Memory of a pending frame that no earlier copy reads any more: one may, if a frame was put and never run. It grows with
+ * the frames and stays as large. */
+static UpiCudaPendingFrame *
+take_pending_frame (UpiCudaContext *context, guint item, gsize bytes, GError **error)
 {
   UpiCudaDevice *device = context->plan->device;
-  UpiCudaSlot *slot;
+  UpiCudaPendingFrame *pending;
 
-  if (context->slots->len <= item)
-    g_array_set_size (context->slots, item + 1);
-  slot = &g_array_index (context->slots, UpiCudaSlot, item);
-  if (slot->pending && !UPI_CUDA (device, cudaStreamSynchronize (context->stream), error))
+  if (context->pending_frames->len <= item)
+    g_array_set_size (context->pending_frames, item + 1);
+  pending = &g_array_index (context->pending_frames, UpiCudaPendingFrame, item);
+  if (pending->is_copying && !UPI_CUDA (device, cudaStreamSynchronize (context->stream), error))
     return NULL;
-  slot->pending = FALSE;
-  if (slot->bytes >= bytes)
-    return slot;
-  if (slot->pinned != NULL)
-    cudaFreeHost (g_steal_pointer (&slot->pinned));
-  if (slot->device != NULL)
-    cudaFree (g_steal_pointer (&slot->device));
-  slot->bytes = 0;
-  if (!UPI_CUDA (device, cudaHostAlloc ((void **) &slot->pinned, bytes, cudaHostAllocDefault), error)
-      || !UPI_CUDA (device, cudaMalloc ((void **) &slot->device, bytes), error))
+  pending->is_copying = FALSE;
+  if (pending->bytes >= bytes)
+    return pending;
+  if (pending->pinned != NULL)
+    cudaFreeHost (g_steal_pointer (&pending->pinned));
+  if (pending->device != NULL)
+    cudaFree (g_steal_pointer (&pending->device));
+  pending->bytes = 0;
+  if (!UPI_CUDA (device, cudaHostAlloc ((void **) &pending->pinned, bytes, cudaHostAllocDefault), error)
+      || !UPI_CUDA (device, cudaMalloc ((void **) &pending->device, bytes), error))
     return NULL;
-  slot->bytes = bytes;
-  return slot;
+  pending->bytes = bytes;
+  return pending;
 }
 
 static gint
@@ -113,13 +114,13 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   const guint8 *planes[3] = { NULL }, *first[3] = { NULL };
   gsize bytes = frame_bytes (frame), words = 0, offset;
   g_auto (UpiCudaScope) scope = { NULL };
-  UpiCudaSlot *slot;
+  UpiCudaPendingFrame *pending;
   guint8 *out;
 
   if (!upi_cuda_enter (&scope, device, error))
     return FALSE;
-  slot = take_slot (context, item, bytes, error);
-  if (slot == NULL)
+  pending = take_pending_frame (context, item, bytes, error);
+  if (pending == NULL)
     return FALSE;
   f.height = (gint) frame->planes[0].down->n_out;
   f.width = (gint) frame->components[0].across->n_out;
@@ -128,9 +129,9 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   f.step_y = frame->step_y;
   offset = tables_bytes (frame);
   for (guint i = 0; i < frame->n_planes; i++) {
-    planes[i] = frame->on_device ? frame->planes[i].data : slot->device + offset;
+    planes[i] = frame->on_device ? frame->planes[i].data : pending->device + offset;
     if (!frame->on_device) {
-      put_plane (slot->pinned + offset, frame, i);
+      put_plane (pending->pinned + offset, frame, i);
       offset += aligned (row_bytes (frame, i) * frame->planes[i].rows);
     }
   }
@@ -141,8 +142,8 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
     f.component[i].step = (gint) (frame->components[i].step * frame->sample_bytes);
     f.component[i].taps_across = (gint) frame->components[i].across->taps;
     f.component[i].taps_down = (gint) frame->planes[plane].down->taps;
-    f.component[i].across = put_table ((guint32 *) slot->pinned, &words, frame->components[i].across);
-    f.component[i].down = put_table ((guint32 *) slot->pinned, &words, frame->planes[plane].down);
+    f.component[i].across = put_table ((guint32 *) pending->pinned, &words, frame->components[i].across);
+    f.component[i].down = put_table ((guint32 *) pending->pinned, &words, frame->planes[plane].down);
     first[i] = planes[plane] + frame->components[i].first * frame->sample_bytes;
   }
   memcpy (f.matrix, frame->matrix, sizeof f.matrix);
@@ -155,11 +156,11 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   memcpy (f.border, frame->border, sizeof f.border);
   out = (guint8 *) input.data
       + (gsize) item * frame->input_height * frame->input_width * 3 * upi_cuda_element_bytes (context->plan->type, UPI_F32);
-  slot->pending = TRUE;
-  return UPI_CUDA (device, cudaMemcpyAsync (slot->device, slot->pinned, bytes, cudaMemcpyHostToDevice, context->stream), error)
+  pending->is_copying = TRUE;
+  return UPI_CUDA (device, cudaMemcpyAsync (pending->device, pending->pinned, bytes, cudaMemcpyHostToDevice, context->stream), error)
       && UPI_CUDA (device,
-          upi_cuda_preprocess (context->plan->type, context->stream, &f, first[0], first[1], first[2], (const gint *) slot->pinned,
-              (const gint *) slot->device, out),
+          upi_cuda_preprocess (context->plan->type, context->stream, &f, first[0], first[1], first[2], (const gint *) pending->pinned,
+              (const gint *) pending->device, out),
           error)
       && UPI_CUDA (device, upi_cuda_border (context->plan->type, context->stream, &f, out), error);
 }

@@ -3,8 +3,6 @@
 #include "core/backends/cuda/cuda.h"
 #include "core/program/window.h"
 
-/* ---- views ----------------------------------------------------------------------------------------------------------------------- */
-
 /* Padded in front with dimensions of 1: [N,T,C] → [1,N,T,C]. */
 UpiCudaView
 upi_cuda_view (const UpiTensor *t)
@@ -67,12 +65,10 @@ static const gint acts[] = {
   [UPI_ACT_SIGMOID] = UPI_CUDA_SIGMOID,
 };
 
-/* ---- products and convolutions ---------------------------------------------------------------------------------------------------------------------- */
-
 typedef struct {
   UpiCudaContext *context;
   const UpiOp *op;
-  const UpiCudaOp *how;
+  const UpiCudaOp *attributes;
   UpiTensor in[UPI_MAX_INPUTS], residual, out;
 } Step;
 
@@ -99,11 +95,12 @@ launch_own_layer (const Step *s, GError **error)
   }
   if (!linear && w->dim[1] == 1 && w->dim[0] == conv.groups && conv.groups > 1)
     return UPI_CUDA (plan->device,
-        upi_cuda_depthwise (
-            plan->type, s->context->stream, &conv, s->in[0].data, s->how->weight, s->how->bias, s->residual.data, s->out.data),
+        upi_cuda_depthwise (plan->type, s->context->stream, &conv, s->in[0].data, s->attributes->weight, s->attributes->bias,
+            s->residual.data, s->out.data),
         error);
   return UPI_CUDA (plan->device,
-      upi_cuda_conv (plan->type, s->context->stream, &conv, s->in[0].data, s->how->weight, s->how->bias, s->residual.data, s->out.data),
+      upi_cuda_conv (
+          plan->type, s->context->stream, &conv, s->in[0].data, s->attributes->weight, s->attributes->bias, s->residual.data, s->out.data),
       error);
 }
 
@@ -112,23 +109,23 @@ launch_layer (const Step *s, GError **error)
 {
   UpiCudaContext *c = s->context;
   UpiCudaDevice *device = c->plan->device;
-  gboolean residual = s->residual.data != NULL, after_convolution = s->how->convolution != NULL;
+  gboolean residual = s->residual.data != NULL, after_convolution = s->attributes->convolution != NULL;
   UpiCudaView y = upi_cuda_view (&s->out);
 
-  if (s->how->product != NULL) {
-    if (!upi_cuda_product_run (
-            device, s->how->product, s->how->weight, s->in[0].data, s->residual.data, s->out.data, c->scratch, c->stream, error))
+  if (s->attributes->product != NULL) {
+    if (!upi_cuda_product_run (device, s->attributes->product, s->attributes->weight, s->in[0].data, s->residual.data, s->out.data,
+            c->scratch, c->stream, error))
       return FALSE;
   } else if (after_convolution) {
-    if (!upi_cuda_convolution_run (device, s->how->convolution, s->in[0].data, s->how->weight, s->how->bias, s->residual.data, s->out.data,
-            c->scratch, c->stream, error))
+    if (!upi_cuda_convolution_run (device, s->attributes->convolution, s->in[0].data, s->attributes->weight, s->attributes->bias,
+            s->residual.data, s->out.data, c->scratch, c->stream, error))
       return FALSE;
   } else {
     return launch_own_layer (s, error);
   }
-  return !s->how->epilogue
+  return !s->attributes->epilogue
       || UPI_CUDA (device,
-          upi_cuda_epilogue (c->plan->type, c->stream, s->out.data, y, after_convolution ? s->how->bias : NULL,
+          upi_cuda_epilogue (c->plan->type, c->stream, s->out.data, y, after_convolution ? s->attributes->bias : NULL,
               after_convolution ? s->residual.data : NULL, after_convolution && residual ? upi_cuda_view (&s->residual) : y,
               acts[s->op->kind == UPI_OP_LINEAR ? s->op->u.act : s->op->u.conv.act]),
           error);
@@ -152,10 +149,8 @@ launch_matmul (const Step *s, GError **error)
   const UpiCudaContext *c = s->context;
 
   return upi_cuda_product_run (
-      c->plan->device, s->how->product, s->in[1].data, s->in[0].data, NULL, s->out.data, c->scratch, c->stream, error);
+      c->plan->device, s->attributes->product, s->in[1].data, s->in[0].data, NULL, s->out.data, c->scratch, c->stream, error);
 }
-
-/* ---- own kernels ------------------------------------------------------------------------------------------------------------------ */
 
 /* What nearly every kernel is called with: the views of the first input and of the output. */
 typedef struct {
@@ -446,7 +441,7 @@ upi_cuda_op_launch (UpiCudaContext *context, guint index, GError **error)
 {
   UpiCudaPlan *plan = context->plan;
   const UpiOp *op = upi_program_op (plan->base.program, index);
-  Step s = { .context = context, .op = op, .how = &plan->ops[index] };
+  Step s = { .context = context, .op = op, .attributes = &plan->ops[index] };
 
   for (guint i = 0; i < op->n_inputs; i++) {
     if (op->inputs[i] != UPI_NO_VALUE)

@@ -2,8 +2,6 @@
 /* How each operation is prepared: the library call or kernel that it becomes, and its weights. */
 #include "core/backends/cuda/cuda.h"
 
-/* ---- products -------------------------------------------------------------------------------------------------------------------- */
-
 /* A tensor as `batch` matrices of `rows` rows: all rows at once where one stride serves them, else an item each. FALSE: neither. */
 typedef struct {
   gint batch, rows, ld;
@@ -48,7 +46,7 @@ alignment_of (const UpiCudaPlan *plan, UpiValue value, const Rows *rows)
 }
 
 static gboolean
-prepare_rows_product (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, UpiAct act, gint width, GError **error)
+prepare_rows_product (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *attributes, UpiAct act, gint width, GError **error)
 {
   const UpiCudaBackend *backend = (const UpiCudaBackend *) plan->base.backend;
   UpiTensor x = upi_cuda_resolve (plan, op->inputs[0], NULL), y = upi_cuda_resolve (plan, op->output, NULL), r = { NULL };
@@ -74,21 +72,21 @@ prepare_rows_product (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, UpiAct
       .stride_c = rr.stride,
       .stride_d = yr.stride,
       .add = residual,
-      .bias = how->bias,
+      .bias = attributes->bias,
       .relu = act == UPI_ACT_RELU,
       .alpha = 1 };
     s.align_a = alignment_of (plan, op->inputs[1], &(Rows){ 1, 0, width, 0 });
     s.align_b = alignment_of (plan, op->inputs[0], &xr);
     s.align_d = alignment_of (plan, op->output, &yr);
     s.align_c = residual ? alignment_of (plan, op->residual, &rr) : s.align_d;
-    how->epilogue = act != UPI_ACT_NONE && act != UPI_ACT_RELU;
-    return upi_cuda_product_new (plan->device, plan->type, backend->tf32, &s, &how->product, error);
+    attributes->epilogue = act != UPI_ACT_NONE && act != UPI_ACT_RELU;
+    return upi_cuda_product_new (plan->device, plan->type, backend->tf32, &s, &attributes->product, error);
   }
   return TRUE;
 }
 
 static gboolean
-prepare_matmul (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, GError **error)
+prepare_matmul (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *attributes, GError **error)
 {
   const UpiCudaBackend *backend = (const UpiCudaBackend *) plan->base.backend;
   const UpiMatmul *matmul = &op->u.matmul;
@@ -114,17 +112,15 @@ prepare_matmul (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, GError **err
   s.align_a = alignment_of (plan, op->inputs[1], &br);
   s.align_b = alignment_of (plan, op->inputs[0], &ar);
   s.align_c = s.align_d = alignment_of (plan, op->output, &yr);
-  if (!upi_cuda_product_new (plan->device, plan->type, backend->tf32, &s, &how->product, error))
+  if (!upi_cuda_product_new (plan->device, plan->type, backend->tf32, &s, &attributes->product, error))
     return FALSE;
-  if (how->product == NULL) {
+  if (attributes->product == NULL) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s: cuBLASLt has no algorithm for a product of [%d,%d] and [%d,%d]; use device=cpu",
         plan->device->name, s.n, s.k, s.k, s.m);
     return FALSE;
   }
   return TRUE;
 }
-
-/* ---- convolutions ---------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 is_depthwise (const UpiTensor *w, const UpiConv *conv)
@@ -159,7 +155,7 @@ get_weight (UpiCudaPlan *plan, UpiValue value, UpiCudaPacking packing, gint grou
 
 /* Linear layers, and convolutions of all kinds. The own kernel is left where no library has an answer. */
 static gboolean
-prepare_layer (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, GError **error)
+prepare_layer (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *attributes, GError **error)
 {
   const UpiCudaBackend *backend = (const UpiCudaBackend *) plan->base.backend;
   const UpiConv *conv = &op->u.conv;
@@ -169,32 +165,30 @@ prepare_layer (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *how, GError **erro
 
   if (op->residual != UPI_NO_VALUE)
     r = upi_cuda_resolve (plan, op->residual, NULL);
-  if (!get_weight (plan, op->inputs[2], UPI_CUDA_WEIGHT_PLAIN, 1, &how->bias, error))
+  if (!get_weight (plan, op->inputs[2], UPI_CUDA_WEIGHT_PLAIN, 1, &attributes->bias, error))
     return FALSE;
   if (!linear && is_depthwise (&w, conv))
-    return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_DEPTHWISE, 1, &how->weight, error);
+    return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_DEPTHWISE, 1, &attributes->weight, error);
   if (linear || is_pointwise (&w, conv)) {
-    if (!prepare_rows_product (plan, op, how, linear ? op->u.act : conv->act, w.shape.dim[1], error))
+    if (!prepare_rows_product (plan, op, attributes, linear ? op->u.act : conv->act, w.shape.dim[1], error))
       return FALSE;
-    if (how->product != NULL) {
-      how->scratch = how->product->workspace;
-      return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_PLAIN, 1, &how->weight, error);
+    if (attributes->product != NULL) {
+      attributes->scratch = attributes->product->workspace;
+      return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_PLAIN, 1, &attributes->weight, error);
     }
-    how->epilogue = FALSE;
+    attributes->epilogue = FALSE;
   } else if (conv->groups == 1) {
     if (!upi_cuda_convolution_new (plan->device, plan->type, backend->tf32, op, &x, &w, &y, op->residual != UPI_NO_VALUE ? &r : NULL,
-            how->bias != NULL, &how->convolution, &fused, error))
+            attributes->bias != NULL, &attributes->convolution, &fused, error))
       return FALSE;
-    if (how->convolution != NULL) {
-      how->epilogue = !fused && (how->bias != NULL || op->residual != UPI_NO_VALUE || conv->act != UPI_ACT_NONE);
-      how->scratch = upi_cuda_convolution_workspace (how->convolution);
-      return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_KRSC, 1, &how->weight, error);
+    if (attributes->convolution != NULL) {
+      attributes->epilogue = !fused && (attributes->bias != NULL || op->residual != UPI_NO_VALUE || conv->act != UPI_ACT_NONE);
+      attributes->scratch = upi_cuda_convolution_workspace (attributes->convolution);
+      return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_KRSC, 1, &attributes->weight, error);
     }
   }
-  return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_OWN, linear ? 1 : conv->groups, &how->weight, error);
+  return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_OWN, linear ? 1 : conv->groups, &attributes->weight, error);
 }
-
-/* ---- prepare --------------------------------------------------------------------------------------------------------------------- */
 
 /* A weight that is read as it is: gamma, a table, a constant. Anything else is nothing to load. */
 static gboolean
@@ -231,13 +225,13 @@ gboolean
 upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error)
 {
   const UpiOp *op = upi_program_op (plan->base.program, index);
-  UpiCudaOp *how = &plan->ops[index];
+  UpiCudaOp *attributes = &plan->ops[index];
   UpiTensor x;
 
   if (!load_plain_weight (plan, op->residual, error))
     return FALSE;
   if (op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR)
-    return load_plain_weight (plan, op->inputs[0], error) && prepare_layer (plan, op, how, error);
+    return load_plain_weight (plan, op->inputs[0], error) && prepare_layer (plan, op, attributes, error);
   for (guint i = 0; i < op->n_inputs; i++) {
     if (!load_plain_weight (plan, op->inputs[i], error))
       return FALSE;
@@ -245,12 +239,12 @@ upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error)
   x = upi_cuda_resolve (plan, op->inputs[0], NULL);
   switch (op->kind) {
   case UPI_OP_MATMUL:
-    if (!prepare_matmul (plan, op, how, error))
+    if (!prepare_matmul (plan, op, attributes, error))
       return FALSE;
-    how->scratch = how->product->workspace;
+    attributes->scratch = attributes->product->workspace;
     return TRUE;
   case UPI_OP_GROUP_NORM:
-    how->scratch = upi_cuda_group_norm_scratch (upi_cuda_map_view (&x));
+    attributes->scratch = upi_cuda_group_norm_scratch (upi_cuda_map_view (&x));
     return TRUE;
   case UPI_OP_WINDOW_ATTENTION:
     return head_fits (op, x.shape.dim[3] / 3 / op->u.window.heads, error);
@@ -264,10 +258,10 @@ upi_cuda_op_prepare (UpiCudaPlan *plan, guint index, GError **error)
 void
 upi_cuda_op_clear (UpiCudaPlan *plan, guint index)
 {
-  UpiCudaOp *how = &plan->ops[index];
+  UpiCudaOp *attributes = &plan->ops[index];
 
-  upi_cuda_weight_unref (plan->device, how->weight);
-  upi_cuda_weight_unref (plan->device, how->bias);
-  g_clear_pointer (&how->product, upi_cuda_product_free);
-  g_clear_pointer (&how->convolution, upi_cuda_convolution_free);
+  upi_cuda_weight_unref (plan->device, attributes->weight);
+  upi_cuda_weight_unref (plan->device, attributes->bias);
+  g_clear_pointer (&attributes->product, upi_cuda_product_free);
+  g_clear_pointer (&attributes->convolution, upi_cuda_convolution_free);
 }

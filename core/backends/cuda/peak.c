@@ -84,12 +84,12 @@ upi_cuda_get_peak (const UpiPlan *base, guint op, UpiPeak *peak, GError **error)
 {
   const UpiCudaPlan *plan = (const UpiCudaPlan *) base;
   const UpiCudaBackend *backend = (const UpiCudaBackend *) base->backend;
-  const UpiCudaOp *how = &plan->ops[op];
+  const UpiCudaOp *attributes = &plan->ops[op];
   UpiCudaCard card = { 0 };
 
   if (!read_card (plan->device, &card, error))
     return FALSE;
-  if (upi_cuda_card_peak (&card, plan->type, backend->tf32, how->product != NULL || how->convolution != NULL, peak))
+  if (upi_cuda_card_peak (&card, plan->type, backend->tf32, attributes->product != NULL || attributes->convolution != NULL, peak))
     return TRUE;
   g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s: the peak of compute capability %d.%d is not known", plan->device->name, card.major,
       card.minor);

@@ -38,7 +38,7 @@ upi_cuda_resolve (const UpiCudaPlan *plan, UpiValue value, const UpiCudaContext 
 static gboolean
 has_place (const UpiValueInfo *info, gboolean output)
 {
-  return info->first_op >= 0 && !info->is_kept && (output ? info->is_output : info->kind == UPI_VALUE_INPUT);
+  return info->first_op >= 0 && !info->is_resident && (output ? info->is_output : info->kind == UPI_VALUE_INPUT);
 }
 
 static void
@@ -62,10 +62,10 @@ place_bound_values (UpiCudaPlan *plan)
   for (guint v = 0; v < p->values->len; v++) {
     const UpiValueInfo *info = upi_program_value (p, v);
 
-    if (!info->is_kept || info->first_op < 0)
+    if (!info->is_resident || info->first_op < 0)
       continue;
-    plan->io_offset[v] = plan->kept_bytes;
-    plan->kept_bytes += aligned (upi_shape_count (&info->shape) * upi_cuda_element_bytes (plan->type, info->dtype));
+    plan->io_offset[v] = plan->resident_bytes;
+    plan->resident_bytes += aligned (upi_shape_count (&info->shape) * upi_cuda_element_bytes (plan->type, info->dtype));
   }
 }
 

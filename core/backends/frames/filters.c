@@ -9,7 +9,7 @@
 #include <string.h>
 
 static void
-filter_clear (UpiKeptFilter *filter)
+filter_clear (UpiCachedFilter *filter)
 {
   g_free (filter->start);
   g_free (filter->count);
@@ -20,12 +20,12 @@ filter_clear (UpiKeptFilter *filter)
 void
 upi_filters_clear (UpiFilters *filters)
 {
-  for (guint i = 0; i < UPI_KEPT_FILTERS; i++)
+  for (guint i = 0; i < UPI_CACHED_FILTERS; i++)
     filter_clear (&filters->filters[i]);
 }
 
 static gboolean
-filter_init (UpiKeptFilter *f, guint n_in, gdouble extent, guint n_out, GError **error)
+filter_init (UpiCachedFilter *f, guint n_in, gdouble extent, guint n_out, GError **error)
 {
   gdouble scale = extent / n_out, stretch = MAX (scale, 1.0), support = stretch;
   guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u, room = (n_out + 3) & ~3u; /* kernels make four outputs at a time */
@@ -58,11 +58,11 @@ filter_init (UpiKeptFilter *f, guint n_in, gdouble extent, guint n_out, GError *
 const UpiFilter *
 upi_filters_get (UpiFilters *filters, guint n_in, gdouble extent, guint n_out, GError **error)
 {
-  UpiKeptFilter *filter = &filters->filters[0];
+  UpiCachedFilter *filter = &filters->filters[0];
 
   filters->requests++;
-  for (guint i = 0; i < UPI_KEPT_FILTERS; i++) {
-    UpiKeptFilter *kept = &filters->filters[i];
+  for (guint i = 0; i < UPI_CACHED_FILTERS; i++) {
+    UpiCachedFilter *kept = &filters->filters[i];
 
     if (kept->weights != NULL && kept->n_in == n_in && kept->extent == extent && kept->table.n_out == n_out) {
       kept->used = filters->requests;

@@ -7,7 +7,7 @@
 
 G_BEGIN_DECLS
 
-#define UPI_KEPT_FILTERS 8 /* a conversion uses up to six at once */
+#define UPI_CACHED_FILTERS 8 /* a conversion uses up to six at once */
 
 /* A table of weights; taps is padded to a multiple of 4 with zeros, count is without padding. */
 typedef struct {
@@ -18,14 +18,14 @@ typedef struct {
   gint *start;
   guint *count;
   gfloat *weights; /* NULL: a free place */
-} UpiKeptFilter;
+} UpiCachedFilter;
 
 typedef struct {
-  UpiKeptFilter filters[UPI_KEPT_FILTERS];
+  UpiCachedFilter filters[UPI_CACHED_FILTERS];
   guint64 requests;
 } UpiFilters;
 
-/* n_out samples over the first extent of n_in. Valid until UPI_KEPT_FILTERS others were asked for: the one used longest ago makes room. */
+/* n_out samples over the first extent of n_in. Valid until UPI_CACHED_FILTERS others were asked for: the one used longest ago makes room. */
 const UpiFilter *upi_filters_get (UpiFilters *filters, guint n_in, gdouble extent, guint n_out, GError **error);
 void upi_filters_clear (UpiFilters *filters);
 

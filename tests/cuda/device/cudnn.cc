@@ -156,8 +156,6 @@ read_graph (const Descriptor *graph, Program *program)
   return !(program->steps.empty () ? program->y : program->steps.back ().y).is_virtual;
 }
 
-/* ---- descriptors ----------------------------------------------------------------------------------------------------------------- */
-
 cudnnStatus_t
 cudnnCreate (cudnnHandle_t *handle)
 {
@@ -295,8 +293,6 @@ cudnnBackendSetAttribute (cudnnBackendDescriptor_t descriptor, cudnnBackendAttri
   return status;
 }
 
-/* ---- engines --------------------------------------------------------------------------------------------------------------------- */
-
 static cudnnStatus_t
 check_final (Descriptor *d)
 {
@@ -399,8 +395,6 @@ cudnnBackendGetAttribute (cudnnBackendDescriptor_t const descriptor, cudnnBacken
     return CUDNN_STATUS_BAD_PARAM;
   }
 }
-
-/* ---- execution ------------------------------------------------------------------------------------------------------------------- */
 
 static float
 pointwise (const Program::Step &step, float x, float b)

@@ -32,7 +32,8 @@ struct Operation {
 extern std::recursive_mutex lock;
 using Guard = std::lock_guard<std::recursive_mutex>;
 
-/* ---- faults.cc ---- */
+/* faults.cc */
+
 int current_device ();
 /* The device's own, or one that somebody made; dies where none is current. */
 const CUctx_st *current_context ();
@@ -57,7 +58,8 @@ bool has_algorithms ();
 int driver_version ();
 int device_count ();
 
-/* ---- memory.cc ---- */
+/* memory.cc */
+
 /* The view on which kernels and libraries run. NULL stays NULL; dies unless [pointer, pointer + bytes) is in one live allocation. */
 void *executor (const void *pointer, size_t bytes, const char *what);
 /* Whether a kernel may be given it. */
@@ -67,7 +69,8 @@ bool is_pinned (const void *pointer, size_t bytes);
 void check_red_zones ();
 size_t live_bytes ();
 
-/* ---- streams.cc ---- */
+/* streams.cc */
+
 /* Into the stream, or into the graph that it captures. */
 cudaError_t enqueue (cudaStream_t stream, Operation operation);
 /* Runs everything that is queued anywhere. */
@@ -75,7 +78,8 @@ void drain ();
 void drop_work (int device);
 void reset_hold (unsigned n);
 
-/* ---- fibers.cc ---- */
+/* fibers.cc */
+
 void run_grid (dim3 grid, dim3 block, size_t shared_bytes, const std::function<void ()> &thread);
 extern const char *running; /* the operation that executes, for messages */
 

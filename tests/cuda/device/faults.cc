@@ -281,8 +281,6 @@ upi_test_device_reset_counts (void)
   state.counts.live = live;
 }
 
-/* ---- devices --------------------------------------------------------------------------------------------------------------------- */
-
 cudaError_t
 cudaGetLastError (void)
 {
@@ -343,8 +341,6 @@ upi_test_device_set_current (void *context)
 {
   context_of_thread = (CUctx_st *) context;
 }
-
-/* ---- contexts of the driver: a lost device does as it is told, and says that it is lost ------------------------------------------- */
 
 CUresult
 cuDeviceGet (CUdevice *device, int ordinal)

@@ -57,8 +57,6 @@ static struct {
 
 #define B block_state
 
-/* ---- switching ------------------------------------------------------------------------------------------------------------------- */
-
 static void fiber_main ();
 
 #ifdef UPI_FIBER_ASAN
@@ -133,8 +131,6 @@ wait (State state)
   switch_to (B.current, &B.scheduler);
 }
 
-/* ---- what kernels call ----------------------------------------------------------------------------------------------------------- */
-
 unsigned
 lane ()
 {
@@ -191,8 +187,6 @@ exchange (unsigned mask, uint64_t value, unsigned from)
     wait (IN_SHUFFLE);
   return slots[fiber->rounds & 1][from];
 }
-
-/* ---- the grid -------------------------------------------------------------------------------------------------------------------- */
 
 static void
 open_block ()

@@ -295,8 +295,6 @@ cudaEventElapsedTime (float *milliseconds, cudaEvent_t start, cudaEvent_t end)
   return cudaSuccess;
 }
 
-/* ---- graphs ---------------------------------------------------------------------------------------------------------------------- */
-
 cudaError_t
 cudaStreamBeginCapture (cudaStream_t stream, enum cudaStreamCaptureMode mode)
 {

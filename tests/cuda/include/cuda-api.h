@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/* ---- values ---------------------------------------------------------------------------------------------------------------------- */
+/* Values. */
 
 #define UPI_API_CUDA_ERRORS(X)                                                                                                             \
   X (cudaSuccess, 0)                                                                                                                       \
@@ -218,7 +218,7 @@ extern "C" {
   X (cublasStatus_t, 4)                                                                                                                    \
   X (cudnnStatus_t, 4)
 
-/* ---- types ----------------------------------------------------------------------------------------------------------------------- */
+/* Types. */
 
 #ifndef UPI_AGAINST_TOOLKIT
 
@@ -291,7 +291,7 @@ typedef void *cudnnBackendDescriptor_t;
 
 #endif
 
-/* ---- functions ------------------------------------------------------------------------------------------------------------------- */
+/* Functions. */
 
 cudaError_t cudaGetDeviceCount (int *count);
 cudaError_t cudaDeviceGetAttribute (int *value, enum cudaDeviceAttr attribute, int device);

@@ -24,7 +24,7 @@ range_of (const UpiStep *s, guint k, guint v, guint lengths, gint n, gssize head
 {
   const UpiTensor *kt = &s->in[k], *vt = &s->in[v];
   const gint32 *length = lengths < s->op->n_inputs ? s->in[lengths].data : NULL;
-  gint rows = kt->shape.dim[1], count = length ? CLAMP (length[n], 0, rows) : rows;
+  gint rows = kt->shape.dim[1], count = length != NULL ? CLAMP (length[n], 0, rows) : rows;
 
   return (Range){ (const gfloat *) kt->data + (kt->shape.dim[0] > 1 ? (gssize) n * kt->stride[0] : 0) + head,
     (const gfloat *) vt->data + (vt->shape.dim[0] > 1 ? (gssize) n * vt->stride[0] : 0) + head, kt->stride[1], vt->stride[1], count, rows,
@@ -92,7 +92,7 @@ shared_values (const UpiStep *s, gint first, gint items, gssize head, gint width
 {
   const UpiTensor *out = &s->out;
   const Range shared = range_of (s, 1, 2, 3, first, head);
-  const gboolean own = s->op->n_inputs > 4 && s->in[4].data;
+  const gboolean own = s->op->n_inputs > 4 && s->in[4].data != NULL;
 
   for (gint begin = 0; begin < items; begin += ITEMS) {
     gint n = MIN (ITEMS, items - begin);
@@ -148,7 +148,7 @@ shared_keys (const UpiStep *s, gint begin, gint end, gfloat *p)
 {
   const UpiTensor *q = &s->in[0];
   const gint heads = s->op->u.attention.heads, width = upi_shape_width (&q->shape) / heads, items = q->shape.dim[0];
-  const gboolean own = s->op->n_inputs > 4 && s->in[4].data;
+  const gboolean own = s->op->n_inputs > 4 && s->in[4].data != NULL;
   const gint keys = s->in[1].shape.dim[1], stride = keys + (own ? s->in[4].shape.dim[1] : 0);
   const gfloat scale = 1.0f / sqrtf ((gfloat) width);
 
@@ -181,7 +181,7 @@ KERNEL (attention) (const UpiStep *s, gint begin, gint end, void *scratch)
 {
   const UpiTensor *q = &s->in[0], *out = &s->out;
   const gint heads = s->op->u.attention.heads, width = upi_shape_width (&q->shape) / heads, queries = q->shape.dim[1];
-  const gint n_ranges = s->op->n_inputs > 4 && s->in[4].data ? 2 : 1;
+  const gint n_ranges = s->op->n_inputs > 4 && s->in[4].data != NULL ? 2 : 1;
   const gfloat scale = 1.0f / sqrtf ((gfloat) width);
 
   if (upi_cpu_shares_keys (s)) {

@@ -35,7 +35,7 @@ typedef struct {
 INLINE vf
 finish (const Pixel *p, vf acc, gint pixel, gint c, gint left)
 {
-  if (p->residual) {
+  if (p->residual != NULL) {
     const gfloat *r = p->residual + pixel * p->residual_column + c;
 
     acc += left < VL ? vload_part (r, left) : vload (r);
@@ -155,12 +155,12 @@ output_row (const UpiStep *s, Pixel *p, const Block *blocks, gint unit)
   gint iy = oy * stride - conv->pad_top;
   const gfloat *line = (const gfloat *) x->data + (gssize) n * x->stride[0] + (gssize) iy * p->row;
   gfloat *out = (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1];
-  const gfloat *residual = r->data ? (const gfloat *) r->data + (gssize) n * r->stride[0] + (gssize) oy * r->stride[1] : NULL;
+  const gfloat *residual = r->data != NULL ? (const gfloat *) r->data + (gssize) n * r->stride[0] + (gssize) oy * r->stride[1] : NULL;
 
   p->top = MAX (0, -iy);
   p->bottom = MIN (d->kernel_height, x->shape.dim[1] - iy);
   for (gint ox = 0; ox < out_width;) {
-    gboolean neighbours = blocks && out_width >= PIXELS;
+    gboolean neighbours = blocks != NULL && out_width >= PIXELS;
     gint ix;
 
     /* The last neighbours begin early enough to be whole; what was computed already is computed again. */
@@ -169,7 +169,7 @@ output_row (const UpiStep *s, Pixel *p, const Block *blocks, gint unit)
     ix = ox * stride - conv->pad_left;
     p->x = line + (gssize) ix * p->column;
     p->y = out + (gssize) ox * p->y_column;
-    p->residual = residual ? residual + (gssize) ox * p->residual_column : NULL;
+    p->residual = residual != NULL ? residual + (gssize) ox * p->residual_column : NULL;
     if (!neighbours) {
       p->left = MAX (0, -ix);
       p->right = MIN (p->width, width - ix);

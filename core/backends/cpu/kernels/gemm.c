@@ -120,13 +120,13 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
   for (gint v = 0; v < NR; v++) {
     const gint left = columns - v * VL;
     const gboolean whole = left >= VL;
-    vf bias = !g->bias ? vset (0) : whole ? vload (g->bias + j + v * VL) : vload_part (g->bias + j + v * VL, left);
+    vf bias = g->bias == NULL ? vset (0) : whole ? vload (g->bias + j + v * VL) : vload_part (g->bias + j + v * VL, left);
 
     UNROLL (12)
     for (gint r = 0; r < MR; r++) {
       vf x = acc[r][v] + bias;
 
-      if (g->residual) {
+      if (g->residual != NULL) {
         const gfloat *residual = g->residual + (i + r) * g->ldr + j + v * VL;
 
         x += whole ? vload (residual) : vload_part (residual, left);

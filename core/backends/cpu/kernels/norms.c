@@ -17,10 +17,10 @@ KERNEL (layer_norm) (const UpiStep *s, gint begin, gint end, void *scratch)
   gfloat *t = scratch;
   const gint width = upi_shape_width (&s->out.shape);
 
-  if (s->residual.data)
+  if (s->residual.data != NULL)
     rs = upi_rows_broadcast (&s->residual, &s->in[0]);
   for (gint row = begin; row < end; row++) {
-    const gfloat *x = upi_row (&xs, row), *r = s->residual.data ? upi_row (&rs, row) : NULL;
+    const gfloat *x = upi_row (&xs, row), *r = s->residual.data != NULL ? upi_row (&rs, row) : NULL;
     gfloat *y = upi_row (&ys, row), mean, variance, scale;
     vf sum = vset (0), square = vset (0);
     gint c;
@@ -28,14 +28,14 @@ KERNEL (layer_norm) (const UpiStep *s, gint begin, gint end, void *scratch)
     for (c = 0; c + VL <= width; c += VL) {
       vf v = vload (x + c);
 
-      if (r)
+      if (r != NULL)
         v += vload (r + c);
       vstore (t + c, v);
       sum += v;
     }
     mean = vsum (sum);
     for (; c < width; c++) {
-      t[c] = x[c] + (r ? r[c] : 0);
+      t[c] = x[c] + (r != NULL ? r[c] : 0);
       mean += t[c];
     }
     mean /= (gfloat) width;

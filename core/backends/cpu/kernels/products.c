@@ -16,7 +16,7 @@ KERNEL (conv2d) (const UpiStep *s, gint begin, gint end, void *scratch)
   const gint groups = MAX (s->op->u.conv.groups, 1), n = y->shape.dim[3] / groups, k = x->shape.dim[3] / groups;
   const gint width = y->shape.dim[2], pixels = y->shape.dim[1] * width, taps = state->kernel_height * state->kernel_width;
   /* Rows of the product end where output (or residual) pixels are not evenly spaced: at the end of a map row. */
-  const gboolean even = y->stride[1] == width * y->stride[2] && (!r->data || r->stride[1] == width * r->stride[2]);
+  const gboolean even = y->stride[1] == width * y->stride[2] && (r->data == NULL || r->stride[1] == width * r->stride[2]);
 
   while (begin < end) {
     gint item = begin / pixels, first = begin % pixels, oy = first / width;
@@ -31,14 +31,14 @@ KERNEL (conv2d) (const UpiStep *s, gint begin, gint end, void *scratch)
         .offsets = state->offsets,
         .zero = state->zero,
         .b = state->weights + (gsize) g * state->group_floats,
-        .bias = s->in[2].data ? (const gfloat *) s->in[2].data + (gssize) g * n : NULL,
+        .bias = s->in[2].data != NULL ? (const gfloat *) s->in[2].data + (gssize) g * n : NULL,
         .ldc = y->stride[2],
         .act = s->op->u.conv.act };
 
       /* Row i of the product is pixel i of the map: the pointers go back by what the rows before have. */
       product.c = (gfloat *) y->data + (gssize) item * y->stride[0] + (even ? 0 : (gssize) oy * y->stride[1]) - (gssize) base * y->stride[2]
           + (gssize) g * n;
-      if (r->data) {
+      if (r->data != NULL) {
         product.residual = (const gfloat *) r->data + (gssize) item * r->stride[0] + (even ? 0 : (gssize) oy * r->stride[1])
             - (gssize) base * r->stride[2] + (gssize) g * n;
         product.ldr = r->stride[2];
@@ -58,7 +58,7 @@ KERNEL (linear) (const UpiStep *s, gint begin, gint end, void *scratch)
   const gint run = s->out.shape.rank > 1 ? s->out.shape.dim[s->out.shape.rank - 2] : 1, last = (gint) s->out.shape.rank - 2;
   gboolean even;
 
-  if (s->residual.data)
+  if (s->residual.data != NULL)
     rs = upi_rows_broadcast (&s->residual, &s->out);
   even = xs.even && ys.even && rs.even;
   while (begin < end) {
@@ -72,7 +72,7 @@ KERNEL (linear) (const UpiStep *s, gint begin, gint end, void *scratch)
          .lda = even ? xs.stride : s->in[0].stride[last],
          .b = state->weights,
          .bias = s->in[2].data,
-         .residual = s->residual.data ? upi_row (&rs, begin) : NULL,
+         .residual = s->residual.data != NULL ? upi_row (&rs, begin) : NULL,
          .ldr = even ? rs.stride : rs.tensor.stride[last],
          .c = upi_row (&ys, begin),
          .ldc = even ? ys.stride : s->out.stride[last],

@@ -40,7 +40,7 @@ upi_launch (void (*kernel) (Parameters...), const char *, dim3 grid, dim3 block,
 #define UPI_WARP 32
 #define UPI_ALL_LANES 0xffffffffu
 
-/* ---- elements: stored as T, computed in float ------------------------------------------------------------------------------------ */
+/* Elements: stored as T, computed in float. */
 
 static __device__ __forceinline__ float
 upi_load (const float *p)
@@ -112,7 +112,7 @@ upi_activate (int act, float x)
   }
 }
 
-/* ---- warps ----------------------------------------------------------------------------------------------------------------------- */
+/* Warps. */
 
 static __device__ __forceinline__ float
 upi_warp_sum (float x)
@@ -130,7 +130,7 @@ upi_warp_max (float x)
   return x;
 }
 
-/* ---- indices --------------------------------------------------------------------------------------------------------------------- */
+/* Indices. */
 
 /* Number of this thread in a grid of one dimension. */
 static __device__ __forceinline__ long

@@ -7,8 +7,6 @@
 
 #define STAGING_BYTES ((gsize) 4 * 1024 * 1024) /* what device.c made */
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------------------- */
-
 static UpiCudaDevice *
 device_of (const UpiBackend *backend)
 {
@@ -78,75 +76,71 @@ memory_copy (UpiContext *base, void *to, const void *from, gsize bytes, GError *
       && UPI_CUDA (device, cudaMemcpyAsync (to, from, bytes, cudaMemcpyDeviceToDevice, context->stream), error);
 }
 
-/* ---- what a context has of it ---------------------------------------------------------------------------------------------------- */
-
 void
-upi_cuda_kept_init (UpiCudaContext *context)
+upi_cuda_resident_init (UpiCudaContext *context)
 {
   const UpiCudaPlan *plan = context->plan;
   const UpiProgram *p = plan->base.program;
 
-  context->kept_items = g_array_new (FALSE, TRUE, sizeof (UpiCudaKept));
-  context->slots = g_array_new (FALSE, TRUE, sizeof (UpiCudaSlot));
+  context->resident_items = g_array_new (FALSE, TRUE, sizeof (UpiCudaResident));
+  context->pending_frames = g_array_new (FALSE, TRUE, sizeof (UpiCudaPendingFrame));
   for (guint v = 0; v < p->values->len; v++) {
     const UpiValueInfo *info = upi_program_value (p, v);
     guint items = (guint) info->shape.dim[0];
     gsize count = upi_shape_count (&info->shape) / MAX (items, 1);
-    gboolean written = info->is_output || (info->is_kept && upi_program_is_written (p, v, info->first_op, info->last_op));
+    gboolean written = info->is_output || (info->is_resident && upi_program_is_written (p, v, info->first_op, info->last_op));
 
-    for (guint i = 0; info->is_kept && info->first_op >= 0 && i < items; i++) {
-      UpiCudaKept kept = { .value = v, .item = i, .count = count, .result = written };
+    for (guint i = 0; info->is_resident && info->first_op >= 0 && i < items; i++) {
+      UpiCudaResident resident = { .value = v, .item = i, .count = count, .result = written };
 
-      kept.place = (guint8 *) context->values[v] + i * count * upi_cuda_element_bytes (plan->type, info->dtype);
-      g_array_append_val (context->kept_items, kept);
+      resident.place = (guint8 *) context->values[v] + i * count * upi_cuda_element_bytes (plan->type, info->dtype);
+      g_array_append_val (context->resident_items, resident);
     }
   }
 }
 
 void
-upi_cuda_kept_clear (UpiCudaContext *context)
+upi_cuda_resident_clear (UpiCudaContext *context)
 {
-  for (guint i = 0; context->slots != NULL && i < context->slots->len; i++) {
-    UpiCudaSlot *slot = &g_array_index (context->slots, UpiCudaSlot, i);
+  for (guint i = 0; context->pending_frames != NULL && i < context->pending_frames->len; i++) {
+    UpiCudaPendingFrame *pending = &g_array_index (context->pending_frames, UpiCudaPendingFrame, i);
 
-    if (slot->pinned != NULL)
-      cudaFreeHost (slot->pinned);
-    if (slot->device != NULL)
-      cudaFree (slot->device);
+    if (pending->pinned != NULL)
+      cudaFreeHost (pending->pinned);
+    if (pending->device != NULL)
+      cudaFree (pending->device);
   }
-  g_clear_pointer (&context->slots, g_array_unref);
-  g_clear_pointer (&context->kept_items, g_array_unref);
+  g_clear_pointer (&context->pending_frames, g_array_unref);
+  g_clear_pointer (&context->resident_items, g_array_unref);
 }
 
 void
-upi_cuda_kept_bind (UpiCudaContext *context, UpiValue value, guint item, void *memory)
+upi_cuda_resident_bind (UpiCudaContext *context, UpiValue value, guint item, void *memory)
 {
-  for (guint i = 0; i < context->kept_items->len; i++) {
-    UpiCudaKept *kept = &g_array_index (context->kept_items, UpiCudaKept, i);
+  for (guint i = 0; i < context->resident_items->len; i++) {
+    UpiCudaResident *resident = &g_array_index (context->resident_items, UpiCudaResident, i);
 
-    if (kept->value != value || kept->item != item)
+    if (resident->value != value || resident->item != item)
       continue;
-    kept->memory = memory;
-    kept->stale = memory != NULL && !upi_program_value (context->base.plan->program, value)->is_output;
+    resident->memory = memory;
+    resident->stale = memory != NULL && !upi_program_value (context->base.plan->program, value)->is_output;
   }
 }
-
-/* ---- around a run ---------------------------------------------------------------------------------------------------------------- */
 
 /* Float32: what lies side by side on both sides is one copy. *from is the first item of it, *next the one behind. */
 static gsize
 joint_bytes (const UpiCudaContext *context, gboolean receive, guint from, guint *next)
 {
-  const UpiCudaKept *items = (const UpiCudaKept *) (gconstpointer) context->kept_items->data;
+  const UpiCudaResident *items = (const UpiCudaResident *) (gconstpointer) context->resident_items->data;
   gsize bytes = items[from].count * sizeof (gfloat);
 
-  for (*next = from + 1; *next < context->kept_items->len; (*next)++) {
-    const UpiCudaKept *kept = &items[*next];
+  for (*next = from + 1; *next < context->resident_items->len; (*next)++) {
+    const UpiCudaResident *resident = &items[*next];
 
-    if (kept->memory == NULL || !(receive ? kept->stale : kept->result) || kept->place != items[from].place + bytes
-        || kept->memory != items[from].memory + bytes)
+    if (resident->memory == NULL || !(receive ? resident->stale : resident->result) || resident->place != items[from].place + bytes
+        || resident->memory != items[from].memory + bytes)
       break;
-    bytes += kept->count * sizeof (gfloat);
+    bytes += resident->count * sizeof (gfloat);
   }
   return bytes;
 }
@@ -157,42 +151,42 @@ move (UpiCudaContext *context, gboolean receive, GError **error)
   const UpiCudaPlan *plan = context->plan;
   guint next;
 
-  for (guint i = 0; i < context->kept_items->len; i = next) {
-    UpiCudaKept *kept = &g_array_index (context->kept_items, UpiCudaKept, i);
-    UpiCudaView view = { { 1, 1, 1, (gint) kept->count }, { 0, 0, 0, 1 } };
+  for (guint i = 0; i < context->resident_items->len; i = next) {
+    UpiCudaResident *resident = &g_array_index (context->resident_items, UpiCudaResident, i);
+    UpiCudaView view = { { 1, 1, 1, (gint) resident->count }, { 0, 0, 0, 1 } };
     const gchar *call = "cudaLaunchKernel";
     cudaError_t status;
 
     next = i + 1;
-    if (kept->memory == NULL || !(receive ? kept->stale : kept->result))
+    if (resident->memory == NULL || !(receive ? resident->stale : resident->result))
       continue;
     if (plan->type == UPI_CUDA_F32) {
       gsize bytes = joint_bytes (context, receive, i, &next);
 
       call = "cudaMemcpyAsync";
-      status = cudaMemcpyAsync (
-          receive ? kept->place : kept->memory, receive ? kept->memory : kept->place, bytes, cudaMemcpyDeviceToDevice, context->stream);
+      status = cudaMemcpyAsync (receive ? resident->place : resident->memory, receive ? resident->memory : resident->place, bytes,
+          cudaMemcpyDeviceToDevice, context->stream);
     } else if (receive) {
-      status = upi_cuda_from_float (plan->type, context->stream, (const gfloat *) kept->memory, kept->place, view);
+      status = upi_cuda_from_float (plan->type, context->stream, (const gfloat *) resident->memory, resident->place, view);
     } else {
-      status = upi_cuda_to_float (plan->type, context->stream, kept->place, (gfloat *) kept->memory, view);
+      status = upi_cuda_to_float (plan->type, context->stream, resident->place, (gfloat *) resident->memory, view);
     }
     if (!upi_cuda_check (plan->device, status, call, G_STRLOC, error))
       return FALSE;
     for (; receive && i < next; i++)
-      g_array_index (context->kept_items, UpiCudaKept, i).stale = FALSE;
+      g_array_index (context->resident_items, UpiCudaResident, i).stale = FALSE;
   }
   return TRUE;
 }
 
 gboolean
-upi_cuda_kept_receive (UpiCudaContext *context, GError **error)
+upi_cuda_resident_receive (UpiCudaContext *context, GError **error)
 {
   return move (context, TRUE, error);
 }
 
 gboolean
-upi_cuda_kept_send (UpiCudaContext *context, GError **error)
+upi_cuda_resident_send (UpiCudaContext *context, GError **error)
 {
   return move (context, FALSE, error);
 }
