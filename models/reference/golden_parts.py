@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Whole tensors of every part of a tiny network, so that C can feed each part the reference's input and name the one that is wrong.
 
-    build/tests/core/test-golden --write tiny tiny               # a model with random weights (tests/tiny-config.h)
+    build/tests/core/network/test-golden --write tiny tiny               # a model with random weights (tests/tiny-config.h)
     python -m models.reference.golden_parts --model tiny --size 64x64 --out tests/golden/tiny.safetensors
 
 Names are golden.py's, behind no prefix: maps [C, H, W], tokens [T, C], the batch axis dropped; of the region decoder the last layer alone.

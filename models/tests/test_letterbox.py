@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Letterboxed inputs: sizes in whole numbers (tests/core/test-config.c has the same rows), the border, windows of training that keep an aspect,
-and what of an input is the picture's."""
+"""Letterboxed inputs: sizes in whole numbers (tests/core/model/test-config.c has the same rows), the border, windows of
+training that keep an aspect, and what of an input is the picture's."""
 
 from __future__ import annotations
 

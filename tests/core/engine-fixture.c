@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the engine's tests share. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/model/model.h"
 #include "tests/tiny-config.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Elements where memory is short: what the engine cannot have is an error on the bus that names it, what an element cannot have costs a part of its
- * result and a warning. tests/core/test-engine-memory.c fails every one of the engine's allocations. */
+ * result and a warning. tests/core/engine/test-engine-memory.c fails every one of the engine's allocations. */
 #define _GNU_SOURCE /* dladdr, RTLD_NEXT */
 #include <dlfcn.h>
 #include <string.h>

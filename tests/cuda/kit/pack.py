@@ -24,7 +24,7 @@ TEXTS = (
     "tests/golden/nano.json",
     "tests/golden/nano-detections.json",
     "models/nano/config.json",
-    "tests/core/test-golden-nano.c",
+    "tests/core/network/test-golden-nano.c",
 )
 CHECKED = ["-p", "/golden-nano/cpu/texts"]
 

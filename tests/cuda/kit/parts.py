@@ -8,15 +8,15 @@ import pathlib
 KINDS = {"f32": "cuda", "tf32": "cuda:tf32", "f16": "cuda:f16", "bf16": "cuda:bf16"}
 PROGRAMS = {  # in the kit: where a build has it
     "parity": "tests/parity/parity",
-    "golden-parts": "tests/core/test-golden",
-    "golden-nano": "tests/core/test-golden-nano",
+    "golden-parts": "tests/core/network/test-golden",
+    "golden-nano": "tests/core/network/test-golden-nano",
     "frames": "tests/cuda/test-cuda-frames",
     "frame-rate": "tests/cuda/frame-rate",
-    "device-auto": "tests/core/test-device-auto",
-    "engine-results": "tests/core/test-engine-results",
-    "engine-classify": "tests/core/test-engine-classify",
-    "engine-grounded": "tests/core/test-engine-grounded",
-    "engine-sizes": "tests/core/test-engine-sizes",
+    "device-auto": "tests/core/engine/test-device-auto",
+    "engine-results": "tests/core/tasks/test-engine-results",
+    "engine-classify": "tests/core/tasks/test-engine-classify",
+    "engine-grounded": "tests/core/tasks/test-engine-grounded",
+    "engine-sizes": "tests/core/engine/test-engine-sizes",
 }
 FIRST_PORT = 49152
 PROGRAMS_FILE = "programs.tar.xz"

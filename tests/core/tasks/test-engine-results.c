@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What an engine computes from encodings and words: detections, masks, classes, embeddings, captions, the text cache. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
 #include "core/tasks/labels.h"

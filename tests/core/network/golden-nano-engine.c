@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * golden-nano-engine.c: what the engine says of the generated pictures against the reference: grounded captions, independent sentences. */
-#include "tests/core/golden-nano.h"
+#include "tests/core/network/golden-nano.h"
 
 #include "core/model/model-private.h"
 

@@ -4,7 +4,7 @@
  *
  * tests/golden/nano.json and nano-detections.json come from models/reference/golden.py and golden_detections.py; they belong to the weights.
  */
-#include "tests/core/golden-nano.h"
+#include "tests/core/network/golden-nano.h"
 
 #include "core/model/model-private.h"
 

@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "core/model/model.h"
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 #include "tests/tiny-config.h"
 
 static gboolean

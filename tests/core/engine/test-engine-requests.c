@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests to an engine: every ticket ends once, images are released once, batches equal single frames, faults stay with their ticket. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
 

@@ -2,7 +2,7 @@
  *
  * Grounded captions of small random models: options, what a model without the table does, candidates that hold against captions decoded one by one,
  * ranking, and regions of words. Word for word against the reference: test-golden-nano. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/tasks/caption-candidates.h"
 #include "tests/tiny-config.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Fairness between cameras, by a clock of the test's own: sixteen live streams on two workers, frames and encodings as events of a simulation
  * around the engine's own queue. Nothing here depends on how fast the machine is. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Sentences that stand alone: how probably each is true of a frame or of its regions, whatever else is in the list. Numbers follow NETWORK.md,
  * "calibration", from the model's own tensors; test-golden holds them to the reference's. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
 #include "core/tasks/labels.h"

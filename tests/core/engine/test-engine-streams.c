@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Streams that share an engine: which of their frames run together, who waits for whom, and how the workers are shared out. Batches that
  * nothing completes would wait for an hour. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* An engine's life: opened once, shared, closed in every state by anyone, with nothing left. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Static pictures through the engine: which frames keep an earlier one's encoding, and what becomes of those that wait for it. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Long label lists: in batches by length, shared by the workers, behind the frames, and ended between two batches. */
-#include "engine-fixture.h"
+#include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
 #include "core/tasks/labels.h"
