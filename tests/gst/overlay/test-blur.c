@@ -61,6 +61,30 @@ unevenness (const guint8 *argb, gint width, gint x0, gint y0, gint x1, gint y1, 
   return worst;
 }
 
+/* Whether GStreamer's own converter carries squares of one colour through the format: 1.26 does not through interlaced MT2110R, whose frames would
+ * be read otherwise than they were written here, with and without the element. */
+static gboolean
+carries_squares (const GstVideoInfo *info)
+{
+  GstVideoInfo rgb = argb_for (info);
+  GstBuffer *source = gst_buffer_new_allocate (NULL, rgb.size, NULL);
+  GstMapInfo map;
+
+  g_assert_true (gst_buffer_map (source, &map, GST_MAP_WRITE));
+  for (guint y = 0; y < H; y++)
+    for (guint x = 0; x < W; x++)
+      for (guint c = 0; c < 4; c++)
+        map.data[(y * W + x) * 4 + c] = c == 0 ? 0xff : (guint8) ((y / 8 * 89 + x / 8 * 57) & 0xff);
+  gst_buffer_unmap (source, &map);
+  GstBuffer *frame = video_convert (source, &rgb, info), *back = as_argb (frame, info, &map);
+  gboolean carries = unevenness (map.data, W, 24, 24, 56, 56, 8) <= 40; /* few bits are dithered */
+  gst_buffer_unmap (back, &map);
+  gst_buffer_unref (back);
+  gst_buffer_unref (frame);
+  gst_buffer_unref (source);
+  return carries;
+}
+
 static void
 assert_same_outside (const guint8 *a, const guint8 *b, gint width, gint height, gint x0, gint y0, gint x1, gint y1)
 {
@@ -87,6 +111,10 @@ test_formats (gconstpointer interlaced)
       g_assert_true (gst_video_info_set_interlaced_format (&info, formats[i], GST_VIDEO_INTERLACE_MODE_INTERLEAVED, W, H));
       info.fps_n = 25;
       info.fps_d = 1;
+    }
+    if (formats[i] != GST_VIDEO_FORMAT_RGB8P && !carries_squares (&info)) { /* a palette has few colours, and one is one */
+      g_test_message ("%s: GStreamer's own converter mixes squares", name);
+      continue;
     }
     GstBuffer *buffer = busy_frame (&info);
     GstMapInfo before, after;
