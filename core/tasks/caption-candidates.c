@@ -263,10 +263,13 @@ step (Batch *b, guint t, const gdouble *shown, guint *n_going, GError **error)
 
   if (!upi_caption_may_go_on (b->ticket, error))
     return FALSE;
-  for (guint r = 0; r < b->size; r++) { /* rows behind the last one are computed and not read */
-    b->ids[r] = last_id (b, b->first[MIN (r, b->n_rows - 1)]);
-    b->positions[r] = (gint32) t;
-    b->lengths[r] = (gint32) t + 1;
+  /* Rows behind the last one are computed and not read: as a first token, since nothing was ever written behind it. */
+  for (guint r = 0; r < b->size; r++) {
+    gboolean is_read = r < b->n_rows;
+
+    b->ids[r] = last_id (b, b->first[is_read ? r : b->n_rows - 1]);
+    b->positions[r] = is_read ? (gint32) t : 0;
+    b->lengths[r] = is_read ? (gint32) t + 1 : 1;
   }
   if (!upi_worker_infer (b->worker, b->context, error))
     return FALSE;
