@@ -32,7 +32,7 @@
 #include "gst/classify/best.h"
 #include "gst/engine-error.h"
 #include "gst/filter.h"
-#include "gst/labels/label-encoder.h"
+#include "gst/labels/label-properties.h"
 #include "gst/plugin.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_classify_debug);
@@ -45,8 +45,6 @@ G_DECLARE_FINAL_TYPE (GstUpiClassify, gst_upi_classify, GST, UPI_CLASSIFY, GstUp
 #define DEFAULT_HYSTERESIS 0.1f
 enum { WARNING_NOT_CALIBRATED }; /* said once a run */
 
-typedef enum { LABELS_OF_MODEL, LABELS_OF_PROPERTY, LABELS_OF_FILE } LabelsSource;
-
 typedef struct {
   GstClockTime interval;
   guint top;
@@ -56,15 +54,11 @@ typedef struct {
 
 struct _GstUpiClassify {
   GstUpiFilter parent;
-  GstUpiLabelEncoder *encoder;
-  GMutex labels_lock; /* reading a list and wishing for it are one step */
+  GstUpiLabelProperties labels;
 
   /* Settings; object lock. */
-  gchar *labels, *labels_file;
-  LabelsSource source;
   Settings settings;
   guint serial; /* counts changes */
-  gboolean started;
 
   /* Streaming thread. */
   UpiEncoding *last_encoding; /* what the results are of */
@@ -99,29 +93,6 @@ gst_upi_classify_scores_get_type (void)
   if (g_once_init_enter (&type))
     g_once_init_leave (&type, g_enum_register_static ("GstUpiClassifyScores", values));
   return type;
-}
-
-/* Reads the list that the properties name. One that cannot be read is FALSE and an error, and changes nothing. */
-static gboolean
-take_labels (GstUpiClassify *self, GError **error)
-{
-  g_autoptr (GstUpiWords) words = NULL;
-
-  g_mutex_lock (&self->labels_lock);
-  GST_OBJECT_LOCK (self);
-  LabelsSource source = self->source;
-  g_autofree gchar *labels = g_strdup (self->labels), *path = g_strdup (self->labels_file);
-  GST_OBJECT_UNLOCK (self);
-
-  if (source == LABELS_OF_PROPERTY)
-    words = gst_upi_words_parse (labels, "labels", error);
-  else if (source == LABELS_OF_FILE)
-    words = gst_upi_words_load (path, error);
-  gboolean taken = words != NULL || source == LABELS_OF_MODEL;
-  if (taken)
-    gst_upi_label_encoder_want (self->encoder, words);
-  g_mutex_unlock (&self->labels_lock);
-  return taken;
 }
 
 static void
@@ -302,7 +273,7 @@ gst_upi_classify_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, 
   if (error != NULL && gst_upi_filter_is_first (filter, WARNING_NOT_CALIBRATED))
     GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s The scores before stay: softmax.", error->message), (NULL));
   g_clear_error (&error);
-  g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (self->encoder, engine, frame->may_wait, on_progress, self, &error);
+  g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (self->labels.encoder, engine, frame->may_wait, on_progress, self, &error);
   if (labels == NULL && error != NULL) /* none ever */
     return gst_upi_filter_fail (filter, TRUE, error);
   if (labels == NULL) /* none yet, or a flush */
@@ -325,13 +296,13 @@ gst_upi_classify_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, 
 static void
 gst_upi_classify_unlock (GstUpiFilter *filter)
 {
-  gst_upi_label_encoder_set_flushing (GST_UPI_CLASSIFY (filter)->encoder, TRUE);
+  gst_upi_label_encoder_set_flushing (GST_UPI_CLASSIFY (filter)->labels.encoder, TRUE);
 }
 
 static void
 gst_upi_classify_unlock_stop (GstUpiFilter *filter)
 {
-  gst_upi_label_encoder_set_flushing (GST_UPI_CLASSIFY (filter)->encoder, FALSE);
+  gst_upi_label_encoder_set_flushing (GST_UPI_CLASSIFY (filter)->labels.encoder, FALSE);
 }
 
 static void
@@ -344,56 +315,34 @@ gst_upi_classify_reset (GstUpiFilter *filter)
   g_clear_pointer (&self->best_label, g_free);
 }
 
-static void
-set_started (GstUpiClassify *self, gboolean started)
-{
-  GST_OBJECT_LOCK (self);
-  self->started = started;
-  GST_OBJECT_UNLOCK (self);
-}
-
 static gboolean
 gst_upi_classify_start (GstUpiFilter *filter)
 {
   GstUpiClassify *self = GST_UPI_CLASSIFY (filter);
-  g_autoptr (GError) error = NULL;
 
   self->has_softmax = FALSE;
   gst_upi_best_forget (&self->best);
-  set_started (self, TRUE);
-  if (take_labels (self, &error))
-    return TRUE;
-  GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s", error->message), ("upiclassify starts with the labels it was given, or not at all"));
-  set_started (self, FALSE);
-  return FALSE;
+  return gst_upi_label_properties_start (&self->labels, GST_ELEMENT (filter));
 }
 
 static void
 gst_upi_classify_stop (GstUpiFilter *filter)
 {
-  GstUpiClassify *self = GST_UPI_CLASSIFY (filter);
-
-  set_started (self, FALSE);
-  gst_upi_label_encoder_stop (self->encoder);
+  gst_upi_label_properties_stop (&GST_UPI_CLASSIFY (filter)->labels, GST_ELEMENT (filter));
 }
 
 static void
 gst_upi_classify_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstUpiClassify *self = GST_UPI_CLASSIFY (object);
-  g_autoptr (GError) error = NULL;
 
   GST_OBJECT_LOCK (self);
   switch (id) {
   case PROP_LABELS:
-    g_free (self->labels);
-    self->labels = g_value_dup_string (value);
-    self->source = self->labels != NULL ? LABELS_OF_PROPERTY : LABELS_OF_MODEL;
+    gst_upi_label_properties_set_labels (&self->labels, value);
     break;
   case PROP_LABELS_FILE:
-    g_free (self->labels_file);
-    self->labels_file = g_value_dup_string (value);
-    self->source = self->labels_file != NULL ? LABELS_OF_FILE : LABELS_OF_MODEL;
+    gst_upi_label_properties_set_file (&self->labels, value);
     break;
   case PROP_INTERVAL:
     self->settings.interval = g_value_get_uint64 (value);
@@ -412,11 +361,9 @@ gst_upi_classify_set_property (GObject *object, guint id, const GValue *value, G
     break;
   }
   self->serial++;
-  gboolean now = self->started && (id == PROP_LABELS || id == PROP_LABELS_FILE);
   GST_OBJECT_UNLOCK (self);
-  if (now && !take_labels (self, &error))
-    GST_ELEMENT_WARNING (
-        self, RESOURCE, SETTINGS, ("%s The labels before it stay.", error->message), ("labels are taken whole or not at all"));
+  if (id == PROP_LABELS || id == PROP_LABELS_FILE)
+    gst_upi_label_properties_changed (&self->labels, GST_ELEMENT (self));
 }
 
 static void
@@ -427,10 +374,10 @@ gst_upi_classify_get_property (GObject *object, guint id, GValue *value, GParamS
   GST_OBJECT_LOCK (self);
   switch (id) {
   case PROP_LABELS:
-    g_value_set_string (value, self->labels);
+    g_value_set_string (value, self->labels.labels);
     break;
   case PROP_LABELS_FILE:
-    g_value_set_string (value, self->labels_file);
+    g_value_set_string (value, self->labels.file);
     break;
   case PROP_INTERVAL:
     g_value_set_uint64 (value, self->settings.interval);
@@ -459,11 +406,8 @@ gst_upi_classify_finalize (GObject *object)
   forget_results (self);
   g_array_unref (self->classes);
   g_array_unref (self->probabilities);
-  gst_upi_label_encoder_unref (self->encoder);
-  g_mutex_clear (&self->labels_lock);
+  gst_upi_label_properties_clear (&self->labels);
   g_free (self->best_label);
-  g_free (self->labels);
-  g_free (self->labels_file);
   G_OBJECT_CLASS (gst_upi_classify_parent_class)->finalize (object);
 }
 
@@ -557,8 +501,7 @@ gst_upi_classify_class_init (GstUpiClassifyClass *klass)
 static void
 gst_upi_classify_init (GstUpiClassify *self)
 {
-  g_mutex_init (&self->labels_lock);
-  self->encoder = gst_upi_label_encoder_new ();
+  gst_upi_label_properties_init (&self->labels);
   self->settings = (Settings){ .top = DEFAULT_TOP, .scores = UPI_SCORES_SOFTMAX, .hysteresis = DEFAULT_HYSTERESIS };
   self->probabilities = g_array_new (FALSE, TRUE, sizeof (gfloat));
   self->classes = g_array_new (FALSE, FALSE, sizeof (GstUpiClass));

@@ -23,7 +23,7 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "gst/labels/label-encoder.h"
+#include "gst/labels/label-properties.h"
 #include "gst/engine-error.h"
 #include "gst/filter.h"
 #include "gst/plugin.h"
@@ -35,20 +35,14 @@ GST_DEBUG_CATEGORY_STATIC (gst_upi_detect_debug);
 #define GST_TYPE_UPI_DETECT (gst_upi_detect_get_type ())
 G_DECLARE_FINAL_TYPE (GstUpiDetect, gst_upi_detect, GST, UPI_DETECT, GstUpiFilter)
 
-typedef enum { LABELS_OF_MODEL, LABELS_OF_PROPERTY, LABELS_OF_FILE } LabelsSource;
-
 struct _GstUpiDetect {
   GstUpiFilter parent;
-  GstUpiLabelEncoder *encoder;
-  GMutex labels_lock; /* reading a list and wishing for it are one step */
+  GstUpiLabelProperties labels;
 
   /* Settings; object lock. */
-  gchar *labels, *labels_file;
-  LabelsSource source;
   UpiDetectOptions options; /* threshold < 0: the model's */
   gboolean roi_meta, enabled;
   guint serial; /* counts changes */
-  gboolean started;
 
   /* Streaming thread. */
   gboolean in_progress;       /* a PROGRESS message has begun that must be ended */
@@ -77,29 +71,6 @@ enum {
 G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upidetect, "upidetect", GST_RANK_NONE, GST_TYPE_UPI_DETECT,
     GST_DEBUG_CATEGORY_INIT (gst_upi_detect_debug, "upidetect", 0, "finds objects in encoded frames"))
-
-/* Reads the list that the properties name. One that cannot be read is FALSE and an error, and changes nothing. */
-static gboolean
-take_labels (GstUpiDetect *self, GError **error)
-{
-  g_autoptr (GstUpiWords) words = NULL;
-
-  g_mutex_lock (&self->labels_lock);
-  GST_OBJECT_LOCK (self);
-  LabelsSource source = self->source;
-  g_autofree gchar *labels = g_strdup (self->labels), *path = g_strdup (self->labels_file);
-  GST_OBJECT_UNLOCK (self);
-
-  if (source == LABELS_OF_PROPERTY)
-    words = gst_upi_words_parse (labels, "labels", error);
-  else if (source == LABELS_OF_FILE)
-    words = gst_upi_words_load (path, error);
-  gboolean taken = words != NULL || source == LABELS_OF_MODEL;
-  if (taken)
-    gst_upi_label_encoder_want (self->encoder, words);
-  g_mutex_unlock (&self->labels_lock);
-  return taken;
-}
 
 static void
 forget_results (GstUpiDetect *self)
@@ -246,7 +217,7 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
   if (!enabled)
     return GST_FLOW_OK;
   g_autoptr (UpiLabels) labels =
-      gst_upi_label_encoder_get (self->encoder, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
+      gst_upi_label_encoder_get (self->labels.encoder, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
   end_progress (self, labels != NULL);
   if (labels == NULL && error != NULL) /* none ever */
     return gst_upi_filter_fail (filter, TRUE, error);
@@ -265,13 +236,13 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
 static void
 gst_upi_detect_unlock (GstUpiFilter *filter)
 {
-  gst_upi_label_encoder_set_flushing (GST_UPI_DETECT (filter)->encoder, TRUE);
+  gst_upi_label_encoder_set_flushing (GST_UPI_DETECT (filter)->labels.encoder, TRUE);
 }
 
 static void
 gst_upi_detect_unlock_stop (GstUpiFilter *filter)
 {
-  gst_upi_label_encoder_set_flushing (GST_UPI_DETECT (filter)->encoder, FALSE);
+  gst_upi_label_encoder_set_flushing (GST_UPI_DETECT (filter)->labels.encoder, FALSE);
 }
 
 static void
@@ -296,54 +267,30 @@ gst_upi_detect_control (GstUpiFilter *filter, const gchar *property, const gchar
   return words != NULL;
 }
 
-static void
-set_started (GstUpiDetect *self, gboolean started)
-{
-  GST_OBJECT_LOCK (self);
-  self->started = started;
-  GST_OBJECT_UNLOCK (self);
-}
-
 static gboolean
 gst_upi_detect_start (GstUpiFilter *filter)
 {
-  GstUpiDetect *self = GST_UPI_DETECT (filter);
-  g_autoptr (GError) error = NULL;
-
-  set_started (self, TRUE);
-  if (take_labels (self, &error))
-    return TRUE;
-  GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s", error->message), ("upidetect starts with the labels it was given, or not at all"));
-  set_started (self, FALSE);
-  return FALSE;
+  return gst_upi_label_properties_start (&GST_UPI_DETECT (filter)->labels, GST_ELEMENT (filter));
 }
 
 static void
 gst_upi_detect_stop (GstUpiFilter *filter)
 {
-  GstUpiDetect *self = GST_UPI_DETECT (filter);
-
-  set_started (self, FALSE);
-  gst_upi_label_encoder_stop (self->encoder);
+  gst_upi_label_properties_stop (&GST_UPI_DETECT (filter)->labels, GST_ELEMENT (filter));
 }
 
 static void
 gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstUpiDetect *self = GST_UPI_DETECT (object);
-  g_autoptr (GError) error = NULL;
 
   GST_OBJECT_LOCK (self);
   switch (id) {
   case PROP_LABELS:
-    g_free (self->labels);
-    self->labels = g_value_dup_string (value);
-    self->source = self->labels != NULL ? LABELS_OF_PROPERTY : LABELS_OF_MODEL;
+    gst_upi_label_properties_set_labels (&self->labels, value);
     break;
   case PROP_LABELS_FILE:
-    g_free (self->labels_file);
-    self->labels_file = g_value_dup_string (value);
-    self->source = self->labels_file != NULL ? LABELS_OF_FILE : LABELS_OF_MODEL;
+    gst_upi_label_properties_set_file (&self->labels, value);
     break;
   case PROP_THRESHOLD:
     self->options.threshold = g_value_get_float (value);
@@ -371,11 +318,9 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
     break;
   }
   self->serial++;
-  gboolean now = self->started && (id == PROP_LABELS || id == PROP_LABELS_FILE);
   GST_OBJECT_UNLOCK (self);
-  if (now && !take_labels (self, &error))
-    GST_ELEMENT_WARNING (
-        self, RESOURCE, SETTINGS, ("%s The labels before it stay.", error->message), ("labels are taken whole or not at all"));
+  if (id == PROP_LABELS || id == PROP_LABELS_FILE)
+    gst_upi_label_properties_changed (&self->labels, GST_ELEMENT (self));
 }
 
 static void
@@ -386,10 +331,10 @@ gst_upi_detect_get_property (GObject *object, guint id, GValue *value, GParamSpe
   GST_OBJECT_LOCK (self);
   switch (id) {
   case PROP_LABELS:
-    g_value_set_string (value, self->labels);
+    g_value_set_string (value, self->labels.labels);
     break;
   case PROP_LABELS_FILE:
-    g_value_set_string (value, self->labels_file);
+    g_value_set_string (value, self->labels.file);
     break;
   case PROP_THRESHOLD:
     g_value_set_float (value, self->options.threshold);
@@ -425,10 +370,7 @@ gst_upi_detect_finalize (GObject *object)
   GstUpiDetect *self = GST_UPI_DETECT (object);
 
   forget_results (self);
-  gst_upi_label_encoder_unref (self->encoder);
-  g_mutex_clear (&self->labels_lock);
-  g_free (self->labels);
-  g_free (self->labels_file);
+  gst_upi_label_properties_clear (&self->labels);
   G_OBJECT_CLASS (gst_upi_detect_parent_class)->finalize (object);
 }
 
@@ -546,8 +488,7 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
 static void
 gst_upi_detect_init (GstUpiDetect *self)
 {
-  self->encoder = gst_upi_label_encoder_new ();
-  g_mutex_init (&self->labels_lock);
+  gst_upi_label_properties_init (&self->labels);
   self->options = (UpiDetectOptions){ .size = sizeof (UpiDetectOptions),
     .threshold = -1,
     .iou_threshold = 0.7f,
