@@ -192,15 +192,11 @@ describe_analysis (const Options *options)
     append_property (text, "labels", options->labels);
   if (options->threshold > 0) /* a pipeline's numbers have a point in every locale */
     g_string_append_printf (text, " threshold=%s", g_ascii_formatd (number, sizeof number, "%g", options->threshold));
-  if (has_element ("upitrack"))
-    g_string_append (text, " ! upitrack name=track");
-  if (options->rules != NULL) {
-    g_string_append (text, " ! upirules name=rules");
+  g_string_append (text, " ! upitrack name=track ! upirules name=rules");
+  if (options->rules != NULL)
     append_property (text, "rules-file", options->rules);
-  } else if (has_element ("upitrack")) {
-    g_string_append (text, " ! upirules name=rules");
+  else
     append_property (text, "rules", PICTURE_RULES);
-  }
   g_string_append (text, " ! upicaption name=caption");
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
