@@ -194,14 +194,6 @@ bench_pipeline (Bench *bench)
 
 #else
 
-static gboolean
-bench_overlay_all (Bench *bench, const gchar *format)
-{
-  return bench_overlay (bench, format, "", "")
-      && bench_overlay (bench, format, "draw-trails=true color-by=track", ", ids, trails, rules (to reach: a fifth more)")
-      && bench_overlay (bench, format, "blur-labels=person,car,dog", ", ids, rules, all pixelated");
-}
-
 gboolean
 bench_pipeline (Bench *bench)
 {
