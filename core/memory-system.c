@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * memory-system.c: the one place where large memory is asked for. A file of its own, so that tests can put another in its place when they link. */
+ * memory-system.c: the one place where large memory is asked for. A file of its own, so that tests can put another in
+ * its place when they link. */
 #include "core/memory.h"
 
 #include <stdlib.h>

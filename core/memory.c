@@ -39,8 +39,8 @@ upi_memory_new (gsize n, gsize bytes, const gchar *purpose, GError **error)
   upi_memory_unhold ();
   if (memory == NULL)
     g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
-        "no memory for %s: %" G_GSIZE_FORMAT " bytes%s; use a smaller input size, fewer threads or a smaller batch", purpose,
-        all > 0 ? all : n, all > 0 || n == 0 ? "" : " and more");
+        "no memory for %s: %" G_GSIZE_FORMAT " bytes%s; use a smaller input size, fewer threads or a smaller batch",
+        purpose, all > 0 ? all : n, all > 0 || n == 0 ? "" : " and more");
   return memory;
 }
 

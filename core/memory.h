@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * memory.h: memory whose size depends on a model, a frame, a batch or a list: an error instead of an abort where there is none. */
+ * memory.h: memory whose size depends on a model, a frame, a batch or a list: an error instead of an abort where there
+ * is none. */
 #pragma once
 
 #include <glib.h>
@@ -20,7 +21,8 @@ gpointer upi_memory_new0 (gsize n, gsize bytes, const gchar *purpose, GError **e
 #define UPI_MEMORY_NEW(Type, n, purpose, error) ((Type *) upi_memory_new (n, sizeof (Type), purpose, error))
 #define UPI_MEMORY_NEW0(Type, n, purpose, error) ((Type *) upi_memory_new0 (n, sizeof (Type), purpose, error))
 
-/* While a library takes memory that it does not check, nobody of ours takes what it was seen to have. The same thread may take memory meanwhile. */
+/* While a library takes memory that it does not check, nobody of ours takes what it was seen to have. The same thread
+ * may take memory meanwhile. */
 void upi_memory_hold (void);
 void upi_memory_unhold (void);
 

@@ -17,8 +17,8 @@ upi_processor_isa (void)
 #if defined(__x86_64__) || defined(__i386__)
   gboolean avx2 = __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
 
-  if (avx2 && __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512bw")
-      && __builtin_cpu_supports ("avx512dq"))
+  if (avx2 && __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512vl")
+      && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq"))
     return UPI_ISA_AVX512;
   if (avx2)
     return UPI_ISA_AVX2;

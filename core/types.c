@@ -10,5 +10,6 @@ G_DEFINE_BOXED_TYPE (UpiMask, upi_mask, upi_mask_ref, upi_mask_unref)
 GBytes *
 upi_mask_get_bytes (UpiMask *mask)
 {
-  return g_bytes_new_with_free_func (mask->data, (gsize) mask->rows * mask->columns, (GDestroyNotify) upi_mask_unref, upi_mask_ref (mask));
+  return g_bytes_new_with_free_func (
+      mask->data, (gsize) mask->rows * mask->columns, (GDestroyNotify) upi_mask_unref, upi_mask_ref (mask));
 }

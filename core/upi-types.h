@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upi-types.h: what languages other than C need of libupi beside upi.h: its reference-counted things as boxed types, and a mask's cells as bytes. */
+/* upi-types.h: what languages other than C need of libupi beside upi.h: its reference-counted things as boxed types,
+ * and a mask's cells as bytes. */
 #pragma once
 
 #include <glib-object.h>

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi.h: the public header of libupi, the inference core of Uni-Perceiver v2 (arXiv 2211.09808).
  *
- * A frame is encoded once (upi_engine_encode); detection, segmentation, classification, captioning and retrieval read that encoding.
- * Nothing here knows GStreamer. All functions may be called from any thread; objects are reference-counted; errors are UPI_ERROR.
+ * A frame is encoded once (upi_engine_encode); detection, segmentation, classification, captioning and retrieval read
+ * that encoding. Nothing here knows GStreamer. All functions may be called from any thread; objects are
+ * reference-counted; errors are UPI_ERROR.
  *
- * A program goes on with every later version of the library. Structs that a caller fills begin with their size, which it sets to what sizeof
- * gave when it was compiled: `{ .size = sizeof (UpiImage), … }`; new fields come at their ends, and 0 there means what was before they came.
- * Structs in arrays (UpiObject) and those with data behind them (UpiMask) have room in reserve and keep their size for ever; the other ones
- * are made by the library alone and grow at their ends. Reserved fields are 0.
+ * A program goes on with every later version of the library. Structs that a caller fills begin with their size, which
+ * it sets to what sizeof gave when it was compiled: `{ .size = sizeof (UpiImage), … }`; new fields come at their ends,
+ * and 0 there means what was before they came. Structs in arrays (UpiObject) and those with data behind them (UpiMask)
+ * have room in reserve and keep their size for ever; the other ones are made by the library alone and grow at their
+ * ends. Reserved fields are 0.
  */
 #pragma once
 
@@ -56,16 +58,19 @@ typedef struct _UpiEngine UpiEngine;
 /**
  * UpiEngineOptions: zero-initialise, then set @size; NULL and 0 mean the default.
  * @size: sizeof (UpiEngineOptions)
- * @model: name (searched in $UPI_MODEL_PATH, the user's data directory, the installed models) or directory; default "nano"
+ * @model: name (searched in $UPI_MODEL_PATH, the user's data directory, the installed models) or directory; default
+ * "nano"
  * @device: "auto", "cpu", "cuda", "cuda:1"; default "auto"
  * @instance_id: engines of equal model, device and id are one
  * @threads: workers; 0 = one a core
  * @threads_per_frame: threads that share one frame; 0 = 1
  * @batch_size: frames a run; 0 = 1
  * @batch_timeout_us: how long a partial batch waits, microseconds
- * @cuda_context: (nullable): the CUcontext in which an engine on cuda works, as GStreamer makes them; NULL: the device's own. Engines in different
+ * @cuda_context: (nullable): the CUcontext in which an engine on cuda works, as GStreamer makes them; NULL: the
+ * device's own. Engines in different
  *   contexts are different ones
- * @cuda_context_free: (nullable): called once with @cuda_context_data when nothing of an engine is left in the context, before
+ * @cuda_context_free: (nullable): called once with @cuda_context_data when nothing of an engine is left in the context,
+ * before
  *   upi_engine_open() returns if it opened none there
  * @cuda_context_data: for @cuda_context_free
  */
@@ -93,14 +98,17 @@ typedef struct {
  * @threads_per_frame: threads that share one frame
  * @batch_size: frames that one run may take
  * @n_sizes: how many @sizes
- * @sizes: (array length=n_sizes): width, height pairs the model was trained for; the first is the default, any may be asked for
+ * @sizes: (array length=n_sizes): width, height pairs the model was trained for; the first is the default, any may be
+ * asked for
  * @labels: (array zero-terminated=1): the model's own class list
  * @threshold: the model card's detection threshold
  * @width: width of embeddings (D)
  * @max_regions: objects that a frame can have: the proposals of its encoding
  * @max_caption_tokens: the longest caption
- * @caption_candidates: how many candidates grounded captions have unless they are asked for others; 0: the model has no grounded captions
- * @independent_scores: whether it can say of each sentence alone how probably it is true (UPI_SCORES_INDEPENDENT, upi_engine_classify_regions())
+ * @caption_candidates: how many candidates grounded captions have unless they are asked for others; 0: the model has no
+ * grounded captions
+ * @independent_scores: whether it can say of each sentence alone how probably it is true (UPI_SCORES_INDEPENDENT,
+ * upi_engine_classify_regions())
  */
 typedef struct {
   const gchar *model_name;
@@ -122,8 +130,10 @@ typedef struct {
 } UpiEngineInfo;
 
 /**
- * upi_engine_open: opens or joins the engine of (model, device, instance id). Blocks while the model loads, once however many ask.
- * @options: (nullable): NULL: all defaults. With a wrong size nothing of it is read, and its context is not freed either
+ * upi_engine_open: opens or joins the engine of (model, device, instance id). Blocks while the model loads, once
+ * however many ask.
+ * @options: (nullable): NULL: all defaults. With a wrong size nothing of it is read, and its context is not freed
+ * either
  * Returns: (transfer full) (nullable): NULL and @error
  */
 UPI_API UpiEngine *upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GError **error);
@@ -133,8 +143,8 @@ UPI_API UpiEngine *upi_engine_open (const UpiEngineOptions *options, GCancellabl
  */
 UPI_API UpiEngine *upi_engine_ref (UpiEngine *engine);
 /**
- * upi_engine_unref: one user less. The last one waits for running inferences (at most one a worker), cancels what is queued, frees model and
- * workers; from a worker's callback it does not wait, a thread of its own does.
+ * upi_engine_unref: one user less. The last one waits for running inferences (at most one a worker), cancels what is
+ * queued, frees model and workers; from a worker's callback it does not wait, a thread of its own does.
  * @engine: (transfer full)
  */
 UPI_API void upi_engine_unref (UpiEngine *engine);
@@ -150,12 +160,14 @@ UPI_API const UpiEngineInfo *upi_engine_info (const UpiEngine *engine);
  */
 UPI_API gchar *upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *options);
 /**
- * upi_engine_nearest_size: the trained input size whose aspect is nearest to the display aspect (smallest area among equals). Sizes of more than
- * 1.5 times the default's pixels find what is far off at a price: they are for whoever asks for them.
+ * upi_engine_nearest_size: the trained input size whose aspect is nearest to the display aspect (smallest area among
+ * equals). Sizes of more than 1.5 times the default's pixels find what is far off at a price: they are for whoever asks
+ * for them.
  * @display_width, @display_height: of a picture, in pixels that are square
  * @width, @height: (out): of the network's input
  */
-UPI_API void upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height);
+UPI_API void upi_engine_nearest_size (
+    const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEngine, upi_engine_unref)
 
 /* Tickets. */
@@ -189,8 +201,8 @@ UPI_API gboolean upi_ticket_is_done (UpiTicket *ticket);
  */
 UPI_API gboolean upi_ticket_wait (UpiTicket *ticket, GError **error);
 /**
- * upi_ticket_cancel: not yet started: done at once with UPI_ERROR_CANCELLED. Running: stops at the next step (captions), between two batches
- * (labels) or when the frame is done. Done: nothing happens.
+ * upi_ticket_cancel: not yet started: done at once with UPI_ERROR_CANCELLED. Running: stops at the next step
+ * (captions), between two batches (labels) or when the frame is done. Done: nothing happens.
  */
 UPI_API void upi_ticket_cancel (UpiTicket *ticket);
 /**
@@ -283,11 +295,13 @@ typedef enum {
 UPI_API gboolean upi_orientation_is_transposed (UpiOrientation orientation);
 
 /* Fills @rgb (@width × @height, 3 bytes a pixel, @stride bytes a row). From a worker thread. */
-typedef gboolean (*UpiImageRead) (gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error);
+typedef gboolean (*UpiImageRead) (
+    gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error);
 
 typedef struct _UpiImage UpiImage;
 
-/* Makes the pixels of @image, a copy of the engine's, and sets its planes and strides; they stay until it is released. From a worker thread. */
+/* Makes the pixels of @image, a copy of the engine's, and sets its planes and strides; they stay until it is released.
+ * From a worker thread. */
 typedef gboolean (*UpiImagePrepare) (UpiImage *image, GError **error);
 
 /**
@@ -299,13 +313,16 @@ typedef gboolean (*UpiImagePrepare) (UpiImage *image, GError **error);
  * @strides: bytes from row to row; negative: bottom-up
  * @kr, @kb: YUV matrix (BT.709: 0.2126, 0.0722; 0 = BT.601: 0.299, 0.114); ignored for RGB
  * @full_range: luma is 0..255 instead of 16..235; of components, also R, G and B, which in the other formats always are
- * @on_device: the planes are addresses of the engine's device, in its context, complete for every stream; an engine on cuda reads them there
+ * @on_device: the planes are addresses of the engine's device, in its context, complete for every stream; an engine on
+ * cuda reads them there
  * @read: UPI_PIXELS_READ: makes the pixels
- * @release: called exactly once, right after the pixels were read, or when the ticket ends without; from any thread; may be NULL
+ * @release: called exactly once, right after the pixels were read, or when the ticket ends without; from any thread;
+ * may be NULL
  * @user_data: of @read, @release and @prepare
  * @n_components: of UPI_PIXELS_…_COMPONENTS: 3, or 1 for grey; those of one plane have one @height_shift
  * @components: R, G, B, or Y, U, V
- * @depth: bits of a sample, 8 to 16; 0 means 8. More than 8 take two bytes, in the machine's order; the upper 8 of them count, as they do where
+ * @depth: bits of a sample, 8 to 16; 0 means 8. More than 8 take two bytes, in the machine's order; the upper 8 of them
+ * count, as they do where
  *   such a picture becomes one of 8 bits
  * @shift: unused bits below them
  * @prepare: (nullable): called once, before the pixels are read
@@ -337,17 +354,18 @@ struct _UpiImage {
  * @pts: carried through, any unit
  * @done: (nullable)
  * Never blocks. Bounded by the callers: each keeps a bounded number of tickets in flight.
- * Returns: (transfer full): NULL and @error if the arguments are wrong (release has then been called, but for an image whose size is too small
+ * Returns: (transfer full): NULL and @error if the arguments are wrong (release has then been called, but for an image
+ * whose size is too small
  *   to have one)
  */
-UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
-    gpointer user_data, GError **error);
+UPI_API UpiTicket *upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts,
+    UpiTicketFunc done, gpointer user_data, GError **error);
 
 /* Streams. */
 
-/* One camera or file among those that share an engine. Whoever sends many frames makes one: batches then wait for frames of other streams
- * only, never for the next one of their own, the workers are shared out fairly, what is shown never goes back, and a picture that stays as it was
- * keeps its encoding. */
+/* One camera or file among those that share an engine. Whoever sends many frames makes one: batches then wait for
+ * frames of other streams only, never for the next one of their own, the workers are shared out fairly, what is shown
+ * never goes back, and a picture that stays as it was keeps its encoding. */
 typedef struct _UpiStream UpiStream;
 
 /**
@@ -356,30 +374,34 @@ typedef struct _UpiStream UpiStream;
  */
 UPI_API UpiStream *upi_stream_new (UpiEngine *engine);
 /**
- * upi_stream_free: lets go of the stream and its engine; tickets that are under way go on, and no batch waits for it any more.
+ * upi_stream_free: lets go of the stream and its engine; tickets that are under way go on, and no batch waits for it
+ * any more.
  */
 UPI_API void upi_stream_free (UpiStream *stream);
 /**
- * upi_stream_share: frames of this stream, 1 or more, that may be under way before one of them only waits for another. It changes with the
- * number of streams that have frames under way.
+ * upi_stream_share: frames of this stream, 1 or more, that may be under way before one of them only waits for another.
+ * It changes with the number of streams that have frames under way.
  */
 UPI_API guint upi_stream_share (UpiStream *stream);
 /**
- * upi_stream_may_encode: fairness: whether a frame is worth sending with @latest set: the stream has nothing under way, or no more than its share, or
- * a frame that nobody has begun, whose place in the queue this one will take.
+ * upi_stream_may_encode: fairness: whether a frame is worth sending with @latest set: the stream has nothing under way,
+ * or no more than its share, or a frame that nobody has begun, whose place in the queue this one will take.
  * @is_late: the machine cannot keep up: one frame at a time
  */
 UPI_API gboolean upi_stream_may_encode (UpiStream *stream, gboolean is_late);
 /**
- * upi_stream_set_static: a frame whose small input (what the network sees of it) differs from that of the stream's last encoded one by no more
- * than @threshold anywhere costs that comparison and keeps the encoding. What is compared is the largest mean difference of a tile of 16 × 16
- * pixels of the network's input, after the change of brightness of the whole picture. From any thread, for frames that come.
+ * upi_stream_set_static: a frame whose small input (what the network sees of it) differs from that of the stream's last
+ * encoded one by no more than @threshold anywhere costs that comparison and keeps the encoding. What is compared is the
+ * largest mean difference of a tile of 16 × 16 pixels of the network's input, after the change of brightness of the
+ * whole picture. From any thread, for frames that come.
  * @threshold: 0 to 1 of the range of levels; 0: every frame is encoded
- * @max_age: an encoding that is older is never kept; in units of the frames' pts, or nanoseconds for those whose pts is G_MAXUINT64
+ * @max_age: an encoding that is older is never kept; in units of the frames' pts, or nanoseconds for those whose pts is
+ * G_MAXUINT64
  */
 UPI_API void upi_stream_set_static (UpiStream *stream, gfloat threshold, guint64 max_age);
 /**
- * upi_stream_new_generation: what was sent so far belongs to another scene: no frame that comes keeps an encoding of it.
+ * upi_stream_new_generation: what was sent so far belongs to another scene: no frame that comes keeps an encoding of
+ * it.
  */
 UPI_API void upi_stream_new_generation (UpiStream *stream);
 /**
@@ -389,24 +411,26 @@ UPI_API void upi_stream_new_generation (UpiStream *stream);
  */
 UPI_API gboolean upi_ticket_show (UpiTicket *ticket);
 /**
- * upi_ticket_is_static: whether a frame's ticket that is done has the encoding of an earlier frame, since its picture is the same
- * (upi_stream_set_static()); upi_encoding_pts() says whose.
+ * upi_ticket_is_static: whether a frame's ticket that is done has the encoding of an earlier frame, since its picture
+ * is the same (upi_stream_set_static()); upi_encoding_pts() says whose.
  */
 UPI_API gboolean upi_ticket_is_static (UpiTicket *ticket);
 /**
  * upi_stream_encode: upi_engine_encode() for a frame of @stream.
- * @latest: the result is wanted as soon as it can be had: no batch has a second frame of the stream in it (where batches gain nothing, on
- *   processors, none has in any case), and a frame of @stream that nobody has begun gives its place in the queue to this one and ends with
- *   UPI_ERROR_CANCELLED
+ * @latest: the result is wanted as soon as it can be had: no batch has a second frame of the stream in it (where
+ * batches gain nothing, on
+ *   processors, none has in any case), and a frame of @stream that nobody has begun gives its place in the queue to
+ *   this one and ends with UPI_ERROR_CANCELLED
  * Returns: (transfer full) (nullable): NULL and @error as upi_engine_encode()
  */
-UPI_API UpiTicket *upi_stream_encode (UpiStream *stream, const UpiImage *image, guint width, guint height, guint64 pts, gboolean latest,
-    UpiTicketFunc done, gpointer user_data, GError **error);
+UPI_API UpiTicket *upi_stream_encode (UpiStream *stream, const UpiImage *image, guint width, guint height, guint64 pts,
+    gboolean latest, UpiTicketFunc done, gpointer user_data, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiStream, upi_stream_free)
 
 /* Encodings. */
 
-/* UpiEncoding: what one frame became; immutable, bound to PTS and source size; may outlive the engine's other users (it holds a reference). */
+/* UpiEncoding: what one frame became; immutable, bound to PTS and source size; may outlive the engine's other users (it
+ * holds a reference). */
 
 /**
  * upi_encoding_ref: one user more. From any thread.
@@ -439,11 +463,12 @@ UPI_API UpiEngine *upi_encoding_engine (const UpiEncoding *encoding);
  */
 UPI_API gsize upi_encoding_bytes (const UpiEncoding *encoding);
 /**
- * upi_encoding_region: what a region looks like, as the network sees it: the vector that labels are compared with. Of one object it stays alike from
- * frame to frame, which is what a tracker wants.
+ * upi_encoding_region: what a region looks like, as the network sees it: the vector that labels are compared with. Of
+ * one object it stays alike from frame to frame, which is what a tracker wants.
  * @region: as UpiObject.region names it
  * @width: (out): of the vector
- * Returns: (array length=width) (transfer none) (nullable): of length 1, as long as the encoding lives; NULL: there is no such region
+ * Returns: (array length=width) (transfer none) (nullable): of length 1, as long as the encoding lives; NULL: there is
+ * no such region
  */
 UPI_API const gfloat *upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
@@ -455,18 +480,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
  * @labels: (array zero-terminated=1): at least one, each non-empty UTF-8
  * @thresholds: (nullable): one a label; NaN or NULL: the caller's threshold at upi_engine_detect
  */
-UPI_API UpiTicket *upi_engine_encode_labels (
-    UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error);
-/* From a worker, no lock held: @done of @total labels are encoded. Workers share a list: an older number may come after a newer one. */
+UPI_API UpiTicket *upi_engine_encode_labels (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds,
+    UpiTicketFunc done, gpointer user_data, GError **error);
+/* From a worker, no lock held: @done of @total labels are encoded. Workers share a list: an older number may come after
+ * a newer one. */
 typedef void (*UpiProgressFunc) (guint done, guint total, gpointer user_data);
 
 /**
- * upi_engine_encode_labels_with_progress: upi_engine_encode_labels() for a list that may be long: it is encoded in batches, behind frames and
- * captions, and cancelled between two of them.
+ * upi_engine_encode_labels_with_progress: upi_engine_encode_labels() for a list that may be long: it is encoded in
+ * batches, behind frames and captions, and cancelled between two of them.
  * @progress: (nullable): called after each batch, with @user_data as @done is
  */
-UPI_API UpiTicket *upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds,
-    UpiProgressFunc progress, UpiTicketFunc done, gpointer user_data, GError **error);
+UPI_API UpiTicket *upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels,
+    const gfloat *thresholds, UpiProgressFunc progress, UpiTicketFunc done, gpointer user_data, GError **error);
 /**
  * upi_labels_ref: one reference more. From any thread; a list is immutable and needs no engine.
  * Returns: (transfer full): @labels
@@ -494,8 +520,8 @@ UPI_API const gchar *upi_labels_name (const UpiLabels *labels, guint index);
 UPI_API gfloat upi_labels_threshold (const UpiLabels *labels, guint index, gfloat threshold);
 
 /**
- * upi_engine_cut_labels: the text encoder takes only so many tokens (a token is a word or a part of one); what a longer label says after
- * them does not count.
+ * upi_engine_cut_labels: the text encoder takes only so many tokens (a token is a word or a part of one); what a longer
+ * label says after them does not count.
  * @first: (out) (optional): index of the first label that is cut
  * @max_tokens: (out) (optional): of a label
  *
@@ -505,7 +531,8 @@ UPI_API guint upi_engine_cut_labels (UpiEngine *engine, const UpiLabels *labels,
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiLabels, upi_labels_unref)
 
 /**
- * UpiMask: 8-bit instance mask at the network's mask resolution, cropped to its box; 0..255 is probability. Reference-counted.
+ * UpiMask: 8-bit instance mask at the network's mask resolution, cropped to its box; 0..255 is probability.
+ * Reference-counted.
  * @x, @y, @width, @height: where the mask's grid lies, in 0..1 of the frame (outer edges of its cells)
  * @columns, @rows: cells of the grid
  * @data: @rows × @columns probabilities, 0 to 255
@@ -538,7 +565,8 @@ UPI_API void upi_mask_unref (UpiMask *mask);
 /**
  * UpiObjectFlags:
  * @UPI_OBJECT_NONE: its score is at or above the threshold
- * @UPI_OBJECT_CANDIDATE: its score is between UpiDetectOptions.candidate_threshold and the threshold: for a tracker, not to be shown
+ * @UPI_OBJECT_CANDIDATE: its score is between UpiDetectOptions.candidate_threshold and the threshold: for a tracker,
+ * not to be shown
  */
 typedef enum { UPI_OBJECT_NONE = 0, UPI_OBJECT_CANDIDATE = 1 << 0 } UpiObjectFlags;
 
@@ -569,8 +597,10 @@ typedef struct {
  * @iou_threshold: of greedy non-maximum suppression within a label; 1 or more: none
  * @max_objects: the best so many
  * @masks: whether each gets its mask
- * @all_pairs: every (region, label) pair above the threshold competes (for average precision); otherwise one class a region
- * @candidate_threshold: > 0: what scores lower than its threshold, but not than this, comes behind the objects, without masks
+ * @all_pairs: every (region, label) pair above the threshold competes (for average precision); otherwise one class a
+ * region
+ * @candidate_threshold: > 0: what scores lower than its threshold, but not than this, comes behind the objects, without
+ * masks
  * @reserved_2: 0
  */
 typedef struct {
@@ -598,15 +628,16 @@ typedef struct {
   UpiObject *objects; /* best first; candidates behind the others, the same */
 } UpiDetections;
 /**
- * upi_engine_detect: the regions that show one of the labels. In the caller's thread (cheap: one small matrix product, masks of kept objects
- * only).
+ * upi_engine_detect: the regions that show one of the labels. In the caller's thread (cheap: one small matrix product,
+ * masks of kept objects only).
  * @encoding: of this engine
  * @labels: of the same model
  * @options: thresholds 0..1 and 0 or more
- * Returns: (transfer full) (nullable): best first; NULL and @error: UPI_ERROR_ARGUMENT, UPI_ERROR_MEMORY, or the device's
+ * Returns: (transfer full) (nullable): best first; NULL and @error: UPI_ERROR_ARGUMENT, UPI_ERROR_MEMORY, or the
+ * device's
  */
-UPI_API UpiDetections *
-upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options, GError **error);
+UPI_API UpiDetections *upi_engine_detect (
+    UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *options, GError **error);
 /**
  * upi_detections_ref: one reference more. From any thread.
  * Returns: (transfer full): @detections
@@ -626,12 +657,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiDetections, upi_detections_unref)
  * @probabilities: (out caller-allocates): upi_labels_count() entries, which add up to 1
  * Returns: FALSE and @error: UPI_ERROR_ARGUMENT: encoding or labels are of another engine or model
  */
-UPI_API gboolean upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, gfloat *probabilities, GError **error);
+UPI_API gboolean upi_engine_classify (
+    UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, gfloat *probabilities, GError **error);
 
 /**
  * UpiScores: what the probability of a label among others says.
  * @UPI_SCORES_SOFTMAX: one of the labels is true, and they add up to 1
- * @UPI_SCORES_INDEPENDENT: each label is true or not, whatever the others are: what a threshold can be held against. Only models that were
+ * @UPI_SCORES_INDEPENDENT: each label is true or not, whatever the others are: what a threshold can be held against.
+ * Only models that were
  *   calibrated (UpiEngineInfo.independent_scores) have them
  */
 typedef enum { UPI_SCORES_SOFTMAX, UPI_SCORES_INDEPENDENT } UpiScores;
@@ -653,21 +686,23 @@ typedef struct {
  * @probabilities: (out caller-allocates): upi_labels_count() entries
  * Returns: FALSE and @error: UPI_ERROR_ARGUMENT if the model was not calibrated and independent scores are asked for
  */
-UPI_API gboolean upi_engine_classify_with_options (
-    UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiClassifyOptions *options, gfloat *probabilities, GError **error);
+UPI_API gboolean upi_engine_classify_with_options (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels,
+    const UpiClassifyOptions *options, gfloat *probabilities, GError **error);
 /**
- * upi_engine_classify_regions: how probably each label is true of single regions, independent of the other labels (UPI_SCORES_INDEPENDENT).
+ * upi_engine_classify_regions: how probably each label is true of single regions, independent of the other labels
+ * (UPI_SCORES_INDEPENDENT).
  * @regions: (array length=n_regions): which, as UpiObject.region and UpiCaptionWord.objects name them
  * @probabilities: (out caller-allocates): upi_labels_count() entries for each region, one region after the other
  * Returns: FALSE and @error: UPI_ERROR_ARGUMENT if the model was not calibrated, or there is no such region
  */
-UPI_API gboolean upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const guint *regions,
-    guint n_regions, gfloat *probabilities, GError **error);
+UPI_API gboolean upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels,
+    const guint *regions, guint n_regions, gfloat *probabilities, GError **error);
 
 /* Retrieval. */
 
 /**
- * upi_engine_embed: the frame's L2-normalised <SPE> embedding, for retrieval: its product with upi_labels_embedding() is a cosine.
+ * upi_engine_embed: the frame's L2-normalised <SPE> embedding, for retrieval: its product with upi_labels_embedding()
+ * is a cosine.
  * @embedding: (out caller-allocates): UpiEngineInfo.width floats
  * Returns: FALSE and @error: UPI_ERROR_ARGUMENT: the encoding is of another engine
  */
@@ -709,7 +744,8 @@ typedef struct {
  * UpiCaptionWord: a word, or several ("hot dog"), that speaks of what regions can show.
  * @first, @bytes: where it lies in the text
  * @n_objects: how many @objects
- * @objects: (array length=n_objects): for each thing that the word needs (a skateboarder: a person and a skateboard) the region that shows it
+ * @objects: (array length=n_objects): for each thing that the word needs (a skateboarder: a person and a skateboard)
+ * the region that shows it
  *   best, however well: @label is an index into UpiEngineInfo.labels, @mask is NULL
  * Its size is fixed for ever.
  */
@@ -768,18 +804,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiCaption, upi_caption_unref)
  */
 UPI_API UpiCaption *upi_ticket_get_caption (UpiTicket *ticket);
 
-/* The text so far (a partial caption; of grounded ones the first candidate's, another one may win), from a worker, no lock held. */
+/* The text so far (a partial caption; of grounded ones the first candidate's, another one may win), from a worker, no
+ * lock held. */
 typedef void (*UpiPartialFunc) (const gchar *text, gpointer user_data);
 
 /**
- * upi_engine_caption: queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time). The result is
- * upi_ticket_get_text(), with all that is known of it upi_ticket_get_caption().
+ * upi_engine_caption: queues the caption of an encoding (paper 4.3: P(x, y) over the vocabulary, one token at a time).
+ * The result is upi_ticket_get_text(), with all that is known of it upi_ticket_get_caption().
  * @options: (nullable): NULL: all defaults
  * @partial, @done: (nullable): both get @user_data
- * Returns: (transfer full) (nullable): NULL and @error: UPI_ERROR_ARGUMENT: an option is out of its range, or the encoding is of another engine
+ * Returns: (transfer full) (nullable): NULL and @error: UPI_ERROR_ARGUMENT: an option is out of its range, or the
+ * encoding is of another engine
  */
-UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options, UpiPartialFunc partial,
-    UpiTicketFunc done, gpointer user_data, GError **error);
+UPI_API UpiTicket *upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *options,
+    UpiPartialFunc partial, UpiTicketFunc done, gpointer user_data, GError **error);
 
 /* Measuring. */
 

@@ -28,14 +28,17 @@ gst_upi_encoding_life_install_property (GObjectClass *klass, guint id)
   /**
    * GstUpiFilter:keep-encoding:
    *
-   * When a frame lets go of its encoding: GST_UPI_KEEP_ENCODING_AUTO asks downstream, before each frame leaves, whether somebody reads it.
-   * upiencoder has the same property. true and false are its values of release 0.1, taken with a warning.
+   * When a frame lets go of its encoding: GST_UPI_KEEP_ENCODING_AUTO asks downstream, before each frame leaves, whether
+   * somebody reads it. upiencoder has the same property. true and false are its values of release 0.1, taken with a
+   * warning.
    */
   g_object_class_install_property (klass, id,
       g_param_spec_enum ("keep-encoding", "Keep encoding",
-          "Whether frames leave with their encoding of some megabytes: auto = as long as an upi element downstream reads it (default: "
+          "Whether frames leave with their encoding of some megabytes: auto = as long as an upi element downstream "
+          "reads it (default: "
           "auto)",
-          GST_TYPE_UPI_KEEP_ENCODING, GST_UPI_KEEP_ENCODING_AUTO, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+          GST_TYPE_UPI_KEEP_ENCODING, GST_UPI_KEEP_ENCODING_AUTO,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
 }
 
 void
@@ -141,7 +144,8 @@ gboolean
 gst_upi_encoding_life_take_query (GstUpiEncodingLife *life, GstQuery *query, gboolean reads, gboolean *answer)
 {
   *answer = TRUE;
-  return gst_upi_encoding_life_is_query (query) && (reads || g_atomic_int_get (&life->keep) == GST_UPI_KEEP_ENCODING_YES);
+  return gst_upi_encoding_life_is_query (query)
+      && (reads || g_atomic_int_get (&life->keep) == GST_UPI_KEEP_ENCODING_YES);
 }
 
 void
@@ -153,8 +157,10 @@ gst_upi_encoding_life_missing (GstUpiEncodingLife *life, const GstUpiContent *co
     return;
   life->told = TRUE;
   GST_ELEMENT_WARNING (life->element, STREAM, WRONG_TYPE,
-      ("A frame's encoding was dropped by %s, before it reached %s, which adds nothing to such frames: set keep-encoding=auto or yes "
+      ("A frame's encoding was dropped by %s, before it reached %s, which adds nothing to such frames: set "
+       "keep-encoding=auto or yes "
        "there.",
           dropper != NULL ? dropper : "an element before", GST_OBJECT_NAME (life->element)),
-      ("the buffer's GstUpiMeta has no encoding any more; frames on their way when a reader is added have none either"));
+      ("the buffer's GstUpiMeta has no encoding any more; frames on their way when a reader is added have none "
+       "either"));
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * encoding-life.h: when an element lets go of the encoding in a frame's GstUpiMeta. It weighs megabytes: frames keep it as long as somebody
- * downstream reads it, which an element asks with a custom query (GST_UPI_QUERY_ENCODING_READER of gstupimeta.h) before each frame leaves. The
- * query passes queue, tee and converters; the first reader answers. Nobody answers: the element lets go. Asking each frame needs nothing to
- * be remembered: new caps, RECONFIGURE, a branch that was added or went are in the next answer.
+ * encoding-life.h: when an element lets go of the encoding in a frame's GstUpiMeta. It weighs megabytes: frames keep it
+ * as long as somebody downstream reads it, which an element asks with a custom query (GST_UPI_QUERY_ENCODING_READER of
+ * gstupimeta.h) before each frame leaves. The query passes queue, tee and converters; the first reader answers. Nobody
+ * answers: the element lets go. Asking each frame needs nothing to be remembered: new caps, RECONFIGURE, a branch that
+ * was added or went are in the next answer.
  *
  * What all elements share. */
 #pragma once
@@ -14,7 +15,8 @@
 
 G_BEGIN_DECLS
 
-/* Values of the property. The first three are what 0.1's boolean FALSE and TRUE were given as numbers; the last two its names. */
+/* Values of the property. The first three are what 0.1's boolean FALSE and TRUE were given as numbers; the last two its
+ * names. */
 typedef enum {
   GST_UPI_KEEP_ENCODING_AUTO,
   GST_UPI_KEEP_ENCODING_YES,
@@ -41,7 +43,8 @@ void gst_upi_encoding_life_get (GstUpiEncodingLife *life, GValue *value);
 /* READY→PAUSED. */
 void gst_upi_encoding_life_start (GstUpiEncodingLife *life);
 
-/* Streaming thread. Whether the encoding of @content is to go with a frame that leaves now: FALSE also where there is none. */
+/* Streaming thread. Whether the encoding of @content is to go with a frame that leaves now: FALSE also where there is
+ * none. */
 gboolean gst_upi_encoding_life_ends (GstUpiEncodingLife *life, const GstUpiContent *content);
 /* (transfer full) @content, without its encoding if that is to go. */
 GstUpiContent *gst_upi_encoding_life_filter (GstUpiEncodingLife *life, GstUpiContent *content);
@@ -53,8 +56,8 @@ GstBuffer *gst_upi_encoding_life_filter_buffer (GstUpiEncodingLife *life, GstBuf
  * @reads: the element reads encodings itself
  * @answer: (out): what to return
  *
- * Returns: TRUE if @query asks for a reader and ends here; otherwise it goes on downstream. What keeps encodings for an application counts as a
- * reader.
+ * Returns: TRUE if @query asks for a reader and ends here; otherwise it goes on downstream. What keeps encodings for an
+ * application counts as a reader.
  */
 gboolean gst_upi_encoding_life_take_query (GstUpiEncodingLife *life, GstQuery *query, gboolean reads, gboolean *answer);
 gboolean gst_upi_encoding_life_is_query (GstQuery *query);

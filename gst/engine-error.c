@@ -3,7 +3,8 @@
 #include "gst/engine-error.h"
 
 static void
-post (GstElement *element, GstMessageType type, const GError *error, const gchar *file, const gchar *function, gint line)
+post (
+    GstElement *element, GstMessageType type, const GError *error, const gchar *file, const gchar *function, gint line)
 {
   static const struct {
     UpiErrorCode code;
@@ -30,7 +31,8 @@ post (GstElement *element, GstMessageType type, const GError *error, const gchar
     code = table[i].value;
     debug = table[i].debug;
   }
-  gst_element_message_full (element, type, domain, code, g_strdup (error->message), g_strdup (debug), file, function, line);
+  gst_element_message_full (
+      element, type, domain, code, g_strdup (error->message), g_strdup (debug), file, function, line);
 }
 
 void

@@ -107,7 +107,8 @@ unlock_stop (GstUpiFilter *filter)
     klass->unlock_stop (filter);
 }
 
-/* Puts @content, new or without its encoding, in the place of the frame's. @buffer: (transfer full): its metadata made writable. (transfer full) */
+/* Puts @content, new or without its encoding, in the place of the frame's. @buffer: (transfer full): its metadata made
+ * writable. (transfer full) */
 static GstBuffer *
 put_content (GstUpiFilterPrivate *priv, GstBuffer *buffer, GstUpiContent *content)
 {
@@ -118,7 +119,8 @@ put_content (GstUpiFilterPrivate *priv, GstBuffer *buffer, GstUpiContent *conten
   if (meta != NULL)
     gst_upi_meta_set_content (meta, content);
   else
-    gst_upi_meta_set_frame (gst_buffer_add_upi_meta (buffer, content), size->width, size->height, size->par_n, size->par_d);
+    gst_upi_meta_set_frame (
+        gst_buffer_add_upi_meta (buffer, content), size->width, size->height, size->par_n, size->par_d);
   return buffer;
 }
 
@@ -135,14 +137,16 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
   const GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
   if (meta == NULL && !priv->seen_meta && !klass->takes_unencoded) {
     g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
-    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE, ("The frames that reach %s were not encoded: put upiencoder before it.", name),
+    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
+        ("The frames that reach %s were not encoded: put upiencoder before it.", name),
         ("the first buffer has no GstUpiMeta"));
     gst_buffer_unref (buffer);
     return GST_FLOW_ERROR;
   }
   priv->seen_meta = TRUE;
-  g_autoptr (GstUpiContent) content =
-      meta != NULL ? gst_upi_content_ref (meta->content) : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  g_autoptr (GstUpiContent) content = meta != NULL
+      ? gst_upi_content_ref (meta->content)
+      : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
 
   GstUpiFilterFrame frame = { .buffer = buffer,
     .content = content,
@@ -154,7 +158,8 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
   if (gst_upi_stream_time_take_frame (&priv->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &frame.time))
     reset (self);
   frame.stream = priv->time.stream;
-  if (reads_encoding (self) && frame.encoding == NULL && gst_upi_content_is_encoded (content)) /* else older than the first result */
+  if (reads_encoding (self) && frame.encoding == NULL
+      && gst_upi_content_is_encoded (content)) /* else older than the first result */
     gst_upi_encoding_life_missing (&priv->life, content);
 
   GstFlowReturn flow = klass->process != NULL ? klass->process (self, &frame, &made) : GST_FLOW_OK;
@@ -209,12 +214,15 @@ static gboolean
 gst_upi_filter_src_event (GstBaseTransform *trans, GstEvent *event)
 {
   GstUpiFilterClass *klass = GST_UPI_FILTER_GET_CLASS (trans);
-  const GstStructure *structure = GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_UPSTREAM ? gst_event_get_structure (event) : NULL;
+  const GstStructure *structure =
+      GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_UPSTREAM ? gst_event_get_structure (event) : NULL;
   GstElementFactory *factory = gst_element_get_factory (GST_ELEMENT (trans));
 
-  if (klass->control != NULL && structure != NULL && gst_structure_has_name (structure, "upi-control") && factory != NULL
+  if (klass->control != NULL && structure != NULL && gst_structure_has_name (structure, "upi-control")
+      && factory != NULL
       && g_strcmp0 (gst_structure_get_string (structure, "target"), GST_OBJECT_NAME (factory)) == 0) {
-    const gchar *property = gst_structure_get_string (structure, "property"), *value = gst_structure_get_string (structure, "value");
+    const gchar *property = gst_structure_get_string (structure, "property"),
+                *value = gst_structure_get_string (structure, "value");
     gboolean taken = property != NULL && value != NULL && klass->control (GST_UPI_FILTER (trans), property, value);
     GST_INFO_OBJECT (trans, "upi-control %s=%s: %s", property, value, taken ? "taken" : "refused");
     gst_event_unref (event);
@@ -270,7 +278,8 @@ gst_upi_filter_query (GstBaseTransform *trans, GstPadDirection direction, GstQue
   GstUpiFilter *self = GST_UPI_FILTER (trans);
   gboolean answer;
 
-  if (direction == GST_PAD_SINK && gst_upi_encoding_life_take_query (&get_private (self)->life, query, reads_encoding (self), &answer))
+  if (direction == GST_PAD_SINK
+      && gst_upi_encoding_life_take_query (&get_private (self)->life, query, reads_encoding (self), &answer))
     return answer;
   if (direction == GST_PAD_SRC && GST_QUERY_TYPE (query) == GST_QUERY_LATENCY)
     return gst_upi_filter_query_latency (self, query);
@@ -340,8 +349,10 @@ gst_upi_filter_get_property (GObject *object, guint id, GValue *value, GParamSpe
 void
 gst_upi_filter_class_add_pad_templates (GstUpiFilterClass *klass)
 {
-  static GstStaticPadTemplate sink = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
-  static GstStaticPadTemplate src = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
+  static GstStaticPadTemplate sink =
+      GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
+  static GstStaticPadTemplate src =
+      GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (ANY_VIDEO));
 
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &sink);
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &src);

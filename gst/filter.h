@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* filter.h: the base class of all elements but upiencoder: those that look at what is known of a frame (the content of its GstUpiMeta), perhaps ask
- * the engine, and put a new content in its place. It owns what they share, so that an element is what it does with a frame and nothing else:
+/* filter.h: the base class of all elements but upiencoder: those that look at what is known of a frame (the content of
+ * its GstUpiMeta), perhaps ask the engine, and put a new content in its place. It owns what they share, so that an
+ * element is what it does with a frame and nothing else:
  *
  * - the error where no upiencoder stands before, and the warning where the picture was moved in between (geometry.h);
- * - when a frame is, and when state ends (stream-time.h): one rule for all, at FLUSH_STOP, STREAM_START, and a SEGMENT after which stream time jumps by
- *   more than a second or turns round;
- * - the property keep-encoding, the query for a reader downstream, letting go of encodings, and the warning where one had gone (encoding-life.h);
+ * - when a frame is, and when state ends (stream-time.h): one rule for all, at FLUSH_STOP, STREAM_START, and a SEGMENT
+ *   after which stream time jumps by more than a second or turns round;
+ * - the property keep-encoding, the query for a reader downstream, letting go of encodings, and the warning where one
+ *   had gone (encoding-life.h);
  * - LATENCY: the query's answer and the message;
- * - errors of the engine: the stream's end where frames wait for results, a warning, once, where they never do (policy "latest").
+ * - errors of the engine: the stream's end where frames wait for results, a warning, once, where they never do (policy
+ *   "latest").
  *
  * A new element is a folder with a subclass, and a line in plugin.c:
  *
@@ -72,7 +75,8 @@ G_BEGIN_DECLS
  * @time: when it is; @time.timed is %FALSE where it has no PTS
  * @width: of the frame in pixels; 0: no caps yet
  * @height: the same
- * @may_wait: policy "block": the frame leaves with what it asks for. Otherwise it leaves with what is there: nothing in process waits
+ * @may_wait: policy "block": the frame leaves with what it asks for. Otherwise it leaves with what is there: nothing in
+ * process waits
  */
 typedef struct {
   GstBuffer *buffer;
@@ -89,22 +93,28 @@ typedef struct {
 G_DECLARE_DERIVABLE_TYPE (GstUpiFilter, gst_upi_filter, GST, UPI_FILTER, GstBaseTransform)
 
 /**
- * GstUpiFilterClass: what an element fills in; all but @process are optional. The base class has set its own functions of GstBaseTransformClass and
- * change_state of GstElementClass: who overrides one chains up.
+ * GstUpiFilterClass: what an element fills in; all but @process are optional. The base class has set its own functions
+ * of GstBaseTransformClass and change_state of GstElementClass: who overrides one chains up.
  * @reads_encoding: the element reads encodings: those before it keep them, and one that had gone is said
- * @takes_unencoded: a stream that no upiencoder stands before is no error, its frames have an empty content: for what shows what others found
- * @start: READY→PAUSED, before the first event: checks settings and opens what a run needs. %FALSE: an error was posted, the state change fails
+ * @takes_unencoded: a stream that no upiencoder stands before is no error, its frames have an empty content: for what
+ * shows what others found
+ * @start: READY→PAUSED, before the first event: checks settings and opens what a run needs. %FALSE: an error was
+ * posted, the state change fails
  * @stop: the counterpart of a successful @start; no frame is inside, and @reset was called
- * @unlock: any thread, at FLUSH_START and before PAUSED→READY: what @process waits for is given up, it returns at once (with %GST_FLOW_FLUSHING,
+ * @unlock: any thread, at FLUSH_START and before PAUSED→READY: what @process waits for is given up, it returns at once
+ * (with %GST_FLOW_FLUSHING,
  *   if the frame cannot go on)
  * @unlock_stop: at FLUSH_STOP and before @start: @process may wait again
- * @process: streaming thread, once a frame, in order. @content is %NULL on entry: a new content (transfer full) takes the place of the frame's. It runs
+ * @process: streaming thread, once a frame, in order. @content is %NULL on entry: a new content (transfer full) takes
+ * the place of the frame's. It runs
  *   no network itself: a ticket does. Another flow than %GST_FLOW_OK drops the frame
- * @attach: streaming thread, after a @process that gave a new content: adds other metadata than GstUpiMeta, which is in place already. @buffer: writable,
+ * @attach: streaming thread, after a @process that gave a new content: adds other metadata than GstUpiMeta, which is in
+ * place already. @buffer: writable,
  *   its memory shared
  * @reset: streaming thread: state ends here (stream-time.h), before the frame that begins anew
  * @event: every event of the sink pad, in its thread, after the base class looked at it and before it goes downstream
- * @control: any thread: the upstream event "upi-control" (upijson control=true) wants @property to be @value. %FALSE: it is none that others may
+ * @control: any thread: the upstream event "upi-control" (upijson control=true) wants @property to be @value. %FALSE:
+ * it is none that others may
  *   change, or no such value; the nearest element of the event's target alone is asked
  * @gap: streaming thread: time goes on without a frame, after @reset if state ended, before the GAP goes downstream
  */
@@ -124,7 +134,8 @@ struct _GstUpiFilterClass {
   gboolean (*control) (GstUpiFilter *filter, const gchar *property, const gchar *value);
 };
 
-/* At class_init: the pads "sink" and "src", of video in any format and memory. Others, with these names, may be added instead. */
+/* At class_init: the pads "sink" and "src", of video in any format and memory. Others, with these names, may be added
+ * instead. */
 void gst_upi_filter_class_add_pad_templates (GstUpiFilterClass *klass);
 
 /* Streaming thread. Where the stream is; its count_step may be set. */
@@ -149,8 +160,8 @@ gboolean gst_upi_filter_query_latency (GstUpiFilter *filter, GstQuery *query);
  * @may_wait: of the frame
  * @error: of the engine
  *
- * Returns: %GST_FLOW_ERROR, and an error is posted, where frames wait for their results or a device is gone; otherwise %GST_FLOW_OK, and a warning is
- * posted, once a run: a failure costs results, never the stream
+ * Returns: %GST_FLOW_ERROR, and an error is posted, where frames wait for their results or a device is gone; otherwise
+ * %GST_FLOW_OK, and a warning is posted, once a run: a failure costs results, never the stream
  */
 GstFlowReturn gst_upi_filter_fail (GstUpiFilter *filter, gboolean may_wait, const GError *error);
 

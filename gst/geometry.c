@@ -104,8 +104,10 @@ warn (GstUpiGeometry *geometry)
   geometry->told = TRUE;
   g_autofree gchar *name = gst_object_get_name (GST_OBJECT (geometry->element));
   GST_ELEMENT_WARNING (geometry->element, STREAM, FORMAT,
-      ("What upiencoder saw does not lie on the frames that reach %s: in between something adds borders to the picture, cuts, turns or "
-       "mixes it. Set add-borders=false on the scaler (videoscale adds them by default), or put what changes the picture before "
+      ("What upiencoder saw does not lie on the frames that reach %s: in between something adds borders to the "
+       "picture, cuts, turns or "
+       "mixes it. Set add-borders=false on the scaler (videoscale adds them by default), or put what changes the "
+       "picture before "
        "upiencoder. Frames pass without results.",
           name),
       ("geometry lost"));

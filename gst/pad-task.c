@@ -5,8 +5,8 @@
 
 #include "gst/memory.h"
 
-/* Upstream's elements start their threads after us, and the pipeline hangs where they cannot (below). A thread takes 8 MiB for its stack and 64 MiB of
- * addresses for its memory; a network that runs takes more. */
+/* Upstream's elements start their threads after us, and the pipeline hangs where they cannot (below). A thread takes 8
+ * MiB for its stack and 64 MiB of addresses for its memory; a network that runs takes more. */
 #define THREAD_BYTES ((gsize) 160 << 20)
 
 static gboolean
@@ -23,7 +23,8 @@ has_thread (GstPad *pad)
   return running;
 }
 
-/* GStreamer 1.22 leaves a task that got no thread marked as running, with a reference for the thread: whoever stops it would wait for ever. */
+/* GStreamer 1.22 leaves a task that got no thread marked as running, with a reference for the thread: whoever stops it
+ * would wait for ever. */
 static void
 forget_thread (GstPad *pad)
 {

@@ -7,7 +7,8 @@
 
 G_BEGIN_DECLS
 
-/* gst_pad_start_task() that posts an error of the pad's element where there is no thread to be had, and leaves a task that can be stopped. */
+/* gst_pad_start_task() that posts an error of the pad's element where there is no thread to be had, and leaves a task
+ * that can be stopped. */
 gboolean gst_upi_pad_start_task (GstPad *pad, GstTaskFunction function, gpointer user_data);
 
 G_END_DECLS

@@ -20,5 +20,5 @@ plugin_init (GstPlugin *plugin)
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, upi,
-    "Uni-Perceiver v2: detection, instance segmentation and captions from one encoding a frame", plugin_init, PACKAGE_VERSION, "LGPL",
-    "upi", "https://arxiv.org/abs/2211.09808")
+    "Uni-Perceiver v2: detection, instance segmentation and captions from one encoding a frame", plugin_init,
+    PACKAGE_VERSION, "LGPL", "upi", "https://arxiv.org/abs/2211.09808")

@@ -7,9 +7,10 @@
 static void
 set_detection (GstStructure *detection, const GstUpiObject *object)
 {
-  gst_structure_set (detection, "confidence", G_TYPE_DOUBLE, (gdouble) object->score, "label_id", G_TYPE_INT, (gint) object->label_id,
-      "x_min", G_TYPE_DOUBLE, (gdouble) object->x, "y_min", G_TYPE_DOUBLE, (gdouble) object->y, "x_max", G_TYPE_DOUBLE,
-      (gdouble) (object->x + object->width), "y_max", G_TYPE_DOUBLE, (gdouble) (object->y + object->height), NULL);
+  gst_structure_set (detection, "confidence", G_TYPE_DOUBLE, (gdouble) object->score, "label_id", G_TYPE_INT,
+      (gint) object->label_id, "x_min", G_TYPE_DOUBLE, (gdouble) object->x, "y_min", G_TYPE_DOUBLE, (gdouble) object->y,
+      "x_max", G_TYPE_DOUBLE, (gdouble) (object->x + object->width), "y_max", G_TYPE_DOUBLE,
+      (gdouble) (object->y + object->height), NULL);
   if (object->track_id != 0)
     gst_structure_set (detection, "track_id", G_TYPE_UINT64, object->track_id, NULL);
 }
@@ -54,7 +55,8 @@ gst_upi_roi_list (GstBuffer *buffer)
   gpointer state = NULL;
   GstMeta *meta;
 
-  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)) != NULL) {
+  while (
+      (meta = gst_buffer_iterate_meta_filtered (buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)) != NULL) {
     if (gst_video_region_of_interest_meta_get_param ((GstVideoRegionOfInterestMeta *) meta, DETECTION) != NULL)
       g_ptr_array_add (metas, meta);
   }
@@ -68,8 +70,8 @@ is_of (GstVideoRegionOfInterestMeta *roi, const GstUpiObject *object)
   gdouble x, y, right, bottom;
 
   return g_strcmp0 (g_quark_to_string (roi->roi_type), object->label) == 0
-      && gst_structure_get (detection, "x_min", G_TYPE_DOUBLE, &x, "y_min", G_TYPE_DOUBLE, &y, "x_max", G_TYPE_DOUBLE, &right, "y_max",
-          G_TYPE_DOUBLE, &bottom, NULL)
+      && gst_structure_get (detection, "x_min", G_TYPE_DOUBLE, &x, "y_min", G_TYPE_DOUBLE, &y, "x_max", G_TYPE_DOUBLE,
+          &right, "y_max", G_TYPE_DOUBLE, &bottom, NULL)
       && x == (gdouble) object->x && y == (gdouble) object->y && right == (gdouble) (object->x + object->width)
       && bottom == (gdouble) (object->y + object->height);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* roi.h: objects as GstVideoRegionOfInterestMeta, the way DL Streamer's users expect them: pixels, the label as type, and a structure "detection" with
- * confidence, label_id, x_min, y_min, x_max, y_max (0..1 of the frame) and, with a track, track_id. */
+/* roi.h: objects as GstVideoRegionOfInterestMeta, the way DL Streamer's users expect them: pixels, the label as type,
+ * and a structure "detection" with confidence, label_id, x_min, y_min, x_max, y_max (0..1 of the frame) and, with a
+ * track, track_id. */
 #pragma once
 
 #include <gst/video/video.h>
@@ -12,7 +13,8 @@ G_BEGIN_DECLS
 /* @buffer: writable, a frame of @width × @height pixels */
 void gst_upi_roi_add (GstBuffer *buffer, const GstUpiObject *object, gint width, gint height);
 
-/* The metas that gst_upi_roi_add() made, in their order. (element-type GstVideoRegionOfInterestMeta) (transfer container) */
+/* The metas that gst_upi_roi_add() made, in their order. (element-type GstVideoRegionOfInterestMeta) (transfer
+ * container) */
 GPtrArray *gst_upi_roi_list (GstBuffer *buffer);
 
 /**

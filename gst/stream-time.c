@@ -141,7 +141,8 @@ jumps (const GstUpiStreamTime *time, GstClockTime start, GstClockTime end)
 {
   if (!GST_CLOCK_TIME_IS_VALID (time->last_start) || !GST_CLOCK_TIME_IS_VALID (start))
     return FALSE;
-  return (start > time->last_end && start - time->last_end > JUMP) || (end < time->last_start && time->last_start - end > JUMP);
+  return (start > time->last_end && start - time->last_end > JUMP)
+      || (end < time->last_start && time->last_start - end > JUMP);
 }
 
 gboolean
@@ -164,7 +165,8 @@ gst_upi_stream_time_take_frame (GstUpiStreamTime *time, GstClockTime pts, GstClo
   GstClockTime stream_time = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, pts);
   GstClockTime end = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, clip (segment, add (pts, step)));
   gboolean known = GST_CLOCK_TIME_IS_VALID (stream_time) && GST_CLOCK_TIME_IS_VALID (end);
-  GstClockTime low = known ? MIN (stream_time, end) : GST_CLOCK_TIME_NONE, high = known ? MAX (stream_time, end) : GST_CLOCK_TIME_NONE;
+  GstClockTime low = known ? MIN (stream_time, end) : GST_CLOCK_TIME_NONE,
+               high = known ? MAX (stream_time, end) : GST_CLOCK_TIME_NONE;
   if (time->after_segment)
     ends = jumps (time, low, high);
   time->after_segment = FALSE;

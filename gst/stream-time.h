@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* stream-time.h: where a stream is, told by its events and frames: stream time and running time of every frame, also of those without PTS,
- * and the one rule by which all elements forget what they know of a stream. */
+/* stream-time.h: where a stream is, told by its events and frames: stream time and running time of every frame, also of
+ * those without PTS, and the one rule by which all elements forget what they know of a stream. */
 #pragma once
 
 #include <gst/gst.h>
@@ -16,9 +16,9 @@ G_BEGIN_DECLS
  *
  * Streaming thread. Embed it, gst_upi_stream_time_reset() it at READY→PAUSED.
  *
- * State (the last encoding, a caption, tracks, rules) ends at FLUSH_STOP, at STREAM_START, and with the first frame after a SEGMENT that is
- * more than a second of stream time away from the frames before, or whose stream time runs the other way. A SEGMENT that goes on, and new
- * caps, keep it.
+ * State (the last encoding, a caption, tracks, rules) ends at FLUSH_STOP, at STREAM_START, and with the first frame
+ * after a SEGMENT that is more than a second of stream time away from the frames before, or whose stream time runs the
+ * other way. A SEGMENT that goes on, and new caps, keep it.
  */
 typedef struct {
   guint stream;
@@ -35,7 +35,8 @@ typedef struct {
 
 /**
  * GstUpiFrameTime: when a frame is.
- * @timed: it has a PTS within a segment in time; otherwise the times below are counted, or those of the segment's nearer end
+ * @timed: it has a PTS within a segment in time; otherwise the times below are counted, or those of the segment's
+ * nearer end
  * @pts: within the segment
  * @duration: its own, otherwise that of the caps, or NONE
  * @stream_time: of @pts
@@ -61,7 +62,8 @@ gboolean gst_upi_stream_time_take_event (GstUpiStreamTime *time, GstEvent *event
  * @frame: (out) (optional): when it is
  * Returns: TRUE if state ends before this frame
  */
-gboolean gst_upi_stream_time_take_frame (GstUpiStreamTime *time, GstClockTime pts, GstClockTime duration, GstUpiFrameTime *frame);
+gboolean gst_upi_stream_time_take_frame (
+    GstUpiStreamTime *time, GstClockTime pts, GstClockTime duration, GstUpiFrameTime *frame);
 
 /* Stream time runs backwards: reverse playback. */
 gboolean gst_upi_stream_time_is_reverse (const GstUpiStreamTime *time);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tells the thread sanitizer of the synchronisation that happens inside GLib and GStreamer, which are not built with it: GLib's mutexes
- * are futexes of its own, so without this every hand-over looks like a race. Preloaded by CI for the suite "threads"; nothing else.
+/* Tells the thread sanitizer of the synchronisation that happens inside GLib and GStreamer, which are not built with
+ * it: GLib's mutexes are futexes of its own, so without this every hand-over looks like a race. Preloaded by CI for the
+ * suite "threads"; nothing else.
  *
- * Each wrapper calls the real function and reports acquire or release on the address of the object that carries the order.
+ * Each wrapper calls the real function and reports acquire or release on the address of the object that carries the
+ * order.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -11,33 +13,33 @@
 void __tsan_acquire (void *address);
 void __tsan_release (void *address);
 
-#define REAL(name)                                                                                                                         \
-  static __typeof__ (&name) real;                                                                                                          \
-  if (!__atomic_load_n (&real, __ATOMIC_ACQUIRE))                                                                                          \
+#define REAL(name)                                                                                                     \
+  static __typeof__ (&name) real;                                                                                      \
+  if (!__atomic_load_n (&real, __ATOMIC_ACQUIRE))                                                                      \
     __atomic_store_n (&real, (__typeof__ (&name)) dlsym (RTLD_NEXT, #name), __ATOMIC_RELEASE);
 
-#define LOCK(name, type)                                                                                                                   \
-  __attribute__ ((visibility ("default"))) void name (type *lock)                                                                          \
-  {                                                                                                                                        \
-    REAL (name)                                                                                                                            \
-    real (lock);                                                                                                                           \
-    __tsan_acquire (lock);                                                                                                                 \
+#define LOCK(name, type)                                                                                               \
+  __attribute__ ((visibility ("default"))) void name (type *lock)                                                      \
+  {                                                                                                                    \
+    REAL (name)                                                                                                        \
+    real (lock);                                                                                                       \
+    __tsan_acquire (lock);                                                                                             \
   }
-#define UNLOCK(name, type)                                                                                                                 \
-  __attribute__ ((visibility ("default"))) void name (type *lock)                                                                          \
-  {                                                                                                                                        \
-    REAL (name)                                                                                                                            \
-    __tsan_release (lock);                                                                                                                 \
-    real (lock);                                                                                                                           \
+#define UNLOCK(name, type)                                                                                             \
+  __attribute__ ((visibility ("default"))) void name (type *lock)                                                      \
+  {                                                                                                                    \
+    REAL (name)                                                                                                        \
+    __tsan_release (lock);                                                                                             \
+    real (lock);                                                                                                       \
   }
-#define TRYLOCK(name, type)                                                                                                                \
-  __attribute__ ((visibility ("default"))) gboolean name (type *lock)                                                                      \
-  {                                                                                                                                        \
-    REAL (name)                                                                                                                            \
-    gboolean taken = real (lock);                                                                                                          \
-    if (taken)                                                                                                                             \
-      __tsan_acquire (lock);                                                                                                               \
-    return taken;                                                                                                                          \
+#define TRYLOCK(name, type)                                                                                            \
+  __attribute__ ((visibility ("default"))) gboolean name (type *lock)                                                  \
+  {                                                                                                                    \
+    REAL (name)                                                                                                        \
+    gboolean taken = real (lock);                                                                                      \
+    if (taken)                                                                                                         \
+      __tsan_acquire (lock);                                                                                           \
+    return taken;                                                                                                      \
   }
 
 /* GLib makes some of these macros around inline code; the functions are what libraries call. */
@@ -95,13 +97,13 @@ g_once_init_leave (volatile void *location, gsize result)
 }
 
 /* The last unref finalizes what earlier owners wrote. */
-#define REFERENCE(unref, pointer)                                                                                                          \
-  __attribute__ ((visibility ("default"))) void unref (pointer object)                                                                     \
-  {                                                                                                                                        \
-    REAL (unref)                                                                                                                           \
-    __tsan_release (object);                                                                                                               \
-    __tsan_acquire (object);                                                                                                               \
-    real (object);                                                                                                                         \
+#define REFERENCE(unref, pointer)                                                                                      \
+  __attribute__ ((visibility ("default"))) void unref (pointer object)                                                 \
+  {                                                                                                                    \
+    REAL (unref)                                                                                                       \
+    __tsan_release (object);                                                                                           \
+    __tsan_acquire (object);                                                                                           \
+    real (object);                                                                                                     \
   }
 REFERENCE (g_object_unref, gpointer)
 void gst_object_unref (gpointer object);
@@ -113,8 +115,8 @@ typedef struct {
   gint refcount;
 } MiniObject;
 
-/* Buffers go from thread to thread (tee, queue), and an owner may let go between another's acquire and its unref, which then is the last: so
- * all but the last reference are taken back here, each after its release. */
+/* Buffers go from thread to thread (tee, queue), and an owner may let go between another's acquire and its unref, which
+ * then is the last: so all but the last reference are taken back here, each after its release. */
 __attribute__ ((visibility ("default"))) void
 gst_mini_object_unref (MiniObject *object)
 {
@@ -157,20 +159,20 @@ g_atomic_rc_box_release_full (gpointer box, GDestroyNotify clear)
   real (box, clear);
 }
 
-#define PUSH(name)                                                                                                                         \
-  __attribute__ ((visibility ("default"))) void name (GAsyncQueue *queue, gpointer data)                                                   \
-  {                                                                                                                                        \
-    REAL (name)                                                                                                                            \
-    __tsan_release (queue);                                                                                                                \
-    real (queue, data);                                                                                                                    \
+#define PUSH(name)                                                                                                     \
+  __attribute__ ((visibility ("default"))) void name (GAsyncQueue *queue, gpointer data)                               \
+  {                                                                                                                    \
+    REAL (name)                                                                                                        \
+    __tsan_release (queue);                                                                                            \
+    real (queue, data);                                                                                                \
   }
-#define POP(name)                                                                                                                          \
-  __attribute__ ((visibility ("default"))) gpointer name (GAsyncQueue *queue)                                                              \
-  {                                                                                                                                        \
-    REAL (name)                                                                                                                            \
-    gpointer data = real (queue);                                                                                                          \
-    __tsan_acquire (queue);                                                                                                                \
-    return data;                                                                                                                           \
+#define POP(name)                                                                                                      \
+  __attribute__ ((visibility ("default"))) gpointer name (GAsyncQueue *queue)                                          \
+  {                                                                                                                    \
+    REAL (name)                                                                                                        \
+    gpointer data = real (queue);                                                                                      \
+    __tsan_acquire (queue);                                                                                            \
+    return data;                                                                                                       \
   }
 PUSH (g_async_queue_push)
 PUSH (g_async_queue_push_unlocked)

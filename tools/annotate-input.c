@@ -107,7 +107,9 @@ id_of (JsonNode *node, gint64 *id)
 static JsonArray *
 array_of (JsonNode *root, const gchar *member)
 {
-  JsonNode *value = root != NULL && JSON_NODE_HOLDS_OBJECT (root) ? json_object_get_member (json_node_get_object (root), member) : NULL;
+  JsonNode *value = root != NULL && JSON_NODE_HOLDS_OBJECT (root)
+      ? json_object_get_member (json_node_get_object (root), member)
+      : NULL;
 
   return value != NULL && JSON_NODE_HOLDS_ARRAY (value) ? json_node_get_array (value) : NULL;
 }
@@ -138,7 +140,8 @@ annotate_read_coco (const gchar *path, const gchar *root, AnnotateCategories *ca
     const gchar *name = string_of (json_array_get_element (classes, i), "name");
 
     if (name == NULL || !id_of (json_array_get_element (classes, i), &categories->ids[i])) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: category %u lacks a name or a whole number as id", path, i);
+      g_set_error (
+          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: category %u lacks a name or a whole number as id", path, i);
       return NULL;
     }
     categories->names[i] = g_strdup (name);
@@ -148,7 +151,8 @@ annotate_read_coco (const gchar *path, const gchar *root, AnnotateCategories *ca
     AnnotateFile file;
 
     if (name == NULL || !id_of (json_array_get_element (images, i), &file.id)) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: image %u lacks a file_name or a whole number as id", path, i);
+      g_set_error (
+          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: image %u lacks a file_name or a whole number as id", path, i);
       return NULL;
     }
     file.path = root != NULL ? g_build_filename (root, name, NULL) : g_strdup (name);

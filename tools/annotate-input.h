@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What upi-annotate reads: a list of images and clips (from the command line, folders, or a COCO file) and their decoded frames. */
+/* What upi-annotate reads: a list of images and clips (from the command line, folders, or a COCO file) and their
+ * decoded frames. */
 #pragma once
 
 #include "core/upi.h"
@@ -33,6 +34,7 @@ void annotate_decoder_free (AnnotateDecoder *decoder);
 /* The next frame; NULL without error at the end. (transfer full) */
 GstSample *annotate_decoder_next (AnnotateDecoder *decoder, GError **error);
 /* Describes a frame in place; the image's release lets go of it. Display aspect from the caps. */
-gboolean annotate_image (GstSample *sample, UpiImage *image, guint *display_width, guint *display_height, GError **error);
+gboolean
+annotate_image (GstSample *sample, UpiImage *image, guint *display_width, guint *display_height, GError **error);
 
 G_END_DECLS

@@ -131,14 +131,15 @@ append_box (GString *text, const AnnotateFrame *frame, const UpiObject *object)
 }
 
 void
-annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiDetections *detections, const gint64 *category_ids)
+annotate_write_detections (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const UpiDetections *detections, const gint64 *category_ids)
 {
   for (guint i = 0; i < detections->n_objects; i++) {
     const UpiObject *object = &detections->objects[i];
     GString *text = begin (frame);
 
-    g_string_append_printf (
-        text, ",\"category_id\":%" G_GINT64_FORMAT, category_ids != NULL ? category_ids[object->label] : object->label + 1);
+    g_string_append_printf (text, ",\"category_id\":%" G_GINT64_FORMAT,
+        category_ids != NULL ? category_ids[object->label] : object->label + 1);
     if (!frame->from_coco) {
       g_string_append (text, ",\"category\":");
       append_string (text, upi_labels_name (detections->labels, object->label));
@@ -148,8 +149,9 @@ annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, c
       guint64 area;
       g_autofree gchar *counts = annotate_rle (object, frame->width, frame->height, &area);
 
-      g_string_append_printf (
-          text, ",\"area\":%" G_GUINT64_FORMAT ",\"segmentation\":{\"size\":[%u,%u],\"counts\":", area, frame->height, frame->width);
+      g_string_append_printf (text,
+          ",\"area\":%" G_GUINT64_FORMAT ",\"segmentation\":{\"size\":[%u,%u],\"counts\":", area, frame->height,
+          frame->width);
       append_string (text, counts);
       g_string_append_c (text, '}');
     }
@@ -159,7 +161,8 @@ annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, c
 
 /* A word of the text: where it begins, in characters as JSON's strings count, and what shows it. */
 static void
-append_word (GString *text, const AnnotateFrame *frame, const gchar *said, const UpiCaptionWord *word, const gchar *const *labels)
+append_word (GString *text, const AnnotateFrame *frame, const gchar *said, const UpiCaptionWord *word,
+    const gchar *const *labels)
 {
   g_autofree gchar *name = g_strndup (said + word->first, word->bytes);
 
@@ -176,7 +179,8 @@ append_word (GString *text, const AnnotateFrame *frame, const gchar *said, const
 }
 
 void
-annotate_write_caption (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiCaption *caption, const gchar *const *labels)
+annotate_write_caption (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const UpiCaption *caption, const gchar *const *labels)
 {
   const UpiCaptionText *best = &caption->texts[0];
   GString *text = begin (frame);
@@ -196,7 +200,8 @@ annotate_write_caption (AnnotateWriter *writer, const AnnotateFrame *frame, cons
 }
 
 void
-annotate_write_classes (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiLabels *labels, const gfloat *probabilities)
+annotate_write_classes (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const UpiLabels *labels, const gfloat *probabilities)
 {
   guint n = upi_labels_count (labels);
   g_autofree gboolean *taken = g_new0 (gboolean, n);
@@ -221,7 +226,8 @@ annotate_write_classes (AnnotateWriter *writer, const AnnotateFrame *frame, cons
 }
 
 void
-annotate_write_embedding (AnnotateWriter *writer, const AnnotateFrame *frame, const gchar *text, const gfloat *embedding, guint width)
+annotate_write_embedding (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const gchar *text, const gfloat *embedding, guint width)
 {
   GString *line = frame != NULL ? begin (frame) : g_string_new ("{\"text\":");
 

@@ -23,13 +23,16 @@ AnnotateWriter *annotate_writer_new (const gchar *path, gboolean is_list, GError
 gboolean annotate_writer_close (AnnotateWriter *writer, GError **error);
 
 /* category_ids: of each label, NULL: its index + 1 */
-void
-annotate_write_detections (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiDetections *detections, const gint64 *category_ids);
+void annotate_write_detections (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const UpiDetections *detections, const gint64 *category_ids);
 /* The best text, and its words that regions answer for. labels: the model's own */
-void annotate_write_caption (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiCaption *caption, const gchar *const *labels);
+void annotate_write_caption (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const UpiCaption *caption, const gchar *const *labels);
 /* The best few of n probabilities. */
-void annotate_write_classes (AnnotateWriter *writer, const AnnotateFrame *frame, const UpiLabels *labels, const gfloat *probabilities);
+void annotate_write_classes (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const UpiLabels *labels, const gfloat *probabilities);
 /* frame or text is given. */
-void annotate_write_embedding (AnnotateWriter *writer, const AnnotateFrame *frame, const gchar *text, const gfloat *embedding, guint width);
+void annotate_write_embedding (
+    AnnotateWriter *writer, const AnnotateFrame *frame, const gchar *text, const gfloat *embedding, guint width);
 
 G_END_DECLS

@@ -41,8 +41,10 @@ annotate_rle (const UpiObject *object, guint width, guint height, guint64 *area)
   const UpiMask *mask = object->mask;
   g_autoptr (GArray) counts = g_array_new (FALSE, FALSE, sizeof (guint32));
   GString *out = g_string_new (NULL);
-  guint left = (guint) floorf (object->x * width), right = MIN ((guint) ceilf ((object->x + object->width) * width), width);
-  guint top = (guint) floorf (object->y * height), bottom = MIN ((guint) ceilf ((object->y + object->height) * height), height);
+  guint left = (guint) floorf (object->x * width),
+        right = MIN ((guint) ceilf ((object->x + object->width) * width), width);
+  guint top = (guint) floorf (object->y * height),
+        bottom = MIN ((guint) ceilf ((object->y + object->height) * height), height);
   guint32 run = left * height;
   gboolean value = FALSE;
 

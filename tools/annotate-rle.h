@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* The mask at the frame's size, probability ≥ 1/2, inside the object's box. (transfer full): "counts" of {"size": [height, width]};
+/* The mask at the frame's size, probability ≥ 1/2, inside the object's box. (transfer full): "counts" of {"size":
+ * [height, width]};
  * area: pixels set. */
 gchar *annotate_rle (const UpiObject *object, guint width, guint height, guint64 *area);
 

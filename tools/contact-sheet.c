@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A contact sheet of what passes a pad: see contact-sheet.h. Keeps every n-th frame; when twice the wanted number is there, drops every
- * second one and doubles n, so memory stays flat however long the clip is. */
+/* A contact sheet of what passes a pad: see contact-sheet.h. Keeps every n-th frame; when twice the wanted number is
+ * there, drops every second one and doubles n, so memory stays flat however long the clip is. */
 #include "tools/contact-sheet.h"
 
 #include <cairo.h>
@@ -24,9 +24,11 @@ make_thumbnail (GstBuffer *buffer, const GstVideoInfo *info)
   GstVideoFrame in, out;
   GstVideoInfo target;
 
-  if (!gst_video_calculate_display_ratio (&numerator, &denominator, info->width, info->height, info->par_n, info->par_d, 1, 1))
+  if (!gst_video_calculate_display_ratio (
+          &numerator, &denominator, info->width, info->height, info->par_n, info->par_d, 1, 1))
     numerator = info->width, denominator = info->height;
-  gst_video_info_set_format (&target, GST_VIDEO_FORMAT_BGRx, THUMBNAIL_WIDTH, MAX (16, (gint64) THUMBNAIL_WIDTH * denominator / numerator));
+  gst_video_info_set_format (
+      &target, GST_VIDEO_FORMAT_BGRx, THUMBNAIL_WIDTH, MAX (16, (gint64) THUMBNAIL_WIDTH * denominator / numerator));
   target.fps_n = info->fps_n, target.fps_d = info->fps_d,
   target.interlace_mode = info->interlace_mode; /* GstVideoConverter wants them equal */
   GstVideoConverter *converter = gst_video_converter_new (info, &target, NULL);
@@ -40,7 +42,8 @@ make_thumbnail (GstBuffer *buffer, const GstVideoInfo *info)
       surface = cairo_image_surface_create (CAIRO_FORMAT_RGB24, target.width, target.height);
       for (gint y = 0; y < target.height; y++)
         memcpy (cairo_image_surface_get_data (surface) + (gsize) y * cairo_image_surface_get_stride (surface),
-            (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&out, 0) + (gsize) y * GST_VIDEO_FRAME_PLANE_STRIDE (&out, 0), (gsize) 4 * target.width);
+            (guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&out, 0) + (gsize) y * GST_VIDEO_FRAME_PLANE_STRIDE (&out, 0),
+            (gsize) 4 * target.width);
       cairo_surface_mark_dirty (surface);
       gst_video_frame_unmap (&out);
     }
@@ -112,10 +115,12 @@ upi_contact_sheet_write (UpiContactSheet *sheet, const gchar *path, GError **err
   }
   cairo_surface_t *first = g_ptr_array_index (sheet->pictures, 0);
   gint width = cairo_image_surface_get_width (first), height = cairo_image_surface_get_height (first);
-  cairo_surface_t *page = cairo_image_surface_create (CAIRO_FORMAT_RGB24, columns * width, (count + columns - 1) / columns * height);
+  cairo_surface_t *page =
+      cairo_image_surface_create (CAIRO_FORMAT_RGB24, columns * width, (count + columns - 1) / columns * height);
   cairo_t *cr = cairo_create (page);
   for (guint i = 0; i < count; i++) {
-    cairo_set_source_surface (cr, g_ptr_array_index (sheet->pictures, (gsize) i * kept / count), i % columns * width, i / columns * height);
+    cairo_set_source_surface (
+        cr, g_ptr_array_index (sheet->pictures, (gsize) i * kept / count), i % columns * width, i / columns * height);
     cairo_paint (cr);
   }
   cairo_status_t status = cairo_surface_write_to_png (page, path);

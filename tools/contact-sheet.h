@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A contact sheet of what passes a pad: small pictures evenly over a clip whose length is not known beforehand. For upi-demo. */
+/* A contact sheet of what passes a pad: small pictures evenly over a clip whose length is not known beforehand. For
+ * upi-demo. */
 #pragma once
 
 #include <gst/gst.h>

@@ -87,8 +87,8 @@ sentence (const GstStructure *says, const gchar *what, const gchar *who, gboolea
   guint64 in = 0, out = 0, since = GST_CLOCK_TIME_NONE, now = GST_CLOCK_TIME_NONE;
   gdouble score = 0;
 
-  gst_structure_get (says, "count", G_TYPE_UINT, &count, "total-in", G_TYPE_UINT64, &in, "total-out", G_TYPE_UINT64, &out, "since",
-      G_TYPE_UINT64, &since, "running-time", G_TYPE_UINT64, &now, "score", G_TYPE_DOUBLE, &score, NULL);
+  gst_structure_get (says, "count", G_TYPE_UINT, &count, "total-in", G_TYPE_UINT64, &in, "total-out", G_TYPE_UINT64,
+      &out, "since", G_TYPE_UINT64, &since, "running-time", G_TYPE_UINT64, &now, "score", G_TYPE_DOUBLE, &score, NULL);
   if (g_str_equal (what, "enter") || g_str_equal (what, "appear"))
     return g_strdup_printf (picture ? "%s comes into the picture (%u in it)" : "%s enters (%u inside)", who, count);
   if (g_str_equal (what, "leave") || g_str_equal (what, "vanish"))
@@ -116,8 +116,8 @@ take_event (UpiDemoEvents *events, const GstStructure *says)
 
   if (rule == NULL || kind == NULL || type == NULL || what == NULL)
     return NULL;
-  gst_structure_get (says, "track-id", G_TYPE_UINT64, &track_id, "count", G_TYPE_UINT, &count, "total-in", G_TYPE_UINT64, &in, "total-out",
-      G_TYPE_UINT64, &out, "stream-time", G_TYPE_UINT64, &stream_time, NULL);
+  gst_structure_get (says, "track-id", G_TYPE_UINT64, &track_id, "count", G_TYPE_UINT, &count, "total-in",
+      G_TYPE_UINT64, &in, "total-out", G_TYPE_UINT64, &out, "stream-time", G_TYPE_UINT64, &stream_time, NULL);
   label = label != NULL && label[0] != '\0' ? label : "somebody";
   Tally *tally = tally_of (events, rule, kind);
   tally->total_in = in;
@@ -133,8 +133,9 @@ take_event (UpiDemoEvents *events, const GstStructure *says)
   g_autofree gchar *text = sentence (says, what, who, picture);
   if (text == NULL)
     return NULL;
-  return g_strdup_printf ("%7.1f s  %s%s%s", GST_CLOCK_TIME_IS_VALID (stream_time) ? (gdouble) stream_time / GST_SECOND : 0.,
-      picture ? "" : rule, picture ? "" : ": ", text);
+  return g_strdup_printf ("%7.1f s  %s%s%s",
+      GST_CLOCK_TIME_IS_VALID (stream_time) ? (gdouble) stream_time / GST_SECOND : 0., picture ? "" : rule,
+      picture ? "" : ": ", text);
 }
 
 gchar *
@@ -165,9 +166,11 @@ upi_demo_events_sum (UpiDemoEvents *events)
     gboolean picture = g_strcmp0 (name, events->picture) == 0, tracked = g_hash_table_size (tally->tracks) > 0;
     g_string_append_printf (text, "  %s: ", picture ? "in the picture" : name);
     if (g_str_equal (tally->kind, "zone") && !picture)
-      g_string_append_printf (text, "%" G_GUINT64_FORMAT " entered, %" G_GUINT64_FORMAT " left", tally->total_in, tally->total_out);
+      g_string_append_printf (
+          text, "%" G_GUINT64_FORMAT " entered, %" G_GUINT64_FORMAT " left", tally->total_in, tally->total_out);
     else if (g_str_equal (tally->kind, "line"))
-      g_string_append_printf (text, "%" G_GUINT64_FORMAT " forward, %" G_GUINT64_FORMAT " back", tally->total_in, tally->total_out);
+      g_string_append_printf (
+          text, "%" G_GUINT64_FORMAT " forward, %" G_GUINT64_FORMAT " back", tally->total_in, tally->total_out);
     else if (!picture)
       g_string_append_printf (text, tally->times == 1 ? "once" : "%u times", tally->times);
     if (tracked) {

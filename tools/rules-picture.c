@@ -167,9 +167,9 @@ draw_line (const Picture *picture, const Rule *rule, guint32 rgb)
 void
 rules_picture_draw (cairo_surface_t *surface, const Rules *rules)
 {
-  Picture picture = {
-    .cairo = cairo_create (surface), .width = cairo_image_surface_get_width (surface), .height = cairo_image_surface_get_height (surface)
-  };
+  Picture picture = { .cairo = cairo_create (surface),
+    .width = cairo_image_surface_get_width (surface),
+    .height = cairo_image_surface_get_height (surface) };
 
   picture.unit = MAX (1.5, picture.height / 360);
   cairo_select_font_face (picture.cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_BOLD);
@@ -188,7 +188,9 @@ rules_picture_draw (cairo_surface_t *surface, const Rules *rules)
   gdouble y = picture.height / 10 + 4 * picture.unit; /* the rules' names, below the grid's numbers */
   for (guint i = 0; i < rules->rules->len; i++) {
     g_autofree gchar *text = describe (rules->rules->pdata[i]);
-    y += draw_text (&picture, picture.width / 12, y, text, gst_upi_color_of_label (((Rule *) rules->rules->pdata[i])->name)) + picture.unit;
+    y += draw_text (
+             &picture, picture.width / 12, y, text, gst_upi_color_of_label (((Rule *) rules->rules->pdata[i])->name))
+        + picture.unit;
   }
   cairo_destroy (picture.cairo);
   cairo_surface_flush (surface);

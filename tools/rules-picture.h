@@ -8,7 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* @surface: the frame, CAIRO_FORMAT_RGB24: a grid in tenths, zones with their corners, lines with an arrow forward, what else there is in a corner. */
+/* @surface: the frame, CAIRO_FORMAT_RGB24: a grid in tenths, zones with their corners, lines with an arrow forward,
+ * what else there is in a corner. */
 void rules_picture_draw (cairo_surface_t *surface, const Rules *rules);
 
 G_END_DECLS

@@ -87,8 +87,8 @@ upi_time_shares_frames (UpiTimeShares *shares)
   return g_atomic_int_get (&shares->frames);
 }
 
-/* CPU seconds of the living threads whose name begins with prefix: GStreamer names a streaming thread after its pad, and an encoder's
- * own threads inherit the name. */
+/* CPU seconds of the living threads whose name begins with prefix: GStreamer names a streaming thread after its pad,
+ * and an encoder's own threads inherit the name. */
 static gdouble
 threads_seconds (const gchar *prefix)
 {
@@ -132,12 +132,14 @@ upi_time_shares_print (UpiTimeShares *shares, const gchar *model, const gchar *d
   for (guint i = 0; i < N_WATCHED; i++)
     seconds[i] = __atomic_load_n (&shares->spent[i], __ATOMIC_RELAXED) / 1e9;
   getrusage (RUSAGE_SELF, &usage);
-  gdouble total = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  gdouble total =
+      usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   gdouble encode = threads_seconds ("encode:");
   /* The engine counts wall time; its workers' processor time is divided in the same proportions. */
   gdouble workers = threads_seconds ("upi-worker");
   gdouble wall = MAX (stats.convert_us + stats.infer_us + stats.caption_us, 1);
-  gdouble convert = workers * stats.convert_us / wall, infer = workers * stats.infer_us / wall, caption = workers * stats.caption_us / wall;
+  gdouble convert = workers * stats.convert_us / wall, infer = workers * stats.infer_us / wall,
+          caption = workers * stats.caption_us / wall;
   gdouble known = workers + encode;
   for (guint i = 0; i < N_WATCHED; i++)
     known += seconds[i];

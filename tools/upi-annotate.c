@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* upi-annotate: images, folders or clips in; boxes, masks and captions out, as COCO results.
  *
- * Frames are decoded here, encoded by the engine's workers (several in flight), and scored and written here in their order.
+ * Frames are decoded here, encoded by the engine's workers (several in flight), and scored and written here in their
+ * order.
  */
 #include "annotate-input.h"
 #include "annotate-options.h"
@@ -231,14 +232,16 @@ read_lines (const gchar *path, GError **error)
 static UpiLabels *
 encode_texts (Run *run, gchar **texts, GError **error)
 {
-  g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (run->engine, (const gchar *const *) texts, NULL, NULL, NULL, error);
+  g_autoptr (UpiTicket) ticket =
+      upi_engine_encode_labels (run->engine, (const gchar *const *) texts, NULL, NULL, NULL, error);
   UpiLabels *labels = ticket != NULL && upi_ticket_wait (ticket, error) ? upi_ticket_get_labels (ticket) : NULL;
-  guint first = 0, max_tokens = 0, n_cut = labels != NULL ? upi_engine_cut_labels (run->engine, labels, &first, &max_tokens) : 0;
+  guint first = 0, max_tokens = 0,
+        n_cut = labels != NULL ? upi_engine_cut_labels (run->engine, labels, &first, &max_tokens) : 0;
 
   if (n_cut > 0)
-    g_printerr (
-        "warning: %u of %u texts are longer than the %u tokens that the model's text encoder takes: only their beginnings count; the "
-        "first is line or entry %u\n",
+    g_printerr ("warning: %u of %u texts are longer than the %u tokens that the model's text encoder takes: only their "
+                "beginnings count; the "
+                "first is line or entry %u\n",
         n_cut, upi_labels_count (labels), max_tokens, first + 1);
   return labels;
 }
@@ -260,12 +263,15 @@ set_labels (Run *run, GError **error)
   if (names == NULL)
     return FALSE;
   if (names[0] == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list is empty: give --labels \"person, red car\" or --labels-file");
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "the label list is empty: give --labels \"person, red car\" or --labels-file");
     return FALSE;
   }
-  if (o->coco != NULL && (o->labels != NULL || o->labels_file != NULL) && g_strv_length (names) != g_strv_length (run->categories.names)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%u labels for the %u categories of %s: give one a category, in its order, or none",
-        g_strv_length (names), g_strv_length (run->categories.names), o->coco);
+  if (o->coco != NULL && (o->labels != NULL || o->labels_file != NULL)
+      && g_strv_length (names) != g_strv_length (run->categories.names)) {
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "%u labels for the %u categories of %s: give one a category, in its order, or none", g_strv_length (names),
+        g_strv_length (run->categories.names), o->coco);
     return FALSE;
   }
   run->labels = encode_texts (run, names, error);
@@ -284,7 +290,8 @@ set_size (Run *run, GError **error)
   width = g_ascii_strtoull (text, &end, 10);
   height = *end == 'x' ? g_ascii_strtoull (end + 1, &end, 10) : 0;
   if (*end || width == 0 || height == 0 || width % 32 || height % 32 || MAX (width, height) > 4096) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "image size \"%s\": expected WIDTHxHEIGHT, both multiples of 32 up to 4096", text);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "image size \"%s\": expected WIDTHxHEIGHT, both multiples of 32 up to 4096", text);
     return FALSE;
   }
   run->width = width;
@@ -297,7 +304,8 @@ open_outputs (Run *run, GError **error)
 {
   const AnnotateOptions *o = run->options;
 
-  return (o->no_objects || (run->objects = annotate_writer_new (o->output != NULL ? o->output : "-", TRUE, error)) != NULL)
+  return (o->no_objects
+             || (run->objects = annotate_writer_new (o->output != NULL ? o->output : "-", TRUE, error)) != NULL)
       && (o->captions == NULL || (run->captions = annotate_writer_new (o->captions, TRUE, error)) != NULL)
       && (o->classify == NULL || (run->classes = annotate_writer_new (o->classify, FALSE, error)) != NULL)
       && (o->embed == NULL || (run->embeddings = annotate_writer_new (o->embed, FALSE, error)) != NULL);
@@ -322,9 +330,11 @@ static gboolean
 set_up (Run *run, GError **error)
 {
   const AnnotateOptions *o = run->options;
-  UpiEngineOptions options = {
-    .size = sizeof (UpiEngineOptions), .model = o->model, .device = o->device, .threads = o->threads, .batch_size = o->batch_size
-  };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
+    .model = o->model,
+    .device = o->device,
+    .threads = o->threads,
+    .batch_size = o->batch_size };
 
   if (o->coco != NULL) {
     g_autofree gchar *beside = g_path_get_dirname (o->coco);
@@ -340,7 +350,8 @@ set_up (Run *run, GError **error)
     return FALSE;
   run->detect = (UpiDetectOptions){
     .size = sizeof (UpiDetectOptions),
-    .threshold = isnan (o->threshold) ? (o->coco != NULL ? 0.001f : upi_engine_info (run->engine)->threshold) : (gfloat) o->threshold,
+    .threshold = isnan (o->threshold) ? (o->coco != NULL ? 0.001f : upi_engine_info (run->engine)->threshold)
+                                      : (gfloat) o->threshold,
     .iou_threshold = isnan (o->iou_threshold) ? (o->coco != NULL ? 1 : 0.7f) : (gfloat) o->iou_threshold,
     .max_objects = o->max_objects,
     .masks = !o->no_masks,
@@ -355,7 +366,8 @@ set_up (Run *run, GError **error)
     .candidates = o->candidates,
   };
   if (o->grounded && o->captions != NULL && upi_engine_info (run->engine)->caption_candidates == 0)
-    g_printerr ("warning: %s has no grounded captions: they are the likeliest ones\n", upi_engine_info (run->engine)->model_name);
+    g_printerr ("warning: %s has no grounded captions: they are the likeliest ones\n",
+        upi_engine_info (run->engine)->model_name);
   run->in_flight = upi_engine_info (run->engine)->workers + MAX (o->batch_size, 2);
   run->next_id = 1;
   return set_labels (run, error) && open_outputs (run, error) && (o->texts == NULL || write_texts (run, error));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upi-demo: the main job on one clip, as ./demo runs it: decode → upiencoder → upidetect → upitrack → upirules → upicaption →
- * upijson → upioverlay → encode.
+/* upi-demo: the main job on one clip, as ./demo runs it: decode → upiencoder → upidetect → upitrack → upirules →
+ * upicaption → upijson → upioverlay → encode.
  *
- * Leaves overlay.mkv, captions.vtt, objects.jsonl and sheet.png in a folder and prints what they hold and where the time went; what happens (who comes, goes, crosses a line) is printed
- * as it does. Live
- * sources (a camera, an RTSP address) go to a window instead. The pipeline it runs is printed: it is one that gst-launch-1.0 takes.
+ * Leaves overlay.mkv, captions.vtt, objects.jsonl and sheet.png in a folder and prints what they hold and where the
+ * time went; what happens (who comes, goes, crosses a line) is printed as it does. Live
+ * sources (a camera, an RTSP address) go to a window instead. The pipeline it runs is printed: it is one that
+ * gst-launch-1.0 takes.
  */
 #include <gst/gst.h>
 #include <glib-unix.h>
@@ -49,7 +50,8 @@ typedef struct {
 
 /* Without rules of one's own: who comes into the picture, and goes. */
 #define PICTURE "picture"
-#define PICTURE_RULES "{\"rules\":{\"" PICTURE "\":{\"type\":\"zone\",\"polygon\":[[0,0],[1,0],[1,1],[0,1]],\"min_time\":0.5}}}"
+#define PICTURE_RULES                                                                                                  \
+  "{\"rules\":{\"" PICTURE "\":{\"type\":\"zone\",\"polygon\":[[0,0],[1,0],[1,1],[0,1]],\"min_time\":0.5}}}"
 
 static void
 say_event (Demo *demo, GstMessage *message)
@@ -74,7 +76,8 @@ on_message (GstBus *bus, GstMessage *message, gpointer user_data)
     g_autoptr (GError) error = NULL;
     g_autofree gchar *debug = NULL;
     gst_message_parse_error (message, &error, &debug);
-    g_printerr ("\n%s: %s\n%s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message, debug != NULL ? debug : "");
+    g_printerr (
+        "\n%s: %s\n%s\n", GST_OBJECT_NAME (GST_MESSAGE_SRC (message)), error->message, debug != NULL ? debug : "");
     demo->failed = TRUE;
     g_main_loop_quit (demo->loop);
     break;
@@ -135,7 +138,8 @@ on_interrupt (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* A string as a pipeline description takes it: in quotes, with its own quotes and backslashes escaped and all else as it is. (transfer full) */
+/* A string as a pipeline description takes it: in quotes, with its own quotes and backslashes escaped and all else as
+ * it is. (transfer full) */
 static gchar *
 quoted (const gchar *value)
 {
@@ -170,7 +174,8 @@ has_element (const gchar *name)
 static const gchar *
 overlay_of (const Options *options)
 {
-  return options->rules != NULL ? "upioverlay name=overlay draw-trails=true" : "upioverlay name=overlay draw-trails=true draw-rules=false";
+  return options->rules != NULL ? "upioverlay name=overlay draw-trails=true"
+                                : "upioverlay name=overlay draw-trails=true draw-rules=false";
 }
 
 /* The analysis chain, the same for files and live sources. */
@@ -186,8 +191,8 @@ describe_analysis (const Options *options)
     append_property (text, "device", options->device);
   if (options->input_size != NULL)
     append_property (text, "input-size", options->input_size);
-  g_string_append (
-      text, " ! upidetect name=detect iou-threshold=0.4"); /* fewer doubles than the default: the clip shows people one by one */
+  /* fewer doubles than the default: the clip shows people one by one */
+  g_string_append (text, " ! upidetect name=detect iou-threshold=0.4");
   if (options->labels != NULL)
     append_property (text, "labels", options->labels);
   if (options->threshold > 0) /* a pipeline's numbers have a point in every locale */
@@ -214,13 +219,16 @@ describe_file (const Options *options, const gchar *uri)
   g_autofree gchar *analysis = describe_analysis (options);
   g_autofree gchar *json_path = g_build_filename (options->out, "objects.jsonl", NULL), *json = quoted (json_path);
   g_autofree gchar *video_path = g_build_filename (options->out, "overlay.mkv", NULL), *video = quoted (video_path);
-  g_autofree gchar *captions_path = g_build_filename (options->out, "captions.vtt", NULL), *captions = quoted (captions_path);
+  g_autofree gchar *captions_path = g_build_filename (options->out, "captions.vtt", NULL),
+                   *captions = quoted (captions_path);
 
   return g_strdup_printf (
-      "uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\" ! queue name=decoded max-size-buffers=8 "
+      "uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\" ! queue name=decoded "
+      "max-size-buffers=8 "
       "! videoconvert name=to-raw %s! %s text-time=running ! upijson name=json location=%s ! %s ! queue name=encode "
       "max-size-buffers=8 "
-      "! videoconvert ! %s ! matroskamux name=mux ! filesink location=%s   caption.text ! tee name=text ! queue ! webvttenc "
+      "! videoconvert ! %s ! matroskamux name=mux ! filesink location=%s   caption.text ! tee name=text ! queue ! "
+      "webvttenc "
       "! filesink location=%s   text. ! queue ! mux.",
       uri, upright (), analysis, json, overlay_of (options),
       has_element ("x264enc") ? "x264enc speed-preset=veryfast pass=qual quantizer=23 ! h264parse"
@@ -239,7 +247,8 @@ describe_live (const Options *options, const gchar *uri)
   else if (g_str_has_prefix (uri, "rtsp"))
     source = g_strdup_printf ("upirtspsrc name=source location=\"%s\"", uri);
   else
-    source = g_strdup_printf ("uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\"", uri);
+    source =
+        g_strdup_printf ("uridecodebin name=source caps=\"video/x-raw(ANY)\" expose-all-streams=false uri=\"%s\"", uri);
 
   return g_strdup_printf ("%s ! queue name=decoded max-size-buffers=2 ! videoconvert name=to-raw %s! %s ! %s ! "
                           "videoconvert ! autovideosink",
@@ -288,7 +297,8 @@ report (Demo *demo, const Options *options)
     g_clear_error (&error);
     demo->failed = TRUE;
   }
-  g_print ("\n%u frames, %u objects, %u captions in %.1f s: %.1f frames/s\n\n", frames, objects, demo->captions, seconds, frames / seconds);
+  g_print ("\n%u frames, %u objects, %u captions in %.1f s: %.1f frames/s\n\n", frames, objects, demo->captions,
+      seconds, frames / seconds);
   g_autofree gchar *happened = upi_demo_events_sum (demo->events);
   if (happened[0] != '\0')
     g_print ("%s\n", happened);
@@ -352,15 +362,20 @@ int
 main (int argc, char **argv)
 {
   g_auto (Options) options = { 0 };
-  const GOptionEntry entries[] = { { "out", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "folder for the results (default: out)", "DIR" },
+  const GOptionEntry entries[] = {
+    { "out", 'o', 0, G_OPTION_ARG_FILENAME, &options.out, "folder for the results (default: out)", "DIR" },
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &options.model, "model name or directory (default: nano)", "MODEL" },
     { "device", 'd', 0, G_OPTION_ARG_STRING, &options.device, "auto, cpu, cuda, cuda:1 (default: auto)", "DEVICE" },
-    { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels, "comma-separated classes, any words (default: the model's)", "LABELS" },
-    { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &options.threshold, "detection threshold, 0..1 (default: the model's)", "SCORE" },
-    { "input-size", 's', 0, G_OPTION_ARG_STRING, &options.input_size, "network input, WxH (default: by aspect)", "SIZE" },
-    { "rules", 'r', 0, G_OPTION_ARG_FILENAME, &options.rules, "what is to be told: zones, lines, counts (default: who comes and goes)",
-        "FILE" },
-    { "camera", 'c', 0, G_OPTION_ARG_FILENAME, &options.camera, "a camera, live to a window", "/dev/video0" }, { NULL } };
+    { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
+        "comma-separated classes, any words (default: the model's)", "LABELS" },
+    { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &options.threshold, "detection threshold, 0..1 (default: the model's)",
+        "SCORE" },
+    { "input-size", 's', 0, G_OPTION_ARG_STRING, &options.input_size, "network input, WxH (default: by aspect)",
+        "SIZE" },
+    { "rules", 'r', 0, G_OPTION_ARG_FILENAME, &options.rules,
+        "what is to be told: zones, lines, counts (default: who comes and goes)", "FILE" },
+    { "camera", 'c', 0, G_OPTION_ARG_FILENAME, &options.camera, "a camera, live to a window", "/dev/video0" }, { NULL }
+  };
   g_autoptr (GOptionContext) context = g_option_context_new ("[FILE|URI]");
   g_autoptr (GError) error = NULL;
   g_autofree gchar *uri = NULL;
@@ -374,7 +389,8 @@ main (int argc, char **argv)
     return 2;
   }
   if (argc > 2 || (argc == 2 && options.camera != NULL)) {
-    g_printerr ("expected one file or address, or --camera; found \"%s\" as well (upi-demo --help shows the options)\n", argv[argc - 1]);
+    g_printerr ("expected one file or address, or --camera; found \"%s\" as well (upi-demo --help shows the options)\n",
+        argv[argc - 1]);
     return 2;
   }
   if (options.out == NULL)

@@ -25,14 +25,17 @@ static gchar **arguments;
 
 static const GOptionEntry options[] = { { "size", 0, 0, G_OPTION_ARG_STRING, &size_option,
                                             "Input size of the image side (default: the model's first)", "WxH" },
-  { "batch", 0, 0, G_OPTION_ARG_INT, &batch, "Images, or with --text texts, with --caption captions of one image, a run (default 1)", "N" },
+  { "batch", 0, 0, G_OPTION_ARG_INT, &batch,
+      "Images, or with --text texts, with --caption captions of one image, a run (default 1)", "N" },
   { "text", 0, 0, G_OPTION_ARG_NONE, &do_text, "The text side instead of the image side", NULL },
   { "caption", 0, 0, G_OPTION_ARG_NONE, &do_caption, "The caption step instead of the image side", NULL },
-  { "time", 0, 0, G_OPTION_ARG_NONE, &do_time, "Run it, on noise, and print each operation's time (median of the runs)", NULL },
+  { "time", 0, 0, G_OPTION_ARG_NONE, &do_time, "Run it, on noise, and print each operation's time (median of the runs)",
+      NULL },
   { "device", 0, 0, G_OPTION_ARG_STRING, &device, "Backend for --time: cpu (default), cuda or ref", "NAME" },
   { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "Threads of one run (default 1)", "N" },
   { "runs", 0, 0, G_OPTION_ARG_INT, &runs, "Runs that are measured (default: a second's worth, at least 3)", "N" },
-  { "random", 0, 0, G_OPTION_ARG_NONE, &is_config, "MODEL is a config.json: with random weights instead of trained ones", NULL },
+  { "random", 0, 0, G_OPTION_ARG_NONE, &is_config,
+      "MODEL is a config.json: with random weights instead of trained ones", NULL },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments, NULL, "MODEL" }, { NULL } };
 
 static gboolean
@@ -50,8 +53,8 @@ parse_size (const UpiConfig *config, guint *width, guint *height, GError **error
   if (*end == '\0' && *width >= 32 && *height >= 32 && *width % 32 == 0 && *height % 32 == 0 && *width <= UPI_MAX_SIDE
       && *height <= UPI_MAX_SIDE)
     return TRUE;
-  g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "--size %s: expected WIDTHxHEIGHT, multiples of 32 up to %d, as in 384x224",
-      size_option, UPI_MAX_SIDE);
+  g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+      "--size %s: expected WIDTHxHEIGHT, multiples of 32 up to %d, as in 384x224", size_option, UPI_MAX_SIDE);
   return FALSE;
 }
 
@@ -118,7 +121,8 @@ measure (UpiContext *context, guint n_ops, gdouble *median, GError **error)
   gint64 start = g_get_monotonic_time ();
   gdouble middle;
 
-  while (runs > 0 ? all->len < (guint) runs : all->len < 3 || (g_get_monotonic_time () - start < G_USEC_PER_SEC && all->len < 1000)) {
+  while (runs > 0 ? all->len < (guint) runs
+                  : all->len < 3 || (g_get_monotonic_time () - start < G_USEC_PER_SEC && all->len < 1000)) {
     gdouble *times = g_new0 (gdouble, n_ops + 1);
 
     g_ptr_array_add (all, times);
@@ -184,7 +188,8 @@ run_and_print (UpiProgram *program, GError **error)
   return TRUE;
 }
 
-/* A model with random weights for the config in `file`; its directory is gone when this returns, since weights stay mapped. */
+/* A model with random weights for the config in `file`; its directory is gone when this returns, since weights stay
+ * mapped. */
 static UpiModel *
 open_random (const gchar *file, GError **error)
 {
@@ -249,12 +254,15 @@ main (int argc, char **argv)
   gboolean ok;
 
   setlocale (LC_ALL, "");
-  g_option_context_set_summary (context, "Prints the operations that a model executes, and with --time what each costs.");
+  g_option_context_set_summary (
+      context, "Prints the operations that a model executes, and with --time what each costs.");
   g_option_context_add_main_entries (context, options, NULL);
   if (g_option_context_parse (context, &argc, &argv, &error)
-      && (arguments == NULL || g_strv_length (arguments) != 1 || batch < 1 || threads < 1 || runs < 0 || (do_text && do_caption)))
+      && (arguments == NULL || g_strv_length (arguments) != 1 || batch < 1 || threads < 1 || runs < 0
+          || (do_text && do_caption)))
     g_set_error_literal (&error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "expected one MODEL (a name or a directory), counts above 0, at most one of --text and --caption; upi-dump --help lists the "
+        "expected one MODEL (a name or a directory), counts above 0, at most one of --text and --caption; upi-dump "
+        "--help lists the "
         "options");
   ok = error == NULL && dump (arguments[0], &error);
   if (!ok)

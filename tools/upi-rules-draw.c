@@ -29,7 +29,8 @@ set_pipeline_error (GstElement *pipeline, const gchar *clip, GError **error)
 
   if (message != NULL)
     gst_message_parse_error (message, &reason, NULL);
-  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: no frame of it can be decoded (%s), expected a clip or a picture", clip,
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+      "%s: no frame of it can be decoded (%s), expected a clip or a picture", clip,
       reason != NULL ? reason->message : "nothing came for 30 seconds");
 }
 
@@ -37,9 +38,10 @@ set_pipeline_error (GstElement *pipeline, const gchar *clip, GError **error)
 static GstSample *
 read_frame (const gchar *clip, GError **error)
 {
-  g_autoptr (GstElement) pipeline = gst_parse_launch ("filesrc name=file ! decodebin ! videoconvert ! videoscale ! "
-                                                      "video/x-raw,format=BGRx,pixel-aspect-ratio=1/1 ! fakesink name=sink sync=false",
-      error);
+  g_autoptr (GstElement) pipeline =
+      gst_parse_launch ("filesrc name=file ! decodebin ! videoconvert ! videoscale ! "
+                        "video/x-raw,format=BGRx,pixel-aspect-ratio=1/1 ! fakesink name=sink sync=false",
+          error);
   GstSample *sample = NULL;
 
   if (pipeline == NULL)
@@ -51,8 +53,8 @@ read_frame (const gchar *clip, GError **error)
   gst_element_set_state (pipeline, GST_STATE_PAUSED);
   gboolean good = gst_element_get_state (pipeline, NULL, NULL, TIMEOUT) == GST_STATE_CHANGE_SUCCESS;
   if (good && at > 0)
-    good = gst_element_seek_simple (
-               pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, (gint64) (at * (gdouble) GST_SECOND))
+    good = gst_element_seek_simple (pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE,
+               (gint64) (at * (gdouble) GST_SECOND))
         && gst_element_get_state (pipeline, NULL, NULL, TIMEOUT) == GST_STATE_CHANGE_SUCCESS;
   if (good)
     g_object_get (sink, "last-sample", &sample, NULL);
@@ -105,7 +107,8 @@ draw (const gchar *rules_path, const gchar *clip, const gchar *out, GError **err
   status = cairo_surface_write_to_png (surface, out);
   cairo_surface_destroy (surface);
   if (status != CAIRO_STATUS_SUCCESS)
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: the picture cannot be written: %s", out, cairo_status_to_string (status));
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: the picture cannot be written: %s", out,
+        cairo_status_to_string (status));
   return status == CAIRO_STATUS_SUCCESS;
 }
 

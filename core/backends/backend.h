@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a backend is: a short function table that turns a finished program into a plan and runs it.
  *
- * A plan is immutable and shareable between threads; what one run needs (arena, scratchpad, memory objects) is a context, one per worker.
- * run() allocates nothing of ours, takes no lock, does no shape arithmetic.
+ * A plan is immutable and shareable between threads; what one run needs (arena, scratchpad, memory objects) is a
+ * context, one per worker. run() allocates nothing of ours, takes no lock, does no shape arithmetic.
  */
 #pragma once
 
@@ -14,8 +14,8 @@ typedef struct _UpiBackend UpiBackend;
 typedef struct _UpiPlan UpiPlan;
 typedef struct _UpiContext UpiContext;
 
-/* One direction of an antialiased scaling: output i is Σ weights[i·taps + t] · input[start[i] + t] over t < count[i]. start[i] and
- * start[i] + count[i] never fall with i. */
+/* One direction of an antialiased scaling: output i is Σ weights[i·taps + t] · input[start[i] + t] over t < count[i].
+ * start[i] and start[i] + count[i] never fall with i. */
 typedef struct {
   guint n_out, taps;
   const gint *start;     /* [n_out] */
@@ -23,8 +23,9 @@ typedef struct {
   const gfloat *weights; /* [n_out, taps] */
 } UpiFilter;
 
-/* Pixels on their way into an input [N,H,W,3]: planes of samples, three components (or one: grey) in them, each scaled by its own filters; then
- * a matrix makes R, G and B of 0..255 of them, clamped; then scale and bias. What each number means: core/backends/frames/reader.c. */
+/* Pixels on their way into an input [N,H,W,3]: planes of samples, three components (or one: grey) in them, each scaled
+ * by its own filters; then a matrix makes R, G and B of 0..255 of them, clamped; then scale and bias. What each number
+ * means: core/backends/frames/reader.c. */
 typedef struct {
   guint sample_bytes, sample_shift; /* 1, or 2 in the machine's order: 8 bits above the shift count */
   guint n_planes;
@@ -41,16 +42,17 @@ typedef struct {
   } components[3];
   gfloat matrix[3][4]; /* [R,G,B] ← [component or 1] */
   gfloat scale[3], bias[3];
-  gssize origin, step_x, step_y; /* pixel (x, y) of the scaled picture is number origin + x·step_x + y·step_y of the input */
-  /* An item of the input is input_width × input_height pixels: of them the picture, as it lies there, has width × height from the top left, and
-   * `border` (behind scale and bias) is in the others. */
+  /* pixel (x, y) of the scaled picture is number origin + x·step_x + y·step_y of the input */
+  gssize origin, step_x, step_y;
+  /* An item of the input is input_width × input_height pixels: of them the picture, as it lies there, has width ×
+   * height from the top left, and `border` (behind scale and bias) is in the others. */
   guint input_width, input_height, width, height;
   gfloat border[3];
   gboolean on_device; /* the planes are in the device's memory, and stay as they are until the next run has ended */
 } UpiFrame;
 
-/* The memory that device-resident values (upi_program_make_resident) lie in between runs: float32, of the device where the backend has
- * one, and no business of the host then; else the host's own. */
+/* The memory that device-resident values (upi_program_make_resident) lie in between runs: float32, of the device where
+ * the backend has one, and no business of the host then; else the host's own. */
 typedef struct {
   /* NULL and an error that names the purpose. */
   void *(*memory_new) (const UpiBackend *backend, gsize bytes, const gchar *purpose, GError **error);
@@ -70,33 +72,39 @@ typedef struct {
 
 struct _UpiBackend {
   const gchar *name; /* "ref", "cpu", "cuda" */
-  /* The program must be finished and outlive the plan (the plan takes ownership: freed with it). threads: per run, ≥ 1. */
-  UpiPlan *(*prepare) (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
+  /* The program must be finished and outlive the plan (the plan takes ownership: freed with it). threads: per run, ≥
+   * 1. */
+  UpiPlan *(*prepare) (
+      const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
   void (*plan_free) (UpiPlan *plan);
   UpiContext *(*context_new) (UpiPlan *plan, GError **error);
   void (*context_free) (UpiContext *context);
   /* Binds memory to an input or output (index from upi_plan_find); stays bound until bound anew. The caller owns it. */
   void (*bind) (UpiContext *context, UpiValue value, void *data);
-  /* The same for one item (row of the first dimension) of an output, or of a device-resident value, whose memory is the backend's: each has memory
-   * of its own. An input is read by the next run, and stays in the context until it is bound anew; an output, or an input that is changed in
-   * place, is written by every run. NULL: to nothing. */
+  /* The same for one item (row of the first dimension) of an output, or of a device-resident value, whose memory is the
+   * backend's: each has memory of its own. An input is read by the next run, and stays in the context until it is bound
+   * anew; an output, or an input that is changed in place, is written by every run. NULL: to nothing. */
   void (*bind_item) (UpiContext *context, UpiValue value, guint item, void *memory);
-  /* Pixels to one item of a device-resident input, for the next runs, in place of what was bound; the host's may change once this returns. */
+  /* Pixels to one item of a device-resident input, for the next runs, in place of what was bound; the host's may change
+   * once this returns. */
   gboolean (*put_frame) (UpiContext *context, UpiValue value, guint item, const UpiFrame *frame, GError **error);
-  /* What put_frame made of an item, float32, as long as nothing else is put or bound there. NULL: the host has no business there. */
+  /* What put_frame made of an item, float32, as long as nothing else is put or bound there. NULL: the host has no
+   * business there. */
   const gfloat *(*get_frame) (UpiContext *context, UpiValue value, guint item);
   gboolean (*run) (UpiContext *context, GError **error);
   /* As run, and adds each operation's time to microseconds[op] (ops->len of them). */
   gboolean (*run_timed) (UpiContext *context, gdouble *microseconds, GError **error);
-  const gchar *description; /* for users: the device, "cuda:0 (NVIDIA L4), f16"; of the processor the instructions, "AVX2" */
+  const gchar
+      *description; /* for users: the device, "cuda:0 (NVIDIA L4), f16"; of the processor the instructions, "AVX2" */
   const UpiBackendMemory *memory;
-  gboolean
-      has_device; /* all workers share one device, with memory of its own, which likes batches; else each has a processor of the host */
+  /* all workers share one device, with memory of its own, which likes batches; else each has a processor of the host */
+  gboolean has_device;
   /* FALSE and the reason once nothing runs on its device any more; NULL: it always does. */
   gboolean (*is_alive) (const UpiBackend *backend, GError **error);
   /* What bounds an operation of the plan. NULL: not known of this backend; FALSE: nor of this hardware. */
   gboolean (*get_peak) (const UpiPlan *plan, guint op, UpiPeak *peak, GError **error);
-  /* Of a map that is read once, right after it was made, so many bytes stay in a cache: programs may make larger ones in strips. 0: whole maps. */
+  /* Of a map that is read once, right after it was made, so many bytes stay in a cache: programs may make larger ones
+   * in strips. 0: whole maps. */
   gsize strip_bytes;
 };
 
@@ -118,7 +126,8 @@ const UpiBackend *upi_backend_find (const gchar *name, GError **error);
 /* The same, a cuda one in a CUcontext that is somebody else's (NULL: in the device's own). */
 const UpiBackend *upi_backend_find_in (const gchar *name, gpointer cuda_context, GError **error);
 
-UpiPlan *upi_plan_new (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
+UpiPlan *
+upi_plan_new (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
 void upi_plan_free (UpiPlan *plan);
 UpiContext *upi_context_new (UpiPlan *plan, GError **error);
 void upi_context_free (UpiContext *context);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a device has of its own, for backends that compute in the host's memory: memory of device-resident values, values that are bound item by
- * item, and the input that frames come to. Items that follow one another in memory are read and written where they are; others by way of
- * memory of the context's. */
+/* What a device has of its own, for backends that compute in the host's memory: memory of device-resident values,
+ * values that are bound item by item, and the input that frames come to. Items that follow one another in memory are
+ * read and written where they are; others by way of memory of the context's. */
 #include "core/backends/steps.h"
 
 #include "core/memory.h"

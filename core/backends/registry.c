@@ -28,8 +28,8 @@ load_cuda (GError **error)
 {
   g_autofree gchar *beside = library_directory ();
   const gchar *named = g_getenv ("UPI_BACKEND_PATH");
-  const gchar *const directories[] = { named != NULL ? named : UPI_BACKEND_DIR, beside != NULL ? beside : UPI_BACKEND_DIR,
-    UPI_BACKEND_DIR };
+  const gchar *const directories[] = { named != NULL ? named : UPI_BACKEND_DIR,
+    beside != NULL ? beside : UPI_BACKEND_DIR, UPI_BACKEND_DIR };
   UpiCudaFunc get = NULL;
 
   for (guint i = 0; i < G_N_ELEMENTS (directories); i++) {
@@ -44,15 +44,16 @@ load_cuda (GError **error)
       return NULL;
     }
     if (!g_module_symbol (module, "upi_backend_cuda_in", (gpointer *) &get) || get == NULL) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s has no upi_backend_cuda_in(): it is of another version; use device=cpu", path);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
+          "%s has no upi_backend_cuda_in(): it is of another version; use device=cpu", path);
       g_module_close (module);
       return NULL;
     }
     g_module_make_resident (module);
     return get;
   }
-  g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "no CUDA backend: libupi-cuda.so was not found in %s or %s; use device=cpu",
-      directories[1], directories[2]);
+  g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
+      "no CUDA backend: libupi-cuda.so was not found in %s or %s; use device=cpu", directories[1], directories[2]);
   return NULL;
 }
 
@@ -73,7 +74,8 @@ find_cuda (const gchar *name, gpointer context, GError **error)
 
 /**
  * upi_backend_find:
- * @name: "ref", "cpu" or "cuda[:N][:KIND]" (GPU number N, kind of numbers f32, tf32, f16 or bf16: core/backends/cuda/README.md). Its module is
+ * @name: "ref", "cpu" or "cuda[:N][:KIND]" (GPU number N, kind of numbers f32, tf32, f16 or bf16:
+ * core/backends/cuda/README.md). Its module is
  *   looked for in $UPI_BACKEND_PATH, beside this library and where it is installed
  *
  * Returns: (nullable): the backend, for the life of the process; UPI_ERROR_DEVICE says what is missing

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plans and contexts of backends that run one operation after another. All pointers are resolved when the context is made; bind() changes
- * those that lie in bound memory, run() only walks the steps. */
+/* Plans and contexts of backends that run one operation after another. All pointers are resolved when the context is
+ * made; bind() changes those that lie in bound memory, run() only walks the steps. */
 
 #include "core/backends/steps.h"
 
@@ -30,7 +30,8 @@ resolve_step (const UpiProgram *p, const UpiOp *op, void *arena, UpiStep *step)
  * A backend's prepare(): calls funcs->prepare for every operation.
  */
 UpiPlan *
-upi_steps_prepare (const UpiBackend *backend, const UpiStepFuncs *funcs, UpiProgram *program, guint threads, GError **error)
+upi_steps_prepare (
+    const UpiBackend *backend, const UpiStepFuncs *funcs, UpiProgram *program, guint threads, GError **error)
 {
   UpiStepsPlan *plan = g_new0 (UpiStepsPlan, 1);
 
@@ -80,10 +81,12 @@ upi_steps_context_new (UpiPlan *base, GError **error)
 
   context->base.plan = base;
   context->steps = UPI_MEMORY_NEW0 (UpiStep, p->ops->len, "a plan's steps", error);
-  if (context->steps == NULL || (context->bound = UPI_MEMORY_NEW0 (void *, p->values->len, "a plan's inputs and outputs", error)) == NULL
+  if (context->steps == NULL
+      || (context->bound = UPI_MEMORY_NEW0 (void *, p->values->len, "a plan's inputs and outputs", error)) == NULL
       || !upi_steps_items_init (context, error)
       || (context->arena = upi_memory_new (1, p->arena_bytes, "the values of an inference", error)) == NULL
-      || (context->scratch = upi_memory_new (1, plan->scratch_bytes, "the scratchpad of an inference", error)) == NULL) {
+      || (context->scratch = upi_memory_new (1, plan->scratch_bytes, "the scratchpad of an inference", error))
+          == NULL) {
     upi_steps_context_free (&context->base);
     return NULL;
   }
@@ -173,8 +176,8 @@ all_bound (const UpiStepsContext *context, GError **error)
   return TRUE;
 }
 
-/* Microseconds. A run on one thread is measured by that thread's processor time, so that what else runs on the machine counts little; where
- * several share it, by the time that passes. */
+/* Microseconds. A run on one thread is measured by that thread's processor time, so that what else runs on the machine
+ * counts little; where several share it, by the time that passes. */
 static gdouble
 clock_of (const UpiPlan *plan)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plans and contexts for a backend that runs its operations one after another: the backend supplies prepare and run of one operation,
- * everything else (arena, resolved tensors, binding, timing) is here. A backend's table then points at the upi_steps_* functions.
+/* Plans and contexts for a backend that runs its operations one after another: the backend supplies prepare and run of
+ * one operation, everything else (arena, resolved tensors, binding, timing) is here. A backend's table then points at
+ * the upi_steps_* functions.
  */
 #pragma once
 
@@ -21,8 +22,8 @@ typedef struct {
 } UpiStep;
 
 typedef struct {
-  /* Once per operation of a plan. `shape`: the step with weights resolved and every other data pointer NULL (shapes and strides are final).
-   * Sets *state (may stay NULL) and *scratch_bytes. */
+  /* Once per operation of a plan. `shape`: the step with weights resolved and every other data pointer NULL (shapes and
+   * strides are final). Sets *state (may stay NULL) and *scratch_bytes. */
   gboolean (*prepare) (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scratch_bytes, GError **error);
   void (*state_free) (const UpiOp *op, gpointer state);
   /* Once per operation of a context; optional (both). */
@@ -44,7 +45,9 @@ typedef struct {
   void **memory;    /* [n], by bind_item(); NULL: of another kind of value */
   guint n;          /* items: the first dimension */
   gsize item_bytes; /* of memory and own */
-  guint8 *own; /* the context's memory for all items, from its first use on: frames come to it, and items that do not follow one another */
+  /* the context's memory for all items, from its first use on: frames come to it, and items that do not follow one
+   * another */
+  guint8 *own;
   gboolean by_item; /* bound so, not as a whole */
   gboolean is_new;  /* and since the last run */
   gboolean apart;   /* own is bound in place of memory */
@@ -60,7 +63,8 @@ typedef struct {
   UpiStepsItems *items; /* one a value */
 } UpiStepsContext;
 
-UpiPlan *upi_steps_prepare (const UpiBackend *backend, const UpiStepFuncs *funcs, UpiProgram *program, guint threads, GError **error);
+UpiPlan *upi_steps_prepare (
+    const UpiBackend *backend, const UpiStepFuncs *funcs, UpiProgram *program, guint threads, GError **error);
 void upi_steps_plan_free (UpiPlan *plan);
 UpiContext *upi_steps_context_new (UpiPlan *plan, GError **error);
 void upi_steps_context_free (UpiContext *context);
@@ -70,7 +74,8 @@ extern const UpiBackendMemory upi_steps_memory;
 gboolean upi_steps_items_init (UpiStepsContext *context, GError **error);
 void upi_steps_items_clear (UpiStepsContext *context);
 void upi_steps_bind_item (UpiContext *context, UpiValue value, guint item, void *memory);
-/* An item of memory of the context's that is bound to the whole input: where a backend's put_frame writes. NULL and UPI_ERROR_MEMORY */
+/* An item of memory of the context's that is bound to the whole input: where a backend's put_frame writes. NULL and
+ * UPI_ERROR_MEMORY */
 gfloat *upi_steps_own_item (UpiContext *context, UpiValue value, guint item, GError **error);
 /* What it was filled with: get_frame of a backend that has nothing but the host's memory. */
 const gfloat *upi_steps_get_frame (UpiContext *context, UpiValue value, guint item);

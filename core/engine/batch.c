@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Batches: which of the waiting frames a worker runs at once. A run has 1, 2, 4, … frames or the whole batch size, so that there are few
- * plans; what is left over stays in the queue for whichever worker comes next. All functions are called with the queue's lock held. */
+/* Batches: which of the waiting frames a worker runs at once. A run has 1, 2, 4, … frames or the whole batch size, so
+ * that there are few plans; what is left over stays in the queue for whichever worker comes next. All functions are
+ * called with the queue's lock held. */
 #include "core/engine/engine-private.h"
 
 guint
@@ -30,9 +31,9 @@ has_stream (UpiTicket *const *tickets, guint n, const UpiStream *stream)
   return FALSE;
 }
 
-/* Whether a frame may run with others of its own stream. Not where it would wait for them in vain: a processor is no faster with several
- * frames than with one after the other (slower, as they do not fit its caches together), and a stream may want each result as soon as it can
- * be had. */
+/* Whether a frame may run with others of its own stream. Not where it would wait for them in vain: a processor is no
+ * faster with several frames than with one after the other (slower, as they do not fit its caches together), and a
+ * stream may want each result as soon as it can be had. */
 static gboolean
 joins_its_own (const UpiQueue *queue, const UpiTicket *ticket)
 {
@@ -48,8 +49,8 @@ has_ticket (UpiTicket *const *tickets, guint n, const UpiTicket *ticket)
   return FALSE;
 }
 
-/* The next frame to run: of the stream whose turn is longest ago, so that one with many frames a second has no more turns than the others; of one
- * stream the first. One without a stream keeps its place. */
+/* The next frame to run: of the stream whose turn is longest ago, so that one with many frames a second has no more
+ * turns than the others; of one stream the first. One without a stream keeps its place. */
 static UpiTicket *
 next_frame (UpiQueue *queue, guint width, guint height, UpiTicket *const *tickets, guint n)
 {
@@ -83,8 +84,8 @@ find_frames (UpiQueue *queue, guint width, guint height, UpiTicket **tickets)
   return n;
 }
 
-/* Who may still send a frame of that size that the batch does not have: a stream that did so before and has none in it. Its own next frame is
- * nothing that a frame waits for. Tickets without a stream may come from anybody. */
+/* Who may still send a frame of that size that the batch does not have: a stream that did so before and has none in it.
+ * Its own next frame is nothing that a frame waits for. Tickets without a stream may come from anybody. */
 static gboolean
 more_to_come (UpiQueue *queue, guint width, guint height, UpiTicket *const *tickets, guint n)
 {

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* "cuda", "cuda:" and a number of up to three digits, either with a kind of numbers behind it: the name with its number, or NULL. (transfer full) */
+/* "cuda", "cuda:" and a number of up to three digits, either with a kind of numbers behind it: the name with its
+ * number, or NULL. (transfer full) */
 static gchar *
 cuda_name (const gchar *device)
 {
@@ -54,8 +55,8 @@ upi_device_open (const gchar *device, gpointer cuda_context, gchar **resolved, G
     *resolved = g_strdup (device);
     backend = upi_backend_find (device, error);
   } else {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "device \"%s\" is not known, expected auto, cpu, cuda, cuda:N or cuda:N:f16", device);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "device \"%s\" is not known, expected auto, cpu, cuda, cuda:N or cuda:N:f16", device);
     return NULL;
   }
   if (backend == NULL)

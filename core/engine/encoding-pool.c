@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The memory of encodings: how the parts of one input size lie in a block, blocks that wait for the next frame, and when they go back to the
- * system. */
+/* The memory of encodings: how the parts of one input size lie in a block, blocks that wait for the next frame, and
+ * when they go back to the system. */
 #include "core/engine/engine-private.h"
 #include "core/memory.h"
 
@@ -80,7 +80,8 @@ upi_pool_unref (UpiEncodingPool *pool)
 static UpiLayout *
 layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
 {
-  static const gchar *const names[UPI_PART_KEYS] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed" };
+  static const gchar *const names[UPI_PART_KEYS] = { "boxes", "foreground", "regions", "spe", "mask_features",
+    "mask_embed" };
   UpiLayout *layout = g_new0 (UpiLayout, 1);
   guint layers = engine->config->decoder.layers;
   UpiValue image = upi_plan_find (plan, "image");
@@ -140,8 +141,8 @@ upi_pool_layout (UpiEncodingPool *pool, UpiEngine *engine, UpiPlan *plan, guint 
   return layout;
 }
 
-/* How many blocks, in use or spare, the pool may have: as many as were in use at a time lately. The lock is held, once for each block that goes
- * or comes. */
+/* How many blocks, in use or spare, the pool may have: as many as were in use at a time lately. The lock is held, once
+ * for each block that goes or comes. */
 static guint
 allowed (UpiEncodingPool *pool, guint alive)
 {
@@ -233,7 +234,8 @@ block_new (UpiEncodingPool *pool, const UpiLayout *layout, GError **error)
 
   block->host = upi_memory_new (1, layout->block_bytes, "a frame's encoding", error);
   if (block->host != NULL && layout->resident_bytes)
-    block->device = pool->backend->memory->memory_new (pool->backend, layout->resident_bytes, "a frame's encoding", error);
+    block->device =
+        pool->backend->memory->memory_new (pool->backend, layout->resident_bytes, "a frame's encoding", error);
   if (block->host == NULL || (layout->resident_bytes && block->device == NULL)) {
     block_free (pool, block);
     return NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Encodings: what one frame became, in one block of memory that goes back to the engine's pool when nobody needs it.
  *
- * Users are counted apart from the memory: the users together hold the engine and one reference of the memory. A ticket, and a caption that
- * waits or runs, hold the memory alone: closing an engine never waits for captions, and never happens by a worker's letting go of a ticket.
+ * Users are counted apart from the memory: the users together hold the engine and one reference of the memory. A
+ * ticket, and a caption that waits or runs, hold the memory alone: closing an engine never waits for captions, and
+ * never happens by a worker's letting go of a ticket.
  */
 #include "core/engine/engine-private.h"
 #include "core/memory.h"
@@ -134,7 +135,8 @@ upi_encoding_mask_features (UpiEncoding *encoding, GError **error)
     if (block->fetched == NULL)
       block->fetched = upi_memory_new (1, bytes, "a frame's mask features", error);
     encoding->is_fetched = block->fetched != NULL
-        && backend->memory->read (backend, upi_encoding_memory (encoding, UPI_PART_MASK_FEATURES), block->fetched, bytes, error);
+        && backend->memory->read (
+            backend, upi_encoding_memory (encoding, UPI_PART_MASK_FEATURES), block->fetched, bytes, error);
   }
   g_mutex_unlock (&encoding->fetching);
   return encoding->is_fetched ? (const gfloat *) (gconstpointer) block->fetched : NULL;

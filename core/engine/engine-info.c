@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What an open engine says of itself: model and device, the options in which it differs from those asked for, whether an encoding and labels are
- * its own, the input size nearest to a picture's aspect, its counters. */
+/* What an open engine says of itself: model and device, the options in which it differs from those asked for, whether
+ * an encoding and labels are its own, the input size nearest to a picture's aspect, its counters. */
 #include "core/engine/engine-private.h"
 #include "core/model/letterbox.h"
 
@@ -17,7 +17,8 @@ upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *as
   const UpiEngineOptions *options = &known;
   g_autoptr (GError) error = NULL;
 
-  if (!upi_sized_read (&known, sizeof known, asked, UPI_SIZED_FIRST (UpiEngineOptions, cuda_context_data), "UpiEngineOptions", &error))
+  if (!upi_sized_read (&known, sizeof known, asked, UPI_SIZED_FIRST (UpiEngineOptions, cuda_context_data),
+          "UpiEngineOptions", &error))
     return g_strdup (error->message);
 
   const UpiEngineInfo *info = &engine->info;
@@ -32,18 +33,19 @@ upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *as
   if (options->batch_size && options->batch_size != info->batch_size)
     g_string_append_printf (text, ", batch size %u (asked for: %u)", info->batch_size, options->batch_size);
   if (options->batch_timeout_us && options->batch_timeout_us != engine->batch_timeout_us)
-    g_string_append_printf (text, ", batch timeout %" G_GUINT64_FORMAT " µs (asked for: %" G_GUINT64_FORMAT ")", engine->batch_timeout_us,
-        options->batch_timeout_us);
+    g_string_append_printf (text, ", batch timeout %" G_GUINT64_FORMAT " µs (asked for: %" G_GUINT64_FORMAT ")",
+        engine->batch_timeout_us, options->batch_timeout_us);
   if (text->len == 0)
     return NULL;
-  return g_strdup_printf (
-      "the engine of model %s on %s is already open and keeps its own options: %s; another model-instance-id opens another"
-      " engine",
+  return g_strdup_printf ("the engine of model %s on %s is already open and keeps its own options: %s; another "
+                          "model-instance-id opens another"
+                          " engine",
       info->model_name, info->device, text->str + 2);
 }
 
 void
-upi_engine_nearest_size (const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height)
+upi_engine_nearest_size (
+    const UpiEngine *engine, guint display_width, guint display_height, guint *width, guint *height)
 {
   const UpiEngineInfo *info = &engine->info;
   gdouble aspect = (gdouble) MAX (display_width, 1) / MAX (display_height, 1), best = G_MAXDOUBLE;

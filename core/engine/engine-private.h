@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The inside of an engine: one queue, several workers, and what they share (model, plans, encodings' memory, text cache).
+/* The inside of an engine: one queue, several workers, and what they share (model, plans, encodings' memory, text
+ * cache).
  *
- * Who holds whom: an engine owns its workers and one reference of its queue; a ticket holds the queue, never the engine, so that the last
- * unref can cancel what waits; an encoding in a user's hands holds the engine. Locks are taken in the order engine (plans, pool, cache) →
- * queue; no callback runs under a lock.
+ * Who holds whom: an engine owns its workers and one reference of its queue; a ticket holds the queue, never the
+ * engine, so that the last unref can cancel what waits; an encoding in a user's hands holds the engine. Locks are taken
+ * in the order engine (plans, pool, cache) → queue; no callback runs under a lock.
  */
 #pragma once
 
@@ -25,8 +26,8 @@ typedef struct _UpiWorker UpiWorker;
 
 /* Bytes of a struct up to its last field of the first version of upi.h: a program's cannot have less. */
 #define UPI_SIZED_FIRST(Type, last) (G_STRUCT_OFFSET (Type, last) + sizeof (((Type *) NULL)->last))
-/* Copies what a caller filled, of whatever version of the header, into @known bytes at @to; fields that it lacks become 0. FALSE: it is smaller
- * than @first, then @to is all 0, or it asks for what this version does not know. */
+/* Copies what a caller filled, of whatever version of the header, into @known bytes at @to; fields that it lacks become
+ * 0. FALSE: it is smaller than @first, then @to is all 0, or it asks for what this version does not know. */
 gboolean upi_sized_read (gpointer to, gsize known, gconstpointer from, gsize first, const gchar *name, GError **error);
 /* The other way, into a struct of the caller's; FALSE: it is smaller than @first, and nothing was written. */
 gboolean upi_sized_write (gpointer to, gsize first, gconstpointer from, gsize known);
@@ -68,26 +69,30 @@ UpiQueue *upi_queue_ref (UpiQueue *queue);
 void upi_queue_unref (UpiQueue *queue);
 /* Takes a reference of the ticket; a closed queue cancels it. */
 void upi_queue_push (UpiQueue *queue, UpiTicket *ticket);
-/* Blocks for work: fills tickets with one ticket, or a batch of frames of one size; 0: the queue is closed. (transfer full) */
+/* Blocks for work: fills tickets with one ticket, or a batch of frames of one size; 0: the queue is closed. (transfer
+ * full) */
 guint upi_queue_take (UpiQueue *queue, UpiTicket *tickets[UPI_ENGINE_MAX_BATCH]);
 /* Cancels what waits and wakes the workers; nothing can be pushed any more. */
 void upi_queue_close (UpiQueue *queue);
 /* The same because the device was lost: what waits, and whatever comes afterwards, fails with that error. */
 void upi_queue_fail (UpiQueue *queue, const GError *error);
 gboolean upi_queue_is_closed (UpiQueue *queue);
-/* What a request of a closed queue fails with: the device's error, else UPI_ERROR_CANCELLED with that text. (transfer full) */
+/* What a request of a closed queue fails with: the device's error, else UPI_ERROR_CANCELLED with that text. (transfer
+ * full) */
 GError *upi_queue_closing_error (UpiQueue *queue, const gchar *text);
 /* A worker has run a batch of n texts of a list: how many are encoded. */
 guint upi_queue_count_texts (UpiQueue *queue, UpiTicket *ticket, guint n);
-/* And is done with it. TRUE: the last one that runs, nothing of the ticket waits any more; @error is then the list's first error. */
+/* And is done with it. TRUE: the last one that runs, nothing of the ticket waits any more; @error is then the list's
+ * first error. */
 gboolean upi_queue_end_part (UpiQueue *queue, UpiTicket *ticket, guint64 time_us, GError **error);
-/* Removes a ticket that still waits. (transfer full of the queue's reference on TRUE); FALSE also when workers still run batches of it: the
- * last of them ends it */
+/* Removes a ticket that still waits. (transfer full of the queue's reference on TRUE); FALSE also when workers still
+ * run batches of it: the last of them ends it */
 gboolean upi_queue_remove (UpiQueue *queue, UpiTicket *ticket);
 
 /* stream.c, batch.c */
 
-/* The last frame of a stream that was encoded, or is about to be: what the next ones are compared with. An atomic rc box. */
+/* The last frame of a stream that was encoded, or is about to be: what the next ones are compared with. An atomic rc
+ * box. */
 typedef struct {
   UpiTicket *ticket; /* whose encoding it becomes */
   guint width, height;
@@ -114,7 +119,8 @@ struct _UpiStream {
 
 UpiStream *upi_stream_hold (UpiStream *stream);
 void upi_stream_drop (UpiStream *stream);
-/* The queue's lock is held: a ticket of the stream's is about to be queued: its number, and the ticket that waits and gives up its place for it;
+/* The queue's lock is held: a ticket of the stream's is about to be queued: its number, and the ticket that waits and
+ * gives up its place for it;
  * NULL: there is none. */
 UpiTicket *upi_stream_take_ticket (UpiStream *stream, UpiQueue *queue, UpiTicket *ticket);
 /* Of static pictures, now. */
@@ -124,19 +130,20 @@ UpiReference *upi_stream_get_reference (UpiTicket *ticket);
 /* Its frame is about to be encoded, and later ones are compared with it. @blocks: upi_still_blocks() floats */
 void upi_stream_set_reference (UpiTicket *ticket, const gfloat *blocks);
 void upi_reference_unref (UpiReference *reference);
-/* The ticket's frame looks like the reference's. TRUE: it has that one's encoding, or is to end with that one's ticket, whose worker will see to it;
+/* The ticket's frame looks like the reference's. TRUE: it has that one's encoding, or is to end with that one's ticket,
+ * whose worker will see to it;
  * FALSE: that one failed. @ends: (out): it is to be finished now */
 gboolean upi_stream_join (UpiTicket *ticket, UpiReference *reference, gboolean *ends);
-/* The frame of the ticket, which has ended, is nothing to compare with if it failed. (transfer full) (nullable) (element-type UpiTicket): those that
- * are to end like it */
+/* The frame of the ticket, which has ended, is nothing to compare with if it failed. (transfer full) (nullable)
+ * (element-type UpiTicket): those that are to end like it */
 GPtrArray *upi_stream_leave (UpiTicket *ticket);
 
 /* The frames of n that one run takes: all of a full batch, otherwise 1, 2, 4, … */
 guint upi_batch_plan_size (guint n, guint batch_size);
 /* The rest: the queue's lock is held. */
 gboolean upi_batch_has_frame (const UpiTicket *ticket, guint width, guint height);
-/* Waits until a batch of the first one's size is full, nobody else is expected to send a frame of it, its first frame has waited long enough,
- * the engine closes, or nothing of it is left. */
+/* Waits until a batch of the first one's size is full, nobody else is expected to send a frame of it, its first frame
+ * has waited long enough, the engine closes, or nothing of it is left. */
 void upi_batch_fill (UpiQueue *queue, const UpiTicket *first);
 /* What the calling worker runs now: fills tickets, which stay in the queue, and says how many. */
 guint upi_batch_choose (UpiQueue *queue, guint width, guint height, UpiTicket **tickets);
@@ -148,7 +155,8 @@ typedef enum { UPI_TICKET_ENCODE, UPI_TICKET_LABELS, UPI_TICKET_CAPTION } UpiTic
 /* What a task does with its tickets on a worker: n is 1, or a batch of frames. (transfer full) of the tickets */
 typedef void (*UpiRunFunc) (UpiWorker *worker, UpiTicket **tickets, guint n);
 
-/* A list that workers serve part by part: first prepared by one of them, a turn at a time, then by any number of them. */
+/* A list that workers serve part by part: first prepared by one of them, a turn at a time, then by any number of
+ * them. */
 typedef struct {
   gboolean is_begun, is_prepared; /* while it does not wait */
   guint n;                        /* parts, once it is prepared */
@@ -167,7 +175,8 @@ struct _UpiTicket {
   UpiQueue *queue;
   UpiStream *stream; /* its memory is held; NULL: of none */
   gboolean latest;   /* its stream wants each result as soon as it can be had */
-  guint64 number;    /* of its frame in the stream, from 1 on; this and the next under the queue's lock until it is queued */
+  /* of its frame in the stream, from 1 on; this and the next under the queue's lock until it is queued */
+  guint64 number;
   guint generation;
   UpiTicketFunc done_func;
   gpointer user_data;
@@ -226,7 +235,8 @@ typedef enum {
   UPI_PART_KEYS /* then one pair (keys, values) a decoder layer, then the class evidence of models that have it */
 } UpiPart;
 
-/* Where the parts of one input size's encoding lie: in the host's block, or in memory of the device for those that stay there. */
+/* Where the parts of one input size's encoding lie: in the host's block, or in memory of the device for those that stay
+ * there. */
 typedef struct {
   guint width, height; /* of the network's input */
   guint n_parts;
@@ -278,7 +288,7 @@ struct _UpiEncoding {
   guint64 pts;
   guint source_width, source_height;
   UpiOrientation orientation; /* of the network's input, from the source */
-  gfloat across, down;        /* the picture's share of the input's sides, from the top left: 1 unless it is letterboxed */
+  gfloat across, down; /* the picture's share of the input's sides, from the top left: 1 unless it is letterboxed */
 };
 
 /* owner: (transfer none) (nullable) */
@@ -408,8 +418,9 @@ struct _UpiEngine {
   UpiPlans plans;
   UpiEncodingPool *pool;
   UpiTextCache cache;
-  gfloat *own_labels;      /* [n, width] atomic, set once: embeddings of the model's own labels, where it has class evidence */
-  UpiLabels *known;        /* atomic, set once: the model's own labels, where captions answer to regions */
+  gfloat
+      *own_labels;  /* [n, width] atomic, set once: embeddings of the model's own labels, where it has class evidence */
+  UpiLabels *known; /* atomic, set once: the model's own labels, where captions answer to regions */
   UpiGrounding *grounding; /* NULL: they do not */
   UpiSteering *steering;
   GPtrArray *workers;  /* UpiWorker */
@@ -417,11 +428,13 @@ struct _UpiEngine {
   UpiInferFunc infer;  /* atomic: upi_worker_run(); tests put one that fails in its place */
 };
 
-/* Waits until engines whose last user left from a worker's callback are gone: they are freed by a thread of their own. */
+/* Waits until engines whose last user left from a worker's callback are gone: they are freed by a thread of their
+ * own. */
 void upi_engine_wait_reaped (void);
 /* Marks the calling thread: an engine whose last user leaves from a worker is freed by a thread of its own. */
 void upi_engine_enter_worker (void);
-/* After a request failed: if the engine's device has been lost, all engines on it fail what they have and what comes. */
+/* After a request failed: if the engine's device has been lost, all engines on it fail what they have and what
+ * comes. */
 void upi_engine_check_device (UpiEngine *engine);
 /* A reference of the queue's engine, NULL when its last user has gone. */
 UpiEngine *upi_engine_of_queue (UpiQueue *queue);

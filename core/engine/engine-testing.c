@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Hooks for tests: a gate before the workers, a fault at a chosen inference, counts of what is kept. No part of the library: tests link it. */
+ * Hooks for tests: a gate before the workers, a fault at a chosen inference, counts of what is kept. No part of the
+ * library: tests link it. */
 #include "core/engine/engine-testing.h"
 
 #include "core/engine/engine-private.h"

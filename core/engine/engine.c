@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Engines: what a process shares. One for each (model path, device, instance id), opened once however many ask, freed with the last user. */
+/* Engines: what a process shares. One for each (model path, device, instance id), opened once however many ask, freed
+ * with the last user. */
 #include "core/engine/engine-private.h"
 
 #include <stdlib.h>
@@ -82,7 +83,8 @@ upi_engine_wait_reaped (void)
   g_mutex_unlock (&registry.lock);
 }
 
-/* A process that ends takes the libraries' state with it: not before an engine that is being freed has let go of them. */
+/* A process that ends takes the libraries' state with it: not before an engine that is being freed has let go of
+ * them. */
 __attribute__ ((destructor)) static void
 settle_at_exit (void)
 {
@@ -103,14 +105,14 @@ check_vocabulary (UpiEngine *engine, GError **error)
   const gint32 *candidates = upi_model_caption_token_ids (engine->model);
 
   if (size > rows) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: the tokenizer has %u tokens, the text encoder %u; are they of one model?",
-        engine->path, size, rows);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+        "%s: the tokenizer has %u tokens, the text encoder %u; are they of one model?", engine->path, size, rows);
     return FALSE;
   }
   for (guint i = 0; i < upi_model_vocabulary_size (engine->model); i++)
     if (candidates[i] < 0 || (guint) candidates[i] >= rows) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_MODEL, "%s: caption.token_ids[%u] is %d, expected 0 to %u", engine->path, i, candidates[i], rows - 1);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: caption.token_ids[%u] is %d, expected 0 to %u", engine->path,
+          i, candidates[i], rows - 1);
       return FALSE;
     }
   return TRUE;
@@ -126,8 +128,8 @@ open_grounding (UpiEngine *engine, GError **error)
     return TRUE;
   engine->grounding = upi_grounding_new (engine->config->caption.grounding, engine->tokenizer, file, error);
   if (engine->grounding != NULL)
-    engine->steering =
-        upi_steering_new (engine->grounding, upi_model_caption_token_ids (engine->model), upi_model_vocabulary_size (engine->model));
+    engine->steering = upi_steering_new (
+        engine->grounding, upi_model_caption_token_ids (engine->model), upi_model_vocabulary_size (engine->model));
   return engine->grounding != NULL;
 }
 
@@ -143,8 +145,8 @@ start_workers (UpiEngine *engine, guint n, GError **error)
     g_ptr_array_add (engine->workers, worker);
     worker->thread = g_thread_try_new ("upi-worker", upi_worker_main, worker, &cause);
     if (worker->thread == NULL) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_MEMORY, "worker %u of %u could not be started: %s; use fewer threads", i + 1, n, cause->message);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "worker %u of %u could not be started: %s; use fewer threads",
+          i + 1, n, cause->message);
       return FALSE;
     }
   }
@@ -316,8 +318,8 @@ check_options (const UpiEngineOptions *options, GError **error)
 {
   if (options->threads > 1024 || options->threads_per_frame > 1024 || options->batch_size > UPI_ENGINE_MAX_BATCH) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "%u threads, %u threads per frame, batch size %u: expected at most 1024, 1024 and %d", options->threads, options->threads_per_frame,
-        options->batch_size, UPI_ENGINE_MAX_BATCH);
+        "%u threads, %u threads per frame, batch size %u: expected at most 1024, 1024 and %d", options->threads,
+        options->threads_per_frame, options->batch_size, UPI_ENGINE_MAX_BATCH);
     return FALSE;
   }
   return TRUE;
@@ -339,12 +341,13 @@ resolve (Request *request, GError **error)
   resolved = realpath (found, NULL);
   request->path = g_strdup (resolved != NULL ? resolved : found);
   free (resolved);
-  request->backend = upi_device_open (
-      options->device != NULL && *options->device ? options->device : "auto", options->cuda_context, &request->device, error);
+  request->backend = upi_device_open (options->device != NULL && *options->device ? options->device : "auto",
+      options->cuda_context, &request->device, error);
   if (request->backend == NULL)
     return FALSE;
   in = g_strdup_printf ("%p", request->backend->has_device ? options->cuda_context : NULL);
-  request->key = g_strjoin ("\n", request->path, request->device, in, options->instance_id != NULL ? options->instance_id : "", NULL);
+  request->key = g_strjoin (
+      "\n", request->path, request->device, in, options->instance_id != NULL ? options->instance_id : "", NULL);
   return TRUE;
 }
 
@@ -355,7 +358,8 @@ upi_engine_open (const UpiEngineOptions *options, GCancellable *cancellable, GEr
   Request request = { .options = &known };
   UpiEngine *engine = NULL;
   gboolean is_known = options == NULL
-      || upi_sized_read (&known, sizeof known, options, UPI_SIZED_FIRST (UpiEngineOptions, cuda_context_data), "UpiEngineOptions", error);
+      || upi_sized_read (&known, sizeof known, options, UPI_SIZED_FIRST (UpiEngineOptions, cuda_context_data),
+          "UpiEngineOptions", error);
   gulong handler = 0;
 
   if (known.cuda_context_free != NULL) {

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plans made on first use and shared by the workers: one for each (input size, batch), text length and caption capacity. Built once even if
- * several workers ask at the same moment; the least recently used ones beyond a small number are let go. */
+/* Plans made on first use and shared by the workers: one for each (input size, batch), text length and caption
+ * capacity. Built once even if several workers ask at the same moment; the least recently used ones beyond a small
+ * number are let go. */
 #include "core/engine/engine-private.h"
 
-/* Kept at a time; captions have one for every number of candidates that go on, which share their weights; of image plans, the costly ones, for three input sizes of all the batches that are run, and never fewer than this. */
-static const guint max_plans[UPI_N_PLAN_KINDS] = { [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 32 };
+/* Kept at a time; captions have one for every number of candidates that go on, which share their weights; of image
+ * plans, the costly ones, for three input sizes of all the batches that are run, and never fewer than this. */
+static const guint max_plans[UPI_N_PLAN_KINDS] = {
+  [UPI_PLAN_IMAGE] = 6, [UPI_PLAN_TEXT] = 16, [UPI_PLAN_CAPTION] = 32
+};
 
 void
 upi_plans_init (UpiPlans *plans, guint batch_size)
@@ -52,8 +56,8 @@ same_key (const UpiPlanKey *x, const UpiPlanKey *y)
   return x->kind == y->kind && x->a == y->a && x->b == y->b && x->c == y->c;
 }
 
-/* What only the network reads stays where it is computed: pixels once they are converted, keys and values of captions. The mask features do
- * until somebody wants masks. */
+/* What only the network reads stays where it is computed: pixels once they are converted, keys and values of captions.
+ * The mask features do until somebody wants masks. */
 static void
 keep (UpiProgram *program, guint layers)
 {
@@ -62,7 +66,8 @@ keep (UpiProgram *program, guint layers)
   upi_program_make_resident (program, "image");
   upi_program_make_resident (program, "mask_features");
   for (guint i = 0; i < layers * G_N_ELEMENTS (of_layers); i++) {
-    g_autofree gchar *name = g_strdup_printf ("%s.%u", of_layers[i % G_N_ELEMENTS (of_layers)], i / (guint) G_N_ELEMENTS (of_layers));
+    g_autofree gchar *name =
+        g_strdup_printf ("%s.%u", of_layers[i % G_N_ELEMENTS (of_layers)], i / (guint) G_N_ELEMENTS (of_layers));
 
     upi_program_make_resident (program, name);
   }
@@ -75,7 +80,8 @@ build (UpiEngine *engine, const UpiPlanKey *key, GError **error)
 
   switch (key->kind) {
   case UPI_PLAN_IMAGE:
-    program = upi_model_image_program_in_strips (engine->model, key->a, key->b, key->c, engine->backend->strip_bytes, error);
+    program =
+        upi_model_image_program_in_strips (engine->model, key->a, key->b, key->c, engine->backend->strip_bytes, error);
     break;
   case UPI_PLAN_TEXT:
     program = upi_model_texts_program (engine->model, key->a, key->b, error);
@@ -104,7 +110,8 @@ find (UpiPlans *plans, const UpiPlanKey *key)
   return NULL;
 }
 
-/* Takes the least recently used plan of a kind that has too many out of the table. The lock is held. (transfer full) (nullable) */
+/* Takes the least recently used plan of a kind that has too many out of the table. The lock is held. (transfer full)
+ * (nullable) */
 static UpiSharedPlan *
 evict (UpiPlans *plans, UpiPlanKind kind)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The engine's queue: tickets in order, handed to workers one by one or as batches of frames of one size (batch.c).
  *
- * It is bounded by its callers (each keeps a bounded number of tickets in flight). A worker that finds a partial batch may wait for frames of
- * other streams until the first of them has waited batch_timeout; meanwhile the tickets stay in the queue, where they can still be cancelled,
- * and the other workers pass them over.
+ * It is bounded by its callers (each keeps a bounded number of tickets in flight). A worker that finds a partial batch
+ * may wait for frames of other streams until the first of them has waited batch_timeout; meanwhile the tickets stay in
+ * the queue, where they can still be cancelled, and the other workers pass them over.
  */
 #include "core/engine/engine-private.h"
 
@@ -57,7 +57,8 @@ upi_queue_is_closed (UpiQueue *queue)
 GError *
 upi_queue_closing_error (UpiQueue *queue, const gchar *text)
 {
-  return queue->failure != NULL ? g_error_copy (queue->failure) : g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, text);
+  return queue->failure != NULL ? g_error_copy (queue->failure)
+                                : g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, text);
 }
 
 /* The lock is held. */
@@ -95,7 +96,8 @@ upi_queue_push (UpiQueue *queue, UpiTicket *ticket)
   if (closed)
     upi_ticket_finish (upi_ticket_ref (ticket), upi_queue_closing_error (queue, "the engine is closing"));
   else if (older != NULL)
-    upi_ticket_finish (older, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "a later frame of its stream took its place"));
+    upi_ticket_finish (
+        older, g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "a later frame of its stream took its place"));
 }
 
 /* The lock is held. Whether workers run batches of a list. */
@@ -152,8 +154,8 @@ first_long_list (UpiQueue *queue)
   return NULL;
 }
 
-/* What a worker does next. Frames and captions go before long lists; where they never end, a list has its turn now and then. The lock is
- * held. */
+/* What a worker does next. Frames and captions go before long lists; where they never end, a list has its turn now and
+ * then. The lock is held. */
 static UpiTicket *
 choose (UpiQueue *queue)
 {
@@ -167,7 +169,8 @@ choose (UpiQueue *queue)
   return list;
 }
 
-/* One batch of a prepared list for the calling worker, which gets a reference: the list stays for other workers until all are taken. */
+/* One batch of a prepared list for the calling worker, which gets a reference: the list stays for other workers until
+ * all are taken. */
 static void
 take_part (UpiQueue *queue, UpiTicket *ticket)
 {
@@ -282,7 +285,8 @@ close_with (UpiQueue *queue, const GError *error)
 void
 upi_queue_close (UpiQueue *queue)
 {
-  g_autoptr (GError) error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed before this request was served");
+  g_autoptr (GError) error =
+      g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "the engine closed before this request was served");
 
   close_with (queue, error);
 }

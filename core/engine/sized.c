@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * sized.c: structs that callers fill and that begin with their size: read from and written for programs that were compiled against an older or
- * a newer header than this library. */
+ * sized.c: structs that callers fill and that begin with their size: read from and written for programs that were
+ * compiled against an older or a newer header than this library. */
 #include "core/engine/engine-private.h"
 
 #include <string.h>
@@ -17,14 +17,16 @@ upi_sized_read (gpointer to, gsize known, gconstpointer from, gsize first, const
   memset (to, 0, known);
   if (size < first || size > LARGEST) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "%s.size is %" G_GSIZE_FORMAT ", expected %" G_GSIZE_FORMAT " or more: set it to sizeof (%s)", name, size, first, name);
+        "%s.size is %" G_GSIZE_FORMAT ", expected %" G_GSIZE_FORMAT " or more: set it to sizeof (%s)", name, size,
+        first, name);
     return FALSE;
   }
   memcpy (to, from, MIN (size, known));
   for (gsize i = known; i < size; i++)
     if (bytes[i] != 0) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-          "%s has a setting in byte %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT ", version %s of the library knows %" G_GSIZE_FORMAT
+          "%s has a setting in byte %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT
+          ", version %s of the library knows %" G_GSIZE_FORMAT
           " bytes of it: leave the setting at 0, or install a newer library",
           name, i, size, upi_version (), known);
       return FALSE;

@@ -18,7 +18,8 @@ upi_still_blocks (guint width, guint height)
 }
 
 void
-upi_still_measure (const gfloat *input, guint width, guint height, const gfloat mean[3], const gfloat std[3], gfloat *blocks)
+upi_still_measure (
+    const gfloat *input, guint width, guint height, const gfloat mean[3], const gfloat std[3], gfloat *blocks)
 {
   guint columns = width / BLOCK, rows = height / BLOCK;
   gsize plane = (gsize) columns * rows;
@@ -41,7 +42,8 @@ upi_still_measure (const gfloat *input, guint width, guint height, const gfloat 
   }
 }
 
-/* after ≈ gain · before + offset, by least squares over the blocks whose difference is at most @limit from the last fit. */
+/* after ≈ gain · before + offset, by least squares over the blocks whose difference is at most @limit from the last
+ * fit. */
 static void
 fit (const gfloat *before, const gfloat *after, gsize n, gfloat limit, gfloat *gain, gfloat *offset)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Streams: what the engine knows about one camera or file among those that share it, and what is decided about its frames, here and nowhere else:
- * how many may be under way (fairness), which result may be shown after which (freshness), and which frame looks like the last one that was
- * encoded (static pictures). A ticket holds a stream's memory, never its engine. All but the reference count is under the queue's lock. */
+/* Streams: what the engine knows about one camera or file among those that share it, and what is decided about its
+ * frames, here and nowhere else: how many may be under way (fairness), which result may be shown after which
+ * (freshness), and which frame looks like the last one that was encoded (static pictures). A ticket holds a stream's
+ * memory, never its engine. All but the reference count is under the queue's lock. */
 #include "core/engine/engine-private.h"
 #include "core/engine/still.h"
 
@@ -97,8 +98,8 @@ upi_stream_get_threshold (UpiTicket *ticket)
 static gboolean
 has_same_shape (const UpiTicket *a, const UpiTicket *b)
 {
-  return a->width == b->width && a->height == b->height && a->image.width == b->image.width && a->image.height == b->image.height
-      && a->image.orientation == b->image.orientation;
+  return a->width == b->width && a->height == b->height && a->image.width == b->image.width
+      && a->image.height == b->image.height && a->image.orientation == b->image.orientation;
 }
 
 /* By the streams' own time, which may run backwards; without one by the clock (pts is nanoseconds then). */
@@ -119,8 +120,9 @@ upi_stream_get_reference (UpiTicket *ticket)
   g_mutex_lock (&ticket->queue->lock);
   reference = stream->reference;
   /* A frame is never given the encoding of a later one. */
-  gboolean fits = reference != NULL && stream->generation == ticket->generation && reference->ticket->number < ticket->number
-      && has_same_shape (reference->ticket, ticket) && age_of (reference->ticket, ticket) < stream->max_age;
+  gboolean fits = reference != NULL && stream->generation == ticket->generation
+      && reference->ticket->number < ticket->number && has_same_shape (reference->ticket, ticket)
+      && age_of (reference->ticket, ticket) < stream->max_age;
   reference = fits ? g_atomic_rc_box_acquire (reference) : NULL;
   g_mutex_unlock (&ticket->queue->lock);
   return reference;
@@ -244,8 +246,8 @@ upi_stream_free (UpiStream *stream)
   upi_engine_unref (engine);
 }
 
-/* What all workers can have at once, shared out among the streams that have frames under way. Never more than a frame a worker: the next
- * one would only wait for its own stream. The lock is held. */
+/* What all workers can have at once, shared out among the streams that have frames under way. Never more than a frame a
+ * worker: the next one would only wait for its own stream. The lock is held. */
 static guint
 share_of (UpiStream *stream)
 {
@@ -279,7 +281,8 @@ upi_stream_may_encode (UpiStream *stream, gboolean is_late)
   UpiQueue *queue = stream->engine->queue;
 
   g_mutex_lock (&queue->lock);
-  gboolean may = stream->running == 0 || waiting_ticket (stream, queue) != NULL || (!is_late && stream->running < share_of (stream));
+  gboolean may = stream->running == 0 || waiting_ticket (stream, queue) != NULL
+      || (!is_late && stream->running < share_of (stream));
   g_mutex_unlock (&queue->lock);
   return may;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Tickets: a request's life from queued to done. It completes, fails or is cancelled, once; its image is released once; its callback runs
- * once, and whoever waits wakes after the callback has returned, so that after a wait nothing of the caller's is in use any more. */
+/* Tickets: a request's life from queued to done. It completes, fails or is cancelled, once; its image is released once;
+ * its callback runs once, and whoever waits wakes after the callback has returned, so that after a wait nothing of the
+ * caller's is in use any more. */
 #include "core/engine/engine-private.h"
 
 UpiTicket *
@@ -75,13 +76,15 @@ count (UpiTicket *ticket, const GError *error)
   UpiCounters *counters = &ticket->queue->counters;
 
   if (error != NULL)
-    g_atomic_pointer_add (g_error_matches (error, UPI_ERROR, UPI_ERROR_CANCELLED) ? &counters->cancelled : &counters->failed, 1);
+    g_atomic_pointer_add (
+        g_error_matches (error, UPI_ERROR, UPI_ERROR_CANCELLED) ? &counters->cancelled : &counters->failed, 1);
   else if (ticket->kind == UPI_TICKET_ENCODE)
     g_atomic_pointer_add (ticket->is_static ? &counters->still : &counters->encoded, 1);
   else if (ticket->kind == UPI_TICKET_CAPTION)
     g_atomic_pointer_add (&counters->captions, 1);
   g_atomic_pointer_add (&counters->convert_us, ticket->convert_us);
-  g_atomic_pointer_add (ticket->kind == UPI_TICKET_CAPTION ? &counters->caption_us : &counters->infer_us, ticket->infer_us);
+  g_atomic_pointer_add (
+      ticket->kind == UPI_TICKET_CAPTION ? &counters->caption_us : &counters->infer_us, ticket->infer_us);
 }
 
 void
@@ -147,7 +150,8 @@ upi_ticket_cancel (UpiTicket *ticket)
 UpiEncoding *
 upi_ticket_get_encoding (UpiTicket *ticket)
 {
-  UpiEngine *engine = upi_ticket_is_done (ticket) && ticket->encoding != NULL ? upi_engine_of_queue (ticket->queue) : NULL;
+  UpiEngine *engine =
+      upi_ticket_is_done (ticket) && ticket->encoding != NULL ? upi_engine_of_queue (ticket->queue) : NULL;
 
   return engine != NULL ? upi_encoding_publish (ticket->encoding) : NULL;
 }

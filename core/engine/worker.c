@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Workers: the only threads that run the network. Each takes a ticket, or a batch of frames, and does what its task says, in its own contexts of
- * the shared plans. */
+/* Workers: the only threads that run the network. Each takes a ticket, or a batch of frames, and does what its task
+ * says, in its own contexts of the shared plans. */
 #include "core/engine/engine-private.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Statistics of the training set's unit embeddings, for scores of sentences that stand alone: of images and of regions a mean ē (not
- * normalised) and a covariance C, so that z = (x·y − ē·y) / √(yᵀ C y) is comparable between sentences y, and p = sigmoid (scale · z + offset) (models/reference/calibration.py). ē·y and σ(y) belong to the sentence.
+/* Statistics of the training set's unit embeddings, for scores of sentences that stand alone: of images and of regions
+ * a mean ē (not normalised) and a covariance C, so that z = (x·y − ē·y) / √(yᵀ C y) is comparable between sentences y,
+ * and p = sigmoid (scale · z + offset) (models/reference/calibration.py). ē·y and σ(y) belong to the sentence.
  */
 #include "core/model/model-private.h"
 #include "core/upi.h"
@@ -30,8 +31,9 @@ upi_calibration_check (const UpiWeights *weights, const UpiConfig *c, const gcha
     for (gint k = 0; k < c->decoder.width; k++) {
       gfloat variance = covariance[(gsize) k * c->decoder.width + k];
       if (variance < 0) {
-        g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: %s[%d, %d] is %g, expected a variance, which is not below zero", directory,
-            name, k, k, (gdouble) variance);
+        g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+            "%s: %s[%d, %d] is %g, expected a variance, which is not below zero", directory, name, k, k,
+            (gdouble) variance);
         return FALSE;
       }
     }
@@ -54,7 +56,8 @@ UpiStanding
 upi_model_standing (const UpiModel *model, UpiSpread spread, const gfloat *sentence)
 {
   gint width = model->config->decoder.width;
-  const gfloat *mean = numbers (model, spread, "mean"), *covariance = numbers (model, spread, "covariance"); /* [D], [D,D] */
+  const gfloat *mean = numbers (model, spread, "mean"),
+               *covariance = numbers (model, spread, "covariance"); /* [D], [D,D] */
   gdouble along = 0, variance = 0;
 
   for (gint k = 0; k < width; k++)

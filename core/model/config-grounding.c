@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * config-grounding.c: `caption.grounding` → UpiGroundingTable: which words need which labels, and how candidates are ranked
- * (models/reference/NETWORK.md, "grounded captions"). Phrases become tokens later, with the model's tokenizer. */
+ * config-grounding.c: `caption.grounding` → UpiGroundingTable: which words need which labels, and how candidates are
+ * ranked (models/reference/NETWORK.md, "grounded captions"). Phrases become tokens later, with the model's
+ * tokenizer. */
 #include "core/model/config-grounding.h"
 
 #include "core/upi.h"
@@ -47,8 +48,8 @@ read_ranking (Parse *p)
 
   if (p->reader.object == NULL || !json_object_has_member (p->reader.object, "ranking"))
     return;
-  r = upi_reader_object (
-      &p->reader, "ranking", PATH "ranking.", UPI_KEYS ("candidates", "sharpness", "encoded", "retrieval", "regions", "floor", "steering"));
+  r = upi_reader_object (&p->reader, "ranking", PATH "ranking.",
+      UPI_KEYS ("candidates", "sharpness", "encoded", "retrieval", "regions", "floor", "steering"));
   read_count (&r, "candidates", &ranking->candidates, 1, UPI_MAX_CANDIDATES);
   read_count (&r, "encoded", &ranking->encoded, 0, UPI_MAX_CANDIDATES);
   read_double (&r, "sharpness", &ranking->sharpness, 1e-2, 1e2);
@@ -67,7 +68,8 @@ find_label (Parse *p, const gchar *key, const gchar *name, guint *index)
       *index = i;
       return TRUE;
     }
-  upi_reader_fail (&p->reader, key, "names \"%s\", which is neither one of the config's labels nor of the groups", name);
+  upi_reader_fail (
+      &p->reader, key, "names \"%s\", which is neither one of the config's labels nor of the groups", name);
   return FALSE;
 }
 

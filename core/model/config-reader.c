@@ -52,7 +52,8 @@ upi_reader_node_int (UpiReader *r, const gchar *key, JsonNode *node, gint64 leas
       return value;
   }
   found = upi_reader_spell (node);
-  upi_reader_fail (r, key, "is %s, expected an integer from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, found, least, most);
+  upi_reader_fail (
+      r, key, "is %s, expected an integer from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, found, least, most);
   return 0;
 }
 
@@ -120,7 +121,8 @@ upi_reader_string (UpiReader *r, const gchar *key)
 
   if (node == NULL)
     return NULL;
-  if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING || *json_node_get_string (node) == '\0') {
+  if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING
+      || *json_node_get_string (node) == '\0') {
     g_autofree gchar *found = upi_reader_spell (node);
     upi_reader_fail (r, key, "is %s, expected a string that is not empty", found);
     return NULL;
@@ -183,7 +185,8 @@ upi_reader_strings (UpiReader *r, const gchar *key, guint least, guint most)
     return NULL;
   for (guint i = 0; i < json_array_get_length (array); i++) {
     JsonNode *node = json_array_get_element (array, i);
-    if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING || *json_node_get_string (node) == '\0') {
+    if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING
+        || *json_node_get_string (node) == '\0') {
       g_autofree gchar *found = upi_reader_spell (node);
       upi_reader_fail (r, key, "holds %s, expected strings that are not empty", found);
       return NULL;

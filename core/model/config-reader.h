@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading config.json strictly: a member that is missing, of the wrong type or out of range is one error, which names file and member, says
- * what was found and what was expected.
+/* Reading config.json strictly: a member that is missing, of the wrong type or out of range is one error, which names
+ * file and member, says what was found and what was expected.
  */
 #pragma once
 
@@ -40,7 +40,8 @@ UpiReader upi_reader_object (UpiReader *r, const gchar *key, const gchar *path, 
 gchar **upi_reader_strings (UpiReader *r, const gchar *key, guint least, guint most);
 /* The same of a node that is at hand; key is what errors call it. */
 gint64 upi_reader_node_int (UpiReader *r, const gchar *key, JsonNode *node, gint64 least, gint64 most);
-UpiReader upi_reader_node_object (UpiReader *r, const gchar *key, JsonNode *node, const gchar *path, const gchar *const *known);
+UpiReader
+upi_reader_node_object (UpiReader *r, const gchar *key, JsonNode *node, const gchar *path, const gchar *const *known);
 gfloat upi_reader_node_float (UpiReader *r, const gchar *key, JsonNode *node, gdouble least, gdouble most);
 JsonArray *upi_reader_node_array (UpiReader *r, const gchar *key, JsonNode *node, guint least, guint most);
 

@@ -12,7 +12,8 @@
 
 const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES] = { "image", "text", "text_causal" };
 
-static const gchar *const backbone_names[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2", "swin", NULL }; /* by UpiBackboneKind */
+static const gchar *const backbone_names[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2", "swin",
+  NULL }; /* by UpiBackboneKind */
 static const gint backbone_channels[][4] = {
   [UPI_BACKBONE_EFFICIENTNET_LITE0] = { 24, 40, 112, 320 },
   [UPI_BACKBONE_RESNET50] = { 256, 512, 1024, 2048 },
@@ -51,7 +52,8 @@ read_letterbox (UpiReader *r, UpiConfig *c)
   memcpy (c->input.pad, c->input.mean, sizeof c->input.pad); /* 0 behind the normalisation */
   c->input.multiple = 32;
   if (c->input.letterbox && c->format_version < 2)
-    upi_reader_fail (r, "resize", "is \"letterbox\", which needs format_version 2; the file says format_version %d", c->format_version);
+    upi_reader_fail (r, "resize", "is \"letterbox\", which needs format_version 2; the file says format_version %d",
+        c->format_version);
   for (guint i = 0; !c->input.letterbox && i < G_N_ELEMENTS (keys); i++)
     if (r->object != NULL && json_object_has_member (r->object, keys[i]))
       upi_reader_fail (r, keys[i], "has no meaning where input.resize is \"stretch\"");
@@ -67,8 +69,8 @@ read_letterbox (UpiReader *r, UpiConfig *c)
     c->input.short_side = (guint) upi_reader_int (r, "short", 32, UPI_MAX_SIDE);
     c->input.long_side = (guint) upi_reader_int (r, "long", (gint) MAX (c->input.short_side, 32), UPI_MAX_SIDE);
     if (r->object != NULL && c->input.long_side > UPI_MAX_SIDE / c->input.multiple * c->input.multiple)
-      upi_reader_fail (
-          r, "long", "is %u, which is more than %d once it is a multiple of %u", c->input.long_side, UPI_MAX_SIDE, c->input.multiple);
+      upi_reader_fail (r, "long", "is %u, which is more than %d once it is a multiple of %u", c->input.long_side,
+          UPI_MAX_SIDE, c->input.multiple);
   } else if (r->object != NULL && json_object_has_member (r->object, "long")) {
     upi_reader_fail (r, "long", "has no meaning without input.short");
   }
@@ -77,8 +79,8 @@ read_letterbox (UpiReader *r, UpiConfig *c)
 static void
 read_input (UpiReader *root, UpiConfig *c)
 {
-  UpiReader r = upi_reader_object (
-      root, "input", "input.", UPI_KEYS ("sizes", "resize", "filter", "mean", "std", "pad", "short", "long", "multiple"));
+  UpiReader r = upi_reader_object (root, "input", "input.",
+      UPI_KEYS ("sizes", "resize", "filter", "mean", "std", "pad", "short", "long", "multiple"));
   JsonArray *sizes = upi_reader_array (&r, "sizes", 1, 64);
 
   c->input.letterbox = upi_reader_choice (&r, "resize", UPI_KEYS ("stretch", "letterbox"));
@@ -93,7 +95,8 @@ read_input (UpiReader *root, UpiConfig *c)
   for (guint i = 0; i < c->input.n_sizes; i++) {
     JsonArray *pair = upi_reader_node_array (&r, "sizes", json_array_get_element (sizes, i), 2, 2);
     for (guint k = 0; pair != NULL && k < 2; k++) {
-      c->input.sizes[i][k] = (guint) upi_reader_node_int (&r, "sizes", json_array_get_element (pair, k), 32, UPI_MAX_SIDE);
+      c->input.sizes[i][k] =
+          (guint) upi_reader_node_int (&r, "sizes", json_array_get_element (pair, k), 32, UPI_MAX_SIDE);
       upi_reader_check_multiple (&r, "sizes", c->input.sizes[i][k], 32, "the backbone's coarsest stride");
     }
   }
@@ -118,7 +121,8 @@ read_swin (UpiReader *r, UpiBackboneSizes *b)
   for (guint i = 0; i < 4; i++) {
     b->channels[i] = b->swin.width << i;
     if (b->swin.heads[i] > 0 && b->channels[i] % b->swin.heads[i] != 0)
-      upi_reader_fail (r, "heads", "has %d for stage %u, which do not divide its %d channels (width %d doubled %u times)", b->swin.heads[i],
+      upi_reader_fail (r, "heads",
+          "has %d for stage %u, which do not divide its %d channels (width %d doubled %u times)", b->swin.heads[i],
           i + 1, b->channels[i], b->swin.width, i);
   }
 }
@@ -131,8 +135,8 @@ read_backbone (UpiReader *parent, const gchar *path, const UpiConfig *c, UpiBack
 
   b->kind = upi_reader_choice (&r, "kind", backbone_names);
   if ((b->kind == UPI_BACKBONE_MOBILENET_V2 || b->kind == UPI_BACKBONE_SWIN) && c->format_version < 2)
-    upi_reader_fail (
-        &r, "kind", "is \"%s\", which needs format_version 2; the file says format_version %d", backbone_names[b->kind], c->format_version);
+    upi_reader_fail (&r, "kind", "is \"%s\", which needs format_version 2; the file says format_version %d",
+        backbone_names[b->kind], c->format_version);
   if (b->kind == UPI_BACKBONE_SWIN) {
     upi_reader_check_keys (&r, UPI_KEYS ("kind", "width", "depths", "heads", "window"));
     read_swin (&r, b);
@@ -172,7 +176,8 @@ read_region_parts (UpiReader *root, UpiConfig *c)
   c->pixel_encoder.kind = upi_reader_choice (&pixel, "kind", UPI_KEYS ("full", "lite"));
   c->pixel_encoder.layers = upi_reader_int (&pixel, "layers", 1, 64);
 
-  query = upi_reader_object (root, "query", "query.", UPI_KEYS ("count", "anchor", "anchor_cells", "content", "candidates", "distinct"));
+  query = upi_reader_object (
+      root, "query", "query.", UPI_KEYS ("count", "anchor", "anchor_cells", "content", "candidates", "distinct"));
   c->query.count = upi_reader_int (&query, "count", 1, 4096);
   c->query.anchor = upi_reader_choice (&query, "anchor", UPI_KEYS ("cells", "scale"));
   if (c->query.anchor == UPI_ANCHOR_CELLS)
@@ -200,10 +205,10 @@ read_region_parts (UpiReader *root, UpiConfig *c)
 static void
 read_decoder (UpiReader *root, UpiConfig *c)
 {
-  UpiReader r = upi_reader_object (
-      root, "decoder", "decoder.", UPI_KEYS ("width", "layers", "heads", "ffn", "norm", "experts", "top_k", "attributes"));
-  UpiReader attributes = upi_reader_object (
-      &r, "attributes", "decoder.attributes.", UPI_KEYS (upi_attribute_names[0], upi_attribute_names[1], upi_attribute_names[2]));
+  UpiReader r = upi_reader_object (root, "decoder", "decoder.",
+      UPI_KEYS ("width", "layers", "heads", "ffn", "norm", "experts", "top_k", "attributes"));
+  UpiReader attributes = upi_reader_object (&r, "attributes", "decoder.attributes.",
+      UPI_KEYS (upi_attribute_names[0], upi_attribute_names[1], upi_attribute_names[2]));
 
   c->decoder.width = upi_reader_int (&r, "width", 4, 8192);
   upi_reader_check_multiple (&r, "width", c->decoder.width, 4, "sine and cosine of two coordinates");
@@ -223,7 +228,8 @@ read_decoder (UpiReader *root, UpiConfig *c)
     c->decoder.n_attributes = json_array_get_length (row);
     c->decoder.attributes[i] = g_new0 (gfloat, c->decoder.n_attributes);
     for (gint k = 0; k < c->decoder.n_attributes; k++)
-      c->decoder.attributes[i][k] = upi_reader_node_float (&attributes, upi_attribute_names[i], json_array_get_element (row, k), -1e3, 1e3);
+      c->decoder.attributes[i][k] =
+          upi_reader_node_float (&attributes, upi_attribute_names[i], json_array_get_element (row, k), -1e3, 1e3);
   }
 }
 
@@ -231,8 +237,8 @@ static void
 read_text (UpiReader *root, UpiConfig *c)
 {
   UpiReader r = upi_reader_object (root, "text", "text.",
-      UPI_KEYS ("kind", "width", "layers", "heads", "ffn", "vocabulary", "positions", "type_vocabulary", "layer_norm_eps", "tokenizer",
-          "lower_case"));
+      UPI_KEYS ("kind", "width", "layers", "heads", "ffn", "vocabulary", "positions", "type_vocabulary",
+          "layer_norm_eps", "tokenizer", "lower_case"));
   UpiReader caption = upi_reader_object (root, "caption", "caption.", UPI_KEYS ("max_tokens", "grounding"));
 
   c->text.kind = upi_reader_choice (&r, "kind", UPI_KEYS ("bert", "roberta"));
@@ -245,7 +251,8 @@ read_text (UpiReader *root, UpiConfig *c)
   c->text.positions = upi_reader_int (&r, "positions", 8, 1 << 16);
   c->text.type_vocabulary = upi_reader_int (&r, "type_vocabulary", 1, 64);
   c->text.layer_norm_eps = upi_reader_float (&r, "layer_norm_eps", 1e-15, 1e-2);
-  c->text.tokenizer = upi_reader_choice (&r, "tokenizer", UPI_KEYS ("wordpiece", "bpe")) ? UPI_TOKENIZER_BPE : UPI_TOKENIZER_WORDPIECE;
+  c->text.tokenizer =
+      upi_reader_choice (&r, "tokenizer", UPI_KEYS ("wordpiece", "bpe")) ? UPI_TOKENIZER_BPE : UPI_TOKENIZER_WORDPIECE;
   c->text.lower_case = upi_reader_boolean (&r, "lower_case");
   /* [CLS], the caption, and [SEP] each have a position */
   c->caption.max_tokens = upi_reader_int (&caption, "max_tokens", 1, MAX (upi_config_text_positions (c) - 2, 1));
@@ -255,7 +262,8 @@ read_text (UpiReader *root, UpiConfig *c)
 static gfloat
 read_float_or (UpiReader *r, const gchar *key, gdouble least, gdouble most, gfloat otherwise)
 {
-  return r->object != NULL && json_object_has_member (r->object, key) ? upi_reader_float (r, key, least, most) : otherwise;
+  return r->object != NULL && json_object_has_member (r->object, key) ? upi_reader_float (r, key, least, most)
+                                                                      : otherwise;
 }
 
 static void
@@ -267,7 +275,8 @@ read_evidence (UpiReader *root, UpiConfig *c)
   c->has_evidence = has_new (root, c, "evidence");
   if (!c->has_evidence)
     return;
-  r = upi_reader_object (root, "evidence", "evidence.", UPI_KEYS ("channels", "rank", "extra", "anchors", "pixels", "ratio", "near"));
+  r = upi_reader_object (
+      root, "evidence", "evidence.", UPI_KEYS ("channels", "rank", "extra", "anchors", "pixels", "ratio", "near"));
   read_ints (&r, "channels", c->evidence.channels, UPI_EVIDENCE_MAPS, 1, 4096);
   read_ints (&r, "rank", c->evidence.rank, UPI_EVIDENCE_MAPS, 1, 4096);
   read_ints (&r, "extra", c->evidence.extra, 2, 1, 4096);
@@ -281,7 +290,8 @@ read_evidence (UpiReader *root, UpiConfig *c)
     for (gint a = 0; a < c->evidence.n_anchors[i]; a++) {
       JsonArray *pair = upi_reader_node_array (&r, "anchors", json_array_get_element (shapes, (guint) a), 2, 2);
       for (guint k = 0; pair != NULL && k < 2; k++)
-        c->evidence.anchors[i][a][k] = upi_reader_node_float (&r, "anchors", json_array_get_element (pair, k), 1e-3, 1e3);
+        c->evidence.anchors[i][a][k] =
+            upi_reader_node_float (&r, "anchors", json_array_get_element (pair, k), 1e-3, 1e3);
     }
   }
   c->evidence.pixels = read_float_or (&r, "pixels", 1, UPI_MAX_SIDE, 300);
@@ -316,9 +326,12 @@ read_calibration (UpiReader *root, UpiConfig *c)
 static void
 read_tasks (UpiReader *root, UpiConfig *c)
 {
-  UpiReader r = upi_reader_object (root, "tasks", "tasks.", UPI_KEYS ("detection", "classification", "captioning", "retrieval"));
-  UpiReader detection = upi_reader_object (&r, "detection", "tasks.detection.", UPI_KEYS ("temperature", "bias", "foreground_weight"));
-  UpiReader classification = upi_reader_object (&r, "classification", "tasks.classification.", UPI_KEYS ("temperature"));
+  UpiReader r =
+      upi_reader_object (root, "tasks", "tasks.", UPI_KEYS ("detection", "classification", "captioning", "retrieval"));
+  UpiReader detection =
+      upi_reader_object (&r, "detection", "tasks.detection.", UPI_KEYS ("temperature", "bias", "foreground_weight"));
+  UpiReader classification =
+      upi_reader_object (&r, "classification", "tasks.classification.", UPI_KEYS ("temperature"));
   UpiReader captioning = upi_reader_object (&r, "captioning", "tasks.captioning.", UPI_KEYS ("temperature"));
   UpiReader retrieval = upi_reader_object (&r, "retrieval", "tasks.retrieval.", UPI_KEYS ("temperature"));
 
@@ -352,8 +365,9 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   /* the version first: another one may well have other keys */
   c->format_version = upi_reader_int (&root, "format_version", UPI_CONFIG_OLDEST_VERSION, UPI_CONFIG_FORMAT_VERSION);
   upi_reader_check_keys (&root,
-      UPI_KEYS ("format_version", "name", "input", "backbone", "d", "heads", "points", "levels", "region_ffn", "pixel_encoder", "query",
-          "region_decoder", "mask", "evidence", "global", "decoder", "text", "caption", "tasks", "calibration", "labels", "threshold"));
+      UPI_KEYS ("format_version", "name", "input", "backbone", "d", "heads", "points", "levels", "region_ffn",
+          "pixel_encoder", "query", "region_decoder", "mask", "evidence", "global", "decoder", "text", "caption",
+          "tasks", "calibration", "labels", "threshold"));
   c->name = g_strdup (upi_reader_string (&root, "name"));
   read_input (&root, c);
   read_region_parts (&root, c);
@@ -381,8 +395,8 @@ upi_config_open (const gchar *directory, GError **error)
   gsize length = 0;
 
   if (!g_file_get_contents (file, &text, &length, &cause)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: %s; a model is a directory with config.json, *.safetensors and tokenizer files",
-        file, cause->message);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+        "%s: %s; a model is a directory with config.json, *.safetensors and tokenizer files", file, cause->message);
     return NULL;
   }
   return upi_config_parse (text, (gssize) length, file, error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A model's config.json as a struct: every size of the network, its inputs and task heads. Strict: a key that is unknown, missing, of the
- * wrong type or out of range is one error that names the file and the key. Meaning of each size: models/reference/NETWORK.md.
+/* A model's config.json as a struct: every size of the network, its inputs and task heads. Strict: a key that is
+ * unknown, missing, of the wrong type or out of range is one error that names the file and the key. Meaning of each
+ * size: models/reference/NETWORK.md.
  */
 #pragma once
 
@@ -11,12 +12,18 @@
 
 G_BEGIN_DECLS
 
-/* Files of both open. 2 brings mobilenet_v2, swin, letterbox, global.backbone, evidence, caption.grounding, calibration. */
+/* Files of both open. 2 brings mobilenet_v2, swin, letterbox, global.backbone, evidence, caption.grounding,
+ * calibration. */
 #define UPI_CONFIG_OLDEST_VERSION 1
 #define UPI_CONFIG_FORMAT_VERSION 2
 #define UPI_MAX_SIDE 4096 /* pixels of the network's input */
 
-typedef enum { UPI_BACKBONE_EFFICIENTNET_LITE0, UPI_BACKBONE_RESNET50, UPI_BACKBONE_MOBILENET_V2, UPI_BACKBONE_SWIN } UpiBackboneKind;
+typedef enum {
+  UPI_BACKBONE_EFFICIENTNET_LITE0,
+  UPI_BACKBONE_RESNET50,
+  UPI_BACKBONE_MOBILENET_V2,
+  UPI_BACKBONE_SWIN
+} UpiBackboneKind;
 typedef enum { UPI_PIXEL_ENCODER_FULL, UPI_PIXEL_ENCODER_LITE } UpiPixelEncoderKind;
 typedef enum { UPI_ANCHOR_CELLS, UPI_ANCHOR_SCALE } UpiAnchorKind;
 typedef enum { UPI_CONTENT_PIXEL, UPI_CONTENT_LEARNED } UpiContentKind;
@@ -30,8 +37,9 @@ typedef struct {
   UpiBackboneKind kind;
   gint channels[4]; /* of C2..C5: follow from the kind, and from Swin's width */
   struct {
-    gint width, depths[4], heads[4], window; /* blocks and heads of each stage, which is twice as wide as the one before */
-  } swin;                                    /* UPI_BACKBONE_SWIN */
+    /* blocks and heads of each stage, which is twice as wide as the one before */
+    gint width, depths[4], heads[4], window;
+  } swin; /* UPI_BACKBONE_SWIN */
 } UpiBackboneSizes;
 
 #define UPI_EVIDENCE_MAPS 3 /* C4, C5, one more */
@@ -48,8 +56,9 @@ typedef struct {
     guint n_sizes;
     guint (*sizes)[2];      /* width, height; the first is the default; "filter" is triangle */
     gfloat mean[3], std[3]; /* (x/255 - mean) / std, R G B */
-    gboolean letterbox;     /* "resize": the picture keeps its aspect, and `pad` is what is beside and below it; else it is stretched */
-    gfloat pad[3];          /* of 0..1, before mean and std */
+    /* "resize": the picture keeps its aspect, and `pad` is what is beside and below it; else it is stretched */
+    gboolean letterbox;
+    gfloat pad[3];                         /* of 0..1, before mean and std */
     guint short_side, long_side, multiple; /* letterbox; short_side 0: an image has the nearest of `sizes` */
   } input;
   UpiBackboneSizes backbone;
@@ -84,7 +93,7 @@ typedef struct {
     gfloat (*anchors[UPI_EVIDENCE_MAPS])[2]; /* scale, and ratio of width to height */
     gfloat pixels;                           /* of the input that scale 1 stands for */
     gfloat ratio;                            /* of the best overlap, from which on an anchor is asked */
-    gfloat near;                             /* cosine with one of the model's labels from which on another takes of its evidence */
+    gfloat near; /* cosine with one of the model's labels from which on another takes of its evidence */
   } evidence;
   struct {
     gint pools;                /* M' */

@@ -30,7 +30,8 @@ nesting (const gchar *text, gsize length)
   return deepest;
 }
 
-/* json-glib also reads comments and `var x =`, inside which a quote would hide brackets from nesting(); a file of ours has neither. */
+/* json-glib also reads comments and `var x =`, inside which a quote would hide brackets from nesting(); a file of ours
+ * has neither. */
 static gboolean
 is_plain_json (const gchar *text, gsize length, gsize *at)
 {
@@ -72,13 +73,13 @@ upi_json_parse (const gchar *text, gsize length, guint max_depth, const gchar *f
     return NULL;
   }
   if (!is_plain_json (text, length, &at)) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_MODEL, "%s: is not JSON: stray character 0x%02x at byte %" G_GSIZE_FORMAT, file, (guchar) text[at], at);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: is not JSON: stray character 0x%02x at byte %" G_GSIZE_FORMAT,
+        file, (guchar) text[at], at);
     return NULL;
   }
   if (nesting (text, length) > max_depth) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_MODEL, "%s: brackets nest %u deep, expected at most %u", file, nesting (text, length), max_depth);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: brackets nest %u deep, expected at most %u", file,
+        nesting (text, length), max_depth);
     return NULL;
   }
   if (!json_parser_load_from_data (parser, text, length, &cause)) {

@@ -6,8 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* Parses text whose root must be an object. Refused, with an error that names file: invalid UTF-8, NUL bytes, brackets deeper than
- * max_depth (json-glib before 1.10 recurses without a limit). (transfer full), owns the tree. */
+/* Parses text whose root must be an object. Refused, with an error that names file: invalid UTF-8, NUL bytes, brackets
+ * deeper than max_depth (json-glib before 1.10 recurses without a limit). (transfer full), owns the tree. */
 JsonParser *upi_json_parse (const gchar *text, gsize length, guint max_depth, const gchar *file, GError **error);
 
 G_END_DECLS

@@ -16,7 +16,8 @@ by_short_side (const UpiConfig *config, guint image_width, guint image_height, g
   guint least = MIN (image_width, image_height), most = MAX (image_width, image_height);
   guint short_side = config->input.short_side, long_side = config->input.long_side;
   gboolean bounded = (guint64) most * short_side > (guint64) long_side * least;
-  guint small = bounded ? scaled (least, long_side, most) : short_side, large = bounded ? long_side : scaled (most, short_side, least);
+  guint small = bounded ? scaled (least, long_side, most) : short_side,
+        large = bounded ? long_side : scaled (most, short_side, least);
 
   *width = image_width < image_height ? small : large;
   *height = image_width < image_height ? large : small;
@@ -37,8 +38,8 @@ upi_letterbox_input (const UpiConfig *config, guint image_width, guint image_hei
 }
 
 void
-upi_letterbox_picture (
-    const UpiConfig *config, guint image_width, guint image_height, guint width, guint height, guint *picture_width, guint *picture_height)
+upi_letterbox_picture (const UpiConfig *config, guint image_width, guint image_height, guint width, guint height,
+    guint *picture_width, guint *picture_height)
 {
   *picture_width = width;
   *picture_height = height;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A model directory opened for use: finding it, binding and folding its weights. The programs made from it are in network/programs.c. */
+/* A model directory opened for use: finding it, binding and folding its weights. The programs made from it are in
+ * network/programs.c. */
 #include "core/model/model-private.h"
 
 #include "core/upi.h"
@@ -49,8 +50,9 @@ check_token_ids (const UpiModel *model, GError **error)
   for (gint v = 0; v < ids->shape.dim[0]; v++) {
     gint32 id = ((const gint32 *) ids->data)[v];
     if (id < 0 || id >= model->config->text.vocabulary) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: caption.token_ids[%d] is %d, expected a token of the vocabulary of %d",
-          model->directory, v, id, model->config->text.vocabulary);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+          "%s: caption.token_ids[%d] is %d, expected a token of the vocabulary of %d", model->directory, v, id,
+          model->config->text.vocabulary);
       return FALSE;
     }
   }
@@ -70,8 +72,9 @@ upi_model_open (const gchar *directory, GError **error)
     return NULL;
   specs = upi_model_tensor_specs (model->config);
   model->weights = upi_weights_open (directory, specs, error);
-  if (model->weights == NULL || !fold (model->weights, model->config, directory, error) || !upi_weights_load (model->weights, error)
-      || !check_token_ids (model, error) || !upi_calibration_check (model->weights, model->config, directory, error))
+  if (model->weights == NULL || !fold (model->weights, model->config, directory, error)
+      || !upi_weights_load (model->weights, error) || !check_token_ids (model, error)
+      || !upi_calibration_check (model->weights, model->config, directory, error))
     return NULL;
   return g_steal_pointer (&model);
 }
@@ -131,8 +134,9 @@ upi_model_find (const gchar *name, GError **error)
   }
   searched = g_strjoinv (", ", (gchar **) places->pdata);
   g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
-      "no model named \"%s\" in %s; give a directory's path (with a slash), or name its parent directory in UPI_MODEL_PATH", name,
-      searched);
+      "no model named \"%s\" in %s; give a directory's path (with a slash), or name its parent directory in "
+      "UPI_MODEL_PATH",
+      name, searched);
   return NULL;
 }
 

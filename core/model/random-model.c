@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Model directories with random weights: small models for tests, fuzz seeds, sizes nobody has trained. Deterministic: a tensor's numbers
- * depend on the seed and its name alone. Weights are scaled by their fan-in, so that activations stay near one. */
+/* Model directories with random weights: small models for tests, fuzz seeds, sizes nobody has trained. Deterministic: a
+ * tensor's numbers depend on the seed and its name alone. Weights are scaled by their fan-in, so that activations stay
+ * near one. */
 #include "core/model/model.h"
 #include "core/model/safetensors.h"
 #include "core/model/weights.h"
@@ -91,7 +92,8 @@ random_tensor (const UpiTensorSpec *spec, guint32 seed)
   range_of (spec, &centre, &reach);
   for (gsize i = 0; i < count; i++)
     values[i] = centre + reach * next_uniform (&state);
-  if (g_str_has_suffix (spec->name, ".covariance")) { /* that of numbers of about 1/√D that depend on each other a little */
+  if (g_str_has_suffix (
+          spec->name, ".covariance")) { /* that of numbers of about 1/√D that depend on each other a little */
     gsize width = (gsize) spec->shape.dim[0];
     for (gsize i = 0; i < count; i++) {
       gsize row = i / width, column = i % width;
@@ -134,8 +136,9 @@ write_tensors (const gchar *directory, const UpiConfig *config, gboolean text, g
   return upi_safetensors_write (path, (const UpiSafetensorOut *) (gpointer) out->data, out->len, error);
 }
 
-static const gchar *const words[] = { "the", "of", "and", "in", "on", "with", "is", "are", "at", "to", "an", "cat", "dog", "person", "car",
-  "man", "woman", "street", "sitting", "standing", "red", "blue", "photo", "two", "##s", "##ing" };
+static const gchar *const words[] = { "the", "of", "and", "in", "on", "with", "is", "are", "at", "to", "an", "cat",
+  "dog", "person", "car", "man", "woman", "street", "sitting", "standing", "red", "blue", "photo", "two", "##s",
+  "##ing" };
 
 static gboolean
 write_text (const gchar *directory, const gchar *name, const gchar *text, GError **error)
@@ -206,8 +209,8 @@ write_bpe (const gchar *directory, const UpiConfig *config, GError **error)
   gint n = 0, least = G_N_ELEMENTS (first) + 256 + G_N_ELEMENTS (merged) + 1;
 
   if (config->text.vocabulary < least) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "text.vocabulary is %d, a byte-level vocabulary has at least %d tokens",
-        config->text.vocabulary, least);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "text.vocabulary is %d, a byte-level vocabulary has at least %d tokens", config->text.vocabulary, least);
     return FALSE;
   }
   json_builder_begin_object (builder);
@@ -243,7 +246,7 @@ upi_model_write_random (const gchar *directory, const gchar *config_json, guint3
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: cannot be created: %s", directory, g_strerror (errno));
     return FALSE;
   }
-  return write_text (directory, "config.json", config_json, error) && write_tensors (directory, config, FALSE, seed, error)
-      && write_tensors (directory, config, TRUE, seed, error)
+  return write_text (directory, "config.json", config_json, error)
+      && write_tensors (directory, config, FALSE, seed, error) && write_tensors (directory, config, TRUE, seed, error)
       && (config->text.tokenizer == UPI_TOKENIZER_BPE ? write_bpe : write_wordpiece) (directory, config, error);
 }

@@ -72,7 +72,8 @@ read_sizes (JsonNode *node, guint most, guint64 *values, guint *n)
     return FALSE;
   for (guint i = 0; i < *n; i++) {
     JsonNode *item = json_array_get_element (array, i);
-    if (!JSON_NODE_HOLDS_VALUE (item) || json_node_get_value_type (item) != G_TYPE_INT64 || json_node_get_int (item) < 0)
+    if (!JSON_NODE_HOLDS_VALUE (item) || json_node_get_value_type (item) != G_TYPE_INT64
+        || json_node_get_int (item) < 0)
       return FALSE;
     values[i] = (guint64) json_node_get_int (item);
   }
@@ -81,7 +82,8 @@ read_sizes (JsonNode *node, guint most, guint64 *values, guint *n)
 
 /* One entry: {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}; size is the length of the data section. */
 static gboolean
-read_entry (const gchar *file, const gchar *name, JsonNode *node, const guint8 *data, gsize size, UpiSafetensor *tensor, GError **error)
+read_entry (const gchar *file, const gchar *name, JsonNode *node, const guint8 *data, gsize size, UpiSafetensor *tensor,
+    GError **error)
 {
   JsonObject *object;
   guint64 offsets[2], count = 1;
@@ -103,10 +105,12 @@ read_entry (const gchar *file, const gchar *name, JsonNode *node, const guint8 *
       return refuse (error, file, "tensor %s: its shape has more elements than can be counted", name);
   if (offsets[0] > offsets[1] || offsets[1] > size)
     return refuse (error, file,
-        "tensor %s: lies at %" G_GUINT64_FORMAT "..%" G_GUINT64_FORMAT ", but the file has %" G_GSIZE_FORMAT " bytes of data", name,
-        offsets[0], offsets[1], size);
+        "tensor %s: lies at %" G_GUINT64_FORMAT "..%" G_GUINT64_FORMAT ", but the file has %" G_GSIZE_FORMAT
+        " bytes of data",
+        name, offsets[0], offsets[1], size);
   if (count > size || offsets[1] - offsets[0] != count * type_bytes[tensor->type])
-    return refuse (error, file, "tensor %s: has %" G_GUINT64_FORMAT " bytes, but its shape says %" G_GUINT64_FORMAT " elements of %u bytes",
+    return refuse (error, file,
+        "tensor %s: has %" G_GUINT64_FORMAT " bytes, but its shape says %" G_GUINT64_FORMAT " elements of %u bytes",
         name, offsets[1] - offsets[0], count, type_bytes[tensor->type]);
   tensor->count = count;
   tensor->data = data + offsets[0];
@@ -135,13 +139,14 @@ check_layout (const UpiSafetensors *st, const guint8 *data, gsize size, GError *
     if (t->data < end)
       return refuse (error, st->name, "tensor %s: overlaps %s", t->name, before);
     if (t->data > end)
-      return refuse (
-          error, st->name, "tensor %s: %" G_GSIZE_FORMAT " bytes before it belong to no tensor", t->name, (gsize) (t->data - end));
+      return refuse (error, st->name, "tensor %s: %" G_GSIZE_FORMAT " bytes before it belong to no tensor", t->name,
+          (gsize) (t->data - end));
     end = t->data + t->count * type_bytes[t->type];
     before = t->name;
   }
   if ((gsize) (end - data) != size)
-    return refuse (error, st->name, "%" G_GSIZE_FORMAT " bytes at the end belong to no tensor", size - (gsize) (end - data));
+    return refuse (
+        error, st->name, "%" G_GSIZE_FORMAT " bytes at the end belong to no tensor", size - (gsize) (end - data));
   return TRUE;
 }
 
@@ -168,8 +173,9 @@ upi_safetensors_parse (GBytes *bytes, const gchar *file, GError **error)
     header |= (guint64) start[i] << (8 * i);
   if (header > size - 8 || header > MAX_HEADER) {
     refuse (error, file,
-        "its header says %" G_GUINT64_FORMAT " bytes, but %" G_GSIZE_FORMAT " follow (limit %d): truncated, or no safetensors file", header,
-        size - 8, MAX_HEADER);
+        "its header says %" G_GUINT64_FORMAT " bytes, but %" G_GSIZE_FORMAT
+        " follow (limit %d): truncated, or no safetensors file",
+        header, size - 8, MAX_HEADER);
     return NULL;
   }
   data = start + 8 + header;
@@ -190,7 +196,8 @@ upi_safetensors_parse (GBytes *bytes, const gchar *file, GError **error)
   if (!check_layout (st, data, data_size, error))
     return NULL;
   for (guint i = 0; i < st->tensors->len; i++)
-    g_hash_table_insert (st->index, (gpointer) g_array_index (st->tensors, UpiSafetensor, i).name, GUINT_TO_POINTER (i + 1));
+    g_hash_table_insert (
+        st->index, (gpointer) g_array_index (st->tensors, UpiSafetensor, i).name, GUINT_TO_POINTER (i + 1));
   return g_steal_pointer (&st);
 }
 
@@ -253,8 +260,8 @@ check_finite (const UpiSafetensor *t, const gfloat *values, GError **error)
 
   if (at == t->count)
     return TRUE;
-  return refuse (
-      error, t->file, "tensor %s: element %" G_GSIZE_FORMAT " is %g, expected a finite number", t->name, at, (gdouble) values[at]);
+  return refuse (error, t->file, "tensor %s: element %" G_GSIZE_FORMAT " is %g, expected a finite number", t->name, at,
+      (gdouble) values[at]);
 }
 
 /* Whole pages inside the tensor leave memory; they come back from the file if anyone reads them again. */
@@ -322,7 +329,8 @@ upi_safetensor_read_i32 (const UpiSafetensor *t, GError **error)
       gint64 wide;
       memcpy (&wide, t->data + 8 * i, 8);
       if (wide < G_MININT32 || wide > G_MAXINT32) {
-        refuse (error, t->file, "tensor %s: element %" G_GSIZE_FORMAT " is %" G_GINT64_FORMAT ", expected 32 bits", t->name, i, wide);
+        refuse (error, t->file, "tensor %s: element %" G_GSIZE_FORMAT " is %" G_GINT64_FORMAT ", expected 32 bits",
+            t->name, i, wide);
         return NULL;
       }
       values[i] = (gint32) wide;
@@ -350,10 +358,12 @@ write_header (const UpiSafetensorOut *tensors, guint n_tensors)
   for (guint i = 0; i < n_tensors; i++) {
     const UpiSafetensorOut *t = tensors + i;
     gsize bytes = out_count (t) * type_bytes[t->type];
-    g_string_append_printf (header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "", t->name, upi_tensor_type_names[t->type]);
+    g_string_append_printf (
+        header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "", t->name, upi_tensor_type_names[t->type]);
     for (guint k = 0; k < t->rank; k++)
       g_string_append_printf (header, "%s%" G_GUINT64_FORMAT, k ? "," : "", t->dim[k]);
-    g_string_append_printf (header, "],\"data_offsets\":[%" G_GSIZE_FORMAT ",%" G_GSIZE_FORMAT "]}", offset, offset + bytes);
+    g_string_append_printf (
+        header, "],\"data_offsets\":[%" G_GSIZE_FORMAT ",%" G_GSIZE_FORMAT "]}", offset, offset + bytes);
     offset += bytes;
   }
   g_string_append_c (header, '}');

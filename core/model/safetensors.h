@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The safetensors container: 8 bytes little-endian header length, a JSON header, then the tensors' bytes. Memory-mapped, untrusted.
+/* The safetensors container: 8 bytes little-endian header length, a JSON header, then the tensors' bytes.
+ * Memory-mapped, untrusted.
  *
- * Opening checks all that the header says against the file (lengths, offsets, gaps and overlaps, shapes, sizes) before anything is
- * allocated by it; reading converts one tensor and refuses numbers that are not finite.
+ * Opening checks all that the header says against the file (lengths, offsets, gaps and overlaps, shapes, sizes) before
+ * anything is allocated by it; reading converts one tensor and refuses numbers that are not finite.
  */
 #pragma once
 
@@ -37,19 +38,20 @@ void upi_safetensors_free (UpiSafetensors *file);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiSafetensors, upi_safetensors_free)
 
 guint upi_safetensors_count (const UpiSafetensors *file);
-const UpiSafetensor *upi_safetensors_nth (const UpiSafetensors *file, guint index);        /* in the order of their offsets */
+const UpiSafetensor *upi_safetensors_nth (const UpiSafetensors *file, guint index); /* in the order of their offsets */
 const UpiSafetensor *upi_safetensors_find (const UpiSafetensors *file, const gchar *name); /* NULL if there is none */
 
-/* count floats converted from any floating type, or NULL and an error if one is NaN or infinite. (transfer full), g_free.
- * The mapping's pages are given back to the system afterwards, so that a tensor is in memory once. */
+/* count floats converted from any floating type, or NULL and an error if one is NaN or infinite. (transfer full),
+ * g_free. The mapping's pages are given back to the system afterwards, so that a tensor is in memory once. */
 gfloat *upi_safetensor_read (const UpiSafetensor *tensor, GError **error);
-/* The tensor where it lies in the mapping, checked as above; NULL without an error if it must be converted or is not aligned. */
+/* The tensor where it lies in the mapping, checked as above; NULL without an error if it must be converted or is not
+ * aligned. */
 const gfloat *upi_safetensor_view (const UpiSafetensor *tensor, GError **error);
 /* count integers that fit 32 bits. (transfer full), g_free */
 gint32 *upi_safetensor_read_i32 (const UpiSafetensor *tensor, GError **error);
 
-/* Writes a file of float32 (or, with half, float16) and int32 tensors: tests and random models. Shapes and data of n tensors; the
- * header is padded so that the data is aligned. */
+/* Writes a file of float32 (or, with half, float16) and int32 tensors: tests and random models. Shapes and data of n
+ * tensors; the header is padded so that the data is aligned. */
 typedef struct {
   const gchar *name;
   UpiTensorType type; /* F32, F16 (data is float32 and is rounded), I32 */

@@ -66,7 +66,8 @@ open_files (UpiWeights *w, const gchar *directory, GError **error)
   }
   if (names->len > 0)
     return TRUE;
-  g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: has no *.safetensors files, which hold a model's weights", directory);
+  g_set_error (
+      error, UPI_ERROR, UPI_ERROR_MODEL, "%s: has no *.safetensors files, which hold a model's weights", directory);
   return FALSE;
 }
 
@@ -83,7 +84,8 @@ append_shape (GString *text, const guint64 *dim, guint rank)
   g_string_append_c (text, ']');
 }
 
-/* What is wrong with a found tensor, appended to text; any is the size that UPI_ANY_SIZE turned out to be (0 = not known yet). */
+/* What is wrong with a found tensor, appended to text; any is the size that UPI_ANY_SIZE turned out to be (0 = not
+ * known yet). */
 static gboolean
 matches (const UpiTensorSpec *spec, const UpiSafetensor *found, guint64 *any, GString *text)
 {
@@ -151,8 +153,8 @@ append_unused (const UpiWeights *w, GString *text)
       if (!g_hash_table_contains (w->table, t->name))
         g_string_append_printf (text, "\n    %s (%s)", t->name, file_name (t));
       else if (find_in_files (w, t->name) != t)
-        g_string_append_printf (
-            text, "\n    %s (%s has it already, %s again)", t->name, file_name (find_in_files (w, t->name)), file_name (t));
+        g_string_append_printf (text, "\n    %s (%s has it already, %s again)", t->name,
+            file_name (find_in_files (w, t->name)), file_name (t));
     }
   }
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The binding table: every tensor a config asks for, by name and shape, found in the model's files; and what is made of them at open.
+/* The binding table: every tensor a config asks for, by name and shape, found in the model's files; and what is made of
+ * them at open.
  *
- * upi_weights_open() only maps and compares. Folds (conditional-moe.c, text-encoder.c ...) then take tensors out and put what runs in;
- * upi_weights_load() converts the rest. After that the table is immutable and read from any thread.
+ * upi_weights_open() only maps and compares. Folds (conditional-moe.c, text-encoder.c ...) then take tensors out and
+ * put what runs in; upi_weights_load() converts the rest. After that the table is immutable and read from any thread.
  */
 #pragma once
 
@@ -23,14 +24,15 @@ typedef struct {
   const void *data; /* float or gint32, contiguous */
 } UpiWeight;
 
-/* Maps all *.safetensors of the directory and holds them against the specs (UpiTensorSpec). One error lists all that is missing,
- * misshapen or unused. */
+/* Maps all *.safetensors of the directory and holds them against the specs (UpiTensorSpec). One error lists all that is
+ * missing, misshapen or unused. */
 UpiWeights *upi_weights_open (const gchar *directory, const GArray *specs, GError **error);
 void upi_weights_free (UpiWeights *weights);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiWeights, upi_weights_free)
 
 /* Takes a float tensor out of the table. (transfer full), g_free; NULL and an error if a number is not finite. */
-gfloat *upi_weights_take (UpiWeights *weights, UpiShape *shape, GError **error, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
+gfloat *
+upi_weights_take (UpiWeights *weights, UpiShape *shape, GError **error, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 /* Puts one in. data: (transfer full) */
 void upi_weights_put (UpiWeights *weights, gfloat *data, UpiShape shape, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 /* Converts what the files hold and nobody took. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* MobileNetV2 1.0 (1801.04381): inverted residuals and one more 1×1 convolution. The maps are those that an SSD on this trunk reads: the
- * expansions of blocks 6 and 13, the last convolution; and the end of block 2 for masks.
+/* MobileNetV2 1.0 (1801.04381): inverted residuals and one more 1×1 convolution. The maps are those that an SSD on this
+ * trunk reads: the expansions of blocks 6 and 13, the last convolution; and the end of block 2 for masks.
  */
 #include "core/network/inverted-residuals.h"
 #include "core/network/parts.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Swin Transformer (2103.14030): patches of 4 × 4 pixels, four stages of attention inside windows, every other block's windows shifted by half,
- * 2 × 2 cells merged between stages. Each map has a norm of its own, as detectors have it. Sizes are the config's: T, S, B, L.
+/* Swin Transformer (2103.14030): patches of 4 × 4 pixels, four stages of attention inside windows, every other block's
+ * windows shifted by half, 2 × 2 cells merged between stages. Each map has a norm of its own, as detectors have it.
+ * Sizes are the config's: T, S, B, L.
  */
 #include "core/memory.h"
 #include "core/network/parts.h"
@@ -25,7 +26,8 @@ upi_swin_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *nam
     for (gint j = 0; j < sizes->swin.depths[i]; j++) {
       upi_tensor_norm (specs, width, "%s.stages.%d.blocks.%d.norm1", name, i, j);
       upi_tensor_linear (specs, width, 3 * width, "%s.stages.%d.blocks.%d.attn.qkv", name, i, j);
-      upi_tensor (specs, UPI_F32, UPI_SHAPE2 (side * side, sizes->swin.heads[i]), "%s.stages.%d.blocks.%d.attn.bias", name, i, j);
+      upi_tensor (specs, UPI_F32, UPI_SHAPE2 (side * side, sizes->swin.heads[i]), "%s.stages.%d.blocks.%d.attn.bias",
+          name, i, j);
       upi_tensor_linear (specs, width, width, "%s.stages.%d.blocks.%d.attn.proj", name, i, j);
       upi_tensor_norm (specs, width, "%s.stages.%d.blocks.%d.norm2", name, i, j);
       upi_tensor_linear (specs, width, FFN * width, "%s.stages.%d.blocks.%d.linear1", name, i, j);
@@ -35,7 +37,8 @@ upi_swin_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *nam
   }
 }
 
-/* x [B,H,W,C] → the same. Cells beyond the map are zeros behind the norm: their queries, keys and values are the projection's bias. */
+/* x [B,H,W,C] → the same. Cells beyond the map are zeros behind the norm: their queries, keys and values are the
+ * projection's bias. */
 static UpiValue
 block (UpiBuild *b, UpiValue x, const UpiBackboneSizes *sizes, const gchar *name, gint i, gint j)
 {
@@ -63,7 +66,8 @@ even (UpiBuild *b, UpiValue x)
       UpiValue parts[2] = { x };
 
       shape.dim[axis] = 1;
-      parts[1] = upi_program_constant (b->program, UPI_MEMORY_NEW0 (gfloat, upi_shape_count (&shape), "a map's padding", NULL), shape);
+      parts[1] = upi_program_constant (
+          b->program, UPI_MEMORY_NEW0 (gfloat, upi_shape_count (&shape), "a map's padding", NULL), shape);
       x = upi_concat (b->program, parts, 2, axis);
     }
   }
@@ -83,14 +87,15 @@ merge (UpiBuild *b, UpiValue x, const gchar *name, gint i)
     rows[k] = upi_slice (b->program, x, 1, k, 1); /* [B·H/2,1,W/2,2C] */
   x = upi_reshape (b->program, upi_concat (b->program, rows, 2, 3), UPI_SHAPE4 (batch, height, width, 4 * c));
   x = upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "%s.stages.%d.merge.norm", name, i);
-  return upi_linear (
-      b->program, x, upi_weight_of (b, "%s.stages.%d.merge.reduction.weight", name, i), UPI_NO_VALUE, UPI_ACT_NONE); /* [..,2C] */
+  return upi_linear (b->program, x, upi_weight_of (b, "%s.stages.%d.merge.reduction.weight", name, i), UPI_NO_VALUE,
+      UPI_ACT_NONE); /* [..,2C] */
 }
 
 void
 upi_swin (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4])
 {
-  UpiValue x = upi_conv_of (b, image, &(UpiConvOf){ .stride = PATCH, .same = TRUE }, "%s.patch", name); /* [B,H/4,W/4,C] */
+  UpiValue x =
+      upi_conv_of (b, image, &(UpiConvOf){ .stride = PATCH, .same = TRUE }, "%s.patch", name); /* [B,H/4,W/4,C] */
 
   x = upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "%s.patch_norm", name);
   for (gint i = 0; i < 4; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A backbone's place, of regions or of global tokens: which one a config asks for. A new one is a file beside backbone-resnet.c, a
- * kind in config.h, its name and channels in config.c, and a row in the table here.
+/* A backbone's place, of regions or of global tokens: which one a config asks for. A new one is a file beside
+ * backbone-resnet.c, a kind in config.h, its name and channels in config.c, and a row in the table here.
  */
 #include "core/network/parts.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Captioning's token inputs and its candidates (4.3): P(x, y) over the vocabulary is a cosine with each row of one learned matrix. */
+/* Captioning's token inputs and its candidates (4.3): P(x, y) over the vocabulary is a cosine with each row of one
+ * learned matrix. */
 #include "core/network/parts.h"
 
 #include <math.h>
@@ -51,5 +52,6 @@ UpiValue
 upi_caption_scores (UpiBuild *b, UpiValue decoded)
 {
   upi_program_part (b->program, "caption scores (4.3)");
-  return upi_linear (b->program, upi_l2_norm (b->program, decoded), upi_weight_of (b, "caption.candidates"), UPI_NO_VALUE, UPI_ACT_NONE);
+  return upi_linear (b->program, upi_l2_norm (b->program, decoded), upi_weight_of (b, "caption.candidates"),
+      UPI_NO_VALUE, UPI_ACT_NONE);
 }

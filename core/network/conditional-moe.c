@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Conditional mixture of experts with attribute-level routing (Uni-Perceiver-MoE, 2206.04674).
  *
- * The gate sees a token's attribute row, never its content; an expert is a linear map. So for each of the closed table of attributes the
- * gated sum of experts is one dense matrix, made here when a model is opened: running, a Conditional MoE costs what a linear layer costs.
+ * The gate sees a token's attribute row, never its content; an expert is a linear map. So for each of the closed table
+ * of attributes the gated sum of experts is one dense matrix, made here when a model is opened: running, a Conditional
+ * MoE costs what a linear layer costs.
  */
 #include "core/memory.h"
 #include "core/network/parts.h"
@@ -79,8 +80,10 @@ upi_conditional_moe_fold (UpiWeights *weights, const UpiConfig *c, const gchar *
     upi_moe_gates (gate, experts, c->decoder.top_k, c->decoder.attributes[a], c->decoder.n_attributes, gates);
     upi_moe_sum (w, gates, experts, (gsize) out * in, dense);
     upi_moe_sum (bias, gates, experts, out, dense_bias);
-    upi_weights_put (weights, g_steal_pointer (&dense), UPI_SHAPE2 (out, in), "%s.%s.weight", name, upi_attribute_names[a]);
-    upi_weights_put (weights, g_steal_pointer (&dense_bias), UPI_SHAPE1 (out), "%s.%s.bias", name, upi_attribute_names[a]);
+    upi_weights_put (
+        weights, g_steal_pointer (&dense), UPI_SHAPE2 (out, in), "%s.%s.weight", name, upi_attribute_names[a]);
+    upi_weights_put (
+        weights, g_steal_pointer (&dense_bias), UPI_SHAPE1 (out), "%s.%s.bias", name, upi_attribute_names[a]);
   }
   return TRUE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Multi-scale deformable attention (Deformable DETR, 2010.04159): each of M heads of a query samples K points of L levels.
- * Offsets and weights are linear in the query: at open both become one matrix, whose output is sliced. */
+/* Multi-scale deformable attention (Deformable DETR, 2010.04159): each of M heads of a query samples K points of L
+ * levels. Offsets and weights are linear in the query: at open both become one matrix, whose output is sliced. */
 #include "core/network/parts.h"
 
 void
@@ -25,7 +25,8 @@ upi_deformable_fold (UpiWeights *weights, const gchar *name, GError **error)
 }
 
 UpiValue
-upi_deformable (UpiBuild *b, const UpiLevels *levels, UpiValue query, UpiValue reference, UpiValue values, const gchar *name)
+upi_deformable (
+    UpiBuild *b, const UpiLevels *levels, UpiValue query, UpiValue reference, UpiValue values, const gchar *name)
 {
   const UpiConfig *c = b->config;
   UpiProgram *p = b->program;
@@ -40,7 +41,7 @@ upi_deformable (UpiBuild *b, const UpiLevels *levels, UpiValue query, UpiValue r
   }
   value = upi_linear_of (b, values, UPI_ACT_NONE, "%s.value_proj", name); /* [B,T,d] */
   sampling = upi_linear_of (b, query, UPI_ACT_NONE, "%s.sampling", name); /* [B,Q,M·L·K·3] */
-  x = upi_deformable_attention (
-      p, value, upi_slice (p, sampling, 2, 0, samples * 2), upi_slice (p, sampling, 2, samples * 2, samples), reference, &deformable);
+  x = upi_deformable_attention (p, value, upi_slice (p, sampling, 2, 0, samples * 2),
+      upi_slice (p, sampling, 2, samples * 2, samples), reference, &deformable);
   return upi_linear_of (b, x, UPI_ACT_NONE, "%s.output_proj", name); /* [B,Q,d] */
 }

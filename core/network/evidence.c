@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Class evidence: what the detector that the backbone comes from would say of a box (5.3: off-the-shelf encoders).
  *
- * Its class predictors (SSD, 1512.02325: 3×3 convolutions on C4, C5 and one map more, with logits for every cell, anchor shape and class) come
+ * Its class predictors (SSD, 1512.02325: 3×3 convolutions on C4, C5 and one map more, with logits for every cell,
+ * anchor shape and class) come
  * factored: 1×1, 3×3, 1×1. A query asks the anchors that its box overlaps most:
  *
  *   e_k = max { z_a,k : IoU (anchor_a, box) ≥ ratio · max_a' IoU (anchor_a', box) }      r = relu (scale · e + offset)
  *
- * r speaks for the model's own labels; core/tasks/labels.c shares it out among other words. Of each query r goes to the general decoder as a
- * fourth term of equation 2 (proposals.c).
+ * r speaks for the model's own labels; core/tasks/labels.c shares it out among other words. Of each query r goes to the
+ * general decoder as a fourth term of equation 2 (proposals.c).
  */
 #include "core/memory.h"
 #include "core/network/parts.h"
@@ -70,7 +71,8 @@ fold_logits (UpiWeights *weights, gint i, gfloat scale, gfloat offset, GError **
   return TRUE;
 }
 
-/* Where scale is positive, relu (scale · max (e) + offset) is max (0, scale · e + offset) over the same anchors: the last convolution makes it. */
+/* Where scale is positive, relu (scale · max (e) + offset) is max (0, scale · e + offset) over the same anchors: the
+ * last convolution makes it. */
 gboolean
 upi_evidence_fold (UpiWeights *weights, const UpiConfig *c, const gchar *directory, GError **error)
 {
@@ -85,8 +87,8 @@ upi_evidence_fold (UpiWeights *weights, const UpiConfig *c, const gchar *directo
     return FALSE;
   if (*scale <= 0) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
-        "%s: evidence.scale is %g, expected a number above 0: what speaks for a class must not speak against it", directory,
-        (gdouble) *scale);
+        "%s: evidence.scale is %g, expected a number above 0: what speaks for a class must not speak against it",
+        directory, (gdouble) *scale);
     return FALSE;
   }
   for (gint i = 0; i < MAPS; i++)
@@ -98,7 +100,8 @@ upi_evidence_fold (UpiWeights *weights, const UpiConfig *c, const gchar *directo
   return TRUE;
 }
 
-/* Anchors of a map of height × width cells, (cx, cy, w, h) in 0..1: [height·width·n, 4] to out; returns what follows them. */
+/* Anchors of a map of height × width cells, (cx, cy, w, h) in 0..1: [height·width·n, 4] to out; returns what follows
+ * them. */
 static gfloat *
 anchors_of (const UpiBuild *b, gint i, gint height, gint width, gfloat *out)
 {
@@ -130,19 +133,24 @@ upi_evidence (UpiBuild *b, const UpiValue maps[4], UpiValue boxes)
 
   upi_program_part (p, "class evidence (5.3)");
   x = upi_conv_of (b, maps[3], &(UpiConvOf){ .act = UPI_ACT_RELU6 }, "evidence.extra.squeeze"); /* SSD's next map */
-  x = upi_conv_of (b, x, &(UpiConvOf){ .stride = 2, .depthwise = TRUE, .same = TRUE, .act = UPI_ACT_RELU6 }, "evidence.extra.depthwise");
-  from[2] = upi_conv_of (b, x, &(UpiConvOf){ .act = UPI_ACT_RELU6 }, "evidence.extra.expand"); /* [B,⌈H/64⌉,⌈W/64⌉,extra] */
+  x = upi_conv_of (b, x, &(UpiConvOf){ .stride = 2, .depthwise = TRUE, .same = TRUE, .act = UPI_ACT_RELU6 },
+      "evidence.extra.depthwise");
+  from[2] =
+      upi_conv_of (b, x, &(UpiConvOf){ .act = UPI_ACT_RELU6 }, "evidence.extra.expand"); /* [B,⌈H/64⌉,⌈W/64⌉,extra] */
   for (gint i = 0; i < MAPS; i++) {
     x = upi_conv_of (b, from[i], &(UpiConvOf){ .no_bias = TRUE }, "evidence.squeeze.%d", i); /* [B,h,w,channels] */
     x = upi_conv_of (b, x, &(UpiConvOf){ 0 }, "evidence.reduce.%d", i);                      /* 3×3: [B,h,w,rank] */
     x = upi_conv_of (b, x, &(UpiConvOf){ 0 }, "evidence.logits.%d", i);                      /* [B,h,w,n·K] */
     s[i] = upi_program_shape (p, x);
-    logits[i] = upi_reshape (p, x, UPI_SHAPE3 (b->batch, s[i].dim[1] * s[i].dim[2] * c->evidence.n_anchors[i], classes));
+    logits[i] =
+        upi_reshape (p, x, UPI_SHAPE3 (b->batch, s[i].dim[1] * s[i].dim[2] * c->evidence.n_anchors[i], classes));
     total += s[i].dim[1] * s[i].dim[2] * c->evidence.n_anchors[i];
   }
-  anchors = end = UPI_MEMORY_NEW (gfloat, (gsize) total * 4, "anchors of class evidence", NULL); /* NULL is the program's error */
+  anchors = end =
+      UPI_MEMORY_NEW (gfloat, (gsize) total * 4, "anchors of class evidence", NULL); /* NULL is the program's error */
   for (gint i = 0; anchors != NULL && i < MAPS; i++)
     end = anchors_of (b, i, s[i].dim[1], s[i].dim[2], end);
-  return upi_anchor_max (p, boxes, upi_concat (p, logits, MAPS, 1), upi_program_constant (p, anchors, UPI_SHAPE3 (1, total, 4)),
-      c->evidence.ratio, *(const gfloat *) upi_weights_get (b->weights, "evidence.least")->data); /* [B,N,K] */
+  return upi_anchor_max (p, boxes, upi_concat (p, logits, MAPS, 1),
+      upi_program_constant (p, anchors, UPI_SHAPE3 (1, total, 4)), c->evidence.ratio,
+      *(const gfloat *) upi_weights_get (b->weights, "evidence.least")->data); /* [B,N,K] */
 }

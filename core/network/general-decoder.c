@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* General decoder g, shared by all modalities and tasks (4.3): a Transformer whose FFNs are Conditional MoEs.
  *
- * Image rows never see text, so they run once a frame and their keys and values are the cache that captions read. In a last layer only
- * the rows that anyone reads are queries.
+ * Image rows never see text, so they run once a frame and their keys and values are the cache that captions read. In a
+ * last layer only the rows that anyone reads are queries.
  */
 #include "core/network/parts.h"
 
@@ -47,7 +47,8 @@ in_projection (UpiBuild *b, gint i, UpiValue y, gint start, gint n)
 {
   gint width = b->config->decoder.width;
 
-  return upi_linear (b->program, y, upi_weight_rows_of (b, start * width, n * width, "decoder.layers.%d.attn.in_proj_weight", i),
+  return upi_linear (b->program, y,
+      upi_weight_rows_of (b, start * width, n * width, "decoder.layers.%d.attn.in_proj_weight", i),
       upi_weight_rows_of (b, start * width, n * width, "decoder.layers.%d.attn.in_proj_bias", i), UPI_ACT_NONE);
 }
 
@@ -158,8 +159,8 @@ upi_decode_text (UpiBuild *b, UpiValue text, UpiValue length)
     k = block (b, kv, last ? 0 : 1);
     v = block (b, kv, last ? 1 : 2);
     /* two key ranges: <SPE>, then `length` of the text's rows */
-    y = upi_attention2 (p, q, upi_slice (p, k, 1, 0, 1), upi_slice (p, v, 1, 0, 1), UPI_NO_VALUE, upi_slice (p, k, 1, 1, tokens),
-        upi_slice (p, v, 1, 1, tokens), length, &attention);
+    y = upi_attention2 (p, q, upi_slice (p, k, 1, 0, 1), upi_slice (p, v, 1, 0, 1), UPI_NO_VALUE,
+        upi_slice (p, k, 1, 1, tokens), upi_slice (p, v, 1, 1, tokens), length, &attention);
     x = finish_layer (b, i, x, y, UPI_ATTRIBUTE_TEXT);
   }
   return upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "decoder.norm");
@@ -178,7 +179,8 @@ upi_decode_caption (UpiBuild *b, UpiValue x, const UpiCaptionCache *cache)
     k = upi_store_rows (p, cache->text_keys[i], block (b, qkv, 1), cache->position); /* [B,capacity,D] */
     v = upi_store_rows (p, cache->text_values[i], block (b, qkv, 2), cache->position);
     if (cache->image_keys != NULL)
-      y = upi_attention2 (p, q, cache->image_keys[i], cache->image_values[i], UPI_NO_VALUE, k, v, cache->length, &attention);
+      y = upi_attention2 (
+          p, q, cache->image_keys[i], cache->image_values[i], UPI_NO_VALUE, k, v, cache->length, &attention);
     else
       y = upi_attention (p, q, k, v, cache->length, &attention);
     x = finish_layer (b, i, x, y, UPI_ATTRIBUTE_TEXT_CAUSAL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Input projections: C3, C4, C5 to d channels by 1×1 convolution and GroupNorm; a fourth level by a 3×3 of stride 2 on C5 (Deformable DETR). */
+/* Input projections: C3, C4, C5 to d channels by 1×1 convolution and GroupNorm; a fourth level by a 3×3 of stride 2 on
+ * C5 (Deformable DETR). */
 #include "core/network/parts.h"
 
 #define GROUPS 32

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What EfficientNet-Lite0 and MobileNetV2 share: a stem and stages of inverted residuals (1801.04381) with ReLU6, batch norms folded into
- * the convolutions, TensorFlow's SAME padding. A backbone of this family is its table of stages.
+/* What EfficientNet-Lite0 and MobileNetV2 share: a stem and stages of inverted residuals (1801.04381) with ReLU6, batch
+ * norms folded into the convolutions, TensorFlow's SAME padding. A backbone of this family is its table of stages.
  *
- * What a block expands is six times what it reads and leaves a processor's caches in the first blocks: there expansion, depthwise layer and
- * projection go through the map in strips of rows, each with the rows around it that the kernel sees. The numbers are the same.
+ * What a block expands is six times what it reads and leaves a processor's caches in the first blocks: there expansion,
+ * depthwise layer and projection go through the map in strips of rows, each with the rows around it that the kernel
+ * sees. The numbers are the same.
  */
 #include "core/network/inverted-residuals.h"
 
@@ -20,7 +21,8 @@ typedef struct {
 static Block
 block_of (const UpiResidualStage *stage, gint index, gint r, gint in)
 {
-  Block block = { stage, index, in, in * stage->expansion, r == 0 ? stage->stride : 1, r == 0, r + 1 == stage->repeats };
+  Block block = { stage, index, in, in * stage->expansion, r == 0 ? stage->stride : 1, r == 0,
+    r + 1 == stage->repeats };
 
   return block;
 }
@@ -48,7 +50,9 @@ upi_inverted_residuals_tensors (GArray *specs, const gchar *name, const UpiResid
 static UpiValue
 rows_of_block (UpiBuild *b, UpiValue x, const gchar *name, const Block *block, gint first, gint end, UpiValue *expanded)
 {
-  UpiConvOf depthwise = { .stride = block->stride, .depthwise = TRUE, .same = TRUE, .strip = TRUE, .act = UPI_ACT_RELU6 };
+  UpiConvOf depthwise = {
+    .stride = block->stride, .depthwise = TRUE, .same = TRUE, .strip = TRUE, .act = UPI_ACT_RELU6
+  };
   gint height = upi_program_shape (b->program, x).dim[1], above, below, from, to;
   UpiValue y = x;
 
@@ -71,22 +75,24 @@ rows_of_block (UpiBuild *b, UpiValue x, const gchar *name, const Block *block, g
   return upi_add (b->program, y, end - first < height ? upi_slice (b->program, x, 1, first, end - first) : x);
 }
 
-/* Rows of the output that are made at a time: all, or as many as keep what is expanded for them near strip_bytes. Strips need rows that lie in
- * one piece, which those of a batch do not. */
+/* Rows of the output that are made at a time: all, or as many as keep what is expanded for them near strip_bytes.
+ * Strips need rows that lie in one piece, which those of a batch do not. */
 static gint
 strip_rows (const UpiBuild *b, const UpiShape *map, const Block *block, gint rows)
 {
   gsize row = (gsize) map->dim[2] * (gsize) block->hidden * sizeof (gfloat);
   gint most, n;
 
-  if (b->strip_bytes == 0 || b->batch > 1 || block->stage->expansion == 1 || row * (gsize) map->dim[1] <= b->strip_bytes)
+  if (b->strip_bytes == 0 || b->batch > 1 || block->stage->expansion == 1
+      || row * (gsize) map->dim[1] <= b->strip_bytes)
     return rows;
   most = CLAMP ((gint) (b->strip_bytes / row) / block->stride, 1, rows);
   n = (rows + most - 1) / most;
   return (rows + n - 1) / n; /* about equal ones */
 }
 
-/* x [B,H,W,in] → [B,⌈H/stride⌉,⌈W/stride⌉,out]; *expanded [B,H,W,hidden] where the block is tapped there, else what there is of it */
+/* x [B,H,W,in] → [B,⌈H/stride⌉,⌈W/stride⌉,out]; *expanded [B,H,W,hidden] where the block is tapped there, else what
+ * there is of it */
 static UpiValue
 inverted_residual (UpiBuild *b, UpiValue x, const gchar *name, const Block *block, UpiValue *expanded)
 {
@@ -103,12 +109,14 @@ inverted_residual (UpiBuild *b, UpiValue x, const gchar *name, const Block *bloc
 }
 
 UpiValue
-upi_inverted_residuals (UpiBuild *b, UpiValue image, const gchar *name, const UpiResidualStage *stages, guint n_stages, UpiValue maps[4])
+upi_inverted_residuals (
+    UpiBuild *b, UpiValue image, const gchar *name, const UpiResidualStage *stages, guint n_stages, UpiValue maps[4])
 {
   gint index = 0, in = STEM;
   UpiValue x, expanded = UPI_NO_VALUE;
 
-  x = upi_conv_of (b, image, &(UpiConvOf){ .stride = 2, .same = TRUE, .act = UPI_ACT_RELU6 }, "%s.stem", name); /* [B,H/2,W/2,32] */
+  x = upi_conv_of (
+      b, image, &(UpiConvOf){ .stride = 2, .same = TRUE, .act = UPI_ACT_RELU6 }, "%s.stem", name); /* [B,H/2,W/2,32] */
   for (guint s = 0; s < n_stages; s++) {
     for (gint r = 0; r < stages[s].repeats; r++, index++) {
       Block block = block_of (stages + s, index, r, in);

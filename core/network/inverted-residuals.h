@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Backbones made of inverted residuals: see inverted-residuals.c. Tensors: NAME.stem, NAME.blocks.I.{expand,depthwise,project}. */
+/* Backbones made of inverted residuals: see inverted-residuals.c. Tensors: NAME.stem,
+ * NAME.blocks.I.{expand,depthwise,project}. */
 #pragma once
 
 #include "core/network/layers.h"
@@ -22,7 +23,7 @@ typedef struct {
 /* Lists the tensors; returns the channels of the last stage. */
 gint upi_inverted_residuals_tensors (GArray *specs, const gchar *name, const UpiResidualStage *stages, guint n_stages);
 /* image [B,H,W,3] → the last stage's output; fills in the maps that stages are read as. */
-UpiValue
-upi_inverted_residuals (UpiBuild *b, UpiValue image, const gchar *name, const UpiResidualStage *stages, guint n_stages, UpiValue maps[4]);
+UpiValue upi_inverted_residuals (
+    UpiBuild *b, UpiValue image, const gchar *name, const UpiResidualStage *stages, guint n_stages, UpiValue maps[4]);
 
 G_END_DECLS

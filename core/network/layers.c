@@ -5,15 +5,15 @@
 
 #include <string.h>
 
-#define NAME(name, format)                                                                                                                 \
-  g_autofree gchar *name = NULL;                                                                                                           \
-  G_STMT_START                                                                                                                             \
-  {                                                                                                                                        \
-    va_list args;                                                                                                                          \
-    va_start (args, format);                                                                                                               \
-    name = g_strdup_vprintf (format, args);                                                                                                \
-    va_end (args);                                                                                                                         \
-  }                                                                                                                                        \
+#define NAME(name, format)                                                                                             \
+  g_autofree gchar *name = NULL;                                                                                       \
+  G_STMT_START                                                                                                         \
+  {                                                                                                                    \
+    va_list args;                                                                                                      \
+    va_start (args, format);                                                                                           \
+    name = g_strdup_vprintf (format, args);                                                                            \
+    va_end (args);                                                                                                     \
+  }                                                                                                                    \
   G_STMT_END
 
 static void
@@ -160,8 +160,8 @@ UpiValue
 upi_group_norm_of (UpiBuild *b, UpiValue x, gint groups, const gchar *format, ...)
 {
   NAME (name, format);
-  return upi_group_norm (
-      b->program, x, upi_weight_of (b, "%s.weight", name), upi_weight_of (b, "%s.bias", name), groups, UPI_LAYER_NORM_EPS);
+  return upi_group_norm (b->program, x, upi_weight_of (b, "%s.weight", name), upi_weight_of (b, "%s.bias", name),
+      groups, UPI_LAYER_NORM_EPS);
 }
 
 UpiValue

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Layers by the names of their tensors: what lets a part of the network read like the paper.
  *
- * Each comes twice: upi_tensor_x() lists a layer's tensors in the binding table, upi_x_of() appends its operations. Names are printf
- * formats and stand for NAME.weight and NAME.bias, as in models/reference/NETWORK.md.
+ * Each comes twice: upi_tensor_x() lists a layer's tensors in the binding table, upi_x_of() appends its operations.
+ * Names are printf formats and stand for NAME.weight and NAME.bias, as in models/reference/NETWORK.md.
  */
 #pragma once
 

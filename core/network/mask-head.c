@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Mask head (Mask DINO, 2206.02777): features at stride 4 from C2 and the stride-8 memory; a query's mask is its embedding times them. */
+/* Mask head (Mask DINO, 2206.02777): features at stride 4 from C2 and the stride-8 memory; a query's mask is its
+ * embedding times them. */
 #include "core/network/parts.h"
 
 void
@@ -29,7 +30,8 @@ upi_mask_features (UpiBuild *b, const UpiLevels *levels, UpiValue c2, UpiValue m
   f = upi_conv_of (b, c2, &(UpiConvOf){ 0 }, "mask.lateral"); /* [B,H/4,W/4,m] */
   if (c->mask.lateral_norm)
     f = upi_group_norm_of (b, f, c->mask.groups, "mask.lateral_norm");
-  top = upi_as_map (b, upi_slice (p, memory, 1, 0, levels->level[0].tokens), levels->level[0].height, levels->level[0].width);
+  top = upi_as_map (
+      b, upi_slice (p, memory, 1, 0, levels->level[0].tokens), levels->level[0].height, levels->level[0].width);
   if (c->mask.channels != c->d)
     top = upi_conv_of (b, top, &(UpiConvOf){ 0 }, "mask.memory"); /* [B,H/8,W/8,m] */
   f = upi_add (p, upi_resize (p, top, b->height / 4, b->width / 4), f);

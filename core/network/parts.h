@@ -24,7 +24,8 @@ typedef struct {
 UpiLevels upi_levels (const UpiConfig *config, gint width, gint height);
 /* Of the map that global tokens are made of, for an input size. */
 void upi_global_size (const UpiConfig *config, gint width, gint height, gint *map_width, gint *map_height);
-/* Constants, (transfer full). sine2d [H·W, channels]; pixel centres (x, y) of levels first.. [T', 2]; anchors [T, 4]. */
+/* Constants, (transfer full). sine2d [H·W, channels]; pixel centres (x, y) of levels first.. [T', 2]; anchors [T,
+ * 4]. */
 gfloat *upi_sine_pixels (gint height, gint width, gint channels);
 gfloat *upi_pixel_centres (const UpiLevels *levels, gint first);
 gfloat *upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells);
@@ -34,14 +35,15 @@ gfloat *upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells);
 /* image [B,H,W,3] → maps [B,H/4,W/4,c2] .. [B,H/32,W/32,c5] */
 void upi_backbone_tensors (GArray *specs, const UpiConfig *config);
 void upi_backbone (UpiBuild *b, UpiValue image, UpiValue maps[4]);
-/* The map that global tokens are made of: the last one of the backbone, or of global.backbone on the image averaged 2×2; the size is
- * upi_global_size(). [B,H_g,W_g,c] */
+/* The map that global tokens are made of: the last one of the backbone, or of global.backbone on the image averaged
+ * 2×2; the size is upi_global_size(). [B,H_g,W_g,c] */
 void upi_global_backbone_tensors (GArray *specs, const UpiConfig *config);
 UpiValue upi_global_map (UpiBuild *b, UpiValue image, const UpiValue maps[4]);
 
 /* Each kind, its tensors behind "NAME."; sides of any length, maps rounded up. */
 void upi_efficientnet_lite_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
-void upi_efficientnet_lite (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
+void
+upi_efficientnet_lite (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
 void upi_mobilenet_v2_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
 void upi_mobilenet_v2 (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
 void upi_resnet_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
@@ -54,14 +56,16 @@ void upi_swin (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const
 
 void upi_input_projection_tensors (GArray *specs, const UpiConfig *config);
 /* projected[l] [B,H_l,W_l,d] */
-void upi_input_projection (UpiBuild *b, const UpiLevels *levels, const UpiValue maps[4], UpiValue projected[UPI_MAX_LEVELS]);
+void
+upi_input_projection (UpiBuild *b, const UpiLevels *levels, const UpiValue maps[4], UpiValue projected[UPI_MAX_LEVELS]);
 
 /* deformable-attention.c (Deformable DETR), of pixel encoder and region decoder. */
 
 void upi_deformable_tensors (GArray *specs, const UpiConfig *config, const gchar *name);
 gboolean upi_deformable_fold (UpiWeights *weights, const gchar *name, GError **error);
 /* query [B,Q,d], reference [B or 1,Q,2 or 4], values [B,T,d] → [B,Q,d] */
-UpiValue upi_deformable (UpiBuild *b, const UpiLevels *levels, UpiValue query, UpiValue reference, UpiValue values, const gchar *name);
+UpiValue upi_deformable (
+    UpiBuild *b, const UpiLevels *levels, UpiValue query, UpiValue reference, UpiValue values, const gchar *name);
 
 /* pixel-encoder.c */
 
@@ -114,7 +118,8 @@ UpiValue upi_evidence (UpiBuild *b, const UpiValue maps[4], UpiValue boxes);
 
 void upi_proposals_tensors (GArray *specs, const UpiConfig *config);
 /* evidence: [B,N,K] or UPI_NO_VALUE → q_proposal [B,N,D] */
-UpiValue upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed, UpiValue evidence);
+UpiValue
+upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, UpiValue mask_embed, UpiValue evidence);
 /* map (upi_global_map()) → pools[i] [B,1,D], and Flatten(F_L) [B,T_g,D] */
 UpiValue upi_global_tokens (UpiBuild *b, UpiValue map, UpiValue *pools);
 /* [<SPE>, pools, flat, proposals] [B, 1+M'+T_g+N, D] */
@@ -126,7 +131,8 @@ void upi_conditional_moe_tensors (GArray *specs, const UpiConfig *config, gint i
 gboolean upi_conditional_moe_fold (UpiWeights *weights, const UpiConfig *config, const gchar *name, GError **error);
 UpiValue upi_conditional_moe (UpiBuild *b, UpiValue x, UpiAttribute attribute, UpiAct act, const gchar *name);
 /* The arithmetic: gates [E] of an attribute row [A], and the gated sum of E tensors of count floats. */
-void upi_moe_gates (const gfloat *gate, gint experts, gint top_k, const gfloat *attribute, gint n_attributes, gfloat *gates);
+void
+upi_moe_gates (const gfloat *gate, gint experts, gint top_k, const gfloat *attribute, gint n_attributes, gfloat *gates);
 void upi_moe_sum (const gfloat *tensors, const gfloat *gates, gint experts, gsize count, gfloat *sum);
 
 /* general-decoder.c */

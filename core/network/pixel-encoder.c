@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pixel encoder: multi-scale deformable self-attention over all levels (`full`), or with queries at strides ≥ 16 alone and stride 8 made
- * top-down afterwards (`lite`: Lite DETR, 2303.07335). */
+/* Pixel encoder: multi-scale deformable self-attention over all levels (`full`), or with queries at strides ≥ 16 alone
+ * and stride 8 made top-down afterwards (`lite`: Lite DETR, 2303.07335). */
 #include "core/memory.h"
 #include "core/network/parts.h"
 
@@ -66,7 +66,8 @@ positions (UpiBuild *b, const UpiLevels *levels, gint first)
 
 /* Post-norm layer of Deformable DETR: x [B,T',d], values [B,T,d] → [B,T',d] */
 static UpiValue
-encoder_layer (UpiBuild *b, const UpiLevels *levels, gint e, UpiValue x, UpiValue pos, UpiValue reference, UpiValue values)
+encoder_layer (
+    UpiBuild *b, const UpiLevels *levels, gint e, UpiValue x, UpiValue pos, UpiValue reference, UpiValue values)
 {
   UpiProgram *p = b->program;
   g_autofree gchar *attn = g_strdup_printf ("pixel_encoder.layers.%d.attn", e);
@@ -79,14 +80,16 @@ encoder_layer (UpiBuild *b, const UpiLevels *levels, gint e, UpiValue x, UpiValu
   return upi_layer_norm_of (b, upi_add (p, y, x), UPI_LAYER_NORM_EPS, "pixel_encoder.layers.%d.norm2", e);
 }
 
-/* Stride 8: GN(t + pointwise(relu(depthwise(t)))), t = F_1 + up2(stride 16). fine [B,H/8,W/8,d], x [B,T',d] → [B,H/8,W/8,d] */
+/* Stride 8: GN(t + pointwise(relu(depthwise(t)))), t = F_1 + up2(stride 16). fine [B,H/8,W/8,d], x [B,T',d] →
+ * [B,H/8,W/8,d] */
 static UpiValue
 top_down (UpiBuild *b, const UpiLevels *levels, UpiValue fine, UpiValue x)
 {
   UpiProgram *p = b->program;
   UpiValue coarse, t, y;
 
-  coarse = upi_as_map (b, upi_slice (p, x, 1, 0, levels->level[1].tokens), levels->level[1].height, levels->level[1].width);
+  coarse =
+      upi_as_map (b, upi_slice (p, x, 1, 0, levels->level[1].tokens), levels->level[1].height, levels->level[1].width);
   t = upi_add (p, upi_resize (p, coarse, levels->level[0].height, levels->level[0].width), fine);
   y = upi_conv_of (b, t, &(UpiConvOf){ .depthwise = TRUE, .act = UPI_ACT_RELU }, "pixel_encoder.topdown.depthwise");
   y = upi_conv_of (b, y, &(UpiConvOf){ 0 }, "pixel_encoder.topdown.pointwise");
@@ -116,5 +119,6 @@ upi_pixel_encoder (UpiBuild *b, const UpiLevels *levels, const UpiValue projecte
   }
   if (first == 0)
     return x;
-  return upi_concat (p, (const UpiValue[]){ upi_as_tokens (b, top_down (b, levels, projected[0], x)), x }, 2, 1); /* [B,T,d] */
+  return upi_concat (
+      p, (const UpiValue[]){ upi_as_tokens (b, top_down (b, levels, projected[0], x)), x }, 2, 1); /* [B,T,d] */
 }

@@ -58,7 +58,8 @@ upi_sine_pixels (gint height, gint width, gint channels)
 gfloat *
 upi_pixel_centres (const UpiLevels *levels, gint first)
 {
-  gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) (levels->tokens - levels->level[first].start) * 2, "pixel centres", NULL);
+  gfloat *rows =
+      UPI_MEMORY_NEW (gfloat, (gsize) (levels->tokens - levels->level[first].start) * 2, "pixel centres", NULL);
   gfloat *out = rows;
 
   for (gint l = first; rows != NULL && l < levels->n; l++) {

@@ -44,18 +44,19 @@ check_image_size (const UpiModel *model, guint batch, guint width, guint height,
 {
   UpiLevels levels;
 
-  if (batch < 1 || batch > 64 || width % 32 != 0 || height % 32 != 0 || MIN (width, height) < 32 || MAX (width, height) > UPI_MAX_SIDE) {
+  if (batch < 1 || batch > 64 || width % 32 != 0 || height % 32 != 0 || MIN (width, height) < 32
+      || MAX (width, height) > UPI_MAX_SIDE) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "an input of %u × %ux%u is impossible: width and height are multiples of 32 from 32 to %d, a batch is 1 to 64", batch, width,
-        height, UPI_MAX_SIDE);
+        "an input of %u × %ux%u is impossible: width and height are multiples of 32 from 32 to %d, a batch is 1 to 64",
+        batch, width, height, UPI_MAX_SIDE);
     return FALSE;
   }
   levels = upi_levels (model->config, width, height);
   if (levels.tokens >= model->config->query.count)
     return TRUE;
   g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-      "an input of %ux%u is too small: it gives %d tokens to choose the model's %d queries from; take a larger size", width, height,
-      levels.tokens, model->config->query.count);
+      "an input of %ux%u is too small: it gives %d tokens to choose the model's %d queries from; take a larger size",
+      width, height, levels.tokens, model->config->query.count);
   return FALSE;
 }
 
@@ -66,20 +67,22 @@ upi_model_image_program (UpiModel *model, guint batch, guint width, guint height
 }
 
 UpiProgram *
-upi_model_image_program_in_strips (UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, GError **error)
+upi_model_image_program_in_strips (
+    UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, GError **error)
 {
   return upi_image_program (model, batch, width, height, strip_bytes, FALSE, FALSE, error);
 }
 
 UpiProgram *
-upi_image_program (
-    UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, gboolean debug, gboolean given_index, GError **error)
+upi_image_program (UpiModel *model, guint batch, guint width, guint height, gsize strip_bytes, gboolean debug,
+    gboolean given_index, GError **error)
 {
   const UpiConfig *c = model->config;
   UpiBuild build, *b = &build;
   UpiProgram *p;
   UpiLevels levels;
-  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, evidence, proposals, global, flat, sequence;
+  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, evidence, proposals,
+      global, flat, sequence;
   g_autofree UpiValue *pools = g_new (UpiValue, c->global.pools + 1);
   g_autofree UpiValue *keys = g_new (UpiValue, c->decoder.layers);
   g_autofree UpiValue *values = g_new (UpiValue, c->decoder.layers);
@@ -99,7 +102,8 @@ upi_image_program (
   upi_input_projection (b, &levels, maps, projected);              /* F_1..F_L */
   memory = upi_pixel_encoder (b, &levels, projected);              /* [B,T,d] */
   mask_features = upi_mask_features (b, &levels, maps[0], memory); /* [B,H/4,W/4,m] */
-  given = given_index ? upi_program_input (p, "given_index", UPI_I32, UPI_SHAPE2 ((gint) batch, c->query.count)) : UPI_NO_VALUE;
+  given = given_index ? upi_program_input (p, "given_index", UPI_I32, UPI_SHAPE2 ((gint) batch, c->query.count))
+                      : UPI_NO_VALUE;
   queries = upi_query_selection (b, &levels, memory, given);                       /* N of T */
   regions = upi_region_decoder (b, &levels, queries.content, queries.box, memory); /* q_sem, q_box */
   mask_embed = upi_mask_embed (b, regions.semantic);                               /* [B,N,m] */
@@ -197,7 +201,8 @@ upi_model_captions_program (UpiModel *model, guint batch, guint image_tokens, gu
   UpiValue id, x;
 
   g_assert (batch >= 1);
-  if (image_tokens < 1 || image_tokens > G_MAXINT16 || capacity < 1 || capacity > (guint) upi_config_text_positions (c)) {
+  if (image_tokens < 1 || image_tokens > G_MAXINT16 || capacity < 1
+      || capacity > (guint) upi_config_text_positions (c)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
         "a caption of %u tokens on %u image tokens is impossible: the model has %d positions", capacity, image_tokens,
         upi_config_text_positions (c));

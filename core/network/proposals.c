@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* General region proposals and global tokens: equations 2 and 3 of the paper (4.1), and the sequence the decoder reads. */
+/* General region proposals and global tokens: equations 2 and 3 of the paper (4.1), and the sequence the decoder
+ * reads. */
 #include "core/network/parts.h"
 
 #define GRID 28 /* masks are pooled to 28 × 28 (4.1) */
@@ -33,12 +34,13 @@ upi_proposals (UpiBuild *b, const UpiRegions *regions, UpiValue mask_features, U
   box = upi_sine_position (p, regions->box, b->config->d / 2); /* [B,N,2d] */
   box = upi_linear_of (b, box, UPI_ACT_NONE, "proposals.box"); /* [B,N,d] */
   /* pooling commutes with the mask product: the features are pooled once, not N masks */
-  pooled = upi_as_tokens (b, upi_adaptive_avg_pool (p, mask_features, GRID, GRID));                    /* [B,784,m] */
-  mask = upi_matmul (p, mask_embed, pooled, &(UpiMatmul){ .transpose_b = TRUE });                      /* [B,N,784] logits */
+  pooled = upi_as_tokens (b, upi_adaptive_avg_pool (p, mask_features, GRID, GRID)); /* [B,784,m] */
+  mask = upi_matmul (p, mask_embed, pooled, &(UpiMatmul){ .transpose_b = TRUE });   /* [B,N,784] logits */
   mask = upi_linear_of (b, upi_activation (p, mask, UPI_ACT_SIGMOID), UPI_ACT_NONE, "proposals.mask"); /* [B,N,d] */
   x = upi_add (p, upi_add (p, mask, box), regions->semantic);
   if (evidence != UPI_NO_VALUE) /* [B,N,K] → [B,N,d] */
-    x = upi_add (p, upi_linear (p, evidence, upi_weight_of (b, "proposals.evidence.weight"), UPI_NO_VALUE, UPI_ACT_NONE), x);
+    x = upi_add (
+        p, upi_linear (p, evidence, upi_weight_of (b, "proposals.evidence.weight"), UPI_NO_VALUE, UPI_ACT_NONE), x);
   x = upi_linear_of (b, x, UPI_ACT_NONE, "proposals.proj"); /* [B,N,D] */
   return upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "proposals.norm");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Query selection: the N memory tokens with the best foreground score become anchors and content queries (two-stage of DINO), on demand only
- * such whose boxes are distinct (DDQ, 2303.12776). */
+/* Query selection: the N memory tokens with the best foreground score become anchors and content queries (two-stage of
+ * DINO), on demand only such whose boxes are distinct (DDQ, 2303.12776). */
 #include "core/network/parts.h"
 
 void
@@ -14,7 +14,8 @@ upi_query_selection_tensors (GArray *specs, const UpiConfig *c)
     upi_tensor (specs, UPI_F32, UPI_SHAPE2 (c->query.count, c->d), "query.content");
 }
 
-/* Boxes [B,K,4] and outputs [B,K,d] of the tokens `index`: of these alone, as the MLP over all T would cost more than the region decoder. */
+/* Boxes [B,K,4] and outputs [B,K,d] of the tokens `index`: of these alone, as the MLP over all T would cost more than
+ * the region decoder. */
 static UpiValue
 boxes_at (UpiBuild *b, UpiValue o, UpiValue anchors, UpiValue index, UpiValue *selected)
 {
@@ -36,13 +37,15 @@ upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory, UpiV
   o = upi_linear_of (b, memory, UPI_ACT_NONE, "query.output"); /* [B,T,d] */
   o = upi_layer_norm_of (b, o, UPI_LAYER_NORM_EPS, "query.norm");
   q.scores = upi_linear_of (b, o, UPI_ACT_NONE, "query.score"); /* [B,T,1] */
-  anchors = upi_program_constant (p, upi_anchors (levels, c->query.anchor, c->query.anchor_cells), UPI_SHAPE3 (1, levels->tokens, 4));
+  anchors = upi_program_constant (
+      p, upi_anchors (levels, c->query.anchor, c->query.anchor_cells), UPI_SHAPE3 (1, levels->tokens, 4));
   if (given != UPI_NO_VALUE)
     q.index = given;
   else if (c->query.candidates == 0)
     q.index = upi_top_k (p, q.scores, c->query.count); /* [B,N] */
   else {
-    q.index = upi_top_k (p, q.scores, MIN (c->query.candidates, levels->tokens)); /* [B,M], then the N best of those that differ */
+    q.index = upi_top_k (
+        p, q.scores, MIN (c->query.candidates, levels->tokens)); /* [B,M], then the N best of those that differ */
     q.box = boxes_at (b, o, anchors, q.index, &selected);
     q.index = upi_distinct (p, q.box, q.index, c->query.count, c->query.distinct);
   }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Region decoder (DINO, Mask DINO): queries attend to each other and, deformably, to the memory; every layer refines its box. */
+/* Region decoder (DINO, Mask DINO): queries attend to each other and, deformably, to the memory; every layer refines
+ * its box. */
 #include "core/network/parts.h"
 
 void
@@ -45,11 +46,13 @@ self_attention (UpiBuild *b, gint i, UpiValue x, UpiValue x_pos)
   UpiValue qk, v, y;
 
   qk = upi_linear (p, x_pos, upi_weight_rows_of (b, 0, 2 * d, "region_decoder.layers.%d.self_attn.in_proj_weight", i),
-      upi_weight_rows_of (b, 0, 2 * d, "region_decoder.layers.%d.self_attn.in_proj_bias", i), UPI_ACT_NONE); /* [B,N,2d] */
+      upi_weight_rows_of (b, 0, 2 * d, "region_decoder.layers.%d.self_attn.in_proj_bias", i),
+      UPI_ACT_NONE); /* [B,N,2d] */
   v = upi_linear (p, x, upi_weight_rows_of (b, 2 * d, d, "region_decoder.layers.%d.self_attn.in_proj_weight", i),
-      upi_weight_rows_of (b, 2 * d, d, "region_decoder.layers.%d.self_attn.in_proj_bias", i), UPI_ACT_NONE); /* [B,N,d] */
-  y = upi_attention (
-      p, upi_slice (p, qk, 2, 0, d), upi_slice (p, qk, 2, d, d), v, UPI_NO_VALUE, &(UpiAttention){ .heads = b->config->heads });
+      upi_weight_rows_of (b, 2 * d, d, "region_decoder.layers.%d.self_attn.in_proj_bias", i),
+      UPI_ACT_NONE); /* [B,N,d] */
+  y = upi_attention (p, upi_slice (p, qk, 2, 0, d), upi_slice (p, qk, 2, d, d), v, UPI_NO_VALUE,
+      &(UpiAttention){ .heads = b->config->heads });
   return upi_linear_of (b, y, UPI_ACT_NONE, "region_decoder.layers.%d.self_attn.out_proj", i);
 }
 

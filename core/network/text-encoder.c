@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Text encoder (4.2): BERT and RoBERTa, post-norm, exact GELU, with Hugging Face's tensor names. RoBERTa's first position is row 2. */
+/* Text encoder (4.2): BERT and RoBERTa, post-norm, exact GELU, with Hugging Face's tensor names. RoBERTa's first
+ * position is row 2. */
 #include "core/memory.h"
 #include "core/network/parts.h"
 
@@ -12,7 +13,8 @@ upi_text_encoder_tensors (GArray *specs, const UpiConfig *c)
 
   upi_tensor (specs, UPI_F32, UPI_SHAPE2 (c->text.vocabulary, width), "text.embeddings.word_embeddings.weight");
   upi_tensor (specs, UPI_F32, UPI_SHAPE2 (c->text.positions, width), "text.embeddings.position_embeddings.weight");
-  upi_tensor (specs, UPI_F32, UPI_SHAPE2 (c->text.type_vocabulary, width), "text.embeddings.token_type_embeddings.weight");
+  upi_tensor (
+      specs, UPI_F32, UPI_SHAPE2 (c->text.type_vocabulary, width), "text.embeddings.token_type_embeddings.weight");
   upi_tensor_norm (specs, width, "text.embeddings.LayerNorm");
   for (gint i = 0; i < c->text.layers; i++) {
     upi_tensor_linear (specs, width, width, LAYER "attention.self.query", i);
@@ -32,7 +34,8 @@ upi_text_encoder_fold (UpiWeights *weights, const UpiConfig *c, GError **error)
 {
   gint width = c->text.width, rows = upi_config_text_positions (c), skipped = c->text.positions - rows;
   g_autofree gfloat *table = upi_weights_take (weights, NULL, error, "text.embeddings.position_embeddings.weight");
-  g_autofree gfloat *type = table != NULL ? upi_weights_take (weights, NULL, error, "text.embeddings.token_type_embeddings.weight") : NULL;
+  g_autofree gfloat *type =
+      table != NULL ? upi_weights_take (weights, NULL, error, "text.embeddings.token_type_embeddings.weight") : NULL;
   gfloat *positions;
 
   if (type == NULL)
@@ -65,8 +68,8 @@ bert_layer (UpiBuild *b, gint i, UpiValue x, UpiValue length)
   UpiValue qkv, y;
 
   qkv = upi_linear_of (b, x, UPI_ACT_NONE, LAYER "attention.self.qkv", i); /* [B,T,3·width] */
-  y = upi_attention (p, upi_slice (p, qkv, 2, 0, width), upi_slice (p, qkv, 2, width, width), upi_slice (p, qkv, 2, 2 * width, width),
-      length, &(UpiAttention){ .heads = b->config->text.heads });
+  y = upi_attention (p, upi_slice (p, qkv, 2, 0, width), upi_slice (p, qkv, 2, width, width),
+      upi_slice (p, qkv, 2, 2 * width, width), length, &(UpiAttention){ .heads = b->config->text.heads });
   y = upi_linear_of (b, y, UPI_ACT_NONE, LAYER "attention.output.dense", i);
   x = upi_layer_norm_of (b, upi_add (p, y, x), eps, LAYER "attention.output.LayerNorm", i);
   y = upi_linear_of (b, x, UPI_ACT_GELU, LAYER "intermediate.dense", i); /* [B,T,ffn] */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Placement: every computed value gets an offset in one arena, such that values alive at the same time do not overlap. Greedy by size,
- * largest first, each into the smallest gap that holds it. Bound outputs have their own memory and no place here. */
+/* Placement: every computed value gets an offset in one arena, such that values alive at the same time do not overlap.
+ * Greedy by size, largest first, each into the smallest gap that holds it. Bound outputs have their own memory and no
+ * place here. */
 
 #include "core/program/passes.h"
 
@@ -43,7 +44,8 @@ alive_together (const UpiValueInfo *a, const UpiValueInfo *b)
   return a->first_op <= b->last_op && b->first_op <= a->last_op;
 }
 
-/* The smallest gap between the placed blocks that live at the same time as `block`, else the end of the last of them. */
+/* The smallest gap between the placed blocks that live at the same time as `block`, else the end of the last of
+ * them. */
 static gsize
 find_offset (const Block *block, const Block *placed, guint n_placed, GPtrArray *neighbours)
 {

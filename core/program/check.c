@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The check pass: every operation fits its inputs and its output, every value is written before it is read, every output is written. */
+/* The check pass: every operation fits its inputs and its output, every value is written before it is read, every
+ * output is written. */
 
 #include "core/program/passes.h"
 
@@ -40,8 +41,9 @@ upi_check (const UpiProgram *p, GError **error)
     if (!order.ok || !upi_shape_equal (&shape, &output->shape) || dtype != output->dtype) {
       g_autofree gchar *found = upi_shape_to_string (&output->shape), *expected = upi_shape_to_string (&shape);
 
-      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s, %s: operation %u (%s): %s (output %s, expected %s)", p->name, op->part, i,
-          upi_op_name (op->kind), order.ok ? "the output does not fit" : "reads a value that nothing has written", found, expected);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s, %s: operation %u (%s): %s (output %s, expected %s)", p->name,
+          op->part, i, upi_op_name (op->kind),
+          order.ok ? "the output does not fit" : "reads a value that nothing has written", found, expected);
       return FALSE;
     }
     written[output->base] = TRUE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removes operations whose result nobody reads: what a builder made for another use (debug outputs, a level that is not needed). */
+/* Removes operations whose result nobody reads: what a builder made for another use (debug outputs, a level that is not
+ * needed). */
 
 #include "core/program/passes.h"
 

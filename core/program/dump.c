@@ -63,7 +63,8 @@ show_window (GString *text, const UpiProgram *p, const UpiOp *op)
 static void
 show_deformable (GString *text, const UpiProgram *p, const UpiOp *op)
 {
-  g_string_append_printf (text, " h%d l%d k%d", op->u.deformable.heads, op->u.deformable.levels, op->u.deformable.points);
+  g_string_append_printf (
+      text, " h%d l%d k%d", op->u.deformable.heads, op->u.deformable.levels, op->u.deformable.points);
 }
 
 static void
@@ -86,7 +87,8 @@ static const struct {
 #include "core/program/ops.def"
 };
 
-/* "3×3 s2 g24 +residual relu6", "h8", "→view": attributes, what was fused in, and whether the result lies inside another value. */
+/* "3×3 s2 g24 +residual relu6", "h8", "→view": attributes, what was fused in, and whether the result lies inside
+ * another value. */
 static gchar *
 attributes (const UpiProgram *p, const UpiOp *op)
 {
@@ -198,8 +200,9 @@ upi_program_dump (const UpiProgram *p, const gdouble *microseconds)
       append_time (text, sum->microseconds, total, sum->macs);
     g_string_append_printf (text, "  %s\n", sum->part);
   }
-  g_string_append_printf (text, "%s: %u operations, %.4f GMAC, arena %.2f MiB of %.2f MiB of values (%.0f %%)", p->name, p->ops->len,
-      (gdouble) upi_program_macs (p) * 1e-9, (gdouble) p->arena_bytes / 1048576, (gdouble) p->sum_bytes / 1048576,
+  g_string_append_printf (text, "%s: %u operations, %.4f GMAC, arena %.2f MiB of %.2f MiB of values (%.0f %%)", p->name,
+      p->ops->len, (gdouble) upi_program_macs (p) * 1e-9, (gdouble) p->arena_bytes / 1048576,
+      (gdouble) p->sum_bytes / 1048576,
       p->sum_bytes > 0 ? 100. * (gdouble) p->arena_bytes / (gdouble) p->sum_bytes : 0);
   if (microseconds != NULL)
     g_string_append_printf (text, ", %.2f ms", total / 1000);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The fuse pass: activations and additions become attributes of the operation that makes their input, so that backends apply them while
- * the result is in a register.
+/* The fuse pass: activations and additions become attributes of the operation that makes their input, so that backends
+ * apply them while the result is in a register.
  *
- *   add → layer_norm            layer_norm with a residual (post-norm transformers: one pass over the rows instead of two)
- *   conv | linear → add         residual; the conv waits for the other operand where it can
+ *   add → layer_norm            layer_norm with a residual (post-norm transformers: one pass over the rows instead of
+ *   two) conv | linear → add         residual; the conv waits for the other operand where it can
  *   conv | linear | add | norm → activation
  *
  * Only where nobody else reads the value in between. */
@@ -28,7 +28,8 @@ op_act (UpiOp *op)
   }
 }
 
-/* The operation that makes `x`, if x is all of its result, nobody else reads it and it ends without an activation; else -1. */
+/* The operation that makes `x`, if x is all of its result, nobody else reads it and it ends without an activation; else
+ * -1. */
 static gint
 find_fusable (const UpiProgram *p, UpiValue x)
 {
@@ -37,7 +38,8 @@ find_fusable (const UpiProgram *p, UpiValue x)
   const UpiAct *act;
   gint producer;
 
-  if (info->kind != UPI_VALUE_COMPUTED || info->is_output || !upi_view_is_whole (p, x) || upi_program_count_reads (p, owner) != 1)
+  if (info->kind != UPI_VALUE_COMPUTED || info->is_output || !upi_view_is_whole (p, x)
+      || upi_program_count_reads (p, owner) != 1)
     return -1;
   producer = upi_program_find_producer (p, owner);
   if (producer < 0)
@@ -80,7 +82,8 @@ can_wait (const UpiProgram *p, gint from, guint to)
   const UpiOp *op = upi_program_op (p, (guint) from);
 
   for (guint i = 0; i < op->n_inputs; i++) {
-    if (op->inputs[i] != UPI_NO_VALUE && upi_program_is_written (p, upi_value_info (p, op->inputs[i])->base, from + 1, (gint) to))
+    if (op->inputs[i] != UPI_NO_VALUE
+        && upi_program_is_written (p, upi_value_info (p, op->inputs[i])->base, from + 1, (gint) to))
       return FALSE;
   }
   return TRUE;
@@ -97,7 +100,8 @@ move_before (UpiProgram *p, gint from, guint to)
   return (gint) to - 1;
 }
 
-/* x is conv's or linear's result, b becomes its residual. If b is not complete before x is made, that waits for b when `wait` is TRUE. */
+/* x is conv's or linear's result, b becomes its residual. If b is not complete before x is made, that waits for b when
+ * `wait` is TRUE. */
 static gboolean
 fuse_add (UpiProgram *p, guint index, guint x_input, gboolean wait)
 {
@@ -108,14 +112,16 @@ fuse_add (UpiProgram *p, guint index, guint x_input, gboolean wait)
   UpiOp *into;
 
   /* A broadcast operand has fewer elements than the result. */
-  if (producer < 0 || upi_shape_count (&upi_value_info (p, b)->shape) != upi_shape_count (&upi_value_info (p, op->output)->shape)
+  if (producer < 0
+      || upi_shape_count (&upi_value_info (p, b)->shape) != upi_shape_count (&upi_value_info (p, op->output)->shape)
       || upi_shape_count (&upi_value_info (p, x)->shape) != upi_shape_count (&upi_value_info (p, b)->shape))
     return FALSE;
   into = upi_program_op (p, (guint) producer);
   if ((into->kind != UPI_OP_CONV2D && into->kind != UPI_OP_LINEAR) || into->residual != UPI_NO_VALUE)
     return FALSE;
   /* b must be complete, and unchanged until here. */
-  if (upi_program_is_written (p, upi_value_info (p, b)->base, producer, (gint) index) && (!wait || !can_wait (p, producer, index)))
+  if (upi_program_is_written (p, upi_value_info (p, b)->base, producer, (gint) index)
+      && (!wait || !can_wait (p, producer, index)))
     return FALSE;
   residual = upi_view_try_reshape (p, b, &upi_value_info (p, into->output)->shape);
   if (residual == UPI_NO_VALUE)
@@ -172,7 +178,8 @@ upi_fuse (UpiProgram *p)
     if (kind == UPI_OP_ACTIVATION)
       gone = fuse_activation (p, i);
     else if (kind == UPI_OP_ADD)
-      gone = fuse_add (p, i, 0, FALSE) || fuse_add (p, i, 1, FALSE) || fuse_add (p, i, 0, TRUE) || fuse_add (p, i, 1, TRUE);
+      gone = fuse_add (p, i, 0, FALSE) || fuse_add (p, i, 1, FALSE) || fuse_add (p, i, 0, TRUE)
+          || fuse_add (p, i, 1, TRUE);
     if (!gone)
       i++;
   }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Multiply-accumulates: of matrix products and convolutions, attention's two products, the four taps of every bilinear sample. */
+ * Multiply-accumulates: of matrix products and convolutions, attention's two products, the four taps of every bilinear
+ * sample. */
 
 #include "core/program/passes.h"
 

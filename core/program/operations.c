@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The builder functions: each appends one operation, after shapes.c found its inputs fit, and returns the value it makes. */
+/* The builder functions: each appends one operation, after shapes.c found its inputs fit, and returns the value it
+ * makes. */
 
 #include "core/program/passes.h"
 
@@ -46,10 +47,10 @@ append (UpiProgram *p, UpiOp *op, guint n_inputs, const UpiValue *inputs)
   return op->output;
 }
 
-#define INPUTS(...)                                                                                                                        \
-  G_N_ELEMENTS (((const UpiValue[]){ __VA_ARGS__ })), (const UpiValue[])                                                                   \
-  {                                                                                                                                        \
-    __VA_ARGS__                                                                                                                            \
+#define INPUTS(...)                                                                                                    \
+  G_N_ELEMENTS (((const UpiValue[]){ __VA_ARGS__ })), (const UpiValue[])                                               \
+  {                                                                                                                    \
+    __VA_ARGS__                                                                                                        \
   }
 
 UpiValue
@@ -91,8 +92,8 @@ upi_attention (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengt
 }
 
 UpiValue
-upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths, UpiValue k2, UpiValue v2, UpiValue lengths2,
-    const UpiAttention *attention)
+upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths, UpiValue k2, UpiValue v2,
+    UpiValue lengths2, const UpiAttention *attention)
 {
   UpiOp op = { .kind = UPI_OP_ATTENTION, .u.attention = *attention };
 
@@ -108,8 +109,8 @@ upi_window_attention (UpiProgram *p, UpiValue qkv, UpiValue beyond, UpiValue tab
 }
 
 UpiValue
-upi_deformable_attention (
-    UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights, UpiValue reference, const UpiDeformable *deformable)
+upi_deformable_attention (UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights, UpiValue reference,
+    const UpiDeformable *deformable)
 {
   UpiOp op = { .kind = UPI_OP_DEFORMABLE_ATTENTION, .u.deformable = *deformable };
 
@@ -201,7 +202,8 @@ upi_distinct (UpiProgram *p, UpiValue boxes, UpiValue indices, gint count, gfloa
 UpiValue
 upi_anchor_max (UpiProgram *p, UpiValue boxes, UpiValue scores, UpiValue anchors, gfloat ratio, gfloat least)
 {
-  return append (p, &(UpiOp){ .kind = UPI_OP_ANCHOR_MAX, .u.anchor_max = { ratio, least } }, INPUTS (boxes, scores, anchors));
+  return append (
+      p, &(UpiOp){ .kind = UPI_OP_ANCHOR_MAX, .u.anchor_max = { ratio, least } }, INPUTS (boxes, scores, anchors));
 }
 
 UpiValue

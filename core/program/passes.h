@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Inside core/program: what builder and passes share. upi_program_finish() runs the passes in the order of this file. */
+/* Inside core/program: what builder and passes share. upi_program_finish() runs the passes in the order of this
+ * file. */
 #pragma once
 
 #include "core/program/tensor.h"
@@ -25,7 +26,8 @@ upi_program_op (const UpiProgram *p, guint index)
 /* Records the first error: "part: operation: message". */
 void upi_program_fail (UpiProgram *p, const gchar *operation, const gchar *format, ...) G_GNUC_PRINTF (3, 4);
 /* A contiguous value of that kind. */
-UpiValue upi_program_append_value (UpiProgram *p, UpiValueKind kind, UpiDType dtype, const UpiShape *shape, const gchar *name);
+UpiValue
+upi_program_append_value (UpiProgram *p, UpiValueKind kind, UpiDType dtype, const UpiShape *shape, const gchar *name);
 /* What builder functions return once the program has an error: a value of shape [1,1,1,1]. */
 UpiValue upi_program_no_result (UpiProgram *p);
 gchar *upi_shape_to_string (const UpiShape *shape); /* "[1,20,20,24]" */
@@ -43,9 +45,11 @@ gboolean upi_program_is_written (const UpiProgram *p, UpiValue owner, gint first
 
 /* views.c */
 
-/* Computes base, offset and strides of a view from its parent, and of that from its own. FALSE if strides cannot express it. */
+/* Computes base, offset and strides of a view from its parent, and of that from its own. FALSE if strides cannot
+ * express it. */
 gboolean upi_view_resolve (UpiProgram *p, UpiValue value);
-/* Makes `value` a reshape of `parent` and moves all its views along; FALSE and no change if some view cannot be expressed. */
+/* Makes `value` a reshape of `parent` and moves all its views along; FALSE and no change if some view cannot be
+ * expressed. */
 gboolean upi_view_redirect (UpiProgram *p, UpiValue value, UpiValue parent);
 /* TRUE if the view shows every element of its base in order. */
 gboolean upi_view_is_whole (const UpiProgram *p, UpiValue value);
@@ -55,7 +59,8 @@ UpiValue upi_copy (UpiProgram *p, UpiValue x);
 
 /* Passes. */
 
-/* shapes.c: output shape and type of one operation, or an error naming part, operation and the shapes found and expected. */
+/* shapes.c: output shape and type of one operation, or an error naming part, operation and the shapes found and
+ * expected. */
 gboolean upi_check_op (const UpiProgram *p, const UpiOp *op, UpiShape *shape, UpiDType *dtype, GError **error);
 /* check.c: all operations, and that every value is written before it is read. */
 gboolean upi_check (const UpiProgram *p, GError **error);

@@ -101,8 +101,8 @@ upi_program_append_value (UpiProgram *p, UpiValueKind kind, UpiDType dtype, cons
   if (!shape_is_valid (shape)) {
     g_autofree gchar *text = upi_shape_to_string (shape);
 
-    upi_program_fail (p, name != NULL ? name : "value", "shape %s: 1 to %d dimensions above 0 and at most 2^31-1 elements are possible",
-        text, UPI_MAX_RANK);
+    upi_program_fail (p, name != NULL ? name : "value",
+        "shape %s: 1 to %d dimensions above 0 and at most 2^31-1 elements are possible", text, UPI_MAX_RANK);
     return upi_program_no_result (p);
   }
   upi_shape_strides (shape, info.stride);
@@ -174,7 +174,8 @@ upi_program_weight_i32 (UpiProgram *p, const gchar *name, const gint32 *data, Up
 
 /**
  * upi_program_constant:
- * @data: (transfer full) (nullable): freed with g_free() when the program is; NULL: there was no memory for it, which is the program's error
+ * @data: (transfer full) (nullable): freed with g_free() when the program is; NULL: there was no memory for it, which
+ * is the program's error
  */
 UpiValue
 upi_program_constant (UpiProgram *p, gfloat *data, UpiShape shape)
@@ -194,7 +195,8 @@ upi_program_constant (UpiProgram *p, gfloat *data, UpiShape shape)
  * upi_program_output:
  * @name: by which upi_plan_find() finds it; unique among inputs and outputs
  *
- * The value is written where the caller binds it. A view, an input, a weight or what is an output already is copied there.
+ * The value is written where the caller binds it. A view, an input, a weight or what is an output already is copied
+ * there.
  */
 void
 upi_program_output (UpiProgram *p, const gchar *name, UpiValue value)
@@ -227,7 +229,8 @@ upi_program_make_resident (UpiProgram *p, const gchar *name)
   for (guint i = 0; i < p->values->len; i++) {
     UpiValueInfo *info = upi_value_info (p, i);
 
-    if ((info->kind == UPI_VALUE_INPUT || info->is_output) && info->dtype == UPI_F32 && g_strcmp0 (info->name, name) == 0)
+    if ((info->kind == UPI_VALUE_INPUT || info->is_output) && info->dtype == UPI_F32
+        && g_strcmp0 (info->name, name) == 0)
       info->is_resident = TRUE;
   }
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The static program: a network as a flat list of operations on values of fixed shape (architecture: "a network is a static program").
+/* The static program: a network as a flat list of operations on values of fixed shape (architecture: "a network is a
+ * static program").
  *
- * core/network appends operations with the functions below; the passes (check, fuse, lifetimes, arena) work on the list; a backend turns
- * the finished list into a plan (backends/backend.h). Nothing here knows a model or a backend.
+ * core/network appends operations with the functions below; the passes (check, fuse, lifetimes, arena) work on the
+ * list; a backend turns the finished list into a plan (backends/backend.h). Nothing here knows a model or a backend.
  *
- * Layout: maps are NHWC [N, H, W, C], tokens are rows [N, T, C]; the last dimension is always contiguous, the others carry element
- * strides so that reshape, slice and concat are views. float32 unless said; indices are int32.
+ * Layout: maps are NHWC [N, H, W, C], tokens are rows [N, T, C]; the last dimension is always contiguous, the others
+ * carry element strides so that reshape, slice and concat are views. float32 unless said; indices are int32.
  */
 #pragma once
 
@@ -59,17 +60,18 @@ typedef struct {
 } UpiMatmul;
 
 /* softmax(q·kᵀ / sqrt(head width)) · v with `heads` heads side by side in the last dimension.
- * q [N,Tq,D]; k, v [N,Tk,D]; optional second key range k2, v2 [N,Tk2,D] (the text so far) whose first lengths2[n] rows are read.
- * lengths (I32 [N], optional): rows of the first range that are read, per item; without it all Tk.
- * causal: within the LAST range given (k2 if present, else k), query row t sees keys 0 .. (length of that range - Tq + t).
- * A query row that sees no key at all gives zeros. */
+ * q [N,Tq,D]; k, v [N,Tk,D]; optional second key range k2, v2 [N,Tk2,D] (the text so far) whose first lengths2[n] rows
+ * are read. lengths (I32 [N], optional): rows of the first range that are read, per item; without it all Tk.
+ * causal: within the LAST range given (k2 if present, else k), query row t sees keys 0 .. (length of that range - Tq +
+ * t). A query row that sees no key at all gives zeros. */
 typedef struct {
   gint heads;
   gboolean causal;
 } UpiAttention;
 
-/* value [N,T,D] (heads side by side), offsets [N,Q,M*L*K*2], weights [N,Q,M*L*K] (logits; softmax over L*K is part of the
- * operation), reference [N or 1,Q,2 or 4] in 0..1 → [N,Q,D]. Deformable DETR (2010.04159); arithmetic in models/reference/NETWORK.md. */
+/* value [N,T,D] (heads side by side), offsets [N,Q,M*L*K*2], weights [N,Q,M*L*K] (logits; softmax over L*K is part of
+ * the operation), reference [N or 1,Q,2 or 4] in 0..1 → [N,Q,D]. Deformable DETR (2010.04159); arithmetic in
+ * models/reference/NETWORK.md. */
 typedef struct {
   gint heads, points, levels;
   struct {
@@ -77,12 +79,12 @@ typedef struct {
   } level[UPI_MAX_LEVELS];
 } UpiDeformable;
 
-/* Attention inside windows of window × window cells (Swin, 2103.14030). qkv [N,H,W,3D]: queries, keys, values, each `heads` heads side by side
- * → [N,H,W,D]: softmax (q·kᵀ / sqrt(head width) + table) · v.
- * The map ends in cells of `beyond` [3D] up to whole windows: P rows (columns), which are then rolled: row y is number (y - shift) mod P of
- * what the windows divide. A side that one window covers is not rolled. A cell sees its window's cells, but for those of a rolled last window
- * that come from the other end of the map (published code adds -100 to them).
- * table [(2·window - 1)², heads]: row (Δy + window - 1)·(2·window - 1) + Δx + window - 1, Δ query minus key. */
+/* Attention inside windows of window × window cells (Swin, 2103.14030). qkv [N,H,W,3D]: queries, keys, values, each
+ * `heads` heads side by side → [N,H,W,D]: softmax (q·kᵀ / sqrt(head width) + table) · v.
+ * The map ends in cells of `beyond` [3D] up to whole windows: P rows (columns), which are then rolled: row y is number
+ * (y - shift) mod P of what the windows divide. A side that one window covers is not rolled. A cell sees its window's
+ * cells, but for those of a rolled last window that come from the other end of the map (published code adds -100 to
+ * them). table [(2·window - 1)², heads]: row (Δy + window - 1)·(2·window - 1) + Δx + window - 1, Δ query minus key. */
 typedef struct {
   gint heads, window;
   gint shift; /* 0 .. window - 1 */
@@ -117,9 +119,10 @@ typedef struct {
 typedef struct {
   UpiOpKind kind;
   const gchar *part; /* static: the part of the paper that built it, for errors and upi-dump; see upi_program_part() */
-  guint n_inputs;    /* optional inputs keep their place: UPI_NO_VALUE in inputs (conv, linear: 2 = bias; attention: 3 = lengths) */
+  /* optional inputs keep their place: UPI_NO_VALUE in inputs (conv, linear: 2 = bias; attention: 3 = lengths) */
+  guint n_inputs;
   UpiValue inputs[UPI_MAX_INPUTS]; /* in the order of the builder function's arguments */
-  UpiValue residual;               /* UPI_NO_VALUE, or added to the result before act (conv, linear), or to the input (layer norm) */
+  UpiValue residual; /* UPI_NO_VALUE, or added to the result before act (conv, linear), or to the input (layer norm) */
   UpiValue output;
   union {
     UpiConv conv;
@@ -144,10 +147,10 @@ typedef struct {
   UpiValueKind kind;
   UpiDType dtype;
   UpiShape shape;
-  gint stride[UPI_MAX_RANK];    /* elements; stride[rank-1] == 1 */
-  UpiValue base;                /* VIEW: the value that owns the memory (never itself a view), else itself */
-  gsize offset;                 /* VIEW: elements into base */
-  UpiValue parent;              /* VIEW: what it was made from, so that a pass can move the memory below it; else UPI_NO_VALUE */
+  gint stride[UPI_MAX_RANK]; /* elements; stride[rank-1] == 1 */
+  UpiValue base;             /* VIEW: the value that owns the memory (never itself a view), else itself */
+  gsize offset;              /* VIEW: elements into base */
+  UpiValue parent; /* VIEW: what it was made from, so that a pass can move the memory below it; else UPI_NO_VALUE */
   gint slice_axis, slice_start; /* VIEW: a slice along this axis of parent; axis -1: a reshape */
   const void *data;             /* WEIGHT: contiguous, outlives program and plans */
   gchar *name;                  /* INPUT, WEIGHT, outputs; else NULL */
@@ -167,8 +170,9 @@ struct _UpiProgram {
   const gchar *part;
   gsize arena_bytes, sum_bytes; /* after placement: peak, and the sum of all values for comparison */
   gboolean finished;
-  gboolean of_many_shapes; /* plans of other shapes exist beside this one: a backend packs weights once for all of them */
-  GError *error;           /* first error of the builder functions: they go on returning values, finish() reports it */
+  /* plans of other shapes exist beside this one: a backend packs weights once for all of them */
+  gboolean of_many_shapes;
+  GError *error; /* first error of the builder functions: they go on returning values, finish() reports it */
 };
 
 UpiProgram *upi_program_new (const gchar *name);
@@ -185,7 +189,8 @@ UpiValue upi_program_weight_i32 (UpiProgram *p, const gchar *name, const gint32 
 /* Takes ownership of data (g_free). */
 UpiValue upi_program_constant (UpiProgram *p, gfloat *data, UpiShape shape);
 void upi_program_output (UpiProgram *p, const gchar *name, UpiValue value);
-/* The input or output of that name stays where the backend computes: its memory is the backend's, if that has its own (backends/backend.h). */
+/* The input or output of that name stays where the backend computes: its memory is the backend's, if that has its own
+ * (backends/backend.h). */
 void upi_program_make_resident (UpiProgram *p, const gchar *name);
 const UpiValueInfo *upi_program_value (const UpiProgram *p, UpiValue value);
 UpiShape upi_program_shape (const UpiProgram *p, UpiValue value);
@@ -196,18 +201,20 @@ UpiValue upi_slice (UpiProgram *p, UpiValue x, guint axis, gint start, gint coun
 /* Along axis. The producers of the parts write into the result where lifetimes allow, else a copy. */
 UpiValue upi_concat (UpiProgram *p, const UpiValue *parts, guint n_parts, guint axis);
 
-/* Operations. UPI_NO_VALUE where "optional". Broadcast in add/mul: b has x's shape, or dims of 1, or fewer leading dims. */
+/* Operations. UPI_NO_VALUE where "optional". Broadcast in add/mul: b has x's shape, or dims of 1, or fewer leading
+ * dims. */
 UpiValue upi_conv2d (UpiProgram *p, UpiValue x, UpiValue weight, UpiValue bias /* optional */, const UpiConv *conv);
 UpiValue upi_linear (UpiProgram *p, UpiValue x, UpiValue weight, UpiValue bias /* optional */, UpiAct act);
 UpiValue upi_matmul (UpiProgram *p, UpiValue a, UpiValue b, const UpiMatmul *matmul);
 /* k, v [N or 1,T,C]: those of one item serve all. */
-UpiValue upi_attention (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */, const UpiAttention *attention);
+UpiValue upi_attention (
+    UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */, const UpiAttention *attention);
 /* Two key ranges: (k, v) whole or lengths, then (k2, v2) of lengths2 rows. */
-UpiValue upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */, UpiValue k2, UpiValue v2,
-    UpiValue lengths2, const UpiAttention *attention);
+UpiValue upi_attention2 (UpiProgram *p, UpiValue q, UpiValue k, UpiValue v, UpiValue lengths /* optional */,
+    UpiValue k2, UpiValue v2, UpiValue lengths2, const UpiAttention *attention);
 UpiValue upi_window_attention (UpiProgram *p, UpiValue qkv, UpiValue beyond, UpiValue table, const UpiWindow *window);
-UpiValue upi_deformable_attention (
-    UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights, UpiValue reference, const UpiDeformable *deformable);
+UpiValue upi_deformable_attention (UpiProgram *p, UpiValue value, UpiValue offsets, UpiValue weights,
+    UpiValue reference, const UpiDeformable *deformable);
 UpiValue upi_layer_norm (UpiProgram *p, UpiValue x, UpiValue gamma, UpiValue beta, gfloat eps);
 UpiValue upi_group_norm (UpiProgram *p, UpiValue x, UpiValue gamma, UpiValue beta, gint groups, gfloat eps);
 UpiValue upi_softmax (UpiProgram *p, UpiValue x);
@@ -220,19 +227,22 @@ UpiValue upi_adaptive_avg_pool (UpiProgram *p, UpiValue x, gint height, gint wid
 UpiValue upi_mean_tokens (UpiProgram *p, UpiValue x);              /* [N,T,C] → [N,1,C] */
 UpiValue upi_gather (UpiProgram *p, UpiValue x, UpiValue indices); /* x [N or 1,T,C], indices I32 [N,K] → [N,K,C] */
 UpiValue upi_top_k (UpiProgram *p, UpiValue scores, gint count);   /* [N,T] or [N,T,1] → I32 [N,count] */
-/* boxes [N,M,4] (cx,cy,w,h), best first, and their indices I32 [N,M] → I32 [N,count]: the indices of boxes that no better one overlaps by an
- * IoU above limit, then those of the others, each in the order given (a box of NaN overlaps nothing). */
+/* boxes [N,M,4] (cx,cy,w,h), best first, and their indices I32 [N,M] → I32 [N,count]: the indices of boxes that no
+ * better one overlaps by an IoU above limit, then those of the others, each in the order given (a box of NaN overlaps
+ * nothing). */
 UpiValue upi_distinct (UpiProgram *p, UpiValue boxes, UpiValue indices, gint count, gfloat limit);
-/* boxes [N,M,4] and anchors [N or 1,A,4] (cx,cy,w,h), scores [N,A,K] → [N,M,K]: of each column the largest score among the anchors that a box
- * asks, and `least` at least. It asks those that it overlaps by an IoU of at least `ratio` of the largest one, if at all (a box of NaN asks
- * none). */
+/* boxes [N,M,4] and anchors [N or 1,A,4] (cx,cy,w,h), scores [N,A,K] → [N,M,K]: of each column the largest score among
+ * the anchors that a box asks, and `least` at least. It asks those that it overlaps by an IoU of at least `ratio` of
+ * the largest one, if at all (a box of NaN asks none). */
 UpiValue upi_anchor_max (UpiProgram *p, UpiValue boxes, UpiValue scores, UpiValue anchors, gfloat ratio, gfloat least);
-UpiValue upi_sine_position (UpiProgram *p, UpiValue boxes, gint features);   /* [N,Q,4] → [N,Q,4*features] */
-UpiValue upi_box_refine (UpiProgram *p, UpiValue delta, UpiValue reference); /* sigmoid(delta + inverse_sigmoid(reference)) [N,Q,4] */
-UpiValue upi_l2_norm (UpiProgram *p, UpiValue x);                            /* x / max(‖x‖, 1e-12) over the last dimension */
-UpiValue upi_embed (UpiProgram *p, UpiValue table, UpiValue ids);            /* table [V,C], ids I32 [N,T] → [N,T,C]; ids are trusted */
-/* Writes rows [N,R,C] into cache [N,Cap,C] (an input bound by the caller, changed in place) from row start[n] (I32 [N]).
- * Returns a value for the cache as it is afterwards: use that one where the stored rows must be seen. */
+UpiValue upi_sine_position (UpiProgram *p, UpiValue boxes, gint features); /* [N,Q,4] → [N,Q,4*features] */
+UpiValue upi_box_refine (
+    UpiProgram *p, UpiValue delta, UpiValue reference); /* sigmoid(delta + inverse_sigmoid(reference)) [N,Q,4] */
+UpiValue upi_l2_norm (UpiProgram *p, UpiValue x);       /* x / max(‖x‖, 1e-12) over the last dimension */
+UpiValue
+upi_embed (UpiProgram *p, UpiValue table, UpiValue ids); /* table [V,C], ids I32 [N,T] → [N,T,C]; ids are trusted */
+/* Writes rows [N,R,C] into cache [N,Cap,C] (an input bound by the caller, changed in place) from row start[n] (I32
+ * [N]). Returns a value for the cache as it is afterwards: use that one where the stored rows must be seen. */
 UpiValue upi_store_rows (UpiProgram *p, UpiValue cache, UpiValue rows, UpiValue start);
 
 /* Check, fuse, lifetimes, placement. Returns FALSE with an error that names operation, part and shapes. Idempotent. */
@@ -242,7 +252,8 @@ gboolean upi_program_finish (UpiProgram *program, GError **error);
 guint64 upi_op_macs (const UpiProgram *p, const UpiOp *op);
 guint64 upi_program_macs (const UpiProgram *p);
 const gchar *upi_op_name (UpiOpKind kind);
-/* One line per operation: name, part, shapes, bytes, GMAC, what was fused in. microseconds may be NULL (per operation, ops->len of them). */
+/* One line per operation: name, part, shapes, bytes, GMAC, what was fused in. microseconds may be NULL (per operation,
+ * ops->len of them). */
 gchar *upi_program_dump (const UpiProgram *p, const gdouble *microseconds);
 
 G_END_DECLS

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Shapes: what each operation asks of its inputs, and what comes out. The builder functions and the check pass (check.c) use the same rules, so
- * that the first wrong line of a network is the one that is reported: part, operation, shapes found and expected. */
+/* Shapes: what each operation asks of its inputs, and what comes out. The builder functions and the check pass
+ * (check.c) use the same rules, so that the first wrong line of a network is the one that is reported: part, operation,
+ * shapes found and expected. */
 
 #include "core/program/passes.h"
 
@@ -51,7 +52,8 @@ needs (Check *c, guint input, const gchar *name, UpiDType dtype, guint min_rank,
   if (info->dtype != dtype)
     return fail (c, "%s must be %s", name, dtype == UPI_F32 ? "float32" : "int32");
   if (info->shape.rank < min_rank || info->shape.rank > max_rank)
-    return fail (c, "%s has %u dimensions, expected %u%s", name, info->shape.rank, min_rank, max_rank > min_rank ? " or more" : "");
+    return fail (c, "%s has %u dimensions, expected %u%s", name, info->shape.rank, min_rank,
+        max_rank > min_rank ? " or more" : "");
   return TRUE;
 }
 
@@ -109,10 +111,12 @@ check_conv (Check *c)
 
   if (!needs (c, 0, "x", UPI_F32, 4, 4) || !needs_weight (c, 1, "weight", 4))
     return FALSE;
-  if (conv->stride < 1 || conv->groups < 1 || conv->pad_top < 0 || conv->pad_left < 0 || conv->pad_bottom < 0 || conv->pad_right < 0)
+  if (conv->stride < 1 || conv->groups < 1 || conv->pad_top < 0 || conv->pad_left < 0 || conv->pad_bottom < 0
+      || conv->pad_right < 0)
     return fail (c, "stride %d, groups %d and pads must be positive", conv->stride, conv->groups);
   if (c->in[0]->dim[3] % conv->groups != 0 || c->in[1]->dim[0] % conv->groups != 0)
-    return fail (c, "%d groups do not divide %d input and %d output channels", conv->groups, c->in[0]->dim[3], c->in[1]->dim[0]);
+    return fail (
+        c, "%d groups do not divide %d input and %d output channels", conv->groups, c->in[0]->dim[3], c->in[1]->dim[0]);
   if (c->in[1]->dim[1] != c->in[0]->dim[3] / conv->groups)
     return fail (c, "weight reads %d channels a group, x has %d", c->in[1]->dim[1], c->in[0]->dim[3] / conv->groups);
   if (!needs_vector (c, 2, "bias", c->in[1]->dim[0], TRUE))
@@ -194,7 +198,8 @@ check_window (Check *c)
   if (!needs (c, 0, "qkv", UPI_F32, 4, 4))
     return FALSE;
   if (w->window < 1 || w->window > UPI_MAX_WINDOW || w->shift < 0 || w->shift >= w->window)
-    return fail (c, "windows of %d cells, shifted by %d: expected 1 to %d cells, and a smaller shift", w->window, w->shift, UPI_MAX_WINDOW);
+    return fail (c, "windows of %d cells, shifted by %d: expected 1 to %d cells, and a smaller shift", w->window,
+        w->shift, UPI_MAX_WINDOW);
   width = c->in[0]->dim[3];
   if (w->heads < 1 || width % 3 != 0 || width / 3 % w->heads != 0)
     return fail (c, "%d heads do not divide a third of the width %d", w->heads, width);
@@ -215,14 +220,14 @@ check_deformable (Check *c)
   if (!needs (c, 0, "value", UPI_F32, 3, 3) || !needs (c, 1, "offsets", UPI_F32, 3, 3))
     return FALSE;
   if (d->heads < 1 || d->points < 1 || d->levels < 1 || d->levels > UPI_MAX_LEVELS || c->in[0]->dim[2] % d->heads != 0)
-    return fail (c, "%d heads, %d levels, %d points: heads must divide the width %d, levels at most %d", d->heads, d->levels, d->points,
-        c->in[0]->dim[2], UPI_MAX_LEVELS);
+    return fail (c, "%d heads, %d levels, %d points: heads must divide the width %d, levels at most %d", d->heads,
+        d->levels, d->points, c->in[0]->dim[2], UPI_MAX_LEVELS);
   for (gint l = 0; l < d->levels; l++) {
     gint64 end = d->level[l].start + (gint64) d->level[l].height * d->level[l].width;
 
     if (d->level[l].height < 1 || d->level[l].width < 1 || d->level[l].start < 0 || end > c->in[0]->dim[1])
-      return fail (c, "level %d (%d×%d from token %d) is not inside the %d tokens of value", l, d->level[l].height, d->level[l].width,
-          d->level[l].start, c->in[0]->dim[1]);
+      return fail (c, "level %d (%d×%d from token %d) is not inside the %d tokens of value", l, d->level[l].height,
+          d->level[l].width, d->level[l].start, c->in[0]->dim[1]);
   }
   batch = c->in[0]->dim[0];
   queries = c->in[1]->dim[1];
@@ -243,7 +248,8 @@ check_layer_norm (Check *c)
   if (!needs (c, 0, "x", UPI_F32, 1, UPI_MAX_RANK))
     return FALSE;
   c->out = *c->in[0];
-  return needs_vector (c, 1, "gamma", upi_shape_width (c->in[0]), FALSE) && needs_vector (c, 2, "beta", upi_shape_width (c->in[0]), FALSE);
+  return needs_vector (c, 1, "gamma", upi_shape_width (c->in[0]), FALSE)
+      && needs_vector (c, 2, "beta", upi_shape_width (c->in[0]), FALSE);
 }
 
 static gboolean

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Small helpers that passes, backends and tests share: counts, contiguity, rows of strided tensors, values resolved to memory. */
+/* Small helpers that passes, backends and tests share: counts, contiguity, rows of strided tensors, values resolved to
+ * memory. */
 #pragma once
 
 #include "core/program/program.h"
@@ -92,8 +93,8 @@ upi_shape_rows (const UpiShape *shape)
   return upi_shape_count (shape) / (gsize) upi_shape_width (shape);
 }
 
-/* TRUE if the dimensions [first, end) step through memory like one dimension of `*count` items, `*stride` elements apart: what a matrix
- * product needs of its rows. Slices of tokens in a batch > 1 do not. */
+/* TRUE if the dimensions [first, end) step through memory like one dimension of `*count` items, `*stride` elements
+ * apart: what a matrix product needs of its rows. Slices of tokens in a batch > 1 do not. */
 static inline gboolean
 upi_strides_collapse (const UpiShape *shape, const gint *stride, guint first, guint end, gsize *count, gint *step)
 {
@@ -121,7 +122,8 @@ upi_tensor_rows (const UpiTensor *tensor, gsize *rows, gint *row_stride)
   return upi_strides_collapse (&tensor->shape, tensor->stride, 0, tensor->shape.rank - 1, rows, row_stride);
 }
 
-/* Start of row r (leading dimensions counted in order) for any strides, in elements. Slow: once a row, not once an element. */
+/* Start of row r (leading dimensions counted in order) for any strides, in elements. Slow: once a row, not once an
+ * element. */
 static inline gsize
 upi_tensor_row_offset (const UpiTensor *tensor, gsize row)
 {
@@ -150,8 +152,8 @@ upi_tensor_step (const UpiTensor *tensor, guint axis)
 /* Element size of both types is 4. */
 #define UPI_ELEMENT_BYTES 4
 
-/* The value as run() sees it. `arena`: base of the context's arena. `bound`: one pointer a value, set for bound inputs and outputs; may be
- * NULL, data is NULL for values that are bound later. */
+/* The value as run() sees it. `arena`: base of the context's arena. `bound`: one pointer a value, set for bound inputs
+ * and outputs; may be NULL, data is NULL for values that are bound later. */
 static inline UpiTensor
 upi_tensor_resolve (const UpiProgram *program, UpiValue value, void *arena, void *const *bound)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Views: reshape, slice and concat without copies. A view remembers what it was made from, so that a pass can move the memory below it
- * (a part of a concat) and compute its strides again. */
+/* Views: reshape, slice and concat without copies. A view remembers what it was made from, so that a pass can move the
+ * memory below it (a part of a concat) and compute its strides again. */
 
 #include "core/program/passes.h"
 
 #include <string.h>
 
-/* Strides of `to` over the memory that `from` with `stride` walks, element for element; FALSE if there are none. Both sides are cut into the
- * smallest groups of dimensions with equal products; inside a group the memory must step evenly. */
+/* Strides of `to` over the memory that `from` with `stride` walks, element for element; FALSE if there are none. Both
+ * sides are cut into the smallest groups of dimensions with equal products; inside a group the memory must step
+ * evenly. */
 static gboolean
 reshape_strides (const UpiShape *from, const gint *stride, const UpiShape *to, gint *to_stride)
 {
@@ -98,7 +99,8 @@ upi_view_is_whole (const UpiProgram *p, UpiValue value)
 {
   const UpiValueInfo *info = upi_value_info (p, value), *base = upi_value_info (p, info->base);
 
-  return info->offset == 0 && upi_value_is_contiguous (info) && upi_shape_count (&info->shape) == upi_shape_count (&base->shape);
+  return info->offset == 0 && upi_value_is_contiguous (info)
+      && upi_shape_count (&info->shape) == upi_shape_count (&base->shape);
 }
 
 static UpiValue
@@ -189,7 +191,8 @@ upi_slice (UpiProgram *p, UpiValue x, guint axis, gint start, gint count)
  * upi_concat:
  * @parts: (array length=n_parts): equal in shape but for @axis
  *
- * Returns: the parts one after another along @axis. Each is copied to its place here; upi_elide_copies() then lets its producer write there.
+ * Returns: the parts one after another along @axis. Each is copied to its place here; upi_elide_copies() then lets its
+ * producer write there.
  */
 UpiValue
 upi_concat (UpiProgram *p, const UpiValue *parts, guint n_parts, guint axis)
@@ -213,8 +216,9 @@ upi_concat (UpiProgram *p, const UpiValue *parts, guint n_parts, guint axis)
     if (axis >= shape.rank || !upi_shape_equal (&part, &expected) || upi_value_info (p, parts[i])->dtype != dtype) {
       g_autofree gchar *first = upi_shape_to_string (&shape), *found = upi_shape_to_string (&part);
 
-      upi_program_fail (p, "concat", "part %u %s does not fit part 0 %s along axis %u (shapes but for the axis, and types, must be equal)",
-          i, found, first, axis);
+      upi_program_fail (p, "concat",
+          "part %u %s does not fit part 0 %s along axis %u (shapes but for the axis, and types, must be equal)", i,
+          found, first, axis);
       return upi_program_no_result (p);
     }
     total += part.dim[axis];
@@ -225,7 +229,9 @@ upi_concat (UpiProgram *p, const UpiValue *parts, guint n_parts, guint axis)
   result = upi_program_append_value (p, UPI_VALUE_COMPUTED, dtype, &shape, NULL);
   for (guint i = 0; i < n_parts && p->error == NULL; i++) {
     gint count = upi_program_shape (p, parts[i]).dim[axis];
-    UpiOp op = { .kind = UPI_OP_COPY, .part = p->part, .n_inputs = 1, .inputs = { parts[i] }, .residual = UPI_NO_VALUE };
+    UpiOp op = {
+      .kind = UPI_OP_COPY, .part = p->part, .n_inputs = 1, .inputs = { parts[i] }, .residual = UPI_NO_VALUE
+    };
 
     op.output = upi_slice (p, result, axis, start, count);
     g_array_append_val (p->ops, op);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where the cells of a window lie: what every backend of window attention (program.h, UpiWindow) counts with, one side at a time. */
+/* Where the cells of a window lie: what every backend of window attention (program.h, UpiWindow) counts with, one side
+ * at a time. */
 #pragma once
 
 #include "core/program/program.h"

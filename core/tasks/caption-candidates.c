@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * caption-candidates.c: one step of all candidates is one run: matrices of weights are read once for all of them. The image's keys and values are
- * shared. Candidates that have said the same so far are one row of the batch, with one text cache, until their words part: most sentences begin
- * alike. Rows whose candidates have all ended leave the batch: the last row takes their place, and the next run is of fewer rows. Where the
- * backend has memory of its own rows cost next to nothing: there each candidate has one from the start, and keeps it. */
+ * caption-candidates.c: one step of all candidates is one run: matrices of weights are read once for all of them. The
+ * image's keys and values are shared. Candidates that have said the same so far are one row of the batch, with one text
+ * cache, until their words part: most sentences begin alike. Rows whose candidates have all ended leave the batch: the
+ * last row takes their place, and the next run is of fewer rows. Where the backend has memory of its own rows cost next
+ * to nothing: there each candidate has one from the start, and keeps it. */
 #include "core/tasks/caption-candidates.h"
 #include "core/tasks/caption.h"
 #include "core/vectors/exponentials.h"
@@ -165,7 +166,8 @@ bind (Batch *b, guint size, GError **error)
   guint layers = engine->config->decoder.layers;
   UpiPlan *plan;
 
-  b->context = upi_worker_context (b->worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, b->capacity, size }, error);
+  b->context =
+      upi_worker_context (b->worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, b->capacity, size }, error);
   if (b->context == NULL)
     return FALSE;
   b->size = size;
@@ -178,8 +180,8 @@ bind (Batch *b, guint size, GError **error)
     g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
     UpiValue value = upi_plan_find (plan, text);
 
-    upi_context_bind_item (
-        b->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0, upi_encoding_memory (b->ticket->source, UPI_PART_KEYS + i));
+    upi_context_bind_item (b->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0,
+        upi_encoding_memory (b->ticket->source, UPI_PART_KEYS + i));
     for (guint r = 0; r < size; r++)
       upi_context_bind_item (b->context, value, r, b->caches + (i * b->n + r) * b->cache_bytes);
   }
@@ -205,8 +207,8 @@ copy_cache (Batch *b, guint to, guint from, guint length)
         b->cache_bytes / b->capacity * length);
 }
 
-/* Candidates of one row whose words part after `length` tokens: the first one that goes on keeps the row, others get rows of their own, one for
- * each word. There is a place for each: a row has at least one candidate. */
+/* Candidates of one row whose words part after `length` tokens: the first one that goes on keeps the row, others get
+ * rows of their own, one for each word. There is a place for each: a row has at least one candidate. */
 static void
 part_rows (Batch *b, guint length)
 {
@@ -336,7 +338,9 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
   }
   batch.cache_bytes = (gsize) batch.capacity * config->decoder.width * sizeof (gfloat);
   batch.caches = upi_worker_key_value_cache (worker, 2 * config->decoder.layers * n * batch.cache_bytes, error);
-  batch.scores = batch.caches != NULL ? upi_memory_new (1, (gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error) : NULL;
+  batch.scores = batch.caches != NULL
+      ? upi_memory_new (1, (gsize) n * n_tokens * sizeof (gfloat), "scores of candidates", error)
+      : NULL;
   ok = batch.scores != NULL && bind (&batch, size_for (&batch, batch.n_rows), error);
   limit = ticket->caption.max_tokens ? MIN (ticket->caption.max_tokens, limit) : limit;
   for (guint t = 0; ok && t < limit && n_going > 0; t++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * caption-candidates.h: several captions of one image decoded as one batch (models/reference/NETWORK.md, "grounded captions"). */
+ * caption-candidates.h: several captions of one image decoded as one batch (models/reference/NETWORK.md, "grounded
+ * captions"). */
 #pragma once
 
 #include "core/engine/engine-private.h"
@@ -13,8 +14,8 @@ typedef struct {
 } UpiCandidate;
 
 /**
- * upi_candidates_decode: the captions of the ticket's encoding, the greedy one first; what the ticket wants to hear of captions on their way is
- * that one's.
+ * upi_candidates_decode: the captions of the ticket's encoding, the greedy one first; what the ticket wants to hear of
+ * captions on their way is that one's.
  * @shown: (nullable): of upi_steering_show(): what the image shows; NULL: nothing is steered
  * Returns: (transfer full): of @n UpiCandidate; NULL and @error
  */

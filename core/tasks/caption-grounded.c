@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * caption-grounded.c: captions that answer to the regions: what the image shows steers the candidates, and ranks them together with their likelihood
- * and their nearness to the image (models/reference/NETWORK.md, "grounded captions"). */
+ * caption-grounded.c: captions that answer to the regions: what the image shows steers the candidates, and ranks them
+ * together with their likelihood and their nearness to the image (models/reference/NETWORK.md, "grounded captions"). */
 #include "core/tasks/caption-candidates.h"
 #include "core/tasks/caption.h"
 #include "core/tasks/detect.h"
@@ -120,8 +120,8 @@ sort (Ranked *ranked, guint n)
   }
 }
 
-/* <SPE> of a text, normalised, [D]. Each is a run of its own: sixteen rows are as fast, row by row, as those of three texts, and nothing is computed
- * for padding. */
+/* <SPE> of a text, normalised, [D]. Each is a run of its own: sixteen rows are as fast, row by row, as those of three
+ * texts, and nothing is computed for padding. */
 static gboolean
 encode_text (const Ground *g, const GArray *text, gfloat *embedding, GError **error)
 {
@@ -244,7 +244,8 @@ speak (Ground *g, GError **error)
 
     if (!is_new (ranked, candidate->ids))
       continue;
-    row.mentions = upi_grounding_mentions (engine->grounding, (const gint32 *) (gconstpointer) candidate->ids->data, candidate->ids->len);
+    row.mentions = upi_grounding_mentions (
+        engine->grounding, (const gint32 *) (gconstpointer) candidate->ids->data, candidate->ids->len);
     row.of.support = support_of (g, row.mentions);
     row.of.score = row.of.likelihood + ranking->regions * row.of.support;
     g_array_append_val (ranked, row);
@@ -263,7 +264,8 @@ upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
   const UpiLabels *labels = upi_labels_own (worker, ticket, error);
   const UpiGroundingTable *table = worker->engine->config->caption.grounding;
-  g_autofree Seen *seen = labels != NULL ? UPI_MEMORY_NEW (Seen, labels->n, "the best regions of the model's labels", error) : NULL;
+  g_autofree Seen *seen =
+      labels != NULL ? UPI_MEMORY_NEW (Seen, labels->n, "the best regions of the model's labels", error) : NULL;
   g_autofree gdouble *support = g_new (gdouble, MAX (table->needs->len, 1));
   g_autofree guint *label_of = g_new (guint, MAX (table->needs->len, 1));
   Ground ground = { worker, ticket, table, seen, support, label_of };

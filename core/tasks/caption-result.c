@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * caption-result.c: UpiCaption: what came of a caption's ticket: texts, their scores, the words that the regions answer for. */
+ * caption-result.c: UpiCaption: what came of a caption's ticket: texts, their scores, the words that the regions answer
+ * for. */
 #include "core/tasks/caption.h"
 
 #include <math.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Captions: P(x, y) over the vocabulary one token at a time (paper 4.3), greedy or with a beam, on the keys and values of an encoding.
+/* Captions: P(x, y) over the vocabulary one token at a time (paper 4.3), greedy or with a beam, on the keys and values
+ * of an encoding.
  *
- * A hypothesis is a token list with its own cache of keys and values: keys and values [capacity, D] of every decoder layer. A step feeds token t at position
- * t and reads the scores of token t + 1; [CLS] is at position 0, the end token ends a caption and is not part of it.
+ * A hypothesis is a token list with its own cache of keys and values: keys and values [capacity, D] of every decoder
+ * layer. A step feeds token t at position t and reads the scores of token t + 1; [CLS] is at position 0, the end token
+ * ends a caption and is not part of it.
  */
 #include "core/tasks/caption.h"
 #include "core/tasks/labels.h"
@@ -89,7 +91,8 @@ gboolean
 upi_caption_may_go_on (UpiTicket *ticket, GError **error)
 {
   if (upi_queue_is_closed (ticket->queue)) {
-    g_propagate_error (error, upi_queue_closing_error (ticket->queue, "the engine closed while the caption was generated"));
+    g_propagate_error (
+        error, upi_queue_closing_error (ticket->queue, "the engine closed while the caption was generated"));
     return FALSE;
   }
   if (upi_ticket_is_cancelled (ticket)) {
@@ -181,7 +184,8 @@ final_score (gdouble score, guint n, gfloat penalty)
   return score / pow (MAX (n, 1), penalty);
 }
 
-/* Beam search: two sets of hypotheses, the living ones and those that their extensions become. The best finished caption goes to out. */
+/* Beam search: two sets of hypotheses, the living ones and those that their extensions become. The best finished
+ * caption goes to out. */
 static gboolean
 beam (Search *s, guint size, gfloat penalty, GArray *out, GError **error)
 {
@@ -262,7 +266,8 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
   s->start_id = upi_tokenizer_start_id (engine->tokenizer);
   s->end_id = upi_tokenizer_end_id (engine->tokenizer);
   g_assert (2 * s->layers <= G_N_ELEMENTS (s->text));
-  s->context = upi_worker_context (worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, s->capacity, 1 }, error);
+  s->context =
+      upi_worker_context (worker, (UpiPlanKey){ UPI_PLAN_CAPTION, layout->image_tokens, s->capacity, 1 }, error);
   if (s->context == NULL)
     return FALSE;
   plan = s->context->plan;
@@ -274,8 +279,8 @@ search_init (Search *s, UpiWorker *worker, UpiTicket *ticket, guint n_hypotheses
     g_autofree gchar *text = g_strdup_printf (i % 2 ? "text_values.%u" : "text_keys.%u", i / 2);
 
     s->text[i] = upi_plan_find (plan, text);
-    upi_context_bind_item (
-        s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0, upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
+    upi_context_bind_item (s->context, upi_plan_find (plan, layout->names[UPI_PART_KEYS + i]), 0,
+        upi_encoding_memory (ticket->source, UPI_PART_KEYS + i));
   }
   s->caches = upi_worker_key_value_cache (worker, n_hypotheses * 2 * s->layers * s->cache_bytes, error);
   s->scores = s->caches != NULL ? upi_memory_new (1, s->n_candidates * sizeof (gfloat), "caption scores", error) : NULL;
@@ -333,24 +338,26 @@ run_caption (UpiWorker *worker, UpiTicket **tickets, guint n)
 }
 
 UpiTicket *
-upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *asked, UpiPartialFunc partial, UpiTicketFunc done,
-    gpointer user_data, GError **error)
+upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOptions *asked, UpiPartialFunc partial,
+    UpiTicketFunc done, gpointer user_data, GError **error)
 {
   UpiTicket *ticket;
   UpiCaptionOptions options = { 0 };
 
   if (asked != NULL
-      && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiCaptionOptions, reserved), "UpiCaptionOptions", error))
+      && !upi_sized_read (
+          &options, sizeof options, asked, UPI_SIZED_FIRST (UpiCaptionOptions, reserved), "UpiCaptionOptions", error))
     return NULL;
   if (!upi_engine_owns (engine, encoding, NULL, error))
     return NULL;
   if (options.beam_size > UPI_MAX_BEAM_SIZE) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "beam size %u is too large, expected 1 to %d", options.beam_size, UPI_MAX_BEAM_SIZE);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "beam size %u is too large, expected 1 to %d", options.beam_size,
+        UPI_MAX_BEAM_SIZE);
     return NULL;
   }
   if (options.beam_size > 1 && !(options.length_penalty >= 0 && options.length_penalty <= 10)) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "length penalty %g is out of range, expected 0 to 10", (gdouble) options.length_penalty);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "length penalty %g is out of range, expected 0 to 10",
+        (gdouble) options.length_penalty);
     return NULL;
   }
   if (options.grounded && options.beam_size > 1) {
@@ -361,8 +368,8 @@ upi_engine_caption (UpiEngine *engine, UpiEncoding *encoding, const UpiCaptionOp
     return NULL;
   }
   if (options.candidates > UPI_MAX_CANDIDATES) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%u candidates are too many, expected 0 to %d", options.candidates, UPI_MAX_CANDIDATES);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%u candidates are too many, expected 0 to %d",
+        options.candidates, UPI_MAX_CANDIDATES);
     return NULL;
   }
   ticket = upi_ticket_new (UPI_TICKET_CAPTION, run_caption, engine->queue, done, user_data);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Classification, in the caller's thread: the frame's <SPE> against labels by softmax, it or a region's vector against sentences
- * that stand alone. Arithmetic: models/reference/NETWORK.md, "task heads" and "calibration". */
+/* Classification, in the caller's thread: the frame's <SPE> against labels by softmax, it or a region's vector against
+ * sentences that stand alone. Arithmetic: models/reference/NETWORK.md, "task heads" and "calibration". */
 #include "core/tasks/embed.h"
 #include "core/tasks/labels.h"
 
@@ -32,8 +32,8 @@ static void
 independent (const UpiEngine *engine, UpiSpread spread, const UpiLabels *labels, const gfloat *x, gfloat *probabilities)
 {
   for (guint i = 0; i < labels->n; i++)
-    probabilities[i] =
-        upi_model_probability (engine->model, spread, labels->standings[(gsize) i * UPI_N_SPREADS + spread], cosine (labels, i, x));
+    probabilities[i] = upi_model_probability (
+        engine->model, spread, labels->standings[(gsize) i * UPI_N_SPREADS + spread], cosine (labels, i, x));
 }
 
 static gboolean
@@ -41,7 +41,8 @@ is_calibrated (const UpiEngine *engine, GError **error)
 {
   if (!engine->config->has_calibration)
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "the model %s has no independent scores: its config.json has no \"calibration\"; ask for softmax over several labels, or take a "
+        "the model %s has no independent scores: its config.json has no \"calibration\"; ask for softmax over several "
+        "labels, or take a "
         "model"
         " that models.training.calibrate has been run for",
         engine->path);
@@ -55,14 +56,15 @@ upi_engine_classify (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels
 }
 
 gboolean
-upi_engine_classify_with_options (
-    UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiClassifyOptions *asked, gfloat *probabilities, GError **error)
+upi_engine_classify_with_options (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels,
+    const UpiClassifyOptions *asked, gfloat *probabilities, GError **error)
 {
   UpiClassifyOptions options = { 0 };
   const gfloat *spe;
 
   if ((asked != NULL
-          && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiClassifyOptions, reserved), "UpiClassifyOptions", error))
+          && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiClassifyOptions, reserved),
+              "UpiClassifyOptions", error))
       || !upi_engine_owns (engine, encoding, labels, error))
     return FALSE;
   spe = upi_encoding_part (encoding, UPI_PART_SPE);
@@ -77,25 +79,27 @@ upi_engine_classify_with_options (
     return TRUE;
   default:
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "UpiClassifyOptions.scores is %d, expected UPI_SCORES_SOFTMAX or UPI_SCORES_INDEPENDENT", (gint) options.scores);
+        "UpiClassifyOptions.scores is %d, expected UPI_SCORES_SOFTMAX or UPI_SCORES_INDEPENDENT",
+        (gint) options.scores);
     return FALSE;
   }
 }
 
 gboolean
-upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const guint *regions, guint n_regions,
-    gfloat *probabilities, GError **error)
+upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const guint *regions,
+    guint n_regions, gfloat *probabilities, GError **error)
 {
   if (!upi_engine_owns (engine, encoding, labels, error) || !is_calibrated (engine, error))
     return FALSE;
   for (guint i = 0; i < n_regions; i++)
     if (regions[i] >= encoding->layout->n_regions) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "region %u was asked for, the encoding has 0 to %u", regions[i],
-          encoding->layout->n_regions - 1);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "region %u was asked for, the encoding has 0 to %u",
+          regions[i], encoding->layout->n_regions - 1);
       return FALSE;
     }
   for (guint i = 0; i < n_regions; i++)
-    independent (engine, UPI_SPREAD_REGIONS, labels, upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) regions[i] * labels->width,
+    independent (engine, UPI_SPREAD_REGIONS, labels,
+        upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) regions[i] * labels->width,
         probabilities + (gsize) i * labels->n);
   return TRUE;
 }

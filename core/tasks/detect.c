@@ -43,7 +43,8 @@ overlap (const UpiObject *a, const UpiObject *b)
   return all > 0 ? common / all : 0;
 }
 
-/* Greedy non-maximum suppression within a label over objects sorted best first; at most max stay, and as many candidates. Returns how many. */
+/* Greedy non-maximum suppression within a label over objects sorted best first; at most max stay, and as many
+ * candidates. Returns how many. */
 static guint
 suppress (UpiObject *objects, guint n, gfloat iou_threshold, guint max)
 {
@@ -74,15 +75,18 @@ upi_object_place (UpiObject *object, const gfloat *box)
   object->height = MAX (bottom - top, 0);
 }
 
-/* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ(cos/τ + b + the label's share of what speaks for a class). */
+/* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ(cos/τ + b + the label's share of what
+ * speaks for a class). */
 void
-upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores)
+upi_region_scores (
+    const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores)
 {
   gfloat w = config->tasks.detection.foreground_weight;
   gfloat foreground = powf (sigmoid (upi_encoding_part (encoding, UPI_PART_FOREGROUND)[region]), w);
   const gfloat *embedding = upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) region * labels->width;
   const UpiLayout *layout = encoding->layout;
-  const gfloat *speaks = layout->evidence ? upi_encoding_part (encoding, layout->evidence) + (gsize) region * layout->n_classes : NULL;
+  const gfloat *speaks =
+      layout->evidence ? upi_encoding_part (encoding, layout->evidence) + (gsize) region * layout->n_classes : NULL;
 
   for (guint i = 0; i < labels->n; i++) {
     gfloat cosine = upi_dot (embedding, labels->embeddings + (gsize) i * labels->width, labels->width);
@@ -168,7 +172,8 @@ upi_object_turn_back (UpiObject *object, const UpiEncoding *encoding, GError **e
 }
 
 UpiDetections *
-upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *asked, GError **error)
+upi_engine_detect (
+    UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *asked, GError **error)
 {
   UpiDetectOptions known;
   const UpiDetectOptions *options = &known;
@@ -176,12 +181,14 @@ upi_engine_detect (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, 
   g_autoptr (GArray) objects = NULL;
   guint kept;
 
-  if (!upi_sized_read (&known, sizeof known, asked, UPI_SIZED_FIRST (UpiDetectOptions, reserved), "UpiDetectOptions", error)
+  if (!upi_sized_read (
+          &known, sizeof known, asked, UPI_SIZED_FIRST (UpiDetectOptions, reserved), "UpiDetectOptions", error)
       || !upi_engine_owns (engine, encoding, labels, error))
     return NULL;
   if (!(options->threshold >= 0 && options->threshold <= 1) || !(options->iou_threshold >= 0)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "threshold %g and IoU threshold %g: expected 0 to 1, and 0 or more",
-        (gdouble) options->threshold, (gdouble) options->iou_threshold);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "threshold %g and IoU threshold %g: expected 0 to 1, and 0 or more", (gdouble) options->threshold,
+        (gdouble) options->iou_threshold);
     return NULL;
   }
   objects = collect (encoding, labels, options, error);

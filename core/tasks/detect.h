@@ -7,11 +7,12 @@
 G_BEGIN_DECLS
 
 /* Detection scores of one region for all labels. */
-void upi_region_scores (const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);
+void upi_region_scores (
+    const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores);
 /* The box (cx, cy, w, h) of a region, cut at the frame. */
 void upi_object_place (UpiObject *object, const gfloat *box);
-/* The box and the mask, if it has one, that the network found in its input, where the picture may be turned and have a border, lie on the frame
- * as it is. */
+/* The box and the mask, if it has one, that the network found in its input, where the picture may be turned and have a
+ * border, lie on the frame as it is. */
 gboolean upi_object_turn_back (UpiObject *object, const UpiEncoding *encoding, GError **error);
 
 G_END_DECLS

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Retrieval: the frame's <SPE> as one vector that texts of the same model are compared with, and the product that compares. */
+/* Retrieval: the frame's <SPE> as one vector that texts of the same model are compared with, and the product that
+ * compares. */
 #include "core/tasks/embed.h"
 #include "core/tasks/labels.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Encoding: a frame's description is checked at the border, in the caller's thread; on a worker the backend puts the pixels of one frame or a
- * batch into the network's input, the image side runs, and each frame's outputs land in its encoding. */
+/* Encoding: a frame's description is checked at the border, in the caller's thread; on a worker the backend puts the
+ * pixels of one frame or a batch into the network's input, the image side runs, and each frame's outputs land in its
+ * encoding. */
 #include "core/engine/engine-private.h"
 #include "core/backends/frames/image.h"
 #include "core/backends/frames/orientation.h"
@@ -17,16 +18,16 @@ describe (UpiWorker *worker, const UpiTicket *ticket, const UpiImage *pixels, Up
 {
   const UpiConfig *config = worker->engine->config;
 
-  if (!upi_frame_reader_describe (
-          worker->frames, pixels, ticket->picture_width, ticket->picture_height, config->input.mean, config->input.std, frame, error))
+  if (!upi_frame_reader_describe (worker->frames, pixels, ticket->picture_width, ticket->picture_height,
+          config->input.mean, config->input.std, frame, error))
     return FALSE;
   if (ticket->picture_width != ticket->width || ticket->picture_height != ticket->height)
     upi_frame_letterbox (frame, pixels->orientation, ticket->width, ticket->height, config->input.pad);
   return TRUE;
 }
 
-/* Pixels into item i of the context's input. A buffer of the host's is let go of at once, one of the device when the run that reads it has
- * ended. */
+/* Pixels into item i of the context's input. A buffer of the host's is let go of at once, one of the device when the
+ * run that reads it has ended. */
 static gboolean
 put_frame (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, UpiContext *context, guint i, GError **error)
 {
@@ -44,7 +45,8 @@ put_frame (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, UpiCont
 static UpiEncoding *
 encoding_for (UpiWorker *worker, UpiTicket *ticket, UpiContext *context, GError **error)
 {
-  const UpiLayout *layout = upi_pool_layout (worker->engine->pool, worker->engine, context->plan, ticket->width, ticket->height);
+  const UpiLayout *layout =
+      upi_pool_layout (worker->engine->pool, worker->engine, context->plan, ticket->width, ticket->height);
   UpiEncoding *encoding = upi_encoding_new (worker->engine, layout, error);
 
   if (encoding == NULL)
@@ -65,13 +67,14 @@ bind_parts (UpiContext *context, UpiEncoding *encoding, guint item)
   const UpiLayout *layout = encoding->layout;
 
   for (guint i = 0; i < layout->n_parts; i++)
-    upi_context_bind_item (context, upi_plan_find (context->plan, layout->names[i]), item, upi_encoding_memory (encoding, i));
+    upi_context_bind_item (
+        context, upi_plan_find (context->plan, layout->names[i]), item, upi_encoding_memory (encoding, i));
 }
 
 /* n frames at once: the size of a plan. is_placed: the one frame's pixels are in the input already. */
 static gboolean
-encode (
-    UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n, gboolean is_placed, UpiEncoding **encodings, GError **error)
+encode (UpiWorker *worker, UpiTicket **tickets, const UpiImage *pixels, guint n, gboolean is_placed,
+    UpiEncoding **encodings, GError **error)
 {
   UpiPlanKey key = { UPI_PLAN_IMAGE, n, tickets[0]->width, tickets[0]->height };
   UpiContext *context = upi_worker_context (worker, key, error);
@@ -103,8 +106,8 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
     error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled while its frame was encoded");
   if (error == NULL && upi_queue_is_closed (ticket->queue))
     error = upi_queue_closing_error (ticket->queue, "the engine closed while the frame was encoded");
-  /* Frames that looked like this one end as it did, whether somebody still wants it or not. Where there are none nothing more is held: who hears of
-   * the end may find the encoding unused. */
+  /* Frames that looked like this one end as it did, whether somebody still wants it or not. Where there are none
+   * nothing more is held: who hears of the end may find the encoding unused. */
   ticket->encoding = error == NULL ? encoding : NULL;
   g_autoptr (GPtrArray) followers = upi_stream_leave (ticket);
   if (followers != NULL && encoding != NULL)
@@ -113,8 +116,8 @@ finish_encode (UpiTicket *ticket, UpiEncoding *encoding, GError *error)
     g_clear_pointer (&encoding, upi_encoding_drop);
   upi_ticket_finish (ticket, error);
   for (guint i = 0; followers != NULL && i < followers->len; i++)
-    finish_encode (
-        followers->pdata[i], shared != NULL ? upi_encoding_hold (shared) : NULL, failure != NULL ? g_error_copy (failure) : NULL);
+    finish_encode (followers->pdata[i], shared != NULL ? upi_encoding_hold (shared) : NULL,
+        failure != NULL ? g_error_copy (failure) : NULL);
   g_clear_pointer (&shared, upi_encoding_drop);
 }
 
@@ -130,8 +133,8 @@ reserve (gfloat **memory, gsize *has, gsize bytes, const gchar *purpose, GError 
   return *memory != NULL;
 }
 
-/* The network's input of one frame, as the host sees it: the backend's own, whose context then has the frame (is_placed), or another that is made
- * here. NULL and @error. */
+/* The network's input of one frame, as the host sees it: the backend's own, whose context then has the frame
+ * (is_placed), or another that is made here. NULL and @error. */
 static const gfloat *
 small_input (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, gboolean *is_placed, GError **error)
 {
@@ -150,15 +153,15 @@ small_input (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, gbool
   }
   if (worker->converter == NULL)
     worker->converter = upi_converter_new (upi_processor_isa ());
-  return reserve (&worker->small, &worker->small_bytes, (gsize) 3 * ticket->width * ticket->height * sizeof (gfloat), "a frame to compare",
-             error)
+  return reserve (&worker->small, &worker->small_bytes, (gsize) 3 * ticket->width * ticket->height * sizeof (gfloat),
+             "a frame to compare", error)
           && upi_converter_run (worker->converter, &frame, worker->small, error)
       ? worker->small
       : NULL;
 }
 
-/* TRUE: the frame looks like the last encoded one of its stream and has, or will have, its encoding: the ticket is taken. FALSE: it is to be encoded,
- * with @error if it cannot even be read. */
+/* TRUE: the frame looks like the last encoded one of its stream and has, or will have, its encoding: the ticket is
+ * taken. FALSE: it is to be encoded, with @error if it cannot even be read. */
 static gboolean
 take_static (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, gboolean *is_placed, GError **error)
 {
@@ -172,12 +175,13 @@ take_static (UpiWorker *worker, UpiTicket *ticket, const UpiImage *pixels, gbool
     return FALSE;
   const gfloat *input = small_input (worker, ticket, pixels, is_placed, error);
   if (input == NULL
-      || !reserve (&worker->blocks, &worker->block_bytes, upi_still_blocks (ticket->width, ticket->height) * sizeof (gfloat),
-          "a frame to compare", error))
+      || !reserve (&worker->blocks, &worker->block_bytes,
+          upi_still_blocks (ticket->width, ticket->height) * sizeof (gfloat), "a frame to compare", error))
     return FALSE;
   upi_still_measure (input, ticket->width, ticket->height, config->input.mean, config->input.std, worker->blocks);
   UpiReference *reference = upi_stream_get_reference (ticket);
-  if (reference != NULL && upi_still_difference (reference->blocks, worker->blocks, ticket->width, ticket->height) <= threshold) {
+  if (reference != NULL
+      && upi_still_difference (reference->blocks, worker->blocks, ticket->width, ticket->height) <= threshold) {
     upi_ticket_release_image (ticket);
     ticket->convert_us += g_get_monotonic_time () - start;
     joins = upi_stream_join (ticket, reference, &ends);
@@ -233,7 +237,8 @@ run_frames (UpiWorker *worker, UpiTicket **tickets, guint n)
     if (upi_ticket_is_cancelled (ticket))
       error = g_error_new_literal (UPI_ERROR, UPI_ERROR_CANCELLED, "cancelled before it was served");
     else
-      upi_frame_reader_read (worker->frames, ready, &ticket->image, ticket->picture_width, ticket->picture_height, &pixels[ready], &error);
+      upi_frame_reader_read (
+          worker->frames, ready, &ticket->image, ticket->picture_width, ticket->picture_height, &pixels[ready], &error);
     ticket->convert_us = g_get_monotonic_time () - start;
     if (error == NULL && ticket->stream != NULL && take_static (worker, ticket, &pixels[ready], &is_placed, &error))
       continue;
@@ -254,8 +259,8 @@ static gboolean
 check_size (guint width, guint height, GError **error)
 {
   if (width % 32 || height % 32 || width < 32 || height < 32 || width > UPI_MAX_SIDE || height > UPI_MAX_SIDE) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "input size %u × %u: expected multiples of 32 from 32 to %d", width, height, UPI_MAX_SIDE);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "input size %u × %u: expected multiples of 32 from 32 to %d",
+        width, height, UPI_MAX_SIDE);
     return FALSE;
   }
   return TRUE;
@@ -263,18 +268,20 @@ check_size (guint width, guint height, GError **error)
 
 /* Checks the arguments; not queued yet. NULL and @error: the image has been released. */
 static UpiTicket *
-encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint height, guint64 pts, UpiTicketFunc done, gpointer user_data,
-    GError **error)
+encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint height, guint64 pts, UpiTicketFunc done,
+    gpointer user_data, GError **error)
 {
   UpiTicket *ticket;
   UpiImage image;
   gboolean transposed;
-  gboolean is_known = upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
+  gboolean is_known =
+      upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
 
   is_known = is_known && upi_image_check (&image, engine->backend, engine->info.device, error);
   transposed = is_known && upi_orientation_is_transposed (image.orientation);
   if (is_known && width == 0 && height == 0)
-    upi_engine_nearest_size (engine, transposed ? image.height : image.width, transposed ? image.width : image.height, &width, &height);
+    upi_engine_nearest_size (
+        engine, transposed ? image.height : image.width, transposed ? image.width : image.height, &width, &height);
   if (!is_known || !check_size (width, height, error)) {
     if (image.release != NULL)
       image.release (image.user_data);
@@ -284,15 +291,15 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
   ticket->image = image;
   ticket->width = width;
   ticket->height = height;
-  upi_letterbox_picture (engine->config, transposed ? image.height : image.width, transposed ? image.width : image.height, width, height,
-      &ticket->picture_width, &ticket->picture_height);
+  upi_letterbox_picture (engine->config, transposed ? image.height : image.width,
+      transposed ? image.width : image.height, width, height, &ticket->picture_width, &ticket->picture_height);
   ticket->pts = pts;
   return ticket;
 }
 
 UpiTicket *
-upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done, gpointer user_data,
-    GError **error)
+upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint height, guint64 pts, UpiTicketFunc done,
+    gpointer user_data, GError **error)
 {
   UpiTicket *ticket = encode_ticket (engine, image, width, height, pts, done, user_data, error);
 
@@ -302,8 +309,8 @@ upi_engine_encode (UpiEngine *engine, const UpiImage *image, guint width, guint 
 }
 
 UpiTicket *
-upi_stream_encode (UpiStream *stream, const UpiImage *image, guint width, guint height, guint64 pts, gboolean latest, UpiTicketFunc done,
-    gpointer user_data, GError **error)
+upi_stream_encode (UpiStream *stream, const UpiImage *image, guint width, guint height, guint64 pts, gboolean latest,
+    UpiTicketFunc done, gpointer user_data, GError **error)
 {
   UpiTicket *ticket = encode_ticket (stream->engine, image, width, height, pts, done, user_data, error);
 

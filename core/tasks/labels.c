@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Labels: any words as one embedding each (paper 4.2). Workers tokenise the strings and run the text side for what the cache does not hold, a
- * batch at a time (text-batches.c), so that a long list leaves room for frames in between. */
+/* Labels: any words as one embedding each (paper 4.2). Workers tokenise the strings and run the text side for what the
+ * cache does not hold, a batch at a time (text-batches.c), so that a long list leaves room for frames in between. */
 #include "core/tasks/labels.h"
 #include "core/tasks/caption.h"
 #include "core/tasks/embed.h"
@@ -24,12 +24,14 @@ labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *threshol
   labels->width = engine->info.width;
   labels->names = g_strdupv ((gchar **) names);
   labels->thresholds = UPI_MEMORY_NEW (gfloat, labels->n, "a list of labels", error);
-  labels->embeddings =
-      labels->thresholds != NULL ? UPI_MEMORY_NEW0 (gfloat, (gsize) labels->n * labels->width, "the embeddings of labels", error) : NULL;
+  labels->embeddings = labels->thresholds != NULL
+      ? UPI_MEMORY_NEW0 (gfloat, (gsize) labels->n * labels->width, "the embeddings of labels", error)
+      : NULL;
   if (labels->embeddings != NULL && engine->config->has_evidence)
     labels->shares = UPI_MEMORY_NEW0 (UpiShare, labels->n, "the evidence of labels", error);
   if (labels->embeddings != NULL && engine->config->has_calibration)
-    labels->standings = UPI_MEMORY_NEW0 (UpiStanding, (gsize) labels->n * UPI_N_SPREADS, "the calibration of labels", error);
+    labels->standings =
+        UPI_MEMORY_NEW0 (UpiStanding, (gsize) labels->n * UPI_N_SPREADS, "the calibration of labels", error);
   if (labels->embeddings == NULL || (engine->config->has_evidence && labels->shares == NULL)
       || (engine->config->has_calibration && labels->standings == NULL)) {
     upi_labels_unref (labels);
@@ -116,12 +118,13 @@ gboolean
 upi_engine_owns (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, GError **error)
 {
   if (encoding->engine != engine) {
-    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the encoding is of another engine; ask upi_encoding_engine() for its own");
+    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "the encoding is of another engine; ask upi_encoding_engine() for its own");
     return FALSE;
   }
   if (labels != NULL && strcmp (labels->model_path, engine->path) != 0) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s", labels->model_path, engine->path);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the labels were encoded by the model %s, the frame by %s",
+        labels->model_path, engine->path);
     return FALSE;
   }
   return TRUE;
@@ -135,7 +138,8 @@ upi_labels_complete (UpiEngine *engine, UpiLabels *labels, guint index)
         upi_model_standing (engine->model, k, labels->embeddings + (gsize) index * labels->width);
 }
 
-/* All of its own evidence, a part of the nearest own label's that falls to nothing at a cosine of `near`: labels stay any words. */
+/* All of its own evidence, a part of the nearest own label's that falls to nothing at a cosine of `near`: labels stay
+ * any words. */
 static void
 share_evidence (UpiLabels *labels, const UpiConfig *config, const gfloat *own, guint n_own)
 {
@@ -145,7 +149,8 @@ share_evidence (UpiLabels *labels, const UpiConfig *config, const gfloat *own, g
     gfloat best = -INFINITY;
 
     for (guint k = 0; k < n_own; k++) {
-      gfloat cosine = upi_dot (labels->embeddings + (gsize) i * labels->width, own + (gsize) k * labels->width, labels->width);
+      gfloat cosine =
+          upi_dot (labels->embeddings + (gsize) i * labels->width, own + (gsize) k * labels->width, labels->width);
 
       if (cosine > best) {
         best = cosine;
@@ -205,7 +210,8 @@ finish_list (UpiWorker *worker, UpiTicket *ticket, GError *error)
     if (texts->own != NULL && g_atomic_pointer_compare_and_exchange (&engine->own_labels, NULL, texts->own))
       texts->own = NULL;
     if (engine->config->has_evidence)
-      share_evidence (ticket->pending, engine->config, g_atomic_pointer_get (&engine->own_labels), g_strv_length (engine->config->labels));
+      share_evidence (ticket->pending, engine->config, g_atomic_pointer_get (&engine->own_labels),
+          g_strv_length (engine->config->labels));
     ticket->labels = g_steal_pointer (&ticket->pending);
   }
   upi_ticket_finish (ticket, error);
@@ -226,7 +232,8 @@ prepare_list (UpiWorker *worker, UpiTicket *ticket)
   parts->n = texts->batches->len;
   short_list = parts->is_prepared && upi_texts_are_few (texts);
   for (; short_list && error == NULL && parts->n_taken < parts->n; parts->n_taken++)
-    upi_texts_run (worker, texts, &g_array_index (texts->batches, UpiTextBatch, parts->n_taken), ticket->pending, &error);
+    upi_texts_run (
+        worker, texts, &g_array_index (texts->batches, UpiTextBatch, parts->n_taken), ticket->pending, &error);
   ticket->infer_us += (guint64) (g_get_monotonic_time () - start);
   if (short_list) {
     upi_worker_check_device (worker, error);
@@ -260,7 +267,8 @@ run_list (UpiWorker *worker, UpiTicket **tickets, guint n)
   if (!cancelled && !upi_texts_run (worker, texts, batch, ticket->pending, &error)) {
     upi_worker_check_device (worker, error);
   } else if (!cancelled) {
-    guint total = ticket->pending->n, done = texts->n - texts->order->len + upi_queue_count_texts (ticket->queue, ticket, batch->n);
+    guint total = ticket->pending->n,
+          done = texts->n - texts->order->len + upi_queue_count_texts (ticket->queue, ticket, batch->n);
     if (ticket->progress != NULL) /* the ticket cannot end before this part has */
       ticket->progress ((guint) ((guint64) total * done / texts->n), total, ticket->user_data);
   }
@@ -277,26 +285,28 @@ check_labels (const gchar *const *labels, const gfloat *thresholds, GError **err
   guint n = labels != NULL ? g_strv_length ((gchar **) labels) : 0;
 
   if (n == 0 || n > MAX_LABELS) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list has %u entries, expected 1 to %d", n, MAX_LABELS);
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the label list has %u entries, expected 1 to %d", n, MAX_LABELS);
     return FALSE;
   }
   for (guint i = 0; i < n; i++) {
     gsize bytes = strlen (labels[i]);
 
     if (bytes == 0 || bytes > MAX_LABEL_BYTES) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u has %" G_GSIZE_FORMAT " bytes, expected 1 to %d", i + 1, bytes, MAX_LABEL_BYTES);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u has %" G_GSIZE_FORMAT " bytes, expected 1 to %d",
+          i + 1, bytes, MAX_LABEL_BYTES);
       return FALSE;
     }
     if (!g_utf8_validate_len (labels[i], bytes, NULL)) {
       g_autofree gchar *shown = g_utf8_make_valid (labels[i], MIN (bytes, 40));
 
-      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u (\"%s\") is not valid UTF-8; save the list as UTF-8", i + 1, shown);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "label %u (\"%s\") is not valid UTF-8; save the list as UTF-8",
+          i + 1, shown);
       return FALSE;
     }
     if (thresholds != NULL && !isnan (thresholds[i]) && !(thresholds[i] >= 0 && thresholds[i] <= 1)) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the threshold of label \"%s\" is %g, expected 0 to 1", labels[i], (gdouble) thresholds[i]);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the threshold of label \"%s\" is %g, expected 0 to 1",
+          labels[i], (gdouble) thresholds[i]);
       return FALSE;
     }
   }
@@ -304,15 +314,15 @@ check_labels (const gchar *const *labels, const gfloat *thresholds, GError **err
 }
 
 UpiTicket *
-upi_engine_encode_labels (
-    UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done, gpointer user_data, GError **error)
+upi_engine_encode_labels (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiTicketFunc done,
+    gpointer user_data, GError **error)
 {
   return upi_engine_encode_labels_with_progress (engine, labels, thresholds, NULL, done, user_data, error);
 }
 
 UpiTicket *
-upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds, UpiProgressFunc progress,
-    UpiTicketFunc done, gpointer user_data, GError **error)
+upi_engine_encode_labels_with_progress (UpiEngine *engine, const gchar *const *labels, const gfloat *thresholds,
+    UpiProgressFunc progress, UpiTicketFunc done, gpointer user_data, GError **error)
 {
   UpiTicket *ticket;
   UpiLabels *pending;

@@ -17,10 +17,11 @@ struct _UpiLabels {
   gchar *model_path; /* embeddings of one model mean nothing to another */
   guint n, width;
   gchar **names;
-  gfloat *thresholds;     /* NaN: the caller's */
-  gfloat *embeddings;     /* [n, width], L2-normalised */
-  UpiShare *shares;       /* [n] of class evidence; NULL where the model has none */
-  UpiStanding *standings; /* [n, UPI_N_SPREADS], known as soon as the embedding is; NULL where the model is not calibrated */
+  gfloat *thresholds; /* NaN: the caller's */
+  gfloat *embeddings; /* [n, width], L2-normalised */
+  UpiShare *shares;   /* [n] of class evidence; NULL where the model has none */
+  UpiStanding
+      *standings; /* [n, UPI_N_SPREADS], known as soon as the embedding is; NULL where the model is not calibrated */
 };
 
 /* After each embedding came: what follows from it alone. */

@@ -33,7 +33,8 @@ upi_mask_unref (UpiMask *mask)
     g_free (mask);
 }
 
-/* Cells [first, last) of n that a span of 0..1 touches, at least one, and none but of the picture, which has that share of them. */
+/* Cells [first, last) of n that a span of 0..1 touches, at least one, and none but of the picture, which has that share
+ * of them. */
 static void
 cells (gfloat from, gfloat length, guint n, gfloat share, guint *first, guint *last)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Batches of texts: the strings of a label list that no cache holds, ordered by their number of tokens, so that each run of the text side has
- * texts of one length or nearly so and little is computed for padding. A text gives the same numbers in any batch.
+/* Batches of texts: the strings of a label list that no cache holds, ordered by their number of tokens, so that each
+ * run of the text side has texts of one length or nearly so and little is computed for padding. A text gives the same
+ * numbers in any batch.
  *
- * Prepared by one worker, a part of the list at a time; run by all workers that have nothing better to do, a batch each. */
+ * Prepared by one worker, a part of the list at a time; run by all workers that have nothing better to do, a batch
+ * each. */
 #include "core/tasks/text-batches.h"
 
 #include "core/memory.h"
@@ -12,12 +14,13 @@
 
 /* Strings that are tokenised before frames have their turn again. */
 #define STRINGS_A_TURN 512
-/* Rows (tokens of all texts) of a run: enough for the weights to be read from memory in far less time than they are multiplied in, and no
- * more work than a frame is. */
+/* Rows (tokens of all texts) of a run: enough for the weights to be read from memory in far less time than they are
+ * multiplied in, and no more work than a frame is. */
 #define ROWS 128
 /* Up to as many tokens every length has its plan; longer ones have eight for each doubling. */
 #define EXACT_TOKENS 16
-/* Attention takes another way for so few queries: the last bits of a text would depend on its company if it were padded beyond. */
+/* Attention takes another way for so few queries: the last bits of a text would depend on its company if it were padded
+ * beyond. */
 #define FEW_TOKENS 3
 
 void
@@ -46,7 +49,9 @@ collect_names (UpiEngine *engine, UpiTexts *texts, const UpiLabels *labels, GErr
       || (texts->starts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error)) == NULL
       || (texts->counts = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error)) == NULL
       || (texts->same_as = UPI_MEMORY_NEW (guint, texts->n, "a list of labels", error)) == NULL
-      || (own && (texts->own = UPI_MEMORY_NEW0 (gfloat, (gsize) n_own * labels->width, "the model's own labels", error)) == NULL))
+      || (own
+          && (texts->own = UPI_MEMORY_NEW0 (gfloat, (gsize) n_own * labels->width, "the model's own labels", error))
+              == NULL))
     return FALSE;
   for (guint i = 0; i < texts->n; i++)
     texts->names[i] = i < labels->n ? labels->names[i] : engine->config->labels[i - labels->n];
@@ -70,7 +75,8 @@ upi_texts_new (UpiEngine *engine, const UpiLabels *labels, GError **error)
 static gfloat *
 embedding_of (const UpiTexts *texts, UpiLabels *labels, guint i)
 {
-  return i < labels->n ? labels->embeddings + (gsize) i * labels->width : texts->own + (gsize) (i - labels->n) * labels->width;
+  return i < labels->n ? labels->embeddings + (gsize) i * labels->width
+                       : texts->own + (gsize) (i - labels->n) * labels->width;
 }
 
 static void
@@ -100,7 +106,8 @@ upi_text_plan_batch (guint tokens)
   return n;
 }
 
-/* count of the texts in order, from first on, at so many tokens: full batches, then, with everything, what is left as powers of two. */
+/* count of the texts in order, from first on, at so many tokens: full batches, then, with everything, what is left as
+ * powers of two. */
 static guint
 add_batches (UpiTexts *texts, guint first, guint count, guint tokens, gboolean everything)
 {
@@ -230,7 +237,8 @@ upi_texts_copy_same (UpiEngine *engine, const UpiTexts *texts, UpiLabels *labels
   for (guint i = 0; i < texts->n; i++) {
     if (texts->same_as[i] == i)
       continue;
-    memcpy (embedding_of (texts, labels, i), embedding_of (texts, labels, texts->same_as[i]), labels->width * sizeof (gfloat));
+    memcpy (embedding_of (texts, labels, i), embedding_of (texts, labels, texts->same_as[i]),
+        labels->width * sizeof (gfloat));
     complete (engine, labels, i);
   }
 }

@@ -26,12 +26,14 @@ struct _UpiTexts {
   gint next;              /* atomic: the batch to run next; each worker that took the ticket runs one */
 };
 
-/* Of a list, and of the model's own labels where the list is compared with them and nobody has encoded them yet. NULL and UPI_ERROR_MEMORY */
+/* Of a list, and of the model's own labels where the list is compared with them and nobody has encoded them yet. NULL
+ * and UPI_ERROR_MEMORY */
 UpiTexts *upi_texts_new (UpiEngine *engine, const UpiLabels *labels, GError **error);
 void upi_texts_free (UpiTexts *texts);
 /* FALSE: there is more to prepare. */
 gboolean upi_texts_prepare (UpiEngine *engine, UpiTexts *texts, UpiLabels *labels);
-gboolean upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextBatch *batch, UpiLabels *labels, GError **error);
+gboolean
+upi_texts_run (UpiWorker *worker, const UpiTexts *texts, const UpiTextBatch *batch, UpiLabels *labels, GError **error);
 /* No more of them than one run takes. */
 gboolean upi_texts_are_few (const UpiTexts *texts);
 /* The end: equal labels have equal embeddings. */

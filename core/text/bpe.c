@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Byte-level BPE as GPT-2 and RoBERTa publish it: text is cut into words by GPT-2's pattern, a word's bytes are printable symbols, and
- * neighbours merge in the order the merges were learned. (github.com/openai/gpt-2, encoder.py) */
+/* Byte-level BPE as GPT-2 and RoBERTa publish it: text is cut into words by GPT-2's pattern, a word's bytes are
+ * printable symbols, and neighbours merge in the order the merges were learned. (github.com/openai/gpt-2,
+ * encoder.py) */
 #include "core/text/tokenizer-private.h"
 
 #include "core/upi.h"
@@ -58,7 +59,8 @@ read_vocabulary (UpiTokenizer *tokenizer, const gchar *directory, GError **error
   json_object_iter_init (&iter, json_node_get_object (root));
   while (json_object_iter_next (&iter, &token, &node)) {
     if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_INT64) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s/vocab.json: the id of token \"%s\" is not a whole number", directory, token);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s/vocab.json: the id of token \"%s\" is not a whole number",
+          directory, token);
       return FALSE;
     }
     if (!upi_tokenizer_add (tokenizer, token, strlen (token), json_node_get_int (node), "vocab.json", error))
@@ -71,7 +73,8 @@ read_vocabulary (UpiTokenizer *tokenizer, const gchar *directory, GError **error
     tokenizer->byte_ids[byte] = upi_tokenizer_lookup (tokenizer, symbol);
     if (tokenizer->byte_ids[byte] < 0) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
-          "%s/vocab.json lacks the symbol \"%s\" of byte 0x%02x; is it a byte-level vocabulary?", directory, symbol, byte);
+          "%s/vocab.json lacks the symbol \"%s\" of byte 0x%02x; is it a byte-level vocabulary?", directory, symbol,
+          byte);
       return FALSE;
     }
   }
@@ -106,8 +109,8 @@ read_merges (UpiTokenizer *tokenizer, const gchar *directory, GError **error)
       continue;
     space = strchr (line, ' ');
     if (space == NULL || strchr (space + 1, ' ') != NULL) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_MODEL, "%s/merges.txt, line %u: expected two symbols with a space between", directory, number);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+          "%s/merges.txt, line %u: expected two symbols with a space between", directory, number);
       return FALSE;
     }
     *space = '\0';

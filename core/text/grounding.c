@@ -58,7 +58,8 @@ upi_grounding_table_free (UpiGroundingTable *table)
   g_free (table);
 }
 
-/* Tokens of a word or phrase inside of a text: without start and end; to byte-level BPE a word is another one after a space. */
+/* Tokens of a word or phrase inside of a text: without start and end; to byte-level BPE a word is another one after a
+ * space. */
 static GArray *
 tokens_of (const UpiGrounding *g, const gchar *phrase)
 {
@@ -84,8 +85,8 @@ add_determiners (UpiGrounding *g, const gchar *file, GError **error)
 
     if (ids->len != 1) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
-          "%s: caption.grounding.determiners has \"%s\", which is %u tokens; expected words of one token", file, g->table->determiners[i],
-          ids->len);
+          "%s: caption.grounding.determiners has \"%s\", which is %u tokens; expected words of one token", file,
+          g->table->determiners[i], ids->len);
       return FALSE;
     }
     g_hash_table_add (g->determiners, GINT_TO_POINTER (g_array_index (ids, gint32, 0)));
@@ -96,7 +97,8 @@ add_determiners (UpiGrounding *g, const gchar *file, GError **error)
 static gboolean
 add_phrases (UpiGrounding *g, const gchar *file, GError **error)
 {
-  g_autoptr (GHashTable) known = g_hash_table_new_full (g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
+  g_autoptr (GHashTable) known =
+      g_hash_table_new_full (g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
 
   for (guint i = 0; i < g->table->phrases->len; i++) {
     const UpiPhrase *phrase = &g_array_index (g->table->phrases, UpiPhrase, i);
@@ -107,7 +109,8 @@ add_phrases (UpiGrounding *g, const gchar *file, GError **error)
 
     if (ids->len == 0) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
-          "%s: caption.grounding.entries has \"%s\", of which the tokenizer makes no token; expected words", file, phrase->text);
+          "%s: caption.grounding.entries has \"%s\", of which the tokenizer makes no token; expected words", file,
+          phrase->text);
       return FALSE;
     }
     key = g_bytes_new (ids->data, ids->len * sizeof (gint32));
@@ -115,8 +118,8 @@ add_phrases (UpiGrounding *g, const gchar *file, GError **error)
     if (other != NULL) {
       g_bytes_unref (key);
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
-          "%s: caption.grounding.entries has \"%s\" twice (also as \"%s\"); expected phrases of different tokens", file, phrase->text,
-          other->text);
+          "%s: caption.grounding.entries has \"%s\" twice (also as \"%s\"); expected phrases of different tokens", file,
+          phrase->text, other->text);
       return FALSE;
     }
     g_hash_table_insert (known, key, (gpointer) phrase);
@@ -239,14 +242,16 @@ upi_grounding_mentions (const UpiGrounding *g, const gint32 *ids, guint n_ids)
 }
 
 gboolean
-upi_grounding_place (const UpiGrounding *g, const gint32 *ids, const UpiMention *mention, const gchar *text, guint *first, guint *bytes)
+upi_grounding_place (
+    const UpiGrounding *g, const gint32 *ids, const UpiMention *mention, const gchar *text, guint *first, guint *bytes)
 {
   g_autofree gchar *until = upi_tokenizer_sentence (g->tokenizer, ids, mention->end);
   g_autofree gchar *own = upi_tokenizer_sentence (g->tokenizer, ids + mention->start, mention->end - mention->start);
   const gchar *word = own + strspn (own, " ");
   gsize end = strlen (until), length = strlen (word);
 
-  /* What the decoder joins it joins to the left (a full stop, 's), so that the text up to a word's end is how the whole begins. */
+  /* What the decoder joins it joins to the left (a full stop, 's), so that the text up to a word's end is how the whole
+   * begins. */
   if (length == 0 || length > end || strncmp (text, until, end) != 0 || memcmp (text + end - length, word, length) != 0)
     return FALSE;
   *first = (guint) (end - length);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * grounding.h: which words of a caption need a class in the picture: the table `caption.grounding` of config.json, read token by token
- * (models/reference/NETWORK.md, "grounded captions"). Immutable once made, thread-safe.
+ * grounding.h: which words of a caption need a class in the picture: the table `caption.grounding` of config.json, read
+ * token by token (models/reference/NETWORK.md, "grounded captions"). Immutable once made, thread-safe.
  */
 #pragma once
 
@@ -34,9 +34,9 @@ typedef struct {
   gdouble steering;           /* 0: none */
 } UpiRanking;
 
-#define UPI_RANKING_DEFAULT                                                                                                                \
-  {                                                                                                                                        \
-    .candidates = 8, .encoded = 3, .sharpness = 0.6, .retrieval = 15, .regions = 2, .floor = 0.5, .steering = 2                            \
+#define UPI_RANKING_DEFAULT                                                                                            \
+  {                                                                                                                    \
+    .candidates = 8, .encoded = 3, .sharpness = 0.6, .retrieval = 15, .regions = 2, .floor = 0.5, .steering = 2        \
   }
 
 /* As the config has it. */
@@ -69,9 +69,11 @@ typedef struct _UpiGrounding UpiGrounding;
 /**
  * upi_grounding_new: the table in the tokens of a model; table and tokenizer must outlive it.
  * @file: what errors call the table's file
- * Returns: (transfer full): NULL and UPI_ERROR_MODEL if two phrases are the same, one has no tokens, or a determiner has several
+ * Returns: (transfer full): NULL and UPI_ERROR_MODEL if two phrases are the same, one has no tokens, or a determiner
+ * has several
  */
-UpiGrounding *upi_grounding_new (const UpiGroundingTable *table, const UpiTokenizer *tokenizer, const gchar *file, GError **error);
+UpiGrounding *
+upi_grounding_new (const UpiGroundingTable *table, const UpiTokenizer *tokenizer, const gchar *file, GError **error);
 void upi_grounding_free (UpiGrounding *grounding);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiGrounding, upi_grounding_free)
 
@@ -81,18 +83,20 @@ const GArray *upi_grounding_entries (const UpiGrounding *grounding);
 gboolean upi_grounding_is_determiner (const UpiGrounding *grounding, gint32 id);
 
 /**
- * upi_grounding_mentions: the object words of a text from left to right, the longest phrase at each place; those without needs are left out.
+ * upi_grounding_mentions: the object words of a text from left to right, the longest phrase at each place; those
+ * without needs are left out.
  * @ids: without the start and end tokens
  * Returns: (transfer full): of UpiMention
  */
 GArray *upi_grounding_mentions (const UpiGrounding *grounding, const gint32 *ids, guint n_ids);
 
 /**
- * upi_grounding_place: where tokens @start .. @end - 1 of a text lie in @text, what the tokenizer decodes all of @ids to, in bytes.
+ * upi_grounding_place: where tokens @start .. @end - 1 of a text lie in @text, what the tokenizer decodes all of @ids
+ * to, in bytes.
  * Returns: FALSE if they are not found
  */
-gboolean upi_grounding_place (
-    const UpiGrounding *grounding, const gint32 *ids, const UpiMention *mention, const gchar *text, guint *first, guint *bytes);
+gboolean upi_grounding_place (const UpiGrounding *grounding, const gint32 *ids, const UpiMention *mention,
+    const gchar *text, guint *first, guint *bytes);
 
 /* L of a detection score: min (0, ln ((e + 0.01) / (floor + 0.01))), what a score below the floor takes from a word. */
 gdouble upi_grounding_support (gdouble score, gdouble floor);

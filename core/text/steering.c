@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * steering.c: a word's support is added to the logit of the token that completes it; a longer phrase that hides it gives it back.
+ * steering.c: a word's support is added to the logit of the token that completes it; a longer phrase that hides it
+ * gives it back.
  *
- * Words outside of the table that begin like a phrase keep what it received: given back, it would make any token likely that goes on with the
- * word of an absent thing. Those that captions say are in the table, without needs.
+ * Words outside of the table that begin like a phrase keep what it received: given back, it would make any token likely
+ * that goes on with the word of an absent thing. Those that captions say are in the table, without needs.
  */
 #include "core/text/steering.h"
 

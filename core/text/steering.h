@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * steering.h: what the regions show, told to the decoder before a word is said (models/reference/NETWORK.md, "grounded captions"): the table of
- * words as two tries of tokens, one for texts that end with a determiner. Immutable, thread-safe; what an image shows is an array beside it.
+ * steering.h: what the regions show, told to the decoder before a word is said (models/reference/NETWORK.md, "grounded
+ * captions"): the table of words as two tries of tokens, one for texts that end with a determiner. Immutable,
+ * thread-safe; what an image shows is an array beside it.
  */
 #pragma once
 
@@ -11,13 +12,15 @@ G_BEGIN_DECLS
 
 typedef struct _UpiSteering UpiSteering;
 
-/* The longest beginning of phrases that a text ends with, and whether its last token is a determiner. All 0: an empty text. */
+/* The longest beginning of phrases that a text ends with, and whether its last token is a determiner. All 0: an empty
+ * text. */
 typedef struct {
   guint node;
   gboolean determiner;
 } UpiSteeringState;
 
-/* @token_ids: the @n tokens that can be said, in the order of their logits; they and the grounding must outlive it. (transfer full) */
+/* @token_ids: the @n tokens that can be said, in the order of their logits; they and the grounding must outlive it.
+ * (transfer full) */
 UpiSteering *upi_steering_new (const UpiGrounding *grounding, const gint32 *token_ids, guint n);
 void upi_steering_free (UpiSteering *steering);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiSteering, upi_steering_free)

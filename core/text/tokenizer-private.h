@@ -48,7 +48,8 @@ gchar *upi_bpe_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n
 
 /* Reads a text file of the vocabulary: bounded, valid UTF-8, no NUL. */
 gchar *upi_tokenizer_read (const gchar *directory, const gchar *name, gsize *length, GError **error);
-gboolean upi_tokenizer_add (UpiTokenizer *tokenizer, const gchar *token, gsize bytes, gint64 id, const gchar *path, GError **error);
+gboolean upi_tokenizer_add (
+    UpiTokenizer *tokenizer, const gchar *token, gsize bytes, gint64 id, const gchar *path, GError **error);
 gboolean upi_tokenizer_is_special (const UpiTokenizer *tokenizer, gint32 id);
 
 /* Invalid bytes become U+FFFD, one for each maximal broken sequence (Unicode 3.9, as Rust and browsers do). */

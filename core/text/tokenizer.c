@@ -36,19 +36,21 @@ upi_tokenizer_read (const gchar *directory, const gchar *name, gsize *length, GE
 
   file = g_mapped_file_new (path, FALSE, &cause);
   if (file == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "the tokenizer file %s could not be read: %s", path, cause->message);
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_MODEL, "the tokenizer file %s could not be read: %s", path, cause->message);
     return NULL;
   }
   bytes = g_mapped_file_get_length (file);
   if (bytes == 0 || bytes > MAX_FILE_BYTES) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "the tokenizer file %s has %" G_GSIZE_FORMAT " bytes, expected 1 to %u", path, bytes,
-        MAX_FILE_BYTES);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+        "the tokenizer file %s has %" G_GSIZE_FORMAT " bytes, expected 1 to %u", path, bytes, MAX_FILE_BYTES);
     return NULL;
   }
   /* With a length, a NUL byte is invalid too. */
   const gchar *bad;
   if (!g_utf8_validate_len (g_mapped_file_get_contents (file), bytes, &bad)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "the tokenizer file %s is not UTF-8 text: byte %" G_GSIZE_FORMAT " is invalid", path,
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+        "the tokenizer file %s is not UTF-8 text: byte %" G_GSIZE_FORMAT " is invalid", path,
         (gsize) (bad - g_mapped_file_get_contents (file)));
     return NULL;
   }
@@ -57,13 +59,14 @@ upi_tokenizer_read (const gchar *directory, const gchar *name, gsize *length, GE
 }
 
 gboolean
-upi_tokenizer_add (UpiTokenizer *tokenizer, const gchar *token, gsize bytes, gint64 id, const gchar *path, GError **error)
+upi_tokenizer_add (
+    UpiTokenizer *tokenizer, const gchar *token, gsize bytes, gint64 id, const gchar *path, GError **error)
 {
   gchar *copy;
 
   if (id < 0 || id >= MAX_TOKENS) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_MODEL, "%s: token id %" G_GINT64_FORMAT " is out of range, expected 0 to %d", path, id, MAX_TOKENS - 1);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+        "%s: token id %" G_GINT64_FORMAT " is out of range, expected 0 to %d", path, id, MAX_TOKENS - 1);
     return FALSE;
   }
   if (id >= tokenizer->tokens->len)
@@ -119,7 +122,8 @@ find_specials (UpiTokenizer *tokenizer, const gchar *directory, GError **error)
   gint32 found[5];
 
   for (guint i = 0; names[i] != NULL; i++) {
-    UpiSpecialToken special = { NULL, strlen (names[i]), upi_tokenizer_lookup (tokenizer, names[i]), strcmp (names[i], "<mask>") == 0 };
+    UpiSpecialToken special = { NULL, strlen (names[i]), upi_tokenizer_lookup (tokenizer, names[i]),
+      strcmp (names[i], "<mask>") == 0 };
 
     found[i] = special.id;
     if (special.id >= 0) {
@@ -150,7 +154,8 @@ upi_tokenizer_open (const gchar *directory, UpiTokenizerKind kind, gboolean lowe
   tokenizer->ids = g_hash_table_new (g_str_hash, g_str_equal);
   tokenizer->specials = g_array_new (FALSE, TRUE, sizeof (UpiSpecialToken));
   g_array_set_clear_func (tokenizer->specials, clear_special);
-  read = kind == UPI_TOKENIZER_WORDPIECE ? read_vocabulary (tokenizer, directory, error) : upi_bpe_open (tokenizer, directory, error);
+  read = kind == UPI_TOKENIZER_WORDPIECE ? read_vocabulary (tokenizer, directory, error)
+                                         : upi_bpe_open (tokenizer, directory, error);
   if (!read || !find_specials (tokenizer, directory, error))
     return NULL;
   return g_steal_pointer (&tokenizer);
@@ -317,7 +322,8 @@ upi_tokenizer_continues (const UpiTokenizer *tokenizer, gint32 id)
 
   if (token == NULL || upi_tokenizer_is_special (tokenizer, id))
     return FALSE;
-  return tokenizer->kind == UPI_TOKENIZER_WORDPIECE ? g_str_has_prefix (token, "##") : !g_str_has_prefix (token, "\304\240");
+  return tokenizer->kind == UPI_TOKENIZER_WORDPIECE ? g_str_has_prefix (token, "##")
+                                                    : !g_str_has_prefix (token, "\304\240");
 }
 
 gchar *

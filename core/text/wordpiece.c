@@ -63,8 +63,9 @@ is_punctuation (gunichar c)
 static gboolean
 is_ideograph (gunichar c)
 {
-  return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) || (c >= 0x20000 && c <= 0x2a6df) || (c >= 0x2a700 && c <= 0x2b73f)
-      || (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
+  return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) || (c >= 0x20000 && c <= 0x2a6df)
+      || (c >= 0x2a700 && c <= 0x2b73f) || (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf)
+      || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
 }
 
 static void
@@ -168,8 +169,8 @@ gchar *
 upi_wordpiece_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids)
 {
   /* In this order, over the whole text, as the published clean-up does. */
-  static const gchar *const cleanup[][2] = { { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" },
-    { " 'm", "'m" }, { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" } };
+  static const gchar *const cleanup[][2] = { { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" },
+    { " n't", "n't" }, { " 'm", "'m" }, { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" } };
   GString *out = g_string_new (NULL);
   gboolean first = TRUE;
 
@@ -190,8 +191,8 @@ upi_wordpiece_decode (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_
   return g_string_free (out, FALSE);
 }
 
-/* Piece by piece, so that no later one changes what stands: nothing parts punctuation from the word before, or what is behind an apostrophe, a hyphen
- * or an opening bracket from it. */
+/* Piece by piece, so that no later one changes what stands: nothing parts punctuation from the word before, or what is
+ * behind an apostrophe, a hyphen or an opening bracket from it. */
 gchar *
 upi_wordpiece_sentence (const UpiTokenizer *tokenizer, const gint32 *ids, guint n_ids)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * exponentials.h: what a distribution over the vocabulary costs, in vectors: compiled once per instruction set (meson.build) and chosen at run
- * time. */
+ * exponentials.h: what a distribution over the vocabulary costs, in vectors: compiled once per instruction set
+ * (meson.build) and chosen at run time. */
 #pragma once
 
 #include <glib.h>
 
 G_BEGIN_DECLS
 
-#define UPI_EXPONENTIALS_BLOCK 64 /* whose sums are kept, so that a place in the cumulated distribution is found without adding all up */
+#define UPI_EXPONENTIALS_BLOCK                                                                                         \
+  64 /* whose sums are kept, so that a place in the cumulated distribution is found without adding all up */
 
 typedef struct {
   /* of n ≥ 1 */

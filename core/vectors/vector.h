@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The vector type of one instruction set, as compiler vector extensions: every source that includes this is compiled once per
- * instruction set (meson.build) and says `vf` for "as many floats as a register holds". GCC and Clang contract a * b + c into FMA where there is one.
+/* The vector type of one instruction set, as compiler vector extensions: every source that includes this is compiled
+ * once per instruction set (meson.build) and says `vf` for "as many floats as a register holds". GCC and Clang contract
+ * a * b + c into FMA where there is one.
  */
 #pragma once
 
@@ -20,8 +21,8 @@
 #define VL 4
 #endif
 
-/* Before a loop that must be unrolled for its arrays to live in registers. Not for the sanitizers: their checks of every element would take
- * minutes to compile. */
+/* Before a loop that must be unrolled for its arrays to live in registers. Not for the sanitizers: their checks of
+ * every element would take minutes to compile. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define UNROLL(n)
@@ -267,7 +268,8 @@ verf (vf x)
   return x * p / q;
 }
 
-/* sin x and cos x for |x| up to some thousands: quarter turns taken off in three parts, then Cephes' polynomials on [-π/4, π/4]. */
+/* sin x and cos x for |x| up to some thousands: quarter turns taken off in three parts, then Cephes' polynomials on
+ * [-π/4, π/4]. */
 INLINE void
 vsincos (vf x, vf *sine, vf *cosine)
 {

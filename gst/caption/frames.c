@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* frames.c: what upicaption does with each frame: whether a caption starts with it, the wait for that caption (policy "block"), and
- * where it goes: messages, meta, text stream. A caption on its way is request.c, when one is due schedule.c. */
+/* frames.c: what upicaption does with each frame: whether a caption starts with it, the wait for that caption (policy
+ * "block"), and where it goes: messages, meta, text stream. A caption on its way is request.c, when one is due
+ * schedule.c. */
 #include "gst/caption/private.h"
 #include "gst/engine-error.h"
 
@@ -11,13 +12,13 @@
 
 /* @described_pts: of the frame that it describes. (transfer full) */
 static GstStructure *
-message_of (GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts, const GstUpiFrameTime *frame,
-    GstClockTime described_pts, GstClockTime duration)
+message_of (GstUpiCaptionElement *self, const gchar *name, const gchar *text, GstClockTime pts,
+    const GstUpiFrameTime *frame, GstClockTime described_pts, GstClockTime duration)
 {
   return gst_structure_new (name, "text", G_TYPE_STRING, text, "stream", G_TYPE_UINT,
-      gst_upi_filter_get_time (GST_UPI_FILTER (self))->stream, "stream-time", G_TYPE_UINT64, frame->stream_time, "running-time",
-      G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts", G_TYPE_UINT64, pts, "described-pts", G_TYPE_UINT64,
-      described_pts, NULL);
+      gst_upi_filter_get_time (GST_UPI_FILTER (self))->stream, "stream-time", G_TYPE_UINT64, frame->stream_time,
+      "running-time", G_TYPE_UINT64, frame->running_time, "duration", G_TYPE_UINT64, duration, "pts", G_TYPE_UINT64,
+      pts, "described-pts", G_TYPE_UINT64, described_pts, NULL);
 }
 
 static void
@@ -40,9 +41,10 @@ set_regions (GstStructure *message, const GstUpiCaption *caption)
 
     g_value_init (&value, GST_TYPE_STRUCTURE);
     g_value_take_boxed (&value,
-        gst_structure_new ("region", "word", G_TYPE_STRING, word, "first", G_TYPE_UINT, region->first, "bytes", G_TYPE_UINT, region->bytes,
-            "label", G_TYPE_STRING, region->label, "score", G_TYPE_FLOAT, region->score, "x", G_TYPE_FLOAT, region->x, "y", G_TYPE_FLOAT,
-            region->y, "width", G_TYPE_FLOAT, region->width, "height", G_TYPE_FLOAT, region->height, NULL));
+        gst_structure_new ("region", "word", G_TYPE_STRING, word, "first", G_TYPE_UINT, region->first, "bytes",
+            G_TYPE_UINT, region->bytes, "label", G_TYPE_STRING, region->label, "score", G_TYPE_FLOAT, region->score,
+            "x", G_TYPE_FLOAT, region->x, "y", G_TYPE_FLOAT, region->y, "width", G_TYPE_FLOAT, region->width, "height",
+            G_TYPE_FLOAT, region->height, NULL));
     gst_value_list_append_and_take_value (&list, &value);
   }
   gst_structure_take_value (message, "regions", &list);
@@ -76,7 +78,8 @@ set_latency (GstUpiCaptionElement *self, GstClockTime latency, gboolean more)
   gst_upi_filter_set_latency (GST_UPI_FILTER (self), latency);
 }
 
-/* A frame waited for so long. A quarter more than what was seen is reported: a pipeline is not told at every caption. */
+/* A frame waited for so long. A quarter more than what was seen is reported: a pipeline is not told at every
+ * caption. */
 static void
 note_wait (GstUpiCaptionElement *self, GstClockTime waited)
 {
@@ -137,7 +140,8 @@ options_for (GstUpiCaptionElement *self, UpiEncoding *encoding)
   if (options.candidates > 0 && upi_engine_info (upi_encoding_engine (encoding))->caption_candidates > 0
       && gst_upi_filter_is_first (GST_UPI_FILTER (self), GST_UPI_CAPTION_WARNED_BEAM))
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
-        ("beam-size=%u and candidates=%u are two ways to the same end: captions follow the beam and are not grounded. Set beam-size=1, or "
+        ("beam-size=%u and candidates=%u are two ways to the same end: captions follow the beam and are not grounded. "
+         "Set beam-size=1, or "
          "grounded=false.",
             options.beam_size, options.candidates),
         (NULL));
@@ -156,8 +160,8 @@ start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolea
   g_mutex_lock (&self->lock);
   gboolean flushing = self->flushing;
   if (!flushing)
-    self->request =
-        gst_upi_caption_request_new (gst_upi_content_get_encoding (content), &options, gst_upi_content_get_inference_pts (content), &error);
+    self->request = gst_upi_caption_request_new (
+        gst_upi_content_get_encoding (content), &options, gst_upi_content_get_inference_pts (content), &error);
   g_mutex_unlock (&self->lock);
 
   if (flushing)
@@ -170,8 +174,8 @@ start_request (GstUpiCaptionElement *self, const GstUpiContent *content, gboolea
 /* Takes what the request on its way has for us, waiting for its end if @wait.
  * @said: (out) (transfer full) (nullable): the caption, if it is complete */
 static GstFlowReturn
-take_caption (
-    GstUpiCaptionElement *self, GstClockTime pts, const GstUpiFrameTime *frame, GstClockTime duration, gboolean wait, GstUpiContent **said)
+take_caption (GstUpiCaptionElement *self, GstClockTime pts, const GstUpiFrameTime *frame, GstClockTime duration,
+    gboolean wait, GstUpiContent **said)
 {
   g_autoptr (GError) error = NULL;
   gboolean ended;
@@ -187,7 +191,9 @@ take_caption (
     g_autofree gchar *partial = NULL;
     ended = gst_upi_caption_request_take (request, wait, &partial);
     if (partial != NULL)
-      post (self, message_of (self, "upi-caption-partial", partial, pts, frame, gst_upi_caption_request_get_pts (request), duration));
+      post (self,
+          message_of (
+              self, "upi-caption-partial", partial, pts, frame, gst_upi_caption_request_get_pts (request), duration));
   } while (wait && !ended);
   if (!ended)
     return GST_FLOW_OK;
@@ -237,7 +243,8 @@ text_of (const GstUpiContent *said)
 
 /* The caption of @said starts with this frame. */
 static void
-start_caption (GstUpiCaptionElement *self, GstUpiContent *said, GstClockTime pts, const GstUpiFrameTime *frame, GstClockTime duration)
+start_caption (GstUpiCaptionElement *self, GstUpiContent *said, GstClockTime pts, const GstUpiFrameTime *frame,
+    GstClockTime duration)
 {
   guint n;
   GstUpiCaption caption = *gst_upi_content_get_captions (said, &n);
@@ -255,8 +262,8 @@ start_caption (GstUpiCaptionElement *self, GstUpiContent *said, GstClockTime pts
   post (self, message);
 }
 
-/* (transfer full) (nullable): @content with the caption that is shown, unless it says nothing, behind those that it already has (of another
- * upicaption). */
+/* (transfer full) (nullable): @content with the caption that is shown, unless it says nothing, behind those that it
+ * already has (of another upicaption). */
 static GstUpiContent *
 add_caption (GstUpiCaptionElement *self, GstUpiContent *content)
 {
@@ -274,8 +281,8 @@ add_caption (GstUpiCaptionElement *self, GstUpiContent *content)
   return gst_upi_content_set_captions (content, captions, n + 1);
 }
 
-/* A text branch that failed for good fails the stream; one that nobody links or that is flushing does not. Without anything on the video
- * pad the captions alone keep the stream going. */
+/* A text branch that failed for good fails the stream; one that nobody links or that is flushing does not. Without
+ * anything on the video pad the captions alone keep the stream going. */
 static GstFlowReturn
 combine_flows (GstUpiCaptionElement *self, GstFlowReturn video)
 {
@@ -292,14 +299,16 @@ combine_flows (GstUpiCaptionElement *self, GstFlowReturn video)
 static void
 push_text (GstUpiCaptionElement *self, const gchar *text, const GstUpiFrameTime *frame, GstClockTime duration)
 {
-  guint lost = gst_upi_caption_stream_push (&self->text, text, gst_upi_filter_get_time (GST_UPI_FILTER (self)), frame, duration);
+  guint lost =
+      gst_upi_caption_stream_push (&self->text, text, gst_upi_filter_get_time (GST_UPI_FILTER (self)), frame, duration);
 
   if (lost == 0)
     return;
   count (self, &self->n_lost, lost);
   if (gst_upi_filter_is_first (GST_UPI_FILTER (self), GST_UPI_CAPTION_WARNED_LOST))
     GST_ELEMENT_WARNING (self, STREAM, FAILED,
-        ("Captions are lost: the pad \"text\" is linked, but nothing has taken text from it for thousands of captions. Let what is behind "
+        ("Captions are lost: the pad \"text\" is linked, but nothing has taken text from it for thousands of captions. "
+         "Let what is behind "
          "it run, put \"queue leaky=downstream\" there, or release the pad."),
         ("the oldest go; the property stats counts them"));
 }
@@ -332,7 +341,8 @@ gst_upi_caption_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, G
   if (!GST_CLOCK_TIME_IS_VALID (duration))
     duration = UNKNOWN_DURATION;
 
-  /* Under "latest" one asked for at an earlier frame may be complete by now; then this frame may ask for the next one. */
+  /* Under "latest" one asked for at an earlier frame may be complete by now; then this frame may ask for the next
+   * one. */
   GstFlowReturn flow = take_caption (self, pts, &frame->time, duration, frame->may_wait, &said);
   g_mutex_lock (&self->lock);
   gboolean busy = self->request != NULL;

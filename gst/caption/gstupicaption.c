@@ -1,38 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupicaption.c: captions from the encoding, on a text pad, on the bus and in the GstUpiMeta: pads, events, states and properties.
- * What happens to a frame is in frames.c; the text stream is stream.c and its pad pad.c. */
+/* gstupicaption.c: captions from the encoding, on a text pad, on the bus and in the GstUpiMeta: pads, events, states
+ * and properties. What happens to a frame is in frames.c; the text stream is stream.c and its pad pad.c. */
 /**
  * SECTION:element-upicaption
  * @title: upicaption
  * @short_description: says in a sentence what a frame shows
  *
- * Reads the encoding that upiencoder attached and puts the caption where it is wanted: on the request pad `text` as timed text
- * (text/x-raw, format=utf8) for textoverlay, matroskamux, mp4mux, webvttenc or srtenc; into the GstUpiMeta for upioverlay and upijson; and
- * on the bus, as element messages `upi-caption-partial` while its words are found and `upi-caption` when it is complete. Both messages
- * hold `text` (string), `stream` (guint; counts streams from 1) and, all guint64 in nanoseconds, `stream-time` and `running-time` (where it
- * starts), `duration`, `pts` (of the frame that it starts with) and `described-pts` (of the frame that it describes).
+ * Reads the encoding that upiencoder attached and puts the caption where it is wanted: on the request pad `text` as
+ * timed text (text/x-raw, format=utf8) for textoverlay, matroskamux, mp4mux, webvttenc or srtenc; into the GstUpiMeta
+ * for upioverlay and upijson; and on the bus, as element messages `upi-caption-partial` while its words are found and
+ * `upi-caption` when it is complete. Both messages hold `text` (string), `stream` (guint; counts streams from 1) and,
+ * all guint64 in nanoseconds, `stream-time` and `running-time` (where it starts), `duration`, `pts` (of the frame that
+ * it starts with) and `described-pts` (of the frame that it describes).
  *
- * Captions are grounded: several candidates are decoded as one batch, and the one is taken that is likely, fits the frame and names what its
- * regions show. Each such word carries the region that shows it best, in the GstUpiMeta (#GstUpiCaptionRegion), in the lines of upijson, and in
- * the message `upi-caption` as a list `regions` of structures with `word`, `first` and `bytes` (where it lies in the text), `label`, `score`,
- * `x`, `y`, `width` and `height`; the message's `grounded` (gboolean) tells whether it was. upidetect is not needed for it, and its labels do
- * not count: words are looked up in the model's own table. A model without one has the likeliest sentence as its caption, as
- * #GstUpiCaption:grounded=false has; so has #GstUpiCaption:beam-size above 1, with a beam in place of candidates. Partial captions are those of
- * the first candidate: another one may win.
+ * Captions are grounded: several candidates are decoded as one batch, and the one is taken that is likely, fits the
+ * frame and names what its regions show. Each such word carries the region that shows it best, in the GstUpiMeta
+ * (#GstUpiCaptionRegion), in the lines of upijson, and in the message `upi-caption` as a list `regions` of structures
+ * with `word`, `first` and `bytes` (where it lies in the text), `label`, `score`, `x`, `y`, `width` and `height`; the
+ * message's `grounded` (gboolean) tells whether it was. upidetect is not needed for it, and its labels do not count:
+ * words are looked up in the model's own table. A model without one has the likeliest sentence as its caption, as
+ * #GstUpiCaption:grounded=false has; so has #GstUpiCaption:beam-size above 1, with a beam in place of candidates.
+ * Partial captions are those of the first candidate: another one may win.
  *
- * A caption leaves before its frame, with a duration of #GstUpiCaption:interval; every frame that starts no caption is a GAP on the text
- * pad. In the GstUpiMeta a caption stays until the next one takes its place. Where upiencoder runs with policy `block`, frames wait for
- * their caption; with `latest` they never do, and the caption starts at the next frame that leaves after it is complete.
+ * A caption leaves before its frame, with a duration of #GstUpiCaption:interval; every frame that starts no caption is
+ * a GAP on the text pad. In the GstUpiMeta a caption stays until the next one takes its place. Where upiencoder runs
+ * with policy `block`, frames wait for their caption; with `latest` they never do, and the caption starts at the next
+ * frame that leaves after it is complete.
  *
- * The PTS on the text pad are stream times, which are where the caption is in the video, and the pad's segment turns them into the running
- * times of the video's frames: subtitle files print the one, muxers and overlays go by the other. In reverse playback each caption has a
- * segment of its own and covers the part of the video that is shown from its frame on. With #GstUpiCaption:text-time=running PTS are running
- * times instead, so that the cues of a playlist (concat) go on in one file.
+ * The PTS on the text pad are stream times, which are where the caption is in the video, and the pad's segment turns
+ * them into the running times of the video's frames: subtitle files print the one, muxers and overlays go by the other.
+ * In reverse playback each caption has a segment of its own and covers the part of the video that is shown from its
+ * frame on. With #GstUpiCaption:text-time=running PTS are running times instead, so that the cues of a playlist
+ * (concat) go on in one file.
  *
- * Frames without PTS are counted: each lasts for its duration, or one frame of the caps' framerate, or, where neither is known, an interval.
+ * Frames without PTS are counted: each lasts for its duration, or one frame of the caps' framerate, or, where neither
+ * is known, an interval.
  *
- * What is known of a stream (the caption, the one on its way, when the next is due) ends at a flush, with a new stream (STREAM_START, as
- * between two streams of concat), and at a SEGMENT after which stream time is more than a second elsewhere or runs the other way.
+ * What is known of a stream (the caption, the one on its way, when the next is due) ends at a flush, with a new stream
+ * (STREAM_START, as between two streams of concat), and at a SEGMENT after which stream time is more than a second
+ * elsewhere or runs the other way.
  *
  * ## Examples
  * |[
@@ -41,7 +47,8 @@
  * ]|
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upicaption name=c \
- *     ! queue ! videoconvert ! x264enc ! h264parse ! mux.   c.text ! queue ! mp4mux name=mux ! filesink location=yard.mp4
+ *     ! queue ! videoconvert ! x264enc ! h264parse ! mux.   c.text ! queue ! mp4mux name=mux !
+ *       filesink location=yard.mp4
  * ]|
  * mp4mux and qtmux need the `queue` on the video branch.
  */
@@ -77,8 +84,8 @@ static gpointer gst_upi_caption_parent_class;
 static void gst_upi_caption_class_init (gpointer klass, gpointer data);
 static void gst_upi_caption_init (GTypeInstance *instance, gpointer klass);
 
-/* G_DEFINE_FINAL_TYPE() but for the name: GStreamer calls elements after their type (upicaption0), and the C name GstUpiCaption belongs to a
- * structure of gstupimeta.h. */
+/* G_DEFINE_FINAL_TYPE() but for the name: GStreamer calls elements after their type (upicaption0), and the C name
+ * GstUpiCaption belongs to a structure of gstupimeta.h. */
 GType
 gst_upi_caption_get_type (void)
 {
@@ -86,8 +93,9 @@ gst_upi_caption_get_type (void)
 
   if (g_once_init_enter (&type))
     g_once_init_leave (&type,
-        g_type_register_static_simple (GST_TYPE_UPI_FILTER, g_intern_static_string ("GstUpiCaption"), sizeof (GstUpiCaptionElementClass),
-            gst_upi_caption_class_init, sizeof (GstUpiCaptionElement), gst_upi_caption_init, G_TYPE_FLAG_FINAL));
+        g_type_register_static_simple (GST_TYPE_UPI_FILTER, g_intern_static_string ("GstUpiCaption"),
+            sizeof (GstUpiCaptionElementClass), gst_upi_caption_class_init, sizeof (GstUpiCaptionElement),
+            gst_upi_caption_init, G_TYPE_FLAG_FINAL));
   return type;
 }
 
@@ -99,8 +107,10 @@ gst_upi_text_time_get_type (void)
 {
   static gsize type = 0;
   static const GEnumValue values[] = {
-    { GST_UPI_TEXT_TIME_STREAM, "PTS are stream times: where the caption is in the video; each item of a playlist begins anew", "stream" },
-    { GST_UPI_TEXT_TIME_RUNNING, "PTS are running times: how long was played; the items of a playlist go on", "running" },
+    { GST_UPI_TEXT_TIME_STREAM,
+        "PTS are stream times: where the caption is in the video; each item of a playlist begins anew", "stream" },
+    { GST_UPI_TEXT_TIME_RUNNING, "PTS are running times: how long was played; the items of a playlist go on",
+        "running" },
     { 0, NULL, NULL },
   };
 
@@ -286,8 +296,8 @@ gst_upi_caption_get_property (GObject *object, guint id, GValue *value, GParamSp
     break;
   case PROP_STATS:
     g_value_take_boxed (value,
-        gst_structure_new ("upi-caption-stats", "captions", G_TYPE_UINT64, self->n_captions, "failed", G_TYPE_UINT64, self->n_failed,
-            "lost", G_TYPE_UINT64, self->n_lost, NULL));
+        gst_structure_new ("upi-caption-stats", "captions", G_TYPE_UINT64, self->n_captions, "failed", G_TYPE_UINT64,
+            self->n_failed, "lost", G_TYPE_UINT64, self->n_lost, NULL));
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -327,7 +337,8 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
    */
   g_object_class_install_property (object_class, PROP_INTERVAL,
       g_param_spec_uint64 ("interval", "Interval",
-          "Nanoseconds from the start of one caption to the next, and how long each is shown; 0 = one for every encoded frame "
+          "Nanoseconds from the start of one caption to the next, and how long each is shown; 0 = one for every "
+          "encoded frame "
           "(default: 1000000000, one second)",
           0, G_MAXINT64, DEFAULT_INTERVAL, flags));
   /**
@@ -337,7 +348,8 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
    */
   g_object_class_install_property (object_class, PROP_MAX_TOKENS,
       g_param_spec_uint ("max-tokens", "Maximum of tokens",
-          "Longest caption in tokens (a token is a word or a part of one); 0 = the model's limit, which also bounds larger values "
+          "Longest caption in tokens (a token is a word or a part of one); 0 = the model's limit, which also bounds "
+          "larger values "
           "(default: 0)",
           0, 65535, DEFAULT_MAX_TOKENS, flags));
   /**
@@ -347,37 +359,45 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
    */
   g_object_class_install_property (object_class, PROP_BEAM_SIZE,
       g_param_spec_uint ("beam-size", "Beam size",
-          "Sentences that are followed at the same time; time grows with it; with more than 1 captions are not grounded (default: 1)", 1,
-          UPI_MAX_BEAM_SIZE, DEFAULT_BEAM_SIZE, flags));
+          "Sentences that are followed at the same time; time grows with it; with more than 1 captions are not "
+          "grounded (default: 1)",
+          1, UPI_MAX_BEAM_SIZE, DEFAULT_BEAM_SIZE, flags));
   /**
    * GstUpiCaption:length-penalty:
    *
-   * Exponent of the length that a sentence's score is divided by, 0 to UPI_MAX_LENGTH_PENALTY; without meaning where beam-size is 1.
+   * Exponent of the length that a sentence's score is divided by, 0 to UPI_MAX_LENGTH_PENALTY; without meaning where
+   * beam-size is 1.
    */
   g_object_class_install_property (object_class, PROP_LENGTH_PENALTY,
       g_param_spec_float ("length-penalty", "Length penalty",
-          "With beam-size > 1, a sentence's score is divided by its length to this power: larger values prefer longer sentences "
+          "With beam-size > 1, a sentence's score is divided by its length to this power: larger values prefer longer "
+          "sentences "
           "(default: 1.0)",
           0, UPI_MAX_LENGTH_PENALTY, DEFAULT_LENGTH_PENALTY, flags));
   /**
    * GstUpiCaption:grounded:
    *
-   * Whether sentences are ranked by what the frame's regions show. It takes a model with a table of words, and beam-size=1.
+   * Whether sentences are ranked by what the frame's regions show. It takes a model with a table of words, and
+   * beam-size=1.
    */
   g_object_class_install_property (object_class, PROP_GROUNDED,
       g_param_spec_boolean ("grounded", "Grounded",
-          "Captions answer to the regions: of several candidates the one is taken whose words are seen in the frame, and its words carry "
-          "their regions; false = the likeliest sentence, which is faster; a model without a table of words has only those (default: true)",
+          "Captions answer to the regions: of several candidates the one is taken whose words are seen in the frame, "
+          "and its words carry "
+          "their regions; false = the likeliest sentence, which is faster; a model without a table of words has only "
+          "those (default: true)",
           DEFAULT_GROUNDED, flags));
   /**
    * GstUpiCaption:candidates:
    *
-   * How many sentences a grounded caption is chosen from, up to UPI_MAX_CANDIDATES; 0: what the model's config.json says.
+   * How many sentences a grounded caption is chosen from, up to UPI_MAX_CANDIDATES; 0: what the model's config.json
+   * says.
    */
   g_object_class_install_property (object_class, PROP_CANDIDATES,
       g_param_spec_uint ("candidates", "Candidates",
-          "Sentences that a grounded caption is chosen from; time grows with it; 0 = as many as the model's config says (default: 0)", 0,
-          UPI_MAX_CANDIDATES, DEFAULT_CANDIDATES, flags));
+          "Sentences that a grounded caption is chosen from; time grows with it; 0 = as many as the model's config "
+          "says (default: 0)",
+          0, UPI_MAX_CANDIDATES, DEFAULT_CANDIDATES, flags));
   /**
    * GstUpiCaption:text-time:
    *
@@ -385,11 +405,14 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
    */
   g_object_class_install_property (object_class, PROP_TEXT_TIME,
       g_param_spec_enum ("text-time", "Text time",
-          "What the timestamps on the text pad count, which is what subtitle files print: stream (the place in the video) or running (the "
-          "time played, which goes on from one item of a playlist to the next); muxers and overlays get the same from both; a change "
+          "What the timestamps on the text pad count, which is what subtitle files print: stream (the place in the "
+          "video) or running (the "
+          "time played, which goes on from one item of a playlist to the next); muxers and overlays get the same from "
+          "both; a change "
           "counts "
           "from the next start (default: stream)",
-          GST_TYPE_UPI_TEXT_TIME, DEFAULT_TEXT_TIME, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY));
+          GST_TYPE_UPI_TEXT_TIME, DEFAULT_TEXT_TIME,
+          G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY));
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_TEXT_TIME, 0);
   /**
    * GstUpiCaption:stats:
@@ -398,7 +421,8 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
    */
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "Structure of counters since the element started: captions, failed (the engine had an error), lost (nobody took them from the "
+          "Structure of counters since the element started: captions, failed (the engine had an error), lost (nobody "
+          "took them from the "
           "text "
           "pad, and thousands waited)",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
@@ -417,8 +441,10 @@ gst_upi_caption_class_init (gpointer klass, gpointer data)
   gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_add_static_pad_template (element_class, &text_template);
   gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 captions", "Filter/Analyzer/Video",
-      "Says in a sentence what a frame shows: timed text on the request pad \"text\", messages on the bus, and in the frame's GstUpiMeta. "
-      "Needs upiencoder before it. Example: ... ! upiencoder ! upicaption name=c ! fakesink  c.text ! webvttenc ! filesink location=a.vtt",
+      "Says in a sentence what a frame shows: timed text on the request pad \"text\", messages on the bus, and in the "
+      "frame's GstUpiMeta. "
+      "Needs upiencoder before it. Example: ... ! upiencoder ! upicaption name=c ! fakesink  c.text ! webvttenc ! "
+      "filesink location=a.vtt",
       "The upi authors");
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* pad.c: the text pad of upicaption; see pad.h.
  *
- * Text and video meet again downstream, in a muxer or in textoverlay, and there one waits for the other. A text pad that is pushed from
- * the video thread therefore hangs a pipeline in preroll: the text sink holds the thread that would bring the video. Hence a task of its
- * own, and a queue between it and the video thread, which never waits. The queue stays short: captions are one a second, and the GAPs
- * between them are joined when downstream stands still.
+ * Text and video meet again downstream, in a muxer or in textoverlay, and there one waits for the other. A text pad
+ * that is pushed from the video thread therefore hangs a pipeline in preroll: the text sink holds the thread that would
+ * bring the video. Hence a task of its own, and a queue between it and the video thread, which never waits. The queue
+ * stays short: captions are one a second, and the GAPs between them are joined when downstream stands still.
  */
 #include "gst/caption/pad.h"
 
@@ -43,7 +43,8 @@ clear_items (GstUpiCaptionPad *pad)
     gst_mini_object_unref (item);
 }
 
-/* lock held. What a flush empties: downstream would miss a sticky event that has not reached it yet, but for the segment and EOS. */
+/* lock held. What a flush empties: downstream would miss a sticky event that has not reached it yet, but for the
+ * segment and EOS. */
 static void
 flush_items (GstUpiCaptionPad *pad)
 {
@@ -58,8 +59,9 @@ flush_items (GstUpiCaptionPad *pad)
   }
 }
 
-/* lock held. Nothing is pushed before there is a peer: a sticky event that is pushed while another thread links the pad can miss the peer
- * (GStreamer marks it as sent), and behind an EOS nothing follows that would bring what was missed. */
+/* lock held. Nothing is pushed before there is a peer: a sticky event that is pushed while another thread links the pad
+ * can miss the peer (GStreamer marks it as sent), and behind an EOS nothing follows that would bring what was
+ * missed. */
 static gboolean
 has_item (GstUpiCaptionPad *pad)
 {
@@ -74,8 +76,8 @@ wake_task (GstUpiCaptionPad *pad)
   g_mutex_unlock (&pad->lock);
 }
 
-/* The task: one item a turn. Flow errors do not stop it: NOT_LINKED may end when somebody links, FLUSHING when the flush does; the video
- * thread reports those that are fatal. */
+/* The task: one item a turn. Flow errors do not stop it: NOT_LINKED may end when somebody links, FLUSHING when the
+ * flush does; the video thread reports those that are fatal. */
 static void
 push_one (gpointer user_data)
 {
@@ -175,7 +177,8 @@ gst_upi_caption_pad_queue (GstUpiCaptionPad *pad, GstMiniObject *item)
     queue_for_later (pad, item);
   } else {
     /* Events are few, and make no caption go: nobody would be told of one that went for an EOS. */
-    if (g_queue_get_length (&pad->items) >= MAX_ITEMS && (GST_IS_BUFFER (item) || GST_EVENT_TYPE (item) == GST_EVENT_GAP))
+    if (g_queue_get_length (&pad->items) >= MAX_ITEMS
+        && (GST_IS_BUFFER (item) || GST_EVENT_TYPE (item) == GST_EVENT_GAP))
       drop_oldest (pad);
     g_queue_push_tail (&pad->items, item);
     g_cond_broadcast (&pad->cond);
@@ -190,7 +193,8 @@ join_gap (GstUpiCaptionPad *pad, GstClockTime pts, GstClockTime duration)
   GstMiniObject *last = g_queue_peek_tail (&pad->items);
   GstClockTime last_pts, last_duration;
 
-  if (g_queue_get_length (&pad->items) < JOIN_GAPS_FROM || !GST_IS_EVENT (last) || GST_EVENT_TYPE (last) != GST_EVENT_GAP)
+  if (g_queue_get_length (&pad->items) < JOIN_GAPS_FROM || !GST_IS_EVENT (last)
+      || GST_EVENT_TYPE (last) != GST_EVENT_GAP)
     return FALSE;
   gst_event_parse_gap (GST_EVENT_CAST (last), &last_pts, &last_duration);
   if (pts < last_pts)
@@ -235,7 +239,8 @@ start_task (GstUpiCaptionPad *pad)
   return FALSE;
 }
 
-/* The task is paused: sticky events that a flush left are on the pad before anything of what follows, as GstQueue does it. */
+/* The task is paused: sticky events that a flush left are on the pad before anything of what follows, as GstQueue does
+ * it. */
 static void
 store_sticky_events (GstUpiCaptionPad *pad)
 {
@@ -318,7 +323,8 @@ activate_mode (GstPad *gst_pad, GstObject *parent, GstPadMode mode, gboolean act
   return ok;
 }
 
-/* Seeks and latency go the way of the video; what a text sink says about its own lateness or caps is none of the video's business. */
+/* Seeks and latency go the way of the video; what a text sink says about its own lateness or caps is none of the
+ * video's business. */
 static gboolean
 handle_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
@@ -365,7 +371,8 @@ gst_upi_caption_pad_init (GstUpiCaptionPad *pad)
 GstPad *
 gst_upi_caption_pad_new (GstPadTemplate *templ, const gchar *name)
 {
-  GstPad *pad = g_object_new (GST_TYPE_UPI_CAPTION_PAD, "name", name, "direction", GST_PAD_SRC, "template", templ, NULL);
+  GstPad *pad =
+      g_object_new (GST_TYPE_UPI_CAPTION_PAD, "name", name, "direction", GST_PAD_SRC, "template", templ, NULL);
 
   gst_pad_set_activatemode_function (pad, activate_mode);
   gst_pad_set_event_function (pad, handle_event);

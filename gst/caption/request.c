@@ -127,7 +127,8 @@ gst_upi_caption_request_new (UpiEncoding *encoding, const UpiCaptionOptions *opt
   UpiEngine *engine = upi_encoding_engine (encoding);
   request->pts = pts;
   request->labels = upi_engine_info (engine)->labels;
-  request->ticket = upi_engine_caption (engine, encoding, options, on_partial, on_done, gst_upi_caption_request_ref (request), error);
+  request->ticket =
+      upi_engine_caption (engine, encoding, options, on_partial, on_done, gst_upi_caption_request_ref (request), error);
   if (request->ticket == NULL) {
     gst_upi_caption_request_unref (request); /* the one of on_done() */
     return NULL;

@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 typedef struct _GstUpiCaptionRequest GstUpiCaptionRequest;
 
 /* Never blocks. Returns: (transfer full) (nullable): NULL and @error */
-GstUpiCaptionRequest *gst_upi_caption_request_new (UpiEncoding *encoding, const UpiCaptionOptions *options, guint64 pts, GError **error);
+GstUpiCaptionRequest *
+gst_upi_caption_request_new (UpiEncoding *encoding, const UpiCaptionOptions *options, guint64 pts, GError **error);
 GstUpiCaptionRequest *gst_upi_caption_request_ref (GstUpiCaptionRequest *request);
 void gst_upi_caption_request_unref (GstUpiCaptionRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiCaptionRequest, gst_upi_caption_request_unref)
@@ -29,8 +30,8 @@ void gst_upi_caption_request_cancel (GstUpiCaptionRequest *request);
  */
 gboolean gst_upi_caption_request_take (GstUpiCaptionRequest *request, gboolean wait, gchar **partial);
 
-/* After its end. Returns: (transfer full) (nullable): a content of one caption, with the regions of its words and without a duration, or NULL
- * and @error */
+/* After its end. Returns: (transfer full) (nullable): a content of one caption, with the regions of its words and
+ * without a duration, or NULL and @error */
 GstUpiContent *gst_upi_caption_request_finish (GstUpiCaptionRequest *request, GError **error);
 
 G_END_DECLS

@@ -20,7 +20,8 @@ void gst_upi_caption_schedule_reset (GstUpiCaptionSchedule *schedule);
  *
  * Returns: TRUE if a frame with a new encoding asks for a caption: the interval is over, in either direction
  */
-gboolean gst_upi_caption_schedule_is_due (const GstUpiCaptionSchedule *schedule, GstClockTime now, GstClockTime interval);
+gboolean
+gst_upi_caption_schedule_is_due (const GstUpiCaptionSchedule *schedule, GstClockTime now, GstClockTime interval);
 
 /* A caption starts with the frame at @now. It shows until the next one does. */
 void gst_upi_caption_schedule_start (GstUpiCaptionSchedule *schedule, GstClockTime now);

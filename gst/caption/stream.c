@@ -157,7 +157,8 @@ take_segment (GstUpiCaptionStream *stream, const GstUpiStreamTime *time)
   gst_segment_init (&stream->text, GST_FORMAT_TIME);
   if (stream->text_time == GST_UPI_TEXT_TIME_STREAM) {
     GstClockTime low = gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->start);
-    GstClockTime high = has_stop ? gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->stop) : GST_CLOCK_TIME_NONE;
+    GstClockTime high =
+        has_stop ? gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->stop) : GST_CLOCK_TIME_NONE;
     if (video->applied_rate < 0) {
       GstClockTime first = low;
       low = high;
@@ -168,7 +169,8 @@ take_segment (GstUpiCaptionStream *stream, const GstUpiStreamTime *time)
     stream->text.flags = video->flags;
     stream->text.rate = speed_of (video);
     stream->text.base = video->base;
-    stream->text.start = stream->text.time = stream->text.position = (GST_CLOCK_TIME_IS_VALID (low) ? low : 0) + (reverse ? 0 : offset);
+    stream->text.start = stream->text.time = stream->text.position =
+        (GST_CLOCK_TIME_IS_VALID (low) ? low : 0) + (reverse ? 0 : offset);
     stream->text.stop = reverse ? GST_CLOCK_TIME_NONE : high;
   }
   push_segment (stream);
@@ -213,15 +215,16 @@ scale (GstClockTime duration, gdouble factor)
 
 /* Reverse playback: the caption holds for what is shown from this frame on, which in the video lies before it. */
 static void
-turn_caption (
-    GstUpiCaptionStream *stream, const GstUpiStreamTime *time, const GstUpiFrameTime *frame, GstClockTime *pts, GstClockTime *duration)
+turn_caption (GstUpiCaptionStream *stream, const GstUpiStreamTime *time, const GstUpiFrameTime *frame,
+    GstClockTime *pts, GstClockTime *duration)
 {
   const GstSegment *video = &time->segment;
   GstClockTime end = frame->stream_time;
 
   if (video->applied_rate > 0 && GST_CLOCK_TIME_IS_VALID (frame->duration))
     end += scale (frame->duration, video->applied_rate);
-  GstClockTime first = gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->applied_rate > 0 ? video->start : video->stop);
+  GstClockTime first =
+      gst_segment_to_stream_time (video, GST_FORMAT_TIME, video->applied_rate > 0 ? video->start : video->stop);
   if (!GST_CLOCK_TIME_IS_VALID (first) || first > end)
     first = 0;
   *duration = MIN (*duration, end - first);
@@ -265,8 +268,8 @@ gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *event,
 }
 
 guint
-gst_upi_caption_stream_push (
-    GstUpiCaptionStream *stream, const gchar *caption, const GstUpiStreamTime *time, const GstUpiFrameTime *frame, GstClockTime duration)
+gst_upi_caption_stream_push (GstUpiCaptionStream *stream, const gchar *caption, const GstUpiStreamTime *time,
+    const GstUpiFrameTime *frame, GstClockTime duration)
 {
   const gdouble speed = speed_of (&time->segment);
   gboolean running = stream->text_time == GST_UPI_TEXT_TIME_RUNNING;

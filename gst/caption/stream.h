@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* stream.h: the text stream of upicaption: what its pad, which may come late and go early, sends between the captions, and the times
- * that its captions have there.
+/* stream.h: the text stream of upicaption: what its pad, which may come late and go early, sends between the captions,
+ * and the times that its captions have there.
  *
- * Its segment is its own, since who takes text asks for times in two ways: writers of subtitle files print the PTS, muxers and overlays go by
- * running time. So PTS are stream times, and the segment turns them into the running times that the frames have in theirs. Reverse playback
- * has a forward segment for each caption: within it running time grows from the first frame that shows it, while its PTS is where it begins
- * in the video. (With a segment that runs backwards, as the video's does, textoverlay never shows a text, and muxers, which look at the PTS
- * alone, are late by the caption's duration.)
+ * Its segment is its own, since who takes text asks for times in two ways: writers of subtitle files print the PTS,
+ * muxers and overlays go by running time. So PTS are stream times, and the segment turns them into the running times
+ * that the frames have in theirs. Reverse playback has a forward segment for each caption: within it running time grows
+ * from the first frame that shows it, while its PTS is where it begins in the video. (With a segment that runs
+ * backwards, as the video's does, textoverlay never shows a text, and muxers, which look at the PTS alone, are late by
+ * the caption's duration.)
  */
 #pragma once
 
@@ -17,7 +18,8 @@ G_BEGIN_DECLS
 
 /**
  * GstUpiTextTime:
- * @GST_UPI_TEXT_TIME_STREAM: PTS are stream times: where the caption is in the video; a playlist's next item begins anew
+ * @GST_UPI_TEXT_TIME_STREAM: PTS are stream times: where the caption is in the video; a playlist's next item begins
+ * anew
  * @GST_UPI_TEXT_TIME_RUNNING: PTS are running times: how long the pipeline has played; a playlist's next item goes on
  */
 typedef enum { GST_UPI_TEXT_TIME_STREAM, GST_UPI_TEXT_TIME_RUNNING } GstUpiTextTime;
@@ -61,8 +63,8 @@ void gst_upi_caption_stream_take_event (GstUpiCaptionStream *stream, GstEvent *e
  *
  * Returns: captions that were lost since the last call: nobody took them, and too many waited
  */
-guint gst_upi_caption_stream_push (
-    GstUpiCaptionStream *stream, const gchar *caption, const GstUpiStreamTime *time, const GstUpiFrameTime *frame, GstClockTime duration);
+guint gst_upi_caption_stream_push (GstUpiCaptionStream *stream, const gchar *caption, const GstUpiStreamTime *time,
+    const GstUpiFrameTime *frame, GstClockTime duration);
 
 /* Of the pad; GST_FLOW_NOT_LINKED without one. */
 GstFlowReturn gst_upi_caption_stream_get_flow (GstUpiCaptionStream *stream);

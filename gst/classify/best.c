@@ -30,7 +30,8 @@ gst_upi_best_take (GstUpiBest *best, const gfloat *probabilities, guint n, gbool
     if (leader != GST_UPI_NO_LABEL && value_of (probabilities[leader]) < 0.5f + hysteresis / 2)
       leader = label;
   }
-  if (label == GST_UPI_NO_LABEL || (leader != label && value_of (probabilities[leader]) - value_of (probabilities[label]) >= hysteresis))
+  if (label == GST_UPI_NO_LABEL
+      || (leader != label && value_of (probabilities[leader]) - value_of (probabilities[label]) >= hysteresis))
     label = leader;
   gboolean changed = !best->known ? label != GST_UPI_NO_LABEL : label != best->label;
   best->known = best->known || changed;

@@ -24,13 +24,15 @@ void gst_upi_best_forget (GstUpiBest *best);
 /**
  * gst_upi_best_take: what another frame says.
  * @probabilities: (array length=n): what is not a number counts as 0
- * @independent: each label is true or not: none may hold. One begins to at 0.5 + @hysteresis / 2 and ends below 0.5 - @hysteresis / 2. Otherwise one
+ * @independent: each label is true or not: none may hold. One begins to at 0.5 + @hysteresis / 2 and ends below 0.5 -
+ * @hysteresis / 2. Otherwise one
  *   of them always holds
  * @hysteresis: 0..1: by how much another label must lead to take the place of the one that holds
  *
  * Returns: whether another label holds than before, or one for the first time
  */
-gboolean gst_upi_best_take (GstUpiBest *best, const gfloat *probabilities, guint n, gboolean independent, gfloat hysteresis);
+gboolean
+gst_upi_best_take (GstUpiBest *best, const gfloat *probabilities, guint n, gboolean independent, gfloat hysteresis);
 
 /**
  * gst_upi_best_top: the @n_top largest of @probabilities, largest first; of equal ones the earlier.

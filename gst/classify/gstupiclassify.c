@@ -1,31 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupiclassify.c: the element that holds words and sentences against the whole frame. It never looks at pixels: frames pass, results are attached. */
+/* gstupiclassify.c: the element that holds words and sentences against the whole frame. It never looks at pixels:
+ * frames pass, results are attached. */
 /**
  * SECTION:element-upiclassify
  * @title: upiclassify
  * @short_description: the whole frame against any words or sentences
  *
- * upiclassify says how probably each of `labels`, words or whole sentences, is true of the frame, from the encoding that upiencoder attached. It adds
- * the `top` best to the buffer's #GstUpiMeta (gst_upi_content_get_classes()). With `scores=softmax` one of the labels is taken to be true, and the
- * probabilities of all add up to 1: "night, day", "an open gate, a closed gate". With `scores=independent` each sentence is true or not for itself: what
- * a threshold can be held against, and all may be untrue. Only models whose config.json has "calibration" know that.
+ * upiclassify says how probably each of `labels`, words or whole sentences, is true of the frame, from the encoding
+ * that upiencoder attached. It adds the `top` best to the buffer's #GstUpiMeta (gst_upi_content_get_classes()). With
+ * `scores=softmax` one of the labels is taken to be true, and the probabilities of all add up to 1: "night, day", "an
+ * open gate, a closed gate". With `scores=independent` each sentence is true or not for itself: what a threshold can be
+ * held against, and all may be untrue. Only models whose config.json has "calibration" know that.
  *
- * Negations and states ("the gate is not open") are not what the model was trained for: softmax over a pair tells them apart better than a sentence
- * alone.
+ * Negations and states ("the gate is not open") are not what the model was trained for: softmax over a pair tells them
+ * apart better than a sentence alone.
  *
  * |[
- * gst-launch-1.0 -m filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upiclassify labels="an empty yard, a yard with people"
+ * gst-launch-1.0 -m filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder !
+ *   upiclassify labels="an empty yard, a yard with people"
  *   interval=1000000000 ! upioverlay ! videoconvert ! autovideosink sync=false
- * gst-launch-1.0 rtspsrc location=rtsp://camera.example/ ! decodebin ! videoconvert ! upiencoder ! upiclassify scores=independent
+ * gst-launch-1.0 rtspsrc location=rtsp://camera.example/ ! decodebin ! videoconvert ! upiencoder !
+ *   upiclassify scores=independent
  *   labels-file=sentences.txt ! upijson location=scenes.jsonl ! fakesink
  * ]|
  *
- * When another label holds than before, an element message "upi-classification" says so: label (the new one; empty where none holds any longer),
- * previous, probability, scores, the arrays labels and probabilities (the `top` best), stream, stream-time, running-time. Another label must lead by `hysteresis`
- * to take over; of independent sentences the best holds from 0.5 + hysteresis/2 until it falls below 0.5 - hysteresis/2.
+ * When another label holds than before, an element message "upi-classification" says so: label (the new one; empty
+ * where none holds any longer), previous, probability, scores, the arrays labels and probabilities (the `top` best),
+ * stream, stream-time, running-time. Another label must lead by `hysteresis` to take over; of independent sentences the
+ * best holds from 0.5 + hysteresis/2 until it falls below 0.5 - hysteresis/2.
  *
- * Labels may change while playing, as upidetect's: the new list takes over, whole, between two frames. While playing, a list that cannot be read is a
- * warning, and the old list stays; at the start it is an error. Two upiclassify in a row add their lists.
+ * Labels may change while playing, as upidetect's: the new list takes over, whole, between two frames. While playing, a
+ * list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upiclassify in a row
+ * add their lists.
  */
 #include <gst/gst.h>
 
@@ -77,7 +83,8 @@ enum { PROP_0, PROP_LABELS, PROP_LABELS_FILE, PROP_INTERVAL, PROP_TOP, PROP_SCOR
 
 G_DEFINE_TYPE (GstUpiClassify, gst_upi_classify, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upiclassify, "upiclassify", GST_RANK_NONE, GST_TYPE_UPI_CLASSIFY,
-    GST_DEBUG_CATEGORY_INIT (gst_upi_classify_debug, "upiclassify", 0, "holds words and sentences against encoded frames"))
+    GST_DEBUG_CATEGORY_INIT (
+        gst_upi_classify_debug, "upiclassify", 0, "holds words and sentences against encoded frames"))
 
 #define GST_TYPE_UPI_CLASSIFY_SCORES (gst_upi_classify_scores_get_type ())
 static GType
@@ -86,7 +93,8 @@ gst_upi_classify_scores_get_type (void)
   static gsize type = 0;
   static const GEnumValue values[] = {
     { UPI_SCORES_SOFTMAX, "One of the labels is true: their probabilities add up to 1", "softmax" },
-    { UPI_SCORES_INDEPENDENT, "Each label is true or not, whatever the others are (models with calibration)", "independent" },
+    { UPI_SCORES_INDEPENDENT, "Each label is true or not, whatever the others are (models with calibration)",
+        "independent" },
     { 0, NULL, NULL },
   };
 
@@ -99,8 +107,8 @@ static void
 on_progress (guint done, guint total, gboolean waits, gpointer user_data)
 {
   gst_element_post_message (user_data,
-      gst_message_new_element (
-          user_data, gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
+      gst_message_new_element (user_data,
+          gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
 }
 
 static void
@@ -147,10 +155,11 @@ say_best (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiScores scores
   const gchar *label = best != GST_UPI_NO_LABEL ? upi_labels_name (self->last_labels, best) : "";
   gdouble probability = best != GST_UPI_NO_LABEL ? (gdouble) g_array_index (self->probabilities, gfloat, best) : 0;
   GValue labels = G_VALUE_INIT, probabilities = G_VALUE_INIT;
-  GstStructure *says = gst_structure_new ("upi-classification", "label", G_TYPE_STRING, label, "previous", G_TYPE_STRING,
-      self->best_label != NULL ? self->best_label : "", "probability", G_TYPE_DOUBLE, probability, "scores", G_TYPE_STRING,
-      scores == UPI_SCORES_INDEPENDENT ? "independent" : "softmax", "stream", G_TYPE_UINT, frame->stream, "stream-time", G_TYPE_UINT64,
-      frame->time.stream_time, "running-time", G_TYPE_UINT64, frame->time.running_time, NULL);
+  GstStructure *says = gst_structure_new ("upi-classification", "label", G_TYPE_STRING, label, "previous",
+      G_TYPE_STRING, self->best_label != NULL ? self->best_label : "", "probability", G_TYPE_DOUBLE, probability,
+      "scores", G_TYPE_STRING, scores == UPI_SCORES_INDEPENDENT ? "independent" : "softmax", "stream", G_TYPE_UINT,
+      frame->stream, "stream-time", G_TYPE_UINT64, frame->time.stream_time, "running-time", G_TYPE_UINT64,
+      frame->time.running_time, NULL);
 
   g_value_init (&labels, GST_TYPE_ARRAY);
   g_value_init (&probabilities, GST_TYPE_ARRAY);
@@ -169,14 +178,16 @@ say_best (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiScores scores
 
 /* The best of the probabilities, for the frames until the next results. */
 static gboolean
-fill_classes (GstUpiClassify *self, const GstUpiFilterFrame *frame, const Settings *settings, UpiScores scores, GError **error)
+fill_classes (
+    GstUpiClassify *self, const GstUpiFilterFrame *frame, const Settings *settings, UpiScores scores, GError **error)
 {
   guint n = self->probabilities->len, n_top = settings->top == 0 ? n : MIN (settings->top, n);
   const gfloat *probabilities = (const gfloat *) self->probabilities->data;
   g_autofree guint *top = g_try_new (guint, n_top + 1);
 
   if (top == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u best labels of a frame: use a smaller top", n_top);
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u best labels of a frame: use a smaller top", n_top);
     return FALSE;
   }
   n_top = gst_upi_best_top (probabilities, n, top, n_top);
@@ -185,7 +196,8 @@ fill_classes (GstUpiClassify *self, const GstUpiFilterFrame *frame, const Settin
     GstUpiClass class = { .label = upi_labels_name (self->last_labels, top[i]),
       .label_id = top[i],
       .probability = probabilities[top[i]],
-      .flags = (scores == UPI_SCORES_INDEPENDENT ? GST_UPI_CLASS_INDEPENDENT : 0) | (top[i] == self->best.label ? GST_UPI_CLASS_HOLDS : 0),
+      .flags = (scores == UPI_SCORES_INDEPENDENT ? GST_UPI_CLASS_INDEPENDENT : 0)
+          | (top[i] == self->best.label ? GST_UPI_CLASS_HOLDS : 0),
       .pts = gst_upi_content_get_inference_pts (frame->content) };
     g_array_append_val (self->classes, class);
   }
@@ -194,7 +206,8 @@ fill_classes (GstUpiClassify *self, const GstUpiFilterFrame *frame, const Settin
 
 /* Whether what is known is still what the settings ask for. */
 static gboolean
-is_fresh (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *labels, const Settings *settings, guint serial)
+is_fresh (
+    GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *labels, const Settings *settings, guint serial)
 {
   GstClockTime now = frame->time.running_time, last = self->last_time;
 
@@ -207,8 +220,8 @@ is_fresh (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *label
 }
 
 static gboolean
-classify (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *labels, const Settings *settings, guint serial, UpiScores scores,
-    GError **error)
+classify (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *labels, const Settings *settings,
+    guint serial, UpiScores scores, GError **error)
 {
   UpiClassifyOptions options = { .size = sizeof options, .scores = scores };
 
@@ -218,8 +231,8 @@ classify (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *label
     gst_upi_best_forget (&self->best);
   forget_results (self);
   g_array_set_size (self->probabilities, upi_labels_count (labels));
-  if (!upi_engine_classify_with_options (
-          upi_encoding_engine (frame->encoding), frame->encoding, labels, &options, (gfloat *) self->probabilities->data, error)) {
+  if (!upi_engine_classify_with_options (upi_encoding_engine (frame->encoding), frame->encoding, labels, &options,
+          (gfloat *) self->probabilities->data, error)) {
     forget_results (self);
     return FALSE;
   }
@@ -227,8 +240,8 @@ classify (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *label
   self->last_labels = upi_labels_ref (labels);
   self->last_serial = serial;
   self->last_time = frame->time.running_time;
-  gboolean changed = gst_upi_best_take (&self->best, (const gfloat *) self->probabilities->data, self->probabilities->len,
-      scores == UPI_SCORES_INDEPENDENT, settings->hysteresis);
+  gboolean changed = gst_upi_best_take (&self->best, (const gfloat *) self->probabilities->data,
+      self->probabilities->len, scores == UPI_SCORES_INDEPENDENT, settings->hysteresis);
   if (!fill_classes (self, frame, settings, scores, error)) {
     forget_results (self);
     return FALSE;
@@ -247,8 +260,10 @@ choose_scores (GstUpiClassify *self, UpiEngine *engine, UpiScores wished, UpiSco
   if (wished == UPI_SCORES_SOFTMAX || upi_engine_info (engine)->independent_scores)
     return TRUE;
   g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-      "scores=independent: model \"%s\" (%s) was not calibrated: it cannot say of one sentence how probably it is true. Use a model whose "
-      "config.json has \"calibration\", or scores=softmax with sentences that exclude each other (\"a photo at night, a photo by day\").",
+      "scores=independent: model \"%s\" (%s) was not calibrated: it cannot say of one sentence how probably it is "
+      "true. Use a model whose "
+      "config.json has \"calibration\", or scores=softmax with sentences that exclude each other (\"a photo at night, "
+      "a photo by day\").",
       upi_engine_info (engine)->model_name, upi_engine_info (engine)->model_path);
   *scores = UPI_SCORES_SOFTMAX;
   return self->has_softmax;
@@ -273,7 +288,8 @@ gst_upi_classify_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, 
   if (error != NULL && gst_upi_filter_is_first (filter, WARNING_NOT_CALIBRATED))
     GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s The scores before stay: softmax.", error->message), (NULL));
   g_clear_error (&error);
-  g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (self->labels.encoder, engine, frame->may_wait, on_progress, self, &error);
+  g_autoptr (UpiLabels) labels =
+      gst_upi_label_encoder_get (self->labels.encoder, engine, frame->may_wait, on_progress, self, &error);
   if (labels == NULL && error != NULL) /* none ever */
     return gst_upi_filter_fail (filter, TRUE, error);
   if (labels == NULL) /* none yet, or a flush */
@@ -287,7 +303,8 @@ gst_upi_classify_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, 
   if (self->last_in != frame->content) {
     forget_shared (self);
     self->last_in = gst_upi_content_ref (frame->content);
-    self->last_out = gst_upi_content_add_classes (frame->content, (const GstUpiClass *) self->classes->data, self->classes->len);
+    self->last_out =
+        gst_upi_content_add_classes (frame->content, (const GstUpiClass *) self->classes->data, self->classes->len);
   }
   *content = gst_upi_content_ref (self->last_out);
   return GST_FLOW_OK;
@@ -423,7 +440,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_LABELS,
       g_param_spec_string ("labels", "Labels",
-          "Words or sentences to hold against the frame, separated by commas; may change while playing; the later set of labels and "
+          "Words or sentences to hold against the frame, separated by commas; may change while playing; the later set "
+          "of labels and "
           "labels-file counts (default: the model's own list)",
           NULL, live));
   /**
@@ -433,7 +451,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_LABELS_FILE,
       g_param_spec_string ("labels-file", "Labels file",
-          "Text file with one word or sentence a line; there it may have commas; what stands behind a tab does not count here (default: "
+          "Text file with one word or sentence a line; there it may have commas; what stands behind a tab does not "
+          "count here (default: "
           "none)",
           NULL, live));
   /**
@@ -443,7 +462,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_INTERVAL,
       g_param_spec_uint64 ("interval", "Interval",
-          "Time between two classifications, nanoseconds; the frames in between carry the last results; 0 = every encoded frame (default: "
+          "Time between two classifications, nanoseconds; the frames in between carry the last results; 0 = every "
+          "encoded frame (default: "
           "0)",
           0, G_MAXUINT64, 0, live));
   /**
@@ -452,7 +472,8 @@ install_properties (GObjectClass *object_class)
    * How much of the list a frame carries.
    */
   g_object_class_install_property (object_class, PROP_TOP,
-      g_param_spec_uint ("top", "Top", "How many labels a frame gets, best first; 0 = all (default: 5)", 0, G_MAXUINT, DEFAULT_TOP, live));
+      g_param_spec_uint ("top", "Top", "How many labels a frame gets, best first; 0 = all (default: 5)", 0, G_MAXUINT,
+          DEFAULT_TOP, live));
   /**
    * GstUpiClassify:scores:
    *
@@ -460,7 +481,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_SCORES,
       g_param_spec_enum ("scores", "Scores",
-          "What a probability says: softmax = one of the labels is true; independent = each is true or not, which needs a model with "
+          "What a probability says: softmax = one of the labels is true; independent = each is true or not, which "
+          "needs a model with "
           "calibration (default: softmax)",
           GST_TYPE_UPI_CLASSIFY_SCORES, UPI_SCORES_SOFTMAX, live));
   /**
@@ -470,7 +492,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_HYSTERESIS,
       g_param_spec_float ("hysteresis", "Hysteresis",
-          "By how much another label must lead, 0..1, for a message that it holds now (default: 0.1)", 0, 1, DEFAULT_HYSTERESIS, live));
+          "By how much another label must lead, 0..1, for a message that it holds now (default: 0.1)", 0, 1,
+          DEFAULT_HYSTERESIS, live));
 }
 
 static void
@@ -491,8 +514,10 @@ gst_upi_classify_class_init (GstUpiClassifyClass *klass)
   filter_class->reset = gst_upi_classify_reset;
   install_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
-  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 classifier", "Filter/Analyzer/Video",
-      "Says how probably each of any words or sentences is true of the whole frame, from the encoding of an upiencoder before it. Example: "
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 classifier",
+      "Filter/Analyzer/Video",
+      "Says how probably each of any words or sentences is true of the whole frame, from the encoding of an upiencoder "
+      "before it. Example: "
       "... ! upiencoder ! upiclassify labels=\"night, day\" ! upijson location=- ! fakesink",
       "The upi authors");
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_CLASSIFY_SCORES, 0);

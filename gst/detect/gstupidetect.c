@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupidetect.c: the element that finds objects in an encoding. It never looks at pixels: frames pass, results are attached. */
+/* gstupidetect.c: the element that finds objects in an encoding. It never looks at pixels: frames pass, results are
+ * attached. */
 /**
  * SECTION:element-upidetect
  * @title: upidetect
  * @short_description: objects of any classes that words can say, with boxes and masks
  *
- * upidetect compares the regions of the encoding that upiencoder attached with a list of labels: any words. It adds the objects it finds to
- * the buffer's #GstUpiMeta and, with `roi-meta`, as #GstVideoRegionOfInterestMeta in pixels, whose parameter structure "detection" has
- * confidence, label_id, x_min, y_min, x_max, y_max (0..1 of the frame).
+ * upidetect compares the regions of the encoding that upiencoder attached with a list of labels: any words. It adds the
+ * objects it finds to the buffer's #GstUpiMeta and, with `roi-meta`, as #GstVideoRegionOfInterestMeta in pixels, whose
+ * parameter structure "detection" has confidence, label_id, x_min, y_min, x_max, y_max (0..1 of the frame).
  *
  * |[
- * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect labels="person, bicycle, red car" !
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder !
+ *   upidetect labels="person, bicycle, red car" !
  *   upijson location=objects.jsonl ! fakesink
  * ]|
  *
- * Labels may change while playing: the new list is encoded beside the stream and takes over, whole, between two frames; until then the old
- * one holds. A list of thousands is encoded in batches, behind the frames: with policy "block" the first frame waits for it and PROGRESS messages
- * (code "labels") say how far it is, with "latest" frames pass without objects until it is there; an element message "upi-labels-progress"
- * (done, total) comes in both cases. While playing, a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row add their objects. An upstream event "upi-control" (target "upidetect", property, value, all strings) changes `labels` and
- * `enabled` too, if it is the nearest upidetect above who sends it: upijson does, by orders of an MQTT broker.
+ * Labels may change while playing: the new list is encoded beside the stream and takes over, whole, between two frames;
+ * until then the old one holds. A list of thousands is encoded in batches, behind the frames: with policy "block" the
+ * first frame waits for it and PROGRESS messages (code "labels") say how far it is, with "latest" frames pass without
+ * objects until it is there; an element message "upi-labels-progress" (done, total) comes in both cases. While playing,
+ * a list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upidetect in a row
+ * add their objects. An upstream event "upi-control" (target "upidetect", property, value, all strings) changes
+ * `labels` and `enabled` too, if it is the nearest upidetect above who sends it: upijson does, by orders of an MQTT
+ * broker.
  */
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -95,13 +100,15 @@ has_candidate_reader (GstUpiDetect *self)
 
 /* Objects of @encoding for @labels, kept for the next frame that shares them. */
 static gboolean
-detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *settings, guint serial, GError **error)
+detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *settings, guint serial,
+    GError **error)
 {
   UpiEngine *engine = upi_encoding_engine (encoding);
   UpiDetectOptions options = *settings;
 
   const gboolean candidates = options.candidate_threshold > 0 && has_candidate_reader (self);
-  if (self->last_encoding == encoding && self->last_labels == labels && self->last_serial == serial && self->last_candidates == candidates)
+  if (self->last_encoding == encoding && self->last_labels == labels && self->last_serial == serial
+      && self->last_candidates == candidates)
     return TRUE;
   forget_results (self);
   if (options.threshold < 0)
@@ -144,8 +151,8 @@ add_objects (GstUpiDetect *self, GstUpiContent *content, UpiLabels *labels, GErr
     return TRUE;
   g_autofree GstUpiObject *objects = g_try_malloc (((gsize) found->n_objects + 1) * sizeof (GstUpiObject));
   if (objects == NULL) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u objects of a frame: use a smaller max-objects", found->n_objects);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
+        "no memory for the %u objects of a frame: use a smaller max-objects", found->n_objects);
     return FALSE;
   }
   guint n = found->n_objects; /* without the candidates behind them */
@@ -172,7 +179,8 @@ add_objects (GstUpiDetect *self, GstUpiContent *content, UpiLabels *labels, GErr
   return TRUE;
 }
 
-/* A long list is on its way. A PROGRESS message tells applications to wait with PLAYING: only where the frame waits as well. */
+/* A long list is on its way. A PROGRESS message tells applications to wait with PLAYING: only where the frame waits as
+ * well. */
 static void
 on_progress (guint done, guint total, gboolean waits, gpointer user_data)
 {
@@ -181,8 +189,8 @@ on_progress (guint done, guint total, gboolean waits, gpointer user_data)
 
   GST_INFO_OBJECT (self, "%s", text);
   gst_element_post_message (GST_ELEMENT (self),
-      gst_message_new_element (
-          GST_OBJECT (self), gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
+      gst_message_new_element (GST_OBJECT (self),
+          gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
   if (!waits)
     return;
   gst_element_post_message (GST_ELEMENT (self),
@@ -196,8 +204,8 @@ end_progress (GstUpiDetect *self, gboolean complete)
 {
   if (self->in_progress)
     gst_element_post_message (GST_ELEMENT (self),
-        gst_message_new_progress (GST_OBJECT (self), complete ? GST_PROGRESS_TYPE_COMPLETE : GST_PROGRESS_TYPE_CANCELED, "labels",
-            complete ? "all labels are encoded" : "encoding the labels was cancelled"));
+        gst_message_new_progress (GST_OBJECT (self), complete ? GST_PROGRESS_TYPE_COMPLETE : GST_PROGRESS_TYPE_CANCELED,
+            "labels", complete ? "all labels are encoded" : "encoding the labels was cancelled"));
   self->in_progress = FALSE;
 }
 
@@ -216,8 +224,8 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
   GST_OBJECT_UNLOCK (self);
   if (!enabled)
     return GST_FLOW_OK;
-  g_autoptr (UpiLabels) labels =
-      gst_upi_label_encoder_get (self->labels.encoder, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
+  g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (
+      self->labels.encoder, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
   end_progress (self, labels != NULL);
   if (labels == NULL && error != NULL) /* none ever */
     return gst_upi_filter_fail (filter, TRUE, error);
@@ -227,7 +235,8 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
     GST_UPI_WARNING (self, error);
     g_clear_error (&error);
   }
-  if (!detect (self, frame->encoding, labels, &options, serial, &error) || !add_objects (self, frame->content, labels, &error))
+  if (!detect (self, frame->encoding, labels, &options, serial, &error)
+      || !add_objects (self, frame->content, labels, &error))
     return gst_upi_filter_fail (filter, frame->may_wait, error);
   *content = gst_upi_content_ref (self->last_out);
   return GST_FLOW_OK;
@@ -382,39 +391,44 @@ install_properties (GObjectClass *object_class)
   /**
    * GstUpiDetect:labels:
    *
-   * Words separated by commas. A new list is encoded beside the stream and takes over whole; one that cannot be read is a warning, at the
-   * start an error. NULL: the model's own list.
+   * Words separated by commas. A new list is encoded beside the stream and takes over whole; one that cannot be read is
+   * a warning, at the start an error. NULL: the model's own list.
    */
   g_object_class_install_property (object_class, PROP_LABELS,
       g_param_spec_string ("labels", "Labels",
-          "What to look for: any words, separated by commas; may change while playing; the later set of labels and labels-file counts "
+          "What to look for: any words, separated by commas; may change while playing; the later set of labels and "
+          "labels-file counts "
           "(default: the model's own list)",
           NULL, live));
   /**
    * GstUpiDetect:labels-file:
    *
-   * Path of a UTF-8 file, one label a line with any line ends; behind a tab its own threshold, 0..1. Read when it is set and at the start.
+   * Path of a UTF-8 file, one label a line with any line ends; behind a tab its own threshold, 0..1. Read when it is
+   * set and at the start.
    */
   g_object_class_install_property (object_class, PROP_LABELS_FILE,
       g_param_spec_string ("labels-file", "Labels file",
-          "Text file with one label a line, optionally followed by a tab and its own threshold 0..1 (default: none)", NULL, live));
+          "Text file with one label a line, optionally followed by a tab and its own threshold 0..1 (default: none)",
+          NULL, live));
   /**
    * GstUpiDetect:threshold:
    *
-   * Score, 0..1, below which there is no object; -1: the model's. A label's own threshold in labels-file goes before it.
+   * Score, 0..1, below which there is no object; -1: the model's. A label's own threshold in labels-file goes before
+   * it.
    */
   g_object_class_install_property (object_class, PROP_THRESHOLD,
       g_param_spec_float ("threshold", "Threshold",
-          "Lowest score of an object, 0..1 (default: -1 = the threshold of the model card, where F1 was best on validation)", -1, 1, -1,
-          live));
+          "Lowest score of an object, 0..1 (default: -1 = the threshold of the model card, where F1 was best on "
+          "validation)",
+          -1, 1, -1, live));
   /**
    * GstUpiDetect:max-objects:
    *
    * Objects of the highest scores that stay, of all labels together.
    */
   g_object_class_install_property (object_class, PROP_MAX_OBJECTS,
-      g_param_spec_uint (
-          "max-objects", "Maximum of objects", "Most objects a frame, best first, objects (default: 100)", 0, 10000, 100, live));
+      g_param_spec_uint ("max-objects", "Maximum of objects",
+          "Most objects a frame, best first, objects (default: 100)", 0, 10000, 100, live));
   /**
    * GstUpiDetect:masks:
    *
@@ -429,7 +443,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_IOU_THRESHOLD,
       g_param_spec_float ("iou-threshold", "IoU threshold",
-          "Of two objects of one label that overlap more than this (intersection over union, 0..1) the better stays; 1 = keep all "
+          "Of two objects of one label that overlap more than this (intersection over union, 0..1) the better stays; 1 "
+          "= keep all "
           "(default: 0.7)",
           0, 1, 0.7f, live));
   /**
@@ -438,8 +453,8 @@ install_properties (GObjectClass *object_class)
    * Whether each object is a GstVideoRegionOfInterestMeta as well, in pixels, with a structure "detection".
    */
   g_object_class_install_property (object_class, PROP_ROI_META,
-      g_param_spec_boolean (
-          "roi-meta", "Region of interest meta", "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
+      g_param_spec_boolean ("roi-meta", "Region of interest meta",
+          "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
   /**
    * GstUpiDetect:candidate-threshold:
    *
@@ -447,7 +462,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_CANDIDATE_THRESHOLD,
       g_param_spec_float ("candidate-threshold", "Candidate threshold",
-          "Lowest score, 0..1, of what is too uncertain to be shown and may still go on with a track: only an upitrack downstream gets "
+          "Lowest score, 0..1, of what is too uncertain to be shown and may still go on with a track: only an upitrack "
+          "downstream gets "
           "to see it; 0 = none (default: 0.1)",
           0, 1, 0.1f, live));
   /**
@@ -456,7 +472,8 @@ install_properties (GObjectClass *object_class)
    * FALSE: frames pass as they are, and nothing of them is looked at. What upi-control switches.
    */
   g_object_class_install_property (object_class, PROP_ENABLED,
-      g_param_spec_boolean ("enabled", "Enabled", "Look for objects; false lets frames pass as they are (default: true)", TRUE, live));
+      g_param_spec_boolean (
+          "enabled", "Enabled", "Look for objects; false lets frames pass as they are (default: true)", TRUE, live));
 }
 
 static void
@@ -479,7 +496,8 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
   filter_class->control = gst_upi_detect_control;
   install_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
-  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object detector", "Filter/Analyzer/Video",
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object detector",
+      "Filter/Analyzer/Video",
       "Finds objects with box and mask, of any labels that words can say, in frames that upiencoder encoded. "
       "Example: upiencoder ! upidetect labels=\"person, bicycle, red car\" ! upioverlay",
       "The upi authors");

@@ -8,7 +8,8 @@
 gboolean
 gst_upi_cuda_caps_are_cuda (const GstCaps *caps)
 {
-  return gst_caps_get_size (caps) > 0 && gst_caps_features_contains (gst_caps_get_features (caps, 0), "memory:CUDAMemory");
+  return gst_caps_get_size (caps) > 0
+      && gst_caps_features_contains (gst_caps_get_features (caps, 0), "memory:CUDAMemory");
 }
 
 #ifdef HAVE_GST_CUDA
@@ -20,9 +21,10 @@ gst_upi_cuda_caps_are_cuda (const GstCaps *caps)
 #include <gst/cuda/gstcudautils.h>
 
 /* What can be read in place (image.c, is_read_in_place()). */
-#define CUDA_CAPS                                                                                                                          \
-  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (GST_CAPS_FEATURE_MEMORY_CUDA_MEMORY,                                                                  \
-      "{ NV12, NV21, I420, YV12, P010_10LE, I420_10LE, RGB, BGR, RGBx, BGRx, RGBA, BGRA, ARGB, ABGR, RGBP, BGRP, GBR, GBRA }")
+#define CUDA_CAPS                                                                                                      \
+  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (GST_CAPS_FEATURE_MEMORY_CUDA_MEMORY,                                              \
+      "{ NV12, NV21, I420, YV12, P010_10LE, I420_10LE, RGB, BGR, RGBx, BGRx, RGBA, BGRA, ARGB, ABGR, RGBP, BGRP, "     \
+      "GBR, GBRA }")
 
 GstCaps *
 gst_upi_cuda_add_caps (GstCaps *system)
@@ -71,7 +73,8 @@ peer_may_send_cuda (GstPad *sinkpad)
 }
 
 void
-gst_upi_cuda_prepare (GstElement *element, GstPad *sinkpad, const gchar *device, GstUpiCuda **cuda, UpiEngineOptions *options)
+gst_upi_cuda_prepare (
+    GstElement *element, GstPad *sinkpad, const gchar *device, GstUpiCuda **cuda, UpiEngineOptions *options)
 {
   gint number = device_number (device);
 
@@ -137,7 +140,8 @@ gst_upi_cuda_answer (GstElement *element, GstQuery *query, GstUpiCuda *cuda)
 }
 
 void
-gst_upi_cuda_prepare (GstElement *element, GstPad *sinkpad, const gchar *device, GstUpiCuda **cuda, UpiEngineOptions *options)
+gst_upi_cuda_prepare (
+    GstElement *element, GstPad *sinkpad, const gchar *device, GstUpiCuda **cuda, UpiEngineOptions *options)
 {
 }
 

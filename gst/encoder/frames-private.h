@@ -59,9 +59,9 @@ struct _GstUpiFrames {
 /* pending-frames.c */
 
 void gst_upi_pending_frame_unref (GstUpiPendingFrame *pending);
-/* Lock held. Takes the results of encodings that were requested up to @item's frame: the newest of its generation becomes what frames
- * leave with; failures are reported with the frame that meets them first. TRUE: that is an earlier frame's, and was just found to be true of this
- * one. */
+/* Lock held. Takes the results of encodings that were requested up to @item's frame: the newest of its generation
+ * becomes what frames leave with; failures are reported with the frame that meets them first. TRUE: that is an earlier
+ * frame's, and was just found to be true of this one. */
 gboolean gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError **error);
 
 G_END_DECLS

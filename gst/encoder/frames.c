@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* frames.c: the ordered queue inside upiencoder; see frames.h. The encodings under way in it are in pending-frames.c. */
+/* frames.c: the ordered queue inside upiencoder; see frames.h. The encodings under way in it are in
+ * pending-frames.c. */
 #include "gst/encoder/frames-private.h"
 
 /* Events do not count as frames; a producer of nothing but GAPs is still bounded. */
@@ -64,7 +65,8 @@ gst_upi_frames_detach (GstUpiFrames *frames)
 static gboolean
 outlives_flush (GstEvent *event)
 {
-  return GST_EVENT_IS_STICKY (event) && GST_EVENT_TYPE (event) != GST_EVENT_SEGMENT && GST_EVENT_TYPE (event) != GST_EVENT_EOS;
+  return GST_EVENT_IS_STICKY (event) && GST_EVENT_TYPE (event) != GST_EVENT_SEGMENT
+      && GST_EVENT_TYPE (event) != GST_EVENT_EOS;
 }
 
 void
@@ -199,7 +201,8 @@ frames_append (GstUpiFrames *frames, QueueItem *item)
 }
 
 GstFlowReturn
-gst_upi_frames_push_buffer (GstUpiFrames *frames, GstBuffer *buffer, GstUpiPendingFrame *pending, gboolean block, GError *error)
+gst_upi_frames_push_buffer (
+    GstUpiFrames *frames, GstBuffer *buffer, GstUpiPendingFrame *pending, gboolean block, GError *error)
 {
   QueueItem *item = g_new0 (QueueItem, 1);
 
@@ -294,14 +297,16 @@ gst_upi_frames_pop (GstUpiFrames *frames, GstUpiItem *out)
     own_failed |= out->error != NULL;
     gboolean is_static = gst_upi_frames_take_results (frames, item, &out->error);
     /* A frame that failed leaves without a result rather than with another's, unless results may be old anyway. */
-    gboolean valid = frames->content != NULL && frames->content_generation == item->generation && !(item->block && own_failed);
+    gboolean valid =
+        frames->content != NULL && frames->content_generation == item->generation && !(item->block && own_failed);
     if (valid && is_static) /* said of this frame alone: nobody has looked at those that follow */
       out->content = gst_upi_content_new (gst_upi_content_get_encoding (frames->content),
-          gst_upi_content_get_inference_pts (frames->content), gst_upi_content_get_flags (frames->content) | GST_UPI_CONTENT_STATIC);
+          gst_upi_content_get_inference_pts (frames->content),
+          gst_upi_content_get_flags (frames->content) | GST_UPI_CONTENT_STATIC);
     else
-      out->content = valid
-          ? gst_upi_content_ref (frames->content)
-          : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
+      out->content = valid ? gst_upi_content_ref (frames->content)
+                           : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE,
+                               item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
     if (item->block && item->pending != NULL)
       out->latency = (GstClockTime) (item->pending->done_us - item->pending->requested_us) * GST_USECOND;
     out->buffer = g_steal_pointer (&item->buffer);

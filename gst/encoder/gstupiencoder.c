@@ -1,37 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupiencoder.c: the element that runs the image side of the network once a frame. Its pads are in pads.c, the queue between them
- * in frames.c, the way from a buffer to the network's input in image.c. */
+/* gstupiencoder.c: the element that runs the image side of the network once a frame. Its pads are in pads.c, the queue
+ * between them in frames.c, the way from a buffer to the network's input in image.c. */
 /**
  * SECTION:element-upiencoder
  * @title: upiencoder
  * @short_description: encodes every video frame once for detection, segmentation and captions
  *
- * upiencoder runs the image side of Uni-Perceiver v2 on video frames and attaches the encoding to each buffer as a #GstUpiMeta. The frames
- * themselves pass unchanged. upidetect and upicaption behind it read the encoding; none of them looks at the pixels again.
+ * upiencoder runs the image side of Uni-Perceiver v2 on video frames and attaches the encoding to each buffer as a
+ * #GstUpiMeta. The frames themselves pass unchanged. upidetect and upicaption behind it read the encoding; none of them
+ * looks at the pixels again.
  *
  * |[
- * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect labels="person, bicycle, red car" !
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder !
+ *   upidetect labels="person, bicycle, red car" !
  *   upioverlay ! videoconvert ! autovideosink sync=false
  * ]|
- * Here `sync=false` shows every frame however slow the machine is: with policy "block" a synchronising sink would drop frames that come
- * late. Behind a camera nothing needs to be set: policy "auto" then is "latest", and frames never wait.
+ * Here `sync=false` shows every frame however slow the machine is: with policy "block" a synchronising sink would drop
+ * frames that come late. Behind a camera nothing needs to be set: policy "auto" then is "latest", and frames never
+ * wait.
  *
  * |[
  * gst-launch-1.0 v4l2src ! videoconvert ! upiencoder ! upidetect ! upioverlay ! videoconvert ! autovideosink
  * ]|
  *
- * A phone's clip that was filmed upright is stored on its side, with an image-orientation tag: the network sees it turned, the frames leave as
- * they came, and what was found lies on them. Whoever wants to see upright frames turns them before: `videoflip video-direction=auto ! upiencoder`;
- * the tag is ignored then.
+ * A phone's clip that was filmed upright is stored on its side, with an image-orientation tag: the network sees it
+ * turned, the frames leave as they came, and what was found lies on them. Whoever wants to see upright frames turns
+ * them before: `videoflip video-direction=auto ! upiencoder`; the tag is ignored then.
  *
- * Elements of equal `model`, `device` and `model-instance-id` share one copy of the weights and one set of workers, in any number of
- * pipelines of a process.
+ * Elements of equal `model`, `device` and `model-instance-id` share one copy of the weights and one set of workers, in
+ * any number of pipelines of a process.
  *
- * **Static pictures.** With `static-threshold` above 0 a frame is first compared with the last one that was encoded; if they differ by no more than that
- * anywhere, it keeps the encoding, for the price of scaling it and comparing (a few per cent of an encoding). What is compared is what the
- * network sees, in blocks of 4 × 4 pixels, which takes most of a sensor's noise away; a change of brightness of the whole picture (a lamp that
- * flickers, dusk, automatic exposure) is taken out; then the largest mean difference of a tile of 16 × 16 pixels counts, in parts of the range of
- * levels. At 384×224:
+ * **Static pictures.** With `static-threshold` above 0 a frame is first compared with the last one that was encoded; if
+ * they differ by no more than that anywhere, it keeps the encoding, for the price of scaling it and comparing (a few
+ * per cent of an encoding). What is compared is what the network sees, in blocks of 4 × 4 pixels, which takes most of a
+ * sensor's noise away; a change of brightness of the whole picture (a lamp that flickers, dusk, automatic exposure) is
+ * taken out; then the largest mean difference of a tile of 16 × 16 pixels counts, in parts of the range of levels. At
+ * 384×224:
  *
  * | what happens | difference |
  * |---|---|
@@ -44,15 +48,16 @@
  * | the camera turns by a pixel of a hundred | 0.1 and more |
  * | the lamp goes out, the lens is covered | 1 |
  *
- * Higher values pass over small and faint things, lower ones encode noise. A result is never older than `static-max-age`; the frame that it was
- * inferred from is in the metadata (inference PTS), and frames that were found to look the same carry %GST_UPI_CONTENT_STATIC. Frames of CUDA memory
- * are not compared.
+ * Higher values pass over small and faint things, lower ones encode noise. A result is never older than
+ * `static-max-age`; the frame that it was inferred from is in the metadata (inference PTS), and frames that were found
+ * to look the same carry %GST_UPI_CONTENT_STATIC. Frames of CUDA memory are not compared.
  *
- * The property `stats` is a structure "upi-encoder-stats": frames-in, frames-out, encoded, static (frames that kept an earlier one's encoding), skipped (policy "latest": frames that were due
- * but met a busy engine, or gave their place in its queue to a later one), outdated (policy "latest": frames whose encoding ended after that of a later frame, which frames carried by then:
- * results never go back), failed, queue-length (frames inside), in-flight (encodings under way), batch-fill (frames in a run of the engine, of all elements that share it,
- * on average),
- * encode-time-mean, encode-time-p95, convert-time-mean (of the last 256 encodings, nanoseconds of a worker), result-age, result-age-mean,
+ * The property `stats` is a structure "upi-encoder-stats": frames-in, frames-out, encoded, static (frames that kept an
+ * earlier one's encoding), skipped (policy "latest": frames that were due but met a busy engine, or gave their place in
+ * its queue to a later one), outdated (policy "latest": frames whose encoding ended after that of a later frame, which
+ * frames carried by then: results never go back), failed, queue-length (frames inside), in-flight (encodings under
+ * way), batch-fill (frames in a run of the engine, of all elements that share it, on average), encode-time-mean,
+ * encode-time-p95, convert-time-mean (of the last 256 encodings, nanoseconds of a worker), result-age, result-age-mean,
  * result-age-p95, result-age-max (how much older the attached result is than its frame, nanoseconds).
  */
 #include "gst/encoder/private.h"
@@ -129,8 +134,8 @@ parse_input_size (const gchar *text, const UpiEngineInfo *info, guint *width, gu
   for (guint i = 0; i < info->n_sizes; i++)
     g_string_append_printf (known, "%s%ux%u", i > 0 ? ", " : "", info->sizes[i][0], info->sizes[i][1]);
   g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-      "Property \"input-size\" is \"%s\", but model \"%s\" was trained for %s: set one of these, or \"auto\".", text, info->model_name,
-      known->str);
+      "Property \"input-size\" is \"%s\", but model \"%s\" was trained for %s: set one of these, or \"auto\".", text,
+      info->model_name, known->str);
   return FALSE;
 }
 
@@ -195,11 +200,12 @@ open_engine (GstUpiEncoder *self)
     return FALSE;
   }
   const UpiEngineInfo *info = upi_engine_info (engine);
-  GST_INFO_OBJECT (
-      self, "model %s (%s) on %s (%s), %u workers", info->model_name, info->model_path, info->device, info->device_name, info->workers);
+  GST_INFO_OBJECT (self, "model %s (%s) on %s (%s), %u workers", info->model_name, info->model_path, info->device,
+      info->device_name, info->workers);
   g_autofree gchar *conflict = upi_engine_options_conflict (engine, &options);
   if (conflict != NULL)
-    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS, ("%s", conflict), ("the engine is shared; set model-instance-id for one of its own"));
+    GST_ELEMENT_WARNING (
+        self, LIBRARY, SETTINGS, ("%s", conflict), ("the engine is shared; set model-instance-id for one of its own"));
 
   GST_OBJECT_LOCK (self);
   self->engine = engine;
@@ -220,7 +226,8 @@ gst_upi_encoder_follow_cuda (GstUpiEncoder *self)
   g_autoptr (GError) error = NULL;
 
   GST_OBJECT_LOCK (self);
-  gboolean elsewhere = self->engine != NULL && !self->in_cuda && g_str_has_prefix (upi_engine_info (self->engine)->device, "cuda");
+  gboolean elsewhere =
+      self->engine != NULL && !self->in_cuda && g_str_has_prefix (upi_engine_info (self->engine)->device, "cuda");
   UpiEngineOptions options = engine_options (self);
   GST_OBJECT_UNLOCK (self);
   /* Frames before these leave with what the old engine makes of them. */
@@ -230,7 +237,8 @@ gst_upi_encoder_follow_cuda (GstUpiEncoder *self)
   UpiEngine *engine = options.cuda_context != NULL ? upi_engine_open (&options, NULL, &error) : NULL;
   if (engine == NULL) {
     GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS,
-        ("CUDA memory comes from a context that the model is not in, so that each frame goes through the host's memory: %s. Link upstream "
+        ("CUDA memory comes from a context that the model is not in, so that each frame goes through the host's "
+         "memory: %s. Link upstream "
          "before "
          "the element is set to PAUSED, or give it the context of the pipeline (gst_element_set_context).",
             error != NULL ? error->message : "the pipeline has no context"),
@@ -293,8 +301,8 @@ get_stats (GstUpiEncoder *self)
   if (engine != NULL)
     upi_engine_get_stats (engine, &shared);
   gdouble fill = shared.image_runs > 0 ? (gdouble) shared.encoded / (gdouble) shared.image_runs : 0;
-  gst_structure_set (stats, "queue-length", G_TYPE_UINT, gst_upi_frames_get_length (self->frames), "in-flight", G_TYPE_UINT,
-      gst_upi_frames_get_running (self->frames), "batch-fill", G_TYPE_DOUBLE, fill, NULL);
+  gst_structure_set (stats, "queue-length", G_TYPE_UINT, gst_upi_frames_get_length (self->frames), "in-flight",
+      G_TYPE_UINT, gst_upi_frames_get_running (self->frames), "batch-fill", G_TYPE_DOUBLE, fill, NULL);
   g_clear_pointer (&engine, upi_engine_unref);
   return stats;
 }
@@ -385,7 +393,8 @@ gst_upi_encoder_set_property (GObject *object, guint id, const GValue *value, GP
   GST_OBJECT_UNLOCK (self);
   if (!accepted)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
-        ("Property \"%s\" cannot change while the model is open, it keeps its value: set the element to READY first.", pspec->name),
+        ("Property \"%s\" cannot change while the model is open, it keeps its value: set the element to READY first.",
+            pspec->name),
         ("set in PAUSED or PLAYING"));
 }
 
@@ -486,17 +495,19 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_MODEL,
       g_param_spec_string ("model", "Model",
-          "Directory of a model, or the name of one in $UPI_MODEL_PATH, the user's data directory or the installed models (default: nano)",
+          "Directory of a model, or the name of one in $UPI_MODEL_PATH, the user's data directory or the installed "
+          "models (default: nano)",
           "nano", fixed));
   /**
    * GstUpiEncoder:device:
    *
-   * Where the engine runs. auto says in device-in-use what it chose; a device that is asked for and is not there is an error. Refused while
-   * playing.
+   * Where the engine runs. auto says in device-in-use what it chose; a device that is asked for and is not there is an
+   * error. Refused while playing.
    */
   g_object_class_install_property (object_class, PROP_DEVICE,
       g_param_spec_string ("device", "Device",
-          "Where the network runs: auto (a usable GPU, otherwise the CPU), cpu, cuda, cuda:1 (default: auto)", "auto", fixed));
+          "Where the network runs: auto (a usable GPU, otherwise the CPU), cpu, cuda, cuda:1 (default: auto)", "auto",
+          fixed));
   /**
    * GstUpiEncoder:inference-interval:
    *
@@ -504,16 +515,18 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_INTERVAL,
       g_param_spec_uint ("inference-interval", "Inference interval",
-          "Encode every n-th frame; those between carry the last encoding, frames (default: 1 = all)", 1, G_MAXINT, 1, live));
+          "Encode every n-th frame; those between carry the last encoding, frames (default: 1 = all)", 1, G_MAXINT, 1,
+          live));
   /**
    * GstUpiEncoder:policy:
    *
-   * GST_UPI_POLICY_BLOCK: no frame leaves without its encoding. GST_UPI_POLICY_LATEST: none waits. GST_UPI_POLICY_AUTO asks with a LATENCY
-   * query, at the first frame, whether the source is live.
+   * GST_UPI_POLICY_BLOCK: no frame leaves without its encoding. GST_UPI_POLICY_LATEST: none waits. GST_UPI_POLICY_AUTO
+   * asks with a LATENCY query, at the first frame, whether the source is live.
    */
   g_object_class_install_property (object_class, PROP_POLICY,
       g_param_spec_enum ("policy", "Policy",
-          "Whether frames wait for their encoding: block, latest, or auto = latest behind a live source, otherwise block (default: auto)",
+          "Whether frames wait for their encoding: block, latest, or auto = latest behind a live source, otherwise "
+          "block (default: auto)",
           GST_TYPE_UPI_POLICY, GST_UPI_POLICY_AUTO, live));
   /**
    * GstUpiEncoder:batch-size:
@@ -522,7 +535,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_BATCH_SIZE,
       g_param_spec_uint ("batch-size", "Batch size",
-          "Frames that the engine runs at once, across the streams that share it; a gain on a GPU, where frames of one file run together "
+          "Frames that the engine runs at once, across the streams that share it; a gain on a GPU, where frames of one "
+          "file run together "
           "too, none on "
           "a CPU, where a stream's own frames never wait for each other, frames (default: 1)",
           1, 64, 1, fixed));
@@ -533,7 +547,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_BATCH_TIMEOUT,
       g_param_spec_uint64 ("batch-timeout", "Batch timeout",
-          "How long a batch that is not full waits for frames of other streams, nanoseconds (default: 0)", 0, 10 * GST_SECOND, 0, fixed));
+          "How long a batch that is not full waits for frames of other streams, nanoseconds (default: 0)", 0,
+          10 * GST_SECOND, 0, fixed));
   /**
    * GstUpiEncoder:model-instance-id:
    *
@@ -541,14 +556,16 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_INSTANCE_ID,
       g_param_spec_string ("model-instance-id", "Model instance id",
-          "Elements of equal model, device and id share one engine; elements of different ids never do (default: none)", NULL, fixed));
+          "Elements of equal model, device and id share one engine; elements of different ids never do (default: none)",
+          NULL, fixed));
   /**
    * GstUpiEncoder:threads:
    *
    * CPU threads of the engine, 0: one a core. The first element that opens the engine decides.
    */
   g_object_class_install_property (object_class, PROP_THREADS,
-      g_param_spec_uint ("threads", "Threads", "CPU threads of the engine, threads (default: 0 = one a core)", 0, 1024, 0, fixed));
+      g_param_spec_uint (
+          "threads", "Threads", "CPU threads of the engine, threads (default: 0 = one a core)", 0, 1024, 0, fixed));
   /**
    * GstUpiEncoder:threads-per-frame:
    *
@@ -556,28 +573,34 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_THREADS_PER_FRAME,
       g_param_spec_uint ("threads-per-frame", "Threads per frame",
-          "CPU threads that share one frame; more than 1 only for lowest latency on a quiet machine, threads (default: 1)", 1, 1024, 1,
-          fixed));
+          "CPU threads that share one frame; more than 1 only for lowest latency on a quiet machine, threads (default: "
+          "1)",
+          1, 1024, 1, fixed));
   /**
    * GstUpiEncoder:input-size:
    *
-   * WIDTHxHEIGHT of the network's input, one that the model was trained for, or auto, by the display aspect of the caps.
+   * WIDTHxHEIGHT of the network's input, one that the model was trained for, or auto, by the display aspect of the
+   * caps.
    */
   g_object_class_install_property (object_class, PROP_INPUT_SIZE,
       g_param_spec_string ("input-size", "Input size",
-          "Size at which the network sees a frame: auto (of the ordinary ones it was trained for, the one nearest to the frame's display "
+          "Size at which the network sees a frame: auto (of the ordinary ones it was trained for, the one nearest to "
+          "the frame's display "
           "aspect) or any of them as WxH, pixels; a larger one finds smaller objects (default: auto)",
           "auto", fixed));
   /**
    * GstUpiEncoder:orientation:
    *
-   * How the network's input is turned; frames, boxes and masks are not. auto follows the image-orientation tag, in mid-stream too.
+   * How the network's input is turned; frames, boxes and masks are not. auto follows the image-orientation tag, in
+   * mid-stream too.
    */
   g_object_class_install_property (object_class, PROP_ORIENTATION,
       g_param_spec_enum ("orientation", "Orientation",
-          "How the picture is turned before the network sees it; frames leave as they are, with boxes and masks that lie on them: auto "
+          "How the picture is turned before the network sees it; frames leave as they are, with boxes and masks that "
+          "lie on them: auto "
           "(the "
-          "image-orientation tag, unless a videoflip with automatic direction stands upstream), none, or a direction as of videoflip "
+          "image-orientation tag, unless a videoflip with automatic direction stands upstream), none, or a direction "
+          "as of videoflip "
           "(default: "
           "auto)",
           GST_TYPE_UPI_ORIENTATION, GST_UPI_ORIENTATION_AUTO, live));
@@ -592,13 +615,16 @@ install_properties (GObjectClass *object_class)
   /**
    * GstUpiEncoder:static-threshold:
    *
-   * 0 to 1: what a frame may differ from the last encoded one, anywhere, and keep its encoding; 0: every frame is encoded. See above for the scale.
+   * 0 to 1: what a frame may differ from the last encoded one, anywhere, and keep its encoding; 0: every frame is
+   * encoded. See above for the scale.
    */
   g_object_class_install_property (object_class, PROP_STATIC_THRESHOLD,
       g_param_spec_double ("static-threshold", "Static threshold",
-          "A frame that differs from the last encoded one by no more than this anywhere keeps its encoding: largest mean difference of a "
+          "A frame that differs from the last encoded one by no more than this anywhere keeps its encoding: largest "
+          "mean difference of a "
           "tile "
-          "of 16 × 16 pixels of the network's input, of the range of levels, after the change of brightness of the whole picture; 0.02 "
+          "of 16 × 16 pixels of the network's input, of the range of levels, after the change of brightness of the "
+          "whole picture; 0.02 "
           "passes "
           "over noise and compression and sees a person of 5 % of the height move (default: 0 = encode every frame)",
           0, 1, 0, live));
@@ -609,8 +635,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_STATIC_MAX_AGE,
       g_param_spec_uint64 ("static-max-age", "Static maximum age",
-          "However still the picture is, an encoding that is older is not kept, nanoseconds (default: 5 s)", 0, G_MAXUINT64, 5 * GST_SECOND,
-          live));
+          "However still the picture is, an encoding that is older is not kept, nanoseconds (default: 5 s)", 0,
+          G_MAXUINT64, 5 * GST_SECOND, live));
   /**
    * GstUpiEncoder:stats:
    *
@@ -618,8 +644,10 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "Structure of counters and times since the element started: frames-in, frames-out, encoded, static, skipped, outdated, failed, "
-          "queue-length, in-flight, batch-fill, encode-time-mean, encode-time-p95, convert-time-mean, result-age, result-age-mean, "
+          "Structure of counters and times since the element started: frames-in, frames-out, encoded, static, skipped, "
+          "outdated, failed, "
+          "queue-length, in-flight, batch-fill, encode-time-mean, encode-time-p95, convert-time-mean, result-age, "
+          "result-age-mean, "
           "result-age-p95, result-age-max "
           "(nanoseconds)",
           GST_TYPE_STRUCTURE, read));
@@ -629,7 +657,8 @@ install_properties (GObjectClass *object_class)
    * What device=auto became: cpu, cuda:0. NULL in NULL and READY.
    */
   g_object_class_install_property (object_class, PROP_DEVICE_IN_USE,
-      g_param_spec_string ("device-in-use", "Device in use", "What device=auto chose: cpu, cuda:0; none before PAUSED", NULL, read));
+      g_param_spec_string (
+          "device-in-use", "Device in use", "What device=auto chose: cpu, cuda:0; none before PAUSED", NULL, read));
   gst_upi_encoding_life_install_property (object_class, PROP_KEEP_ENCODING);
 }
 

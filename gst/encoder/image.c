@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* Frames of any format as NV12, by GStreamer's own converter. It has state, so that two workers never share one; idle ones are kept. */
+/* Frames of any format as NV12, by GStreamer's own converter. It has state, so that two workers never share one; idle
+ * ones are kept. */
 typedef struct {
   GstVideoConverter *converter;
   GstVideoInfo info;
@@ -55,14 +56,16 @@ describe_bytes (const GstVideoFormatInfo *finfo, UpiImage *image)
   return TRUE;
 }
 
-/* 4:2:0 of 10 or 12 bits in two bytes of the machine's order: a plane each, or chroma interleaved as in P010 (for which the offsets of GStreamer's
- * table are not in bytes). Their 8 upper bits are what GStreamer makes NV12 of; 16 bits it dithers. */
+/* 4:2:0 of 10 or 12 bits in two bytes of the machine's order: a plane each, or chroma interleaved as in P010 (for which
+ * the offsets of GStreamer's table are not in bytes). Their 8 upper bits are what GStreamer makes NV12 of; 16 bits it
+ * dithers. */
 static gboolean
 describe_words (const GstVideoFormatInfo *finfo, UpiImage *image)
 {
   gboolean interleaved = finfo->pixel_stride[1] == 4 && finfo->plane[1] == finfo->plane[2];
 
-  if (GST_VIDEO_FORMAT_INFO_IS_LE (finfo) != (G_BYTE_ORDER == G_LITTLE_ENDIAN) || finfo->depth[0] <= 8 || finfo->depth[0] > 12)
+  if (GST_VIDEO_FORMAT_INFO_IS_LE (finfo) != (G_BYTE_ORDER == G_LITTLE_ENDIAN) || finfo->depth[0] <= 8
+      || finfo->depth[0] > 12)
     return FALSE;
   for (guint c = 0; c < 3; c++) {
     gint step = c > 0 && interleaved ? 4 : 2;
@@ -82,15 +85,15 @@ describe_words (const GstVideoFormatInfo *finfo, UpiImage *image)
   return TRUE;
 }
 
-/* What gives the very input that its NV12 gives: 4:2:0. Everything else would give another one: chroma of another sampling, a matrix' rounding,
- * ranges, dithering. A frame in a GPU's memory is read there, RGB too. */
+/* What gives the very input that its NV12 gives: 4:2:0. Everything else would give another one: chroma of another
+ * sampling, a matrix' rounding, ranges, dithering. A frame in a GPU's memory is read there, RGB too. */
 static gboolean
 is_read_in_place (const GstVideoInfo *info, gboolean on_device, UpiImage *image)
 {
   const GstVideoFormatInfo *finfo = info->finfo;
 
-  if (GST_VIDEO_FORMAT_INFO_IS_COMPLEX (finfo) || GST_VIDEO_FORMAT_INFO_IS_TILED (finfo) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo)
-      || GST_VIDEO_FORMAT_INFO_N_COMPONENTS (finfo) < 3)
+  if (GST_VIDEO_FORMAT_INFO_IS_COMPLEX (finfo) || GST_VIDEO_FORMAT_INFO_IS_TILED (finfo)
+      || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (finfo) || GST_VIDEO_FORMAT_INFO_N_COMPONENTS (finfo) < 3)
     return FALSE;
   if (GST_VIDEO_FORMAT_INFO_IS_RGB (finfo))
     return on_device && info->colorimetry.range != GST_VIDEO_COLOR_RANGE_16_235 && describe_bytes (finfo, image);
@@ -100,8 +103,8 @@ is_read_in_place (const GstVideoInfo *info, gboolean on_device, UpiImage *image)
   return GST_VIDEO_FORMAT_INFO_IS_YUV (finfo) && (describe_bytes (finfo, image) || describe_words (finfo, image));
 }
 
-/* GstVideoConverter writes where it should not when the two fields of a frame differ in their number of lines, and reads beyond a field that has
- * hardly a line of some component. Such a frame was not filmed in fields. */
+/* GstVideoConverter writes where it should not when the two fields of a frame differ in their number of lines, and
+ * reads beyond a field that has hardly a line of some component. Such a frame was not filmed in fields. */
 static void
 make_progressive_if_odd (GstVideoInfo *info)
 {
@@ -109,18 +112,20 @@ make_progressive_if_odd (GstVideoInfo *info)
 
   for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (info->finfo); c++)
     shift = MAX (shift, GST_VIDEO_FORMAT_INFO_H_SUB (info->finfo, c));
-  if (GST_VIDEO_INFO_IS_INTERLACED (info) && (GST_VIDEO_INFO_HEIGHT (info) % 2 != 0 || GST_VIDEO_INFO_HEIGHT (info) < 4 << shift))
+  if (GST_VIDEO_INFO_IS_INTERLACED (info)
+      && (GST_VIDEO_INFO_HEIGHT (info) % 2 != 0 || GST_VIDEO_INFO_HEIGHT (info) < 4 << shift))
     info->interlace_mode = GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
 }
 
-/* What videoconvert would make of it: colours as they came, or those of NV12 of that size where they came as RGB or grey. */
+/* What videoconvert would make of it: colours as they came, or those of NV12 of that size where they came as RGB or
+ * grey. */
 static void
 describe_nv12 (const GstVideoInfo *info, GstVideoInfo *in, GstVideoInfo *out)
 {
   *in = *info;
   make_progressive_if_odd (in);
-  gst_video_info_set_interlaced_format (
-      out, GST_VIDEO_FORMAT_NV12, in->interlace_mode, (guint) GST_VIDEO_INFO_WIDTH (in), (guint) GST_VIDEO_INFO_HEIGHT (in));
+  gst_video_info_set_interlaced_format (out, GST_VIDEO_FORMAT_NV12, in->interlace_mode,
+      (guint) GST_VIDEO_INFO_WIDTH (in), (guint) GST_VIDEO_INFO_HEIGHT (in));
   /* The converter refuses infos whose frame rate differs. */
   out->fps_n = in->fps_n;
   out->fps_d = in->fps_d;
@@ -136,18 +141,21 @@ converter_new (const GstVideoInfo *in, const GstVideoInfo *out, GError **error)
 {
   Converter *converter = g_new0 (Converter, 1);
   /* Some planes are scaled alone: as videoconvert does it. */
-  GstStructure *config = gst_structure_new ("upi-converter", GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_VIDEO_RESAMPLER_METHOD,
-      GST_VIDEO_RESAMPLER_METHOD_LINEAR, GST_VIDEO_RESAMPLER_OPT_MAX_TAPS, G_TYPE_INT, 2, NULL);
+  GstStructure *config =
+      gst_structure_new ("upi-converter", GST_VIDEO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_VIDEO_RESAMPLER_METHOD,
+          GST_VIDEO_RESAMPLER_METHOD_LINEAR, GST_VIDEO_RESAMPLER_OPT_MAX_TAPS, G_TYPE_INT, 2, NULL);
 
   converter->info = *out;
   converter->pixels = g_try_malloc (GST_VIDEO_INFO_SIZE (out));
   if (converter->pixels == NULL)
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory to convert a frame: %" G_GSIZE_FORMAT " bytes", GST_VIDEO_INFO_SIZE (out));
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory to convert a frame: %" G_GSIZE_FORMAT " bytes",
+        GST_VIDEO_INFO_SIZE (out));
   else
     converter->converter = gst_video_converter_new (in, out, g_steal_pointer (&config));
   if (converter->pixels != NULL && converter->converter == NULL)
-    g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "GstVideoConverter cannot read %s %d×%d: put videoconvert before upiencoder",
-        GST_VIDEO_INFO_NAME (in), GST_VIDEO_INFO_WIDTH (in), GST_VIDEO_INFO_HEIGHT (in));
+    g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT,
+        "GstVideoConverter cannot read %s %d×%d: put videoconvert before upiencoder", GST_VIDEO_INFO_NAME (in),
+        GST_VIDEO_INFO_WIDTH (in), GST_VIDEO_INFO_HEIGHT (in));
   g_clear_pointer (&config, gst_structure_free);
   if (converter->converter == NULL)
     g_clear_pointer (&converter, converter_free);
@@ -318,12 +326,14 @@ plane_fits (const GstVideoInfo *info, const GstVideoFrame *frame, guint plane)
   if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)) {
     /* A tiled plane's stride counts tiles: across, and down. */
     gint plain = GST_VIDEO_INFO_PLANE_STRIDE (info, plane);
-    gsize end = plane + 1 < GST_VIDEO_INFO_N_PLANES (info) ? GST_VIDEO_INFO_PLANE_OFFSET (info, plane + 1) : GST_VIDEO_INFO_SIZE (info);
+    gsize end = plane + 1 < GST_VIDEO_INFO_N_PLANES (info) ? GST_VIDEO_INFO_PLANE_OFFSET (info, plane + 1)
+                                                           : GST_VIDEO_INFO_SIZE (info);
     gsize tiles = (gsize) GST_VIDEO_TILE_X_TILES (plain) * (gsize) GST_VIDEO_TILE_Y_TILES (plain);
-    gsize size = (end - GST_VIDEO_INFO_PLANE_OFFSET (info, plane)) / MAX (tiles, 1) * (gsize) GST_VIDEO_TILE_X_TILES (stride)
-        * (gsize) GST_VIDEO_TILE_Y_TILES (stride);
+    gsize size = (end - GST_VIDEO_INFO_PLANE_OFFSET (info, plane)) / MAX (tiles, 1)
+        * (gsize) GST_VIDEO_TILE_X_TILES (stride) * (gsize) GST_VIDEO_TILE_Y_TILES (stride);
     return GST_VIDEO_TILE_X_TILES (stride) >= GST_VIDEO_TILE_X_TILES (plain)
-        && GST_VIDEO_TILE_Y_TILES (stride) >= GST_VIDEO_TILE_Y_TILES (plain) && first >= 0 && (gsize) first + size <= map->size;
+        && GST_VIDEO_TILE_Y_TILES (stride) >= GST_VIDEO_TILE_Y_TILES (plain) && first >= 0
+        && (gsize) first + size <= map->size;
   }
   plane_extent (info, plane, &row_bytes, &rows);
   if (rows == 0)
@@ -340,7 +350,8 @@ video_meta_agrees (const GstVideoInfo *info, const GstVideoMeta *meta)
 }
 
 gboolean
-gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GDestroyNotify released, gpointer user_data, GError **error)
+gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GDestroyNotify released,
+    gpointer user_data, GError **error)
 {
   const GstVideoInfo *info = &reader->info;
   const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
@@ -355,11 +366,13 @@ gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GD
     return FALSE;
   }
   /* What is converted comes to the host, as does memory of another context: mapping brings it. */
-  gboolean on_device = reader->on_device.format != UPI_PIXELS_READ && gst_upi_cuda_map (reader->cuda, &mapped->frame, info, buffer);
+  gboolean on_device =
+      reader->on_device.format != UPI_PIXELS_READ && gst_upi_cuda_map (reader->cuda, &mapped->frame, info, buffer);
   if (!on_device && !gst_video_frame_map (&mapped->frame, info, buffer, GST_MAP_READ)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT,
         "A frame of %" G_GSIZE_FORMAT " bytes cannot be mapped as %s %d×%d, which takes %" G_GSIZE_FORMAT " bytes",
-        gst_buffer_get_size (buffer), format, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info), GST_VIDEO_INFO_SIZE (info));
+        gst_buffer_get_size (buffer), format, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info),
+        GST_VIDEO_INFO_SIZE (info));
     g_free (mapped);
     return FALSE;
   }
@@ -367,9 +380,9 @@ gst_upi_reader_map (GstUpiReader *reader, GstBuffer *buffer, UpiImage *image, GD
     if (plane_fits (info, &mapped->frame, plane))
       continue;
     g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT,
-        "Plane %u of a %s %d×%d frame (stride %d) reaches beyond its memory of %" G_GSIZE_FORMAT " bytes", plane, format,
-        GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info), GST_VIDEO_FRAME_PLANE_STRIDE (&mapped->frame, plane),
-        mapped->frame.map[plane].size);
+        "Plane %u of a %s %d×%d frame (stride %d) reaches beyond its memory of %" G_GSIZE_FORMAT " bytes", plane,
+        format, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info),
+        GST_VIDEO_FRAME_PLANE_STRIDE (&mapped->frame, plane), mapped->frame.map[plane].size);
     gst_video_frame_unmap (&mapped->frame);
     g_free (mapped);
     return FALSE;
@@ -398,7 +411,8 @@ gst_upi_reader_plain_layout (GstUpiReader *reader, GstBuffer *buffer)
   if (!plain) {
     plain = meta->width == (guint) GST_VIDEO_INFO_WIDTH (info) && meta->height == (guint) GST_VIDEO_INFO_HEIGHT (info);
     for (guint i = 0; i < meta->n_planes; i++)
-      plain &= meta->offset[i] == GST_VIDEO_INFO_PLANE_OFFSET (info, i) && meta->stride[i] == GST_VIDEO_INFO_PLANE_STRIDE (info, i);
+      plain &= meta->offset[i] == GST_VIDEO_INFO_PLANE_OFFSET (info, i)
+          && meta->stride[i] == GST_VIDEO_INFO_PLANE_STRIDE (info, i);
   }
   if (plain)
     return buffer;

@@ -9,7 +9,8 @@ gst_upi_orientation_get_type (void)
 {
   static gsize type = 0;
   static const GEnumValue values[] = {
-    { GST_UPI_ORIENTATION_AUTO, "by the image-orientation tag, unless a videoflip with automatic direction stands upstream", "auto" },
+    { GST_UPI_ORIENTATION_AUTO,
+        "by the image-orientation tag, unless a videoflip with automatic direction stands upstream", "auto" },
     { GST_UPI_ORIENTATION_NONE, "as the frame is", "none" },
     { GST_UPI_ORIENTATION_IDENTITY, "as the frame is", "identity" },
     { GST_UPI_ORIENTATION_90R, "clockwise by 90 degrees", "90r" },
@@ -72,7 +73,8 @@ turns_by_tag (GstPad *srcpad, GstElement *element, gpointer name)
 }
 
 UpiOrientation
-gst_upi_orientation_decide (GstUpiOrientation setting, const GstUpiOrientationTags *tags, GstPad *sinkpad, gchar **turner)
+gst_upi_orientation_decide (
+    GstUpiOrientation setting, const GstUpiOrientationTags *tags, GstPad *sinkpad, gchar **turner)
 {
   UpiOrientation by_tag = tags->has_stream ? tags->stream : tags->has_global ? tags->global : UPI_ORIENTATION_IDENTITY;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* orientation.h: how upiencoder's picture is turned for the network: the property, the image-orientation tag, and who turned it before. */
+/* orientation.h: how upiencoder's picture is turned for the network: the property, the image-orientation tag, and who
+ * turned it before. */
 #pragma once
 
 #include <gst/video/video.h>
@@ -33,8 +34,9 @@ typedef struct {
 
 /* The STREAM_START of another stream begins anew, a TAG is taken. TRUE: what they say may have changed. */
 gboolean gst_upi_orientation_tags_take_event (GstUpiOrientationTags *tags, GstEvent *event);
-/* What @setting means for the stream that reaches @sinkpad. @turner: (out) (transfer full) (nullable): the name of an element upstream that turns
- * the picture by the tag already, so that "auto" leaves it. */
-UpiOrientation gst_upi_orientation_decide (GstUpiOrientation setting, const GstUpiOrientationTags *tags, GstPad *sinkpad, gchar **turner);
+/* What @setting means for the stream that reaches @sinkpad. @turner: (out) (transfer full) (nullable): the name of an
+ * element upstream that turns the picture by the tag already, so that "auto" leaves it. */
+UpiOrientation gst_upi_orientation_decide (
+    GstUpiOrientation setting, const GstUpiOrientationTags *tags, GstPad *sinkpad, gchar **turner);
 
 G_END_DECLS

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pads.c: upiencoder's pads. The sink pad's thread requests encodings and queues frames, the source pad's task sends them on in the
- * same order; events and serialised queries keep their place between them. What queries are answered with is in queries.c. */
+/* pads.c: upiencoder's pads. The sink pad's thread requests encodings and queues frames, the source pad's task sends
+ * them on in the same order; events and serialised queries keep their place between them. What queries are answered
+ * with is in queries.c. */
 #include "gst/encoder/private.h"
 #include "gst/pad-task.h"
 
@@ -97,14 +98,16 @@ choose_size (GstUpiEncoder *self)
   GST_OBJECT_UNLOCK (self);
   if (engine != NULL && self->width == 0) {
     gboolean transposed = upi_orientation_is_transposed (self->turned);
-    guint64 width = (guint64) GST_VIDEO_INFO_WIDTH (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_N (&self->info), 1);
-    guint64 height = (guint64) GST_VIDEO_INFO_HEIGHT (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_D (&self->info), 1);
+    guint64 width =
+        (guint64) GST_VIDEO_INFO_WIDTH (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_N (&self->info), 1);
+    guint64 height =
+        (guint64) GST_VIDEO_INFO_HEIGHT (&self->info) * (guint64) MAX (GST_VIDEO_INFO_PAR_D (&self->info), 1);
     while (MAX (width, height) > 1 << 20) { /* only the ratio counts */
       width = MAX (width / 2, 1);
       height = MAX (height / 2, 1);
     }
-    upi_engine_nearest_size (
-        engine, (guint) (transposed ? height : width), (guint) (transposed ? width : height), &self->width, &self->height);
+    upi_engine_nearest_size (engine, (guint) (transposed ? height : width), (guint) (transposed ? width : height),
+        &self->width, &self->height);
   }
   g_clear_pointer (&engine, upi_engine_unref);
 }
@@ -119,7 +122,8 @@ decide_orientation (GstUpiEncoder *self, GstUpiOrientation setting)
   choose_size (self);
   if (turner != NULL && !self->told_turner)
     GST_ELEMENT_INFO (self, STREAM, FORMAT,
-        ("The image-orientation tag is ignored, since \"%s\" upstream has turned the picture by it: set orientation to turn it all the "
+        ("The image-orientation tag is ignored, since \"%s\" upstream has turned the picture by it: set orientation to "
+         "turn it all the "
          "same.",
             turner),
         ("orientation=auto"));
@@ -147,7 +151,8 @@ request_encoding (GstUpiEncoder *self, UpiStream *stream, GstBuffer *buffer, GEr
     return NULL;
   }
   image.orientation = self->turned;
-  return gst_upi_frames_request (self->frames, stream, &image, self->width, self->height, GST_BUFFER_PTS (buffer), self->latest);
+  return gst_upi_frames_request (
+      self->frames, stream, &image, self->width, self->height, GST_BUFFER_PTS (buffer), self->latest);
 }
 
 static GstFlowReturn
@@ -158,7 +163,8 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   GError *error = NULL;
 
   if (self->reader == NULL) {
-    GST_ELEMENT_ERROR (self, CORE, NEGOTIATION, ("A buffer came before caps: put the format of the video in front of upiencoder."),
+    GST_ELEMENT_ERROR (self, CORE, NEGOTIATION,
+        ("A buffer came before caps: put the format of the video in front of upiencoder."),
         ("no CAPS event on %s:%s", GST_DEBUG_PAD_NAME (pad)));
     gst_buffer_unref (buffer);
     return GST_FLOW_NOT_NEGOTIATED;
@@ -196,7 +202,8 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   if (self->until_next > 0) {
     self->until_next--;
   } else {
-    /* A result that comes later because others are before it helps nobody; a machine that is late gets one frame at a time. */
+    /* A result that comes later because others are before it helps nobody; a machine that is late gets one frame at a
+     * time. */
     if (self->latest && !upi_stream_may_encode (stream, is_late (&frame, earliest))) {
       gst_upi_stats_count (self->stats, GST_UPI_COUNT_SKIPPED);
     } else {
@@ -214,11 +221,13 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
   GstVideoInfo info;
 
   if (!gst_video_info_from_caps (&info, caps)) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("These caps are not raw video that upiencoder reads: put videoconvert before it."),
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("These caps are not raw video that upiencoder reads: put videoconvert before it."),
         ("caps %" GST_PTR_FORMAT, caps));
     return FALSE;
   }
-  if (self->reader != NULL && gst_video_info_is_equal (&info, &self->info) && self->cuda_caps == gst_upi_cuda_caps_are_cuda (caps))
+  if (self->reader != NULL && gst_video_info_is_equal (&info, &self->info)
+      && self->cuda_caps == gst_upi_cuda_caps_are_cuda (caps))
     return TRUE;
   begin_generation (self);
   if (gst_upi_cuda_caps_are_cuda (caps))
@@ -241,7 +250,8 @@ take_caps (GstUpiEncoder *self, GstCaps *caps)
 
 static void task_loop (gpointer user_data);
 
-/* After a flush, as GstQueue does it: sticky events that had not left are on the pad before anything of what follows. */
+/* After a flush, as GstQueue does it: sticky events that had not left are on the pad before anything of what
+ * follows. */
 static void
 store_sticky_events (GstUpiEncoder *self)
 {
@@ -267,8 +277,8 @@ start_task (GstUpiEncoder *self)
   return started;
 }
 
-/* Upstream is done and will not see what a chain function returns: the failure must reach the bus from here. An element that returns
- * GST_FLOW_ERROR has said why itself. */
+/* Upstream is done and will not see what a chain function returns: the failure must reach the bus from here. An element
+ * that returns GST_FLOW_ERROR has said why itself. */
 static void
 post_flow_error (GstUpiEncoder *self, GstFlowReturn ret)
 {
@@ -339,7 +349,8 @@ src_event (GstPad *pad, GstObject *parent, GstEvent *event)
     else
       self->qos_earliest = timestamp > (GstClockTime) -diff ? timestamp - (GstClockTime) -diff : 0;
     GST_OBJECT_UNLOCK (self);
-  } else if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE && gst_upi_frames_get_result (self->frames) == GST_FLOW_NOT_LINKED) {
+  } else if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE
+      && gst_upi_frames_get_result (self->frames) == GST_FLOW_NOT_LINKED) {
     gst_upi_frames_set_result (self->frames, GST_FLOW_OK); /* somebody linked the pad */
   } else if (gst_event_has_name (event, "upi-control")) {  /* none whom it is for was on its way, and none is above */
     gst_event_unref (event);
@@ -353,7 +364,8 @@ static gboolean
 tolerate (GstUpiEncoder *self, const GError *error, gboolean block)
 {
   gboolean input = g_error_matches (error, UPI_ERROR, UPI_ERROR_INPUT);
-  gboolean lasting = g_error_matches (error, UPI_ERROR, UPI_ERROR_DEVICE) || g_error_matches (error, UPI_ERROR, UPI_ERROR_MODEL);
+  gboolean lasting =
+      g_error_matches (error, UPI_ERROR, UPI_ERROR_DEVICE) || g_error_matches (error, UPI_ERROR, UPI_ERROR_MODEL);
 
   if (lasting || (block && !input)) {
     GST_UPI_ERROR (self, error);
@@ -394,7 +406,8 @@ send_frame (GstUpiEncoder *self, GstUpiItem *item)
   GstUpiContent *content = gst_upi_encoding_life_filter (&self->life, item->content);
   take_sent_caps (self);
   gst_upi_meta_set_frame (gst_buffer_add_upi_meta (buffer, content), GST_VIDEO_INFO_WIDTH (&self->sent_info),
-      GST_VIDEO_INFO_HEIGHT (&self->sent_info), GST_VIDEO_INFO_PAR_N (&self->sent_info), GST_VIDEO_INFO_PAR_D (&self->sent_info));
+      GST_VIDEO_INFO_HEIGHT (&self->sent_info), GST_VIDEO_INFO_PAR_N (&self->sent_info),
+      GST_VIDEO_INFO_PAR_D (&self->sent_info));
   gst_upi_content_unref (content);
   g_clear_pointer (&item->content, gst_upi_content_unref); /* the push may take long */
   if (GST_CLOCK_TIME_IS_VALID (pts) && GST_CLOCK_TIME_IS_VALID (inferred))
@@ -466,7 +479,8 @@ src_activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean act
   self->task_allowed = active;
   g_mutex_unlock (&self->task_lock);
   if (active) {
-    g_list_free_full (gst_upi_frames_take_sticky (self->frames), (GDestroyNotify) gst_event_unref); /* of a stream before */
+    g_list_free_full (
+        gst_upi_frames_take_sticky (self->frames), (GDestroyNotify) gst_event_unref); /* of a stream before */
     return start_task (self);
   }
   gst_upi_frames_set_flushing (self->frames, TRUE);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pending-frames.c: the encodings under way in upiencoder: a ticket from its request to its end on a worker, and how its result reaches the
- * frames that leave. */
+/* pending-frames.c: the encodings under way in upiencoder: a ticket from its request to its end on a worker, and how
+ * its result reaches the frames that leave. */
 #include "gst/encoder/frames-private.h"
 
 static void
@@ -42,7 +42,8 @@ gst_upi_frames_image_released (gpointer data)
 
 /* Lock held. */
 static void
-pending_frame_finish (GstUpiPendingFrame *pending, UpiEncoding *encoding, GError *error, guint64 convert_us, guint64 infer_us)
+pending_frame_finish (
+    GstUpiPendingFrame *pending, UpiEncoding *encoding, GError *error, guint64 convert_us, guint64 infer_us)
 {
   GstUpiFrames *frames = pending->frames;
 
@@ -52,7 +53,8 @@ pending_frame_finish (GstUpiPendingFrame *pending, UpiEncoding *encoding, GError
   pending->error = error;
   frames->n_running--;
   /* What a flush cancelled is no failure, nor is a frame whose place a later one has taken. */
-  if (error != NULL && pending->latest && !pending->cancelled && g_error_matches (error, UPI_ERROR, UPI_ERROR_CANCELLED)) {
+  if (error != NULL && pending->latest && !pending->cancelled
+      && g_error_matches (error, UPI_ERROR, UPI_ERROR_CANCELLED)) {
     g_clear_error (&pending->error);
     if (frames->stats != NULL)
       gst_upi_stats_count (frames->stats, GST_UPI_COUNT_SKIPPED);
@@ -90,8 +92,8 @@ pending_frame_done (UpiTicket *ticket, gpointer user_data)
 }
 
 GstUpiPendingFrame *
-gst_upi_frames_request (
-    GstUpiFrames *frames, UpiStream *stream, const UpiImage *image, guint width, guint height, GstClockTime pts, gboolean latest)
+gst_upi_frames_request (GstUpiFrames *frames, UpiStream *stream, const UpiImage *image, guint width, guint height,
+    GstClockTime pts, gboolean latest)
 {
   GstUpiPendingFrame *pending = g_atomic_rc_box_new0 (GstUpiPendingFrame);
   g_autoptr (GError) error = NULL;
@@ -108,8 +110,8 @@ gst_upi_frames_request (
     g_queue_push_tail (&frames->pending, g_atomic_rc_box_acquire (pending));
   g_mutex_unlock (&frames->lock);
 
-  UpiTicket *ticket =
-      upi_stream_encode (stream, image, width, height, pts, latest, pending_frame_done, g_atomic_rc_box_acquire (pending), &error);
+  UpiTicket *ticket = upi_stream_encode (
+      stream, image, width, height, pts, latest, pending_frame_done, g_atomic_rc_box_acquire (pending), &error);
   g_mutex_lock (&frames->lock);
   if (ticket == NULL) {
     pending_frame_finish (pending, NULL, g_steal_pointer (&error), 0, 0);
@@ -156,8 +158,8 @@ gst_upi_frames_take_results (GstUpiFrames *frames, const QueueItem *item, GError
     } else if (pending->encoding != NULL && pending->generation == item->generation) {
       g_clear_pointer (&frames->content, gst_upi_content_unref);
       is_static = pending->is_static;
-      frames->content = gst_upi_content_new (
-          pending->encoding, upi_encoding_pts (pending->encoding), item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
+      frames->content = gst_upi_content_new (pending->encoding, upi_encoding_pts (pending->encoding),
+          item->block ? GST_UPI_CONTENT_NONE : GST_UPI_CONTENT_NEVER_WAIT);
       frames->content_generation = pending->generation;
     } else if (pending->error != NULL && *error == NULL) {
       *error = g_error_copy (pending->error);

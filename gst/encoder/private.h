@@ -77,8 +77,8 @@ struct _GstUpiEncoder {
   gboolean task_allowed;
 };
 
-/* gstupiencoder.c: CUDA memory is about to come. An engine that is on the GPU but not in the pipeline's context, because upstream was linked after
- * it was opened, is opened anew in that context. Sink pad's thread, at caps. */
+/* gstupiencoder.c: CUDA memory is about to come. An engine that is on the GPU but not in the pipeline's context,
+ * because upstream was linked after it was opened, is opened anew in that context. Sink pad's thread, at caps. */
 void gst_upi_encoder_follow_cuda (GstUpiEncoder *self);
 
 /* pads.c */

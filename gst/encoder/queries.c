@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* queries.c: what upiencoder answers: buffers for the frames inside it (ALLOCATION), the time it adds (LATENCY), the pipeline's CUDA
- * context (CONTEXT). */
+/* queries.c: what upiencoder answers: buffers for the frames inside it (ALLOCATION), the time it adds (LATENCY), the
+ * pipeline's CUDA context (CONTEXT). */
 #include "gst/encoder/private.h"
 
 /* Upstream's pool must cover what is inside here as well. */

@@ -105,13 +105,15 @@ gst_upi_stats_to_structure (GstUpiStats *stats)
   memcpy (sorted_ages, stats->ages, n_ages * sizeof sorted_ages[0]);
   qsort (sorted_ages, n_ages, sizeof sorted_ages[0], compare_times);
   guint64 age_p95 = n_ages > 0 ? sorted_ages[(n_ages * 95 + 99) / 100 - 1] : 0;
-  GstStructure *structure = gst_structure_new ("upi-encoder-stats", "frames-in", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FRAMES_IN],
-      "frames-out", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FRAMES_OUT], "encoded", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_ENCODED],
-      "static", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_STATIC], "skipped", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_SKIPPED],
-      "outdated", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_OUTDATED], "failed", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FAILED],
-      "encode-time-mean", G_TYPE_UINT64, n > 0 ? encode * GST_USECOND / n : 0, "encode-time-p95", G_TYPE_UINT64, p95 * GST_USECOND,
-      "convert-time-mean", G_TYPE_UINT64, n > 0 ? convert * GST_USECOND / n : 0, "result-age", G_TYPE_UINT64, stats->age_last,
-      "result-age-mean", G_TYPE_UINT64, stats->n_ages > 0 ? stats->age_sum / stats->n_ages : 0, "result-age-p95", G_TYPE_UINT64, age_p95,
+  GstStructure *structure = gst_structure_new ("upi-encoder-stats", "frames-in", G_TYPE_UINT64,
+      stats->counts[GST_UPI_COUNT_FRAMES_IN], "frames-out", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_FRAMES_OUT],
+      "encoded", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_ENCODED], "static", G_TYPE_UINT64,
+      stats->counts[GST_UPI_COUNT_STATIC], "skipped", G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_SKIPPED], "outdated",
+      G_TYPE_UINT64, stats->counts[GST_UPI_COUNT_OUTDATED], "failed", G_TYPE_UINT64,
+      stats->counts[GST_UPI_COUNT_FAILED], "encode-time-mean", G_TYPE_UINT64, n > 0 ? encode * GST_USECOND / n : 0,
+      "encode-time-p95", G_TYPE_UINT64, p95 * GST_USECOND, "convert-time-mean", G_TYPE_UINT64,
+      n > 0 ? convert * GST_USECOND / n : 0, "result-age", G_TYPE_UINT64, stats->age_last, "result-age-mean",
+      G_TYPE_UINT64, stats->n_ages > 0 ? stats->age_sum / stats->n_ages : 0, "result-age-p95", G_TYPE_UINT64, age_p95,
       "result-age-max", G_TYPE_UINT64, stats->age_max, NULL);
   g_mutex_unlock (&stats->lock);
   return structure;

@@ -31,14 +31,14 @@ static const GEnumValue emits[] = {
   { 0, NULL, NULL },
 };
 
-#define DEFINE_TYPE(name, Name, values)                                                                                                    \
-  GType gst_upi_json_##name##_get_type (void)                                                                                              \
-  {                                                                                                                                        \
-    static gsize type = 0;                                                                                                                 \
-                                                                                                                                           \
-    if (g_once_init_enter (&type))                                                                                                         \
-      g_once_init_leave (&type, g_enum_register_static ("GstUpiJson" Name, values));                                                       \
-    return type;                                                                                                                           \
+#define DEFINE_TYPE(name, Name, values)                                                                                \
+  GType gst_upi_json_##name##_get_type (void)                                                                          \
+  {                                                                                                                    \
+    static gsize type = 0;                                                                                             \
+                                                                                                                       \
+    if (g_once_init_enter (&type))                                                                                     \
+      g_once_init_leave (&type, g_enum_register_static ("GstUpiJson" Name, values));                                   \
+    return type;                                                                                                       \
   }
 
 DEFINE_TYPE (method, "Method", methods)

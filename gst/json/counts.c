@@ -21,7 +21,8 @@ number_hash (gconstpointer key)
 {
   const Number *number = key;
 
-  return (number->zone != NULL ? g_str_hash (number->zone) * 31 : 1) + (number->label != NULL ? g_str_hash (number->label) : 2);
+  return (number->zone != NULL ? g_str_hash (number->zone) * 31 : 1)
+      + (number->label != NULL ? g_str_hash (number->label) : 2);
 }
 
 static gboolean

@@ -14,7 +14,8 @@ GstUpiDiscovery *
 gst_upi_discovery_new (const gchar *prefix, const gchar *source, const gchar *base)
 {
   GstUpiDiscovery *self = g_new (GstUpiDiscovery, 1);
-  g_autofree gchar *id = gst_upi_topic_object_id (base); /* unlike that of a camera of the same name under another prefix */
+  g_autofree gchar *id =
+      gst_upi_topic_object_id (base); /* unlike that of a camera of the same name under another prefix */
 
   self->prefix = g_strdup (prefix);
   self->source = g_strdup (source);
@@ -43,8 +44,8 @@ append_member (GString *text, const gchar *name, const gchar *value)
 
 /* An entity: what all have, around its own @members, each with a comma behind it. */
 static void
-tell (GstUpiDiscovery *self, GstUpiPublisher *publisher, const gchar *component, const gchar *object_id, const gchar *name,
-    const gchar *members)
+tell (GstUpiDiscovery *self, GstUpiPublisher *publisher, const gchar *component, const gchar *object_id,
+    const gchar *name, const gchar *members)
 {
   g_autofree gchar *topic = g_strdup_printf ("%s/%s/%s/%s/config", self->prefix, component, self->node, object_id);
   g_autofree gchar *unique = g_strconcat (self->node, "_", object_id, NULL);
@@ -64,8 +65,8 @@ tell (GstUpiDiscovery *self, GstUpiPublisher *publisher, const gchar *component,
 }
 
 static void
-tell_order (
-    GstUpiDiscovery *self, GstUpiPublisher *publisher, const gchar *component, const gchar *word, const gchar *name, const gchar *more)
+tell_order (GstUpiDiscovery *self, GstUpiPublisher *publisher, const gchar *component, const gchar *word,
+    const gchar *name, const gchar *more)
 {
   g_autofree gchar *command = g_strconcat (self->base, "/", word, "/set", NULL),
                    *state = g_strconcat (self->base, "/", word, "/state", NULL);
@@ -94,12 +95,15 @@ gst_upi_discovery_tell_camera (GstUpiDiscovery *self, GstUpiPublisher *publisher
 }
 
 void
-gst_upi_discovery_tell_count (GstUpiDiscovery *self, GstUpiPublisher *publisher, const gchar *zone, const gchar *label, const gchar *topic)
+gst_upi_discovery_tell_count (
+    GstUpiDiscovery *self, GstUpiPublisher *publisher, const gchar *zone, const gchar *label, const gchar *topic)
 {
   g_autofree gchar *name = zone == NULL ? g_strdup (label != NULL ? label : "all objects")
                                         : g_strdup_printf ("%s: %s", zone, label != NULL ? label : "all objects");
-  g_autofree gchar *key = g_strdup_printf ("%s%s/%s", zone != NULL ? "zone/" : "", zone != NULL ? zone : "", label != NULL ? label : "");
-  g_autofree gchar *object_id = gst_upi_topic_object_id (key); /* never one of the camera's own: it has a slash, and so a number */
+  g_autofree gchar *key =
+      g_strdup_printf ("%s%s/%s", zone != NULL ? "zone/" : "", zone != NULL ? zone : "", label != NULL ? label : "");
+  g_autofree gchar *object_id =
+      gst_upi_topic_object_id (key); /* never one of the camera's own: it has a slash, and so a number */
   g_autoptr (GString) members = g_string_new (NULL);
 
   append_member (members, "state_topic", topic);

@@ -8,7 +8,8 @@ G_BEGIN_DECLS
 
 typedef struct _GstUpiDiscovery GstUpiDiscovery;
 
-/* @prefix: Home Assistant's, "homeassistant"; @source: the camera's name; @base: the topic that all of its begin with */
+/* @prefix: Home Assistant's, "homeassistant"; @source: the camera's name; @base: the topic that all of its begin
+ * with */
 GstUpiDiscovery *gst_upi_discovery_new (const gchar *prefix, const gchar *source, const gchar *base);
 void gst_upi_discovery_free (GstUpiDiscovery *discovery);
 

@@ -17,7 +17,8 @@ gst_upi_json_rule_kind (GstUpiRuleKind kind)
 void
 gst_upi_json_event_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiEvent *event)
 {
-  g_string_printf (line, "{\"version\":1,\"event\":{\"id\":%" G_GUINT64_FORMAT ",\"type\":\"%s\",\"kind\":\"%s\",\"rule\":", event->id,
+  g_string_printf (line,
+      "{\"version\":1,\"event\":{\"id\":%" G_GUINT64_FORMAT ",\"type\":\"%s\",\"kind\":\"%s\",\"rule\":", event->id,
       types[MIN ((guint) event->type, G_N_ELEMENTS (types) - 1)], gst_upi_json_rule_kind (event->kind));
   gst_upi_json_append_string (line, event->rule);
   g_string_append (line, ",\"what\":");
@@ -37,8 +38,8 @@ gst_upi_json_event_line (GString *line, const GstUpiJsonFrame *frame, const GstU
   if (event->kind == GST_UPI_RULE_ZONE || event->kind == GST_UPI_RULE_COUNT)
     g_string_append_printf (line, ",\"count\":%u", event->count);
   if (event->kind == GST_UPI_RULE_ZONE || event->kind == GST_UPI_RULE_LINE)
-    g_string_append_printf (
-        line, ",\"total_in\":%" G_GUINT64_FORMAT ",\"total_out\":%" G_GUINT64_FORMAT, event->total_in, event->total_out);
+    g_string_append_printf (line, ",\"total_in\":%" G_GUINT64_FORMAT ",\"total_out\":%" G_GUINT64_FORMAT,
+        event->total_in, event->total_out);
   g_string_append (line, ",\"since\":");
   gst_upi_json_append_time (line, event->since);
   g_string_append_printf (line, "},\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number,

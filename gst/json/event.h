@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* Replaces what is in @line by one object and a newline: where and when as in a frame's line, and the event, as upi-event-1.schema.json has it. */
+/* Replaces what is in @line by one object and a newline: where and when as in a frame's line, and the event, as
+ * upi-event-1.schema.json has it. */
 void gst_upi_json_event_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiEvent *event);
 
 /* Static: "zone", … */

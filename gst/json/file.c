@@ -49,11 +49,12 @@ struct _GstUpiJsonFile {
 static void
 set_error (GError **error, gint code, const gchar *text)
 {
-  g_set_error_literal (
-      error, G_FILE_ERROR, g_file_error_from_errno (code == EDQUOT ? ENOSPC : code), text != NULL ? text : g_strerror (code));
+  g_set_error_literal (error, G_FILE_ERROR, g_file_error_from_errno (code == EDQUOT ? ENOSPC : code),
+      text != NULL ? text : g_strerror (code));
 }
 
-/* write() whose errors come back as errors: without the signals of a pipe that nobody reads and of a file above the process's limit. */
+/* write() whose errors come back as errors: without the signals of a pipe that nobody reads and of a file above the
+ * process's limit. */
 static gssize
 write_quietly (gint fd, const gchar *bytes, gsize n)
 {
@@ -141,8 +142,9 @@ open_path (GstUpiJsonFile *file, gboolean append)
   struct stat status;
   gboolean is_new;
   /* Without O_NONBLOCK a pipe that nobody reads would hold us here. */
-  gint fd =
-      file->path == NULL ? STDOUT_FILENO : g_open (file->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+  gint fd = file->path == NULL
+      ? STDOUT_FILENO
+      : g_open (file->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 
   file->is_pipe = fd < 0 && errno == ENXIO;
   if (fd < 0 || fstat (fd, &status) != 0) {
@@ -187,7 +189,8 @@ gst_upi_json_file_close (GstUpiJsonFile *file)
   g_free (file);
 }
 
-/* The file at the path: the one that is open, or another one since it was moved, removed or replaced. 0, or why there is none. */
+/* The file at the path: the one that is open, or another one since it was moved, removed or replaced. 0, or why there
+ * is none. */
 static gint
 follow_path (GstUpiJsonFile *file, gint64 now)
 {
@@ -197,7 +200,8 @@ follow_path (GstUpiJsonFile *file, gint64 now)
     return EAGAIN;
   if (file->path == NULL)
     return 0;
-  if (file->file != NULL && stat (file->path, &status) == 0 && status.st_dev == file->file->device && status.st_ino == file->file->inode)
+  if (file->file != NULL && stat (file->path, &status) == 0 && status.st_dev == file->file->device
+      && status.st_ino == file->file->inode)
     return 0;
   if (file->file != NULL)
     file->retry_at = now;
@@ -231,7 +235,8 @@ end (GstUpiJsonFile *file)
   g_mutex_unlock (&registry.lock);
 }
 
-/* To the end of a file of the disk, under the lock of all processes; cut back when the disk is full in the middle of the line. An errno. */
+/* To the end of a file of the disk, under the lock of all processes; cut back when the disk is full in the middle of
+ * the line. An errno. */
 static gint
 append_line (GstUpiJsonFile *file, const gchar *line, gsize length)
 {
@@ -280,7 +285,8 @@ wait_writable (GstUpiJsonFile *file)
   return n >= 0 || errno != EBUSY;
 }
 
-/* Into a pipe, a terminal, a socket: as fast as it is read, in pieces that it takes at once. An errno; ECANCELED: flushing. */
+/* Into a pipe, a terminal, a socket: as fast as it is read, in pieces that it takes at once. An errno; ECANCELED:
+ * flushing. */
 static gint
 send_bytes (GstUpiJsonFile *file, const gchar *bytes, gsize length, gsize *done)
 {
@@ -343,7 +349,10 @@ gst_upi_json_file_write (GstUpiJsonFile *file, const gchar *line, gsize length, 
   gint code = follow_path (file, now);
 
   if (code != 0) {
-    set_error (error, code, code == ENXIO ? "nobody reads the pipe" : code == EAGAIN ? "it could not be a moment ago" : NULL);
+    set_error (error, code,
+        code == ENXIO        ? "nobody reads the pipe"
+            : code == EAGAIN ? "it could not be a moment ago"
+                             : NULL);
     return FALSE;
   }
   if (!begin (file))

@@ -18,7 +18,8 @@ static void
 append_dlstreamer_object (GString *line, const GstUpiJsonFrame *frame, const GstUpiObject *object, guint64 region_id)
 {
   gint left = to_pixels (object->x, frame->width), top = to_pixels (object->y, frame->height);
-  gint right = to_pixels (object->x + object->width, frame->width), bottom = to_pixels (object->y + object->height, frame->height);
+  gint right = to_pixels (object->x + object->width, frame->width),
+       bottom = to_pixels (object->y + object->height, frame->height);
 
   g_string_append (line, "{\"detection\":{\"bounding_box\":{\"x_max\":");
   gst_upi_json_append_number (line, object->x + object->width);
@@ -41,7 +42,8 @@ append_dlstreamer_object (GString *line, const GstUpiJsonFrame *frame, const Gst
 }
 
 void
-gst_upi_json_line_dlstreamer (GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content, guint64 *region_id)
+gst_upi_json_line_dlstreamer (
+    GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content, guint64 *region_id)
 {
   guint n_objects, n_captions;
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);
@@ -58,7 +60,8 @@ gst_upi_json_line_dlstreamer (GString *line, const GstUpiJsonFrame *frame, const
   if (n_captions > 0) {
     g_string_append (line, n_objects > 0 ? ",{\"caption\":{\"label\":" : "{\"caption\":{\"label\":");
     gst_upi_json_append_string (line, captions[n_captions - 1].text);
-    g_string_append_printf (line, ",\"model\":{\"name\":\"upi\"}},\"h\":%d,\"w\":%d,\"x\":0,\"y\":0}", frame->height, frame->width);
+    g_string_append_printf (
+        line, ",\"model\":{\"name\":\"upi\"}},\"h\":%d,\"w\":%d,\"x\":0,\"y\":0}", frame->height, frame->width);
   }
   if (n_objects > 0 || n_captions > 0)
     g_string_append (line, "],");
@@ -77,8 +80,8 @@ gst_upi_json_line_dlstreamer (GString *line, const GstUpiJsonFrame *frame, const
 static void
 append_deepstream_object (GString *line, const GstUpiJsonFrame *frame, const GstUpiObject *object)
 {
-  const gfloat edges[] = { object->x * frame->width, object->y * frame->height, (object->x + object->width) * frame->width,
-    (object->y + object->height) * frame->height };
+  const gfloat edges[] = { object->x * frame->width, object->y * frame->height,
+    (object->x + object->width) * frame->width, (object->y + object->height) * frame->height };
   g_autoptr (GString) text = g_string_new (NULL);
   g_autofree gchar *label = g_strdelimit (g_strdup (object->label), "|", '/'); /* a bar would begin the next field */
 
@@ -103,8 +106,9 @@ gst_upi_json_line_deepstream (GString *line, const GstUpiJsonFrame *frame, const
 
   g_string_printf (line, "{\"version\":\"4.0\",\"id\":\"%" G_GUINT64_FORMAT "\",\"@timestamp\":", frame->number);
   /* Its readers need one: a frame of which nobody knows when it was seen has that of now. */
-  gst_upi_json_append_wall_clock (
-      line, GST_CLOCK_TIME_IS_VALID (frame->wall_clock) ? frame->wall_clock : (GstClockTime) g_get_real_time () * GST_USECOND, 3);
+  gst_upi_json_append_wall_clock (line,
+      GST_CLOCK_TIME_IS_VALID (frame->wall_clock) ? frame->wall_clock : (GstClockTime) g_get_real_time () * GST_USECOND,
+      3);
   g_string_append (line, ",\"sensorId\":");
   gst_upi_json_append_string (line, frame->source != NULL ? frame->source : "0");
   g_string_append (line, ",\"objects\":[");

@@ -8,52 +8,62 @@
  * upijson writes one JSON object a line for every frame that passes:
  *
  * |[
- * {"version":1,"frame":7,"stream":1,"stream_time":280000000,"running_time":280000000,"wall_clock":"2026-03-01T14:05:09.280000Z",
+ * {"version":1,"frame":7,"stream":1,"stream_time":280000000,"running_time":280000000,
+ *  "wall_clock":"2026-03-01T14:05:09.280000Z",
  *  "pts":280000000,"inference_pts":280000000,"width":1280,"height":720,
- *  "objects":[{"label":"person","score":0.91,"box":[0.1,0.2,0.05,0.3],"mask":{"box":[0.1,0.2,0.05,0.3],"columns":5,"rows":17}}],
+ *  "objects":[{"label":"person","score":0.91,"box":[0.1,0.2,0.05,0.3],
+ *  "mask":{"box":[0.1,0.2,0.05,0.3],"columns":5,"rows":17}}],
  *  "caption":"a person walks past a red car",
  *  "caption_words":[{"word":"person","first":2,"regions":[{"label":"person","score":0.91,"box":[0.1,0.2,0.05,0.3]}]},
  *                   {"word":"car","first":26,"regions":[{"label":"car","score":0.84,"box":[0.6,0.5,0.3,0.2]}]}]}
  * ]|
- * (in one line). Times are nanoseconds or null: `stream_time` is the place in the video, `running_time` how long was played; `stream` counts
- * streams from 1, so that the items of a playlist (concat), each of whose stream times begins anew, are told apart. A frame without PTS has no
- * times. `wall_clock` is the time of day in UTC when a camera saw the frame, by its own clock where the buffer has a reference-timestamp meta
- * (rtspsrc add-reference-timestamp-meta=true), otherwise by the pipeline's clock; of a clip it is when the frame is due; null before the
- * pipeline plays. Deprecated: `pts` is the buffer's own timestamp, from which the place in the video is only found with the stream's
- * segment; it will go with the next version of this format. `inference_pts` is that of the frame that the objects were found in. Boxes are x, y,
- * width, height in 0..1 of the frame, caption is the newest one or null. `caption_words` are its words that regions answer for, each with
- * where it begins in the caption (in characters) and, for each thing that it needs, the model's own label and the region that shows it best;
- * empty where the caption is not grounded. #GstUpiJson:source and #GstUpiJson:tags add members of those names; with mask=rle a mask has its cells
- * too, as COCO's uncompressed run lengths. The file upi-frame-1.schema.json (JSON Schema, installed in share/upi/schema) describes every member;
- * within a version members are only added.
+ * (in one line). Times are nanoseconds or null: `stream_time` is the place in the video, `running_time` how long was
+ * played; `stream` counts streams from 1, so that the items of a playlist (concat), each of whose stream times begins
+ * anew, are told apart. A frame without PTS has no times. `wall_clock` is the time of day in UTC when a camera saw the
+ * frame, by its own clock where the buffer has a reference-timestamp meta (rtspsrc add-reference-timestamp-meta=true),
+ * otherwise by the pipeline's clock; of a clip it is when the frame is due; null before the pipeline plays. Deprecated:
+ * `pts` is the buffer's own timestamp, from which the place in the video is only found with the stream's segment; it
+ * will go with the next version of this format. `inference_pts` is that of the frame that the objects were found in.
+ * Boxes are x, y, width, height in 0..1 of the frame, caption is the newest one or null. `caption_words` are its words
+ * that regions answer for, each with where it begins in the caption (in characters) and, for each thing that it needs,
+ * the model's own label and the region that shows it best; empty where the caption is not grounded. #GstUpiJson:source
+ * and #GstUpiJson:tags add members of those names; with mask=rle a mask has its cells too, as COCO's uncompressed run
+ * lengths. The file upi-frame-1.schema.json (JSON Schema, installed in share/upi/schema) describes every member; within
+ * a version members are only added.
  *
- * Programs that read lines of DL Streamer's gvametaconvert or of DeepStream's minimal schema go on with format=dlstreamer and format=deepstream.
- * With #GstUpiJson:interval not every frame has a line. emit=events writes what the rules of upirules noticed instead of frames, emit=all both;
- * upi-event-1.schema.json describes the lines of events.
+ * Programs that read lines of DL Streamer's gvametaconvert or of DeepStream's minimal schema go on with
+ * format=dlstreamer and format=deepstream. With #GstUpiJson:interval not every frame has a line. emit=events writes
+ * what the rules of upirules noticed instead of frames, emit=all both; upi-event-1.schema.json describes the lines of
+ * events.
  *
  * |[
- * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect !
+ *   upijson location=objects.jsonl ! fakesink
  * ]|
- * Every line is written when its frame passes, so that a file can be followed (`tail -f`), and is in the file whole or not at all. The file may be
- * rotated, by moving or by cutting it (logrotate does both), removed, and written by several elements and processes at once; lines of pipes and
- * of standard output are whole within a process. A disk that is full or a folder that goes costs lines, which #GstUpiJson:stats counts, and a
- * warning; the stream goes on, and writes again when it can: a folder is looked for once a second.
+ * Every line is written when its frame passes, so that a file can be followed (`tail -f`), and is in the file whole or
+ * not at all. The file may be rotated, by moving or by cutting it (logrotate does both), removed, and written by
+ * several elements and processes at once; lines of pipes and of standard output are whole within a process. A disk that
+ * is full or a folder that goes costs lines, which #GstUpiJson:stats counts, and a warning; the stream goes on, and
+ * writes again when it can: a folder is looked for once a second.
  *
- * method=mqtt sends to an MQTT broker, in Frigate's layout under the prefix #GstUpiJson:topic (gst/json/layout.h has it in full): the lines of frames
- * under upi/CAMERA/frames, those of events under upi/CAMERA/events, and with emit=events or all the number of objects of each label under
- * upi/CAMERA/LABEL and upi/ZONE/LABEL and the life of each object that upitrack follows under upi/events, as Frigate's notifiers read it. CAMERA is
- * #GstUpiJson:source, or the element's name. The lines of other formats go to the topic itself. method=kafka sends every line to one topic, with
- * the camera as its key.
+ * method=mqtt sends to an MQTT broker, in Frigate's layout under the prefix #GstUpiJson:topic (gst/json/layout.h has it
+ * in full): the lines of frames under upi/CAMERA/frames, those of events under upi/CAMERA/events, and with emit=events
+ * or all the number of objects of each label under upi/CAMERA/LABEL and upi/ZONE/LABEL and the life of each object that
+ * upitrack follows under upi/events, as Frigate's notifiers read it. CAMERA is #GstUpiJson:source, or the element's
+ * name. The lines of other formats go to the topic itself. method=kafka sends every line to one topic, with the camera
+ * as its key.
  *
  * |[
  * gst-launch-1.0 rtspsrc location=rtsp://camera ! decodebin ! videoconvert ! upiencoder ! upidetect ! upitrack !
  *   upijson method=mqtt address=mqtt://broker source=gate emit=events ! fakesink
  * ]|
- * No frame waits for a broker: messages wait in a queue of #GstUpiJson:queue-size while it is away or slow, and when that is full the oldest falls
- * out, which stats counts and one warning says. What was not acknowledged is sent again to a broker that comes back, and all states (counts,
- * available) with it. With control=true messages to upi/CAMERA/detect/set (ON, OFF), upi/CAMERA/labels/set and upi/CAMERA/rules/set become an upstream
- * event upi-control (target, property, value), which the nearest upidetect or upirules answers; each is an element message too. TLS and passwords:
- * #GstUpiJson:settings and settings-file. Of Kafka, librdkafka checks them when they are set; its TLS and SASL are not run in upi's own tests.
+ * No frame waits for a broker: messages wait in a queue of #GstUpiJson:queue-size while it is away or slow, and when
+ * that is full the oldest falls out, which stats counts and one warning says. What was not acknowledged is sent again
+ * to a broker that comes back, and all states (counts, available) with it. With control=true messages to
+ * upi/CAMERA/detect/set (ON, OFF), upi/CAMERA/labels/set and upi/CAMERA/rules/set become an upstream event upi-control
+ * (target, property, value), which the nearest upidetect or upirules answers; each is an element message too. TLS and
+ * passwords: #GstUpiJson:settings and settings-file. Of Kafka, librdkafka checks them when they are set; its TLS and
+ * SASL are not run in upi's own tests.
  */
 #include <gst/gst.h>
 #include <json-glib/json-glib.h>
@@ -137,31 +147,36 @@ lose (GstUpiJson *self, const GError *error)
   if (stop) {
     if (full)
       GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
-          ("No space is left for \"%s\": free some, or set another \"location\".", self->place), ("property on-error is stop"));
+          ("No space is left for \"%s\": free some, or set another \"location\".", self->place),
+          ("property on-error is stop"));
     else
-      GST_ELEMENT_ERROR (
-          self, RESOURCE, WRITE, ("\"%s\" cannot be written: %s.", self->place, error->message), ("property on-error is stop"));
+      GST_ELEMENT_ERROR (self, RESOURCE, WRITE, ("\"%s\" cannot be written: %s.", self->place, error->message),
+          ("property on-error is stop"));
     return GST_FLOW_ERROR;
   }
-  /* Each cause once a run; G_FILE_ERROR_AGAIN is a folder that was looked for less than a second ago, or what a broker's warning said. */
+  /* Each cause once a run; G_FILE_ERROR_AGAIN is a folder that was looked for less than a second ago, or what a
+   * broker's warning said. */
   if (!g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_AGAIN)
       && gst_upi_filter_is_first (GST_UPI_FILTER (self), MIN ((guint) error->code, 30)))
     gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
         full ? GST_RESOURCE_ERROR_NO_SPACE_LEFT : GST_RESOURCE_ERROR_WRITE,
-        g_strdup_printf ("\"%s\" cannot be written: %s. Lines are lost until it can again; on-error=stop would end the stream.",
+        g_strdup_printf (
+            "\"%s\" cannot be written: %s. Lines are lost until it can again; on-error=stop would end the stream.",
             self->place, error->message),
         NULL, __FILE__, G_STRFUNC, __LINE__);
   GST_DEBUG_OBJECT (self, "a line is lost: %s", error->message);
   return GST_FLOW_OK;
 }
 
-/* Whether so much time has passed since the last line. A frame without a time has one; so has the first after a jump back. */
+/* Whether so much time has passed since the last line. A frame without a time has one; so has the first after a jump
+ * back. */
 static gboolean
 is_due (GstUpiJson *self, GstClockTime running_time, GstClockTime interval)
 {
   if (interval == 0 || !GST_CLOCK_TIME_IS_VALID (running_time))
     return TRUE;
-  if (GST_CLOCK_TIME_IS_VALID (self->last_line) && running_time >= self->last_line && running_time - self->last_line < interval)
+  if (GST_CLOCK_TIME_IS_VALID (self->last_line) && running_time >= self->last_line
+      && running_time - self->last_line < interval)
     return FALSE;
   self->last_line = running_time;
   return TRUE;
@@ -208,7 +223,8 @@ static void
 gst_upi_json_event (GstUpiFilter *filter, GstEvent *event)
 {
   GstUpiJson *self = GST_UPI_JSON (filter);
-  const GstStructure *structure = GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM ? gst_event_get_structure (event) : NULL;
+  const GstStructure *structure =
+      GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM ? gst_event_get_structure (event) : NULL;
   g_autoptr (GstUpiContent) content = NULL;
 
   if (structure != NULL && gst_structure_has_name (structure, GST_UPI_LATE_EVENTS)
@@ -289,9 +305,9 @@ on_warning (GstUpiPublisherCause cause, const gchar *text, gpointer data)
 
   gst_element_message_full (GST_ELEMENT (self), GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
       cause == GST_UPI_PUBLISHER_AWAY ? GST_RESOURCE_ERROR_OPEN_WRITE : GST_RESOURCE_ERROR_WRITE,
-      cause == GST_UPI_PUBLISHER_AWAY
-          ? g_strdup_printf ("The broker cannot be used: %s. Messages wait in the queue (queue-size), and it is tried again.", text)
-          : g_strdup_printf ("Messages are lost: %s.", text),
+      cause == GST_UPI_PUBLISHER_AWAY ? g_strdup_printf (
+          "The broker cannot be used: %s. Messages wait in the queue (queue-size), and it is tried again.", text)
+                                      : g_strdup_printf ("Messages are lost: %s.", text),
       NULL, __FILE__, G_STRFUNC, __LINE__);
 }
 
@@ -300,12 +316,14 @@ static gboolean
 on_order (const gchar *target, const gchar *property, const gchar *value, gpointer data)
 {
   GstUpiJson *self = data;
-  GstStructure *order = gst_structure_new (
-      "upi-control", "target", G_TYPE_STRING, target, "property", G_TYPE_STRING, property, "value", G_TYPE_STRING, value, NULL);
+  GstStructure *order = gst_structure_new ("upi-control", "target", G_TYPE_STRING, target, "property", G_TYPE_STRING,
+      property, "value", G_TYPE_STRING, value, NULL);
   GstMessage *message = gst_message_new_element (GST_OBJECT (self), gst_structure_copy (order));
 
-  gboolean taken = gst_pad_push_event (GST_BASE_TRANSFORM_SINK_PAD (self), gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, order));
-  GST_INFO_OBJECT (self, "order by the broker: %s %s=%s: %s", target, property, value, taken ? "taken" : "nobody took it");
+  gboolean taken =
+      gst_pad_push_event (GST_BASE_TRANSFORM_SINK_PAD (self), gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, order));
+  GST_INFO_OBJECT (
+      self, "order by the broker: %s %s=%s: %s", target, property, value, taken ? "taken" : "nobody took it");
   gst_element_post_message (GST_ELEMENT (self), message);
   return taken;
 }
@@ -323,8 +341,8 @@ check_tags (GstUpiJson *self)
   JsonNode *root = error == NULL ? json_parser_get_root (parser) : NULL;
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
     GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
-        ("Property \"tags\" is '%s', which is no JSON object%s%s: write for example tags='{\"site\":\"yard\"}'.", self->tags,
-            error != NULL ? ": " : "", error != NULL ? error->message : ""),
+        ("Property \"tags\" is '%s', which is no JSON object%s%s: write for example tags='{\"site\":\"yard\"}'.",
+            self->tags, error != NULL ? ": " : "", error != NULL ? error->message : ""),
         (NULL));
     return FALSE;
   }
@@ -352,7 +370,8 @@ open_output (GstUpiJson *self)
     return TRUE;
   if (target.method == GST_UPI_JSON_FILE)
     GST_ELEMENT_ERROR (self, RESOURCE, OPEN_WRITE,
-        ("\"%s\" cannot be opened for writing: %s. Set \"location\" to a file in a directory that exists and may be written, or to "
+        ("\"%s\" cannot be opened for writing: %s. Set \"location\" to a file in a directory that exists and may be "
+         "written, or to "
          "\"-\".",
             target.location, error->message),
         ("property location"));
@@ -380,8 +399,8 @@ gst_upi_json_start (GstUpiFilter *filter)
   if (!check_tags (self)) {
     /* said */
   } else if (is_file && (self->place == NULL || *self->place == '\0')) {
-    GST_ELEMENT_ERROR (
-        self, RESOURCE, NOT_FOUND, ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
+    GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND,
+        ("Property \"location\" is empty: set the path of a file, or \"-\" for standard output."), (NULL));
   } else {
     started = open_output (self);
   }
@@ -499,7 +518,9 @@ gst_upi_json_set_property (GObject *object, guint id, const GValue *value, GPara
   GST_OBJECT_UNLOCK (self);
   if (refused)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
-        ("Property \"%s\" cannot change while the element runs, it keeps its value: set the element to READY first.", pspec->name), (NULL));
+        ("Property \"%s\" cannot change while the element runs, it keeps its value: set the element to READY first.",
+            pspec->name),
+        (NULL));
 }
 
 /* Object lock held. */
@@ -510,8 +531,9 @@ stats_new (GstUpiJson *self)
 
   if (self->output != NULL)
     gst_upi_json_output_get_stats (self->output, &stats);
-  return gst_structure_new ("upi-json-stats", "written", G_TYPE_UINT64, stats.sent, "lost", G_TYPE_UINT64, stats.lost, "queued",
-      G_TYPE_UINT, stats.queued, "connected", G_TYPE_BOOLEAN, stats.connected, "connections", G_TYPE_UINT64, stats.connections, NULL);
+  return gst_structure_new ("upi-json-stats", "written", G_TYPE_UINT64, stats.sent, "lost", G_TYPE_UINT64, stats.lost,
+      "queued", G_TYPE_UINT, stats.queued, "connected", G_TYPE_BOOLEAN, stats.connected, "connections", G_TYPE_UINT64,
+      stats.connections, NULL);
 }
 
 static void
@@ -590,14 +612,16 @@ install_line_properties (GObjectClass *object_class)
    * Whose lines they are: upi's own, DL Streamer's or DeepStream's. Set in NULL or READY.
    */
   g_object_class_install_property (object_class, PROP_FORMAT,
-      g_param_spec_enum ("format", "Format", "What a line is made of (default: upi)", GST_TYPE_UPI_JSON_FORMAT, GST_UPI_JSON_UPI, ready));
+      g_param_spec_enum ("format", "Format", "What a line is made of (default: upi)", GST_TYPE_UPI_JSON_FORMAT,
+          GST_UPI_JSON_UPI, ready));
   /**
    * GstUpiJson:emit:
    *
    * Whether frames, the rules' events or both have lines. Set in NULL or READY.
    */
   g_object_class_install_property (object_class, PROP_EMIT,
-      g_param_spec_enum ("emit", "Emit", "What has a line (default: frames)", GST_TYPE_UPI_JSON_EMIT, GST_UPI_JSON_FRAMES, ready));
+      g_param_spec_enum (
+          "emit", "Emit", "What has a line (default: frames)", GST_TYPE_UPI_JSON_EMIT, GST_UPI_JSON_FRAMES, ready));
   /**
    * GstUpiJson:source:
    *
@@ -605,7 +629,8 @@ install_line_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_SOURCE,
       g_param_spec_string ("source", "Source",
-          "The camera's name, in every line: source, in DeepStream's lines sensorId; also the level of MQTT topics and the key of Kafka's "
+          "The camera's name, in every line: source, in DeepStream's lines sensorId; also the level of MQTT topics and "
+          "the key of Kafka's "
           "messages (default: none, in DeepStream's lines 0, for brokers the element's name)",
           NULL, ready));
   /**
@@ -615,14 +640,16 @@ install_line_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_TAGS,
       g_param_spec_string ("tags", "Tags",
-          "A JSON object that every line repeats, as {\"site\":\"yard\"} (default: none; not with DeepStream)", NULL, ready));
+          "A JSON object that every line repeats, as {\"site\":\"yard\"} (default: none; not with DeepStream)", NULL,
+          ready));
   /**
    * GstUpiJson:mask:
    *
    * Whether lines have masks, as COCO's run lengths.
    */
   g_object_class_install_property (object_class, PROP_MASK,
-      g_param_spec_enum ("mask", "Mask", "What is written of an object's mask, where it has one (default: none, that is its place alone)",
+      g_param_spec_enum ("mask", "Mask",
+          "What is written of an object's mask, where it has one (default: none, that is its place alone)",
           GST_TYPE_UPI_JSON_MASK, GST_UPI_JSON_MASK_NONE, live));
   /**
    * GstUpiJson:interval:
@@ -631,8 +658,8 @@ install_line_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_INTERVAL,
       g_param_spec_uint64 ("interval", "Interval",
-          "Nanoseconds of running time from one frame's line to the next, at least (default: 0 = every frame)", 0, G_MAXUINT64 - 1, 0,
-          live));
+          "Nanoseconds of running time from one frame's line to the next, at least (default: 0 = every frame)", 0,
+          G_MAXUINT64 - 1, 0, live));
   /**
    * GstUpiJson:on-error:
    *
@@ -640,7 +667,8 @@ install_line_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_ON_ERROR,
       g_param_spec_enum ("on-error", "On error",
-          "What happens when a line cannot be written, because the disk or a broker's queue is full or the folder gone (default: continue)",
+          "What happens when a line cannot be written, because the disk or a broker's queue is full or the folder gone "
+          "(default: continue)",
           GST_TYPE_UPI_JSON_ON_ERROR, GST_UPI_JSON_CONTINUE, live));
   /**
    * GstUpiJson:stats:
@@ -649,7 +677,8 @@ install_line_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "Structure upi-json-stats: lines written (to a broker: acknowledged by it) and lost since the start (guint64); of a broker also "
+          "Structure upi-json-stats: lines written (to a broker: acknowledged by it) and lost since the start "
+          "(guint64); of a broker also "
           "queued, "
           "connected, and connections since the start",
           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
@@ -666,15 +695,18 @@ install_target_properties (GObjectClass *object_class)
    * A file, an MQTT broker or Kafka. The broker's library is loaded when it is asked for. Set in NULL or READY.
    */
   g_object_class_install_property (object_class, PROP_METHOD,
-      g_param_spec_enum ("method", "Method", "Where lines go (default: file)", GST_TYPE_UPI_JSON_METHOD, GST_UPI_JSON_FILE, ready));
+      g_param_spec_enum (
+          "method", "Method", "Where lines go (default: file)", GST_TYPE_UPI_JSON_METHOD, GST_UPI_JSON_FILE, ready));
   /**
    * GstUpiJson:location:
    *
-   * Path; - is standard output. Elements with one file, and other processes, never break each other's lines. Set in NULL or READY.
+   * Path; - is standard output. Elements with one file, and other processes, never break each other's lines. Set in
+   * NULL or READY.
    */
   g_object_class_install_property (object_class, PROP_LOCATION,
       g_param_spec_string ("location", "Location",
-          "File or named pipe that the lines are written to, or - for standard output; several elements may have the same (default: -)",
+          "File or named pipe that the lines are written to, or - for standard output; several elements may have the "
+          "same (default: -)",
           "-", ready));
   /**
    * GstUpiJson:append:
@@ -683,8 +715,9 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_APPEND,
       g_param_spec_boolean ("append", "Append",
-          "Keep what is in the file at the start; otherwise the first element of the process to open it empties it (default: false)", FALSE,
-          ready));
+          "Keep what is in the file at the start; otherwise the first element of the process to open it empties it "
+          "(default: false)",
+          FALSE, ready));
   /**
    * GstUpiJson:address:
    *
@@ -692,7 +725,8 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_ADDRESS,
       g_param_spec_string ("address", "Address",
-          "Of the MQTT broker: host, host:port, mqtt://host:port, or with TLS mqtts://host:port (default: localhost); of Kafka's brokers: "
+          "Of the MQTT broker: host, host:port, mqtt://host:port, or with TLS mqtts://host:port (default: localhost); "
+          "of Kafka's brokers: "
           "host:port, separated by commas (default: localhost:9092)",
           NULL, ready));
   /**
@@ -702,7 +736,9 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_TOPIC,
       g_param_spec_string ("topic", "Topic",
-          "MQTT: prefix of all topics, or with another format than upi the topic itself; Kafka: the topic (default: upi)", NULL, ready));
+          "MQTT: prefix of all topics, or with another format than upi the topic itself; Kafka: the topic (default: "
+          "upi)",
+          NULL, ready));
   /**
    * GstUpiJson:settings:
    *
@@ -710,7 +746,8 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_SETTINGS,
       g_param_spec_string ("settings", "Settings",
-          "name=value, separated by semicolons. MQTT: id, username, password, cafile, capath, certfile, keyfile, insecure, keepalive "
+          "name=value, separated by semicolons. MQTT: id, username, password, cafile, capath, certfile, keyfile, "
+          "insecure, keepalive "
           "(seconds); Kafka: librdkafka's by their own names, as security.protocol (default: none)",
           NULL, ready));
   /**
@@ -720,7 +757,9 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_SETTINGS_FILE,
       g_param_spec_string ("settings-file", "Settings file",
-          "File of settings, one name=value a line, for passwords, which others can see on a command line (default: none)", NULL, ready));
+          "File of settings, one name=value a line, for passwords, which others can see on a command line (default: "
+          "none)",
+          NULL, ready));
   /**
    * GstUpiJson:queue-size:
    *
@@ -728,8 +767,8 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_QUEUE_SIZE,
       g_param_spec_uint ("queue-size", "Queue size",
-          "Most messages that wait for a broker, 64 MiB together at most; then the oldest falls out (default: 1000)", 1, 1000000, 1000,
-          ready));
+          "Most messages that wait for a broker, 64 MiB together at most; then the oldest falls out (default: 1000)", 1,
+          1000000, 1000, ready));
   /**
    * GstUpiJson:control:
    *
@@ -737,7 +776,8 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_CONTROL,
       g_param_spec_boolean ("control", "Control",
-          "MQTT: whoever may write to the broker may switch the detection and change labels and rules (default: false)", FALSE, ready));
+          "MQTT: whoever may write to the broker may switch the detection and change labels and rules (default: false)",
+          FALSE, ready));
   /**
    * GstUpiJson:discovery:
    *
@@ -745,7 +785,8 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_DISCOVERY,
       g_param_spec_boolean ("discovery", "Discovery",
-          "MQTT: tell Home Assistant of the camera's numbers and switches, under homeassistant/; with emit=events or all (default: false)",
+          "MQTT: tell Home Assistant of the camera's numbers and switches, under homeassistant/; with emit=events or "
+          "all (default: false)",
           FALSE, ready));
 }
 
@@ -769,8 +810,10 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
   install_target_properties (object_class);
   install_line_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
-  gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 results as JSON lines", "Filter/Analyzer/Video",
-      "Writes one line of JSON a frame or an event, with its time, objects (label, score, box) and caption, to a file, an MQTT broker or "
+  gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 results as JSON lines",
+      "Filter/Analyzer/Video",
+      "Writes one line of JSON a frame or an event, with its time, objects (label, score, box) and caption, to a file, "
+      "an MQTT broker or "
       "Kafka. "
       "Example: upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink",
       "The upi authors");

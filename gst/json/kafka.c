@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* kafka.c: see kafka.h. The library connects again by itself, and sends again what was not acknowledged: here a connection that stood once is never
- * given up. */
+/* kafka.c: see kafka.h. The library connects again by itself, and sends again what was not acknowledged: here a
+ * connection that stood once is never given up. */
 #include "gst/json/kafka.h"
 
 #ifdef HAVE_RDKAFKA
@@ -12,27 +12,27 @@
 #define LOOK_MS 1000 /* for the cluster */
 
 /* The library is no dependency of the plugin: without it the other methods and elements go on. */
-#define FUNCTIONS(X)                                                                                                                       \
-  X (conf_new)                                                                                                                             \
-  X (conf_destroy)                                                                                                                         \
-  X (conf_set)                                                                                                                             \
-  X (conf_set_opaque)                                                                                                                      \
-  X (conf_set_dr_msg_cb)                                                                                                                   \
-  X (conf_set_error_cb)                                                                                                                    \
-  X (conf_set_log_cb)                                                                                                                      \
-  X (new)                                                                                                                                  \
-  X (destroy_flags)                                                                                                                        \
-  X (purge)                                                                                                                                \
-  X (poll)                                                                                                                                 \
-  X (produce)                                                                                                                              \
-  X (last_error)                                                                                                                           \
-  X (err2str)                                                                                                                              \
-  X (topic_new)                                                                                                                            \
-  X (topic_destroy)                                                                                                                        \
-  X (metadata)                                                                                                                             \
-  X (metadata_destroy)                                                                                                                     \
-  X (queue_get_main)                                                                                                                       \
-  X (queue_destroy)                                                                                                                        \
+#define FUNCTIONS(X)                                                                                                   \
+  X (conf_new)                                                                                                         \
+  X (conf_destroy)                                                                                                     \
+  X (conf_set)                                                                                                         \
+  X (conf_set_opaque)                                                                                                  \
+  X (conf_set_dr_msg_cb)                                                                                               \
+  X (conf_set_error_cb)                                                                                                \
+  X (conf_set_log_cb)                                                                                                  \
+  X (new)                                                                                                              \
+  X (destroy_flags)                                                                                                    \
+  X (purge)                                                                                                            \
+  X (poll)                                                                                                             \
+  X (produce)                                                                                                          \
+  X (last_error)                                                                                                       \
+  X (err2str)                                                                                                          \
+  X (topic_new)                                                                                                        \
+  X (topic_destroy)                                                                                                    \
+  X (metadata)                                                                                                         \
+  X (metadata_destroy)                                                                                                 \
+  X (queue_get_main)                                                                                                   \
+  X (queue_destroy)                                                                                                    \
   X (queue_io_event_enable)
 
 #define MEMBER(name) __typeof__ (rd_kafka_##name) *name;
@@ -65,7 +65,8 @@ load_library (GError **error)
       loaded = TRUE;
     } else {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-          "method=kafka needs librdkafka, which cannot be loaded: %s; install it (Debian: librdkafka1)", g_module_error ());
+          "method=kafka needs librdkafka, which cannot be loaded: %s; install it (Debian: librdkafka1)",
+          g_module_error ());
       g_clear_pointer (&module, g_module_close);
     }
   }
@@ -86,7 +87,8 @@ on_delivery (rd_kafka_t *producer, const rd_kafka_message_t *message, void *data
     gst_upi_publisher_acknowledge (self->publisher, tag, NULL);
     return;
   }
-  g_autofree gchar *why = g_strdup_printf ("%s, topic \"%s\": %s", self->address, self->topic_name, lib.err2str (message->err));
+  g_autofree gchar *why =
+      g_strdup_printf ("%s, topic \"%s\": %s", self->address, self->topic_name, lib.err2str (message->err));
   gst_upi_publisher_acknowledge (self->publisher, tag, why);
 }
 
@@ -123,7 +125,8 @@ kafka_connect (gpointer link, GstUpiPublisher *publisher, GCancellable *stop, GE
   lib.poll (self->producer, 0);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
     return TRUE;
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s, topic \"%s\": %s", self->address, self->topic_name, lib.err2str (code));
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s, topic \"%s\": %s", self->address, self->topic_name,
+      lib.err2str (code));
   return FALSE;
 }
 
@@ -173,8 +176,8 @@ check_topic (const gchar *topic, GError **error)
 {
   gsize length = strlen (topic);
 
-  if (length > 0 && length <= 249 && strspn (topic, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") == length && !g_str_equal (topic, ".")
-      && !g_str_equal (topic, ".."))
+  if (length > 0 && length <= 249 && strspn (topic, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") == length
+      && !g_str_equal (topic, ".") && !g_str_equal (topic, ".."))
     return TRUE;
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
       "property topic is '%s': Kafka's topics have 1 to 249 of a-z, A-Z, 0-9, dot, underscore and hyphen", topic);

@@ -19,7 +19,8 @@ extern const GstUpiLink gst_upi_kafka_link;
  *
  * Connects to nobody yet. Returns: NULL and an error that says what cannot be honoured
  */
-GstUpiKafka *gst_upi_kafka_new (const gchar *address, const gchar *topic, const gchar *key, GHashTable *settings, GError **error);
+GstUpiKafka *
+gst_upi_kafka_new (const gchar *address, const gchar *topic, const gchar *key, GHashTable *settings, GError **error);
 void gst_upi_kafka_free (GstUpiKafka *kafka);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiKafka, gst_upi_kafka_free)
 

@@ -13,7 +13,8 @@
 
 /* Levels that say something else: a label, a camera or a zone of that name is written another way. */
 static const gchar *const words_below_prefix[] = { "available", "events", NULL };
-static const gchar *const words_below_source[] = { "all", "available", "detect", "events", "frames", "labels", "rules", NULL };
+static const gchar *const words_below_source[] = { "all", "available", "detect", "events", "frames", "labels", "rules",
+  NULL };
 static const gchar *const words_below_zone[] = { "all", NULL };
 
 static const struct {
@@ -40,8 +41,8 @@ struct _GstUpiMqttLayout {
 };
 
 GstUpiMqttLayout *
-gst_upi_mqtt_layout_new (
-    const gchar *prefix, const gchar *source, gboolean control, const gchar *discovery, GstUpiMqttOrder order, gpointer data)
+gst_upi_mqtt_layout_new (const gchar *prefix, const gchar *source, gboolean control, const gchar *discovery,
+    GstUpiMqttOrder order, gpointer data)
 {
   GstUpiMqttLayout *self = g_new0 (GstUpiMqttLayout, 1);
 
@@ -122,7 +123,8 @@ gst_upi_mqtt_layout_receive (const gchar *topic, const guint8 *payload, gsize le
   for (guint i = 0; i < G_N_ELEMENTS (orders); i++) {
     if (self->order_topics == NULL || !g_str_equal (topic, self->order_topics[i]))
       continue;
-    if (length > MAX_ORDER || memchr (payload, '\0', length) != NULL || !g_utf8_validate ((const gchar *) payload, (gssize) length, NULL))
+    if (length > MAX_ORDER || memchr (payload, '\0', length) != NULL
+        || !g_utf8_validate ((const gchar *) payload, (gssize) length, NULL))
       return;
     g_autofree gchar *value = g_strstrip (g_strndup ((const gchar *) payload, length));
     gboolean is_switch = g_str_equal (orders[i].property, "enabled");
@@ -155,7 +157,8 @@ tell_count (const gchar *zone, const gchar *label, guint count, gboolean is_firs
   g_autofree gchar *level = NULL, *topic = NULL;
 
   g_snprintf (number, sizeof number, "%u", count);
-  level = label == NULL ? g_strdup ("all") : gst_upi_topic_level (label, zone == NULL ? words_below_source : words_below_zone);
+  level = label == NULL ? g_strdup ("all")
+                        : gst_upi_topic_level (label, zone == NULL ? words_below_source : words_below_zone);
   if (zone == NULL) {
     topic = g_strconcat (self->base, "/", level, NULL);
   } else {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* layout.h: which topics of an MQTT broker say what: Frigate's layout, under another prefix. P is the prefix, S the camera:
+/* layout.h: which topics of an MQTT broker say what: Frigate's layout, under another prefix. P is the prefix, S the
+ * camera:
  *
  *   P/S/available          online, offline (also when the connection is lost)      retained
  *   P/S/LABEL, P/S/all     how many are in the frame                               retained
@@ -7,7 +8,8 @@
  *   P/events               the life of each object that upitrack follows: new, update, end
  *   P/S/events             what the rules of upirules noticed, a line each
  *   P/S/frames             the frames' lines
- *   P/S/detect/set, /state; P/S/labels/set, /state; P/S/rules/set, /state          orders, with control=true; the states are retained
+ *   P/S/detect/set, /state; P/S/labels/set, /state; P/S/rules/set, /state          orders, with control=true; the
+ *   states are retained
  */
 #pragma once
 
@@ -32,8 +34,8 @@ typedef gboolean (*GstUpiMqttOrder) (const gchar *target, const gchar *property,
  * @control: whether orders are taken
  * @discovery: (nullable): prefix of Home Assistant's discovery messages
  */
-GstUpiMqttLayout *gst_upi_mqtt_layout_new (
-    const gchar *prefix, const gchar *source, gboolean control, const gchar *discovery, GstUpiMqttOrder order, gpointer data);
+GstUpiMqttLayout *gst_upi_mqtt_layout_new (const gchar *prefix, const gchar *source, gboolean control,
+    const gchar *discovery, GstUpiMqttOrder order, gpointer data);
 void gst_upi_mqtt_layout_free (GstUpiMqttLayout *layout);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiMqttLayout, gst_upi_mqtt_layout_free)
 

@@ -7,7 +7,8 @@
 #include "gst/json/event.h"
 #include "gst/json/text.h"
 
-/* COCO's uncompressed runs: down the columns, how many cells are 0, how many 1, and so on; a cell is 1 from probability 1/2 on. */
+/* COCO's uncompressed runs: down the columns, how many cells are 0, how many 1, and so on; a cell is 1 from probability
+ * 1/2 on. */
 static void
 append_runs (GString *line, const UpiMask *mask)
 {
@@ -37,12 +38,13 @@ append_object (GString *line, const GstUpiObject *object, gboolean runs)
   g_string_append (line, ",\"box\":");
   gst_upi_json_append_box (line, object->x, object->y, object->width, object->height);
   if (object->track_id != 0) {
-    g_string_append_printf (line, ",\"track_id\":%" G_GUINT64_FORMAT ",\"predicted\":%s,\"velocity\":[", object->track_id,
-        (object->flags & GST_UPI_OBJECT_PREDICTED) != 0 ? "true" : "false");
+    g_string_append_printf (line, ",\"track_id\":%" G_GUINT64_FORMAT ",\"predicted\":%s,\"velocity\":[",
+        object->track_id, (object->flags & GST_UPI_OBJECT_PREDICTED) != 0 ? "true" : "false");
     gst_upi_json_append_number (line, object->velocity_x);
     g_string_append_c (line, ',');
     gst_upi_json_append_number (line, object->velocity_y);
-    g_string_append_printf (line, "],\"age\":%" G_GUINT64_FORMAT ",\"unseen\":%" G_GUINT64_FORMAT, object->age, object->unseen);
+    g_string_append_printf (
+        line, "],\"age\":%" G_GUINT64_FORMAT ",\"unseen\":%" G_GUINT64_FORMAT, object->age, object->unseen);
   }
   if (object->mask != NULL) {
     const UpiMask *mask = object->mask;
@@ -95,13 +97,13 @@ append_rules (GString *line, const GstUpiRule *rules, guint n)
 
     g_string_append (line, i > 0 ? ",{\"name\":" : "{\"name\":");
     gst_upi_json_append_string (line, rule->name);
-    g_string_append_printf (
-        line, ",\"kind\":\"%s\",\"active\":%s", gst_upi_json_rule_kind (rule->kind), rule->flags & GST_UPI_RULE_ACTIVE ? "true" : "false");
+    g_string_append_printf (line, ",\"kind\":\"%s\",\"active\":%s", gst_upi_json_rule_kind (rule->kind),
+        rule->flags & GST_UPI_RULE_ACTIVE ? "true" : "false");
     if (rule->kind == GST_UPI_RULE_ZONE || rule->kind == GST_UPI_RULE_COUNT)
       g_string_append_printf (line, ",\"count\":%u", rule->count);
     if (crossed_or_entered)
-      g_string_append_printf (
-          line, ",\"total_in\":%" G_GUINT64_FORMAT ",\"total_out\":%" G_GUINT64_FORMAT, rule->total_in, rule->total_out);
+      g_string_append_printf (line, ",\"total_in\":%" G_GUINT64_FORMAT ",\"total_out\":%" G_GUINT64_FORMAT,
+          rule->total_in, rule->total_out);
     if (rule->kind == GST_UPI_RULE_PHRASE) {
       g_string_append (line, ",\"score\":");
       gst_upi_json_append_number (line, rule->score >= 0 ? rule->score : NAN);
@@ -119,7 +121,8 @@ append_classes (GString *line, const GstUpiClass *classes, guint n)
     g_string_append (line, ",\"probability\":");
     gst_upi_json_append_number (line, classes[i].probability);
     g_string_append_printf (line, ",\"list\":%u,\"independent\":%s,\"holds\":%s}", classes[i].list,
-        classes[i].flags & GST_UPI_CLASS_INDEPENDENT ? "true" : "false", classes[i].flags & GST_UPI_CLASS_HOLDS ? "true" : "false");
+        classes[i].flags & GST_UPI_CLASS_INDEPENDENT ? "true" : "false",
+        classes[i].flags & GST_UPI_CLASS_HOLDS ? "true" : "false");
   }
 }
 
@@ -133,7 +136,8 @@ gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiCont
   const GstUpiClass *classes = gst_upi_content_get_classes (content, &n_classes);
 
   g_string_truncate (line, 0);
-  g_string_append_printf (line, "{\"version\":1,\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number, frame->stream);
+  g_string_append_printf (
+      line, "{\"version\":1,\"frame\":%" G_GUINT64_FORMAT ",\"stream\":%u,", frame->number, frame->stream);
   if (frame->source != NULL) {
     g_string_append (line, "\"source\":");
     gst_upi_json_append_string (line, frame->source);
@@ -150,7 +154,8 @@ gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiCont
   g_string_append (line, ",\"pts\":");
   gst_upi_json_append_time (line, frame->pts);
   g_string_append (line, ",\"inference_pts\":");
-  gst_upi_json_append_time (line, gst_upi_content_is_encoded (content) ? gst_upi_content_get_inference_pts (content) : GST_CLOCK_TIME_NONE);
+  gst_upi_json_append_time (
+      line, gst_upi_content_is_encoded (content) ? gst_upi_content_get_inference_pts (content) : GST_CLOCK_TIME_NONE);
   g_string_append_printf (line, ",\"width\":%d,\"height\":%d,\"objects\":[", frame->width, frame->height);
   for (guint i = 0; i < n_objects; i++) {
     if (i > 0)

@@ -21,8 +21,8 @@ typedef struct {
   gboolean mask_runs;  /* masks with their cells */
 } GstUpiJsonFrame;
 
-/* Replaces what is in @line by one object and a newline. Valid JSON for any content: control characters are escaped, bytes that are not
- * UTF-8 replaced, numbers written as in the C locale. */
+/* Replaces what is in @line by one object and a newline. Valid JSON for any content: control characters are escaped,
+ * bytes that are not UTF-8 replaced, numbers written as in the C locale. */
 void gst_upi_json_line (GString *line, const GstUpiJsonFrame *frame, const GstUpiContent *content);
 
 G_END_DECLS

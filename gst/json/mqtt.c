@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* mqtt.c: see mqtt.h. One client object a connection; what it had not acknowledged when it was lost, the publisher sends again. */
+/* mqtt.c: see mqtt.h. One client object a connection; what it had not acknowledged when it was lost, the publisher
+ * sends again. */
 #include "gst/json/mqtt.h"
 
 #include <errno.h>
@@ -16,27 +17,27 @@
 #define KEEPALIVE_S 15
 
 /* The library is no dependency of the plugin: without it the other methods and elements go on. */
-#define FUNCTIONS(X)                                                                                                                       \
-  X (lib_init)                                                                                                                             \
-  X (new)                                                                                                                                  \
-  X (destroy)                                                                                                                              \
-  X (username_pw_set)                                                                                                                      \
-  X (will_set)                                                                                                                             \
-  X (tls_set)                                                                                                                              \
-  X (tls_insecure_set)                                                                                                                     \
-  X (int_option)                                                                                                                           \
-  X (connect_callback_set)                                                                                                                 \
-  X (publish_callback_set)                                                                                                                 \
-  X (message_callback_set)                                                                                                                 \
-  X (log_callback_set)                                                                                                                     \
-  X (connect)                                                                                                                              \
-  X (disconnect)                                                                                                                           \
-  X (publish)                                                                                                                              \
-  X (subscribe)                                                                                                                            \
-  X (loop)                                                                                                                                 \
-  X (socket)                                                                                                                               \
-  X (want_write)                                                                                                                           \
-  X (strerror)                                                                                                                             \
+#define FUNCTIONS(X)                                                                                                   \
+  X (lib_init)                                                                                                         \
+  X (new)                                                                                                              \
+  X (destroy)                                                                                                          \
+  X (username_pw_set)                                                                                                  \
+  X (will_set)                                                                                                         \
+  X (tls_set)                                                                                                          \
+  X (tls_insecure_set)                                                                                                 \
+  X (int_option)                                                                                                       \
+  X (connect_callback_set)                                                                                             \
+  X (publish_callback_set)                                                                                             \
+  X (message_callback_set)                                                                                             \
+  X (log_callback_set)                                                                                                 \
+  X (connect)                                                                                                          \
+  X (disconnect)                                                                                                       \
+  X (publish)                                                                                                          \
+  X (subscribe)                                                                                                        \
+  X (loop)                                                                                                             \
+  X (socket)                                                                                                           \
+  X (want_write)                                                                                                       \
+  X (strerror)                                                                                                         \
   X (connack_string)
 
 #define MEMBER(name) __typeof__ (mosquitto_##name) *name;
@@ -81,7 +82,8 @@ load_library (GError **error)
       loaded = TRUE;
     } else {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-          "method=mqtt needs libmosquitto, which cannot be loaded: %s; install it (Debian: libmosquitto1)", g_module_error ());
+          "method=mqtt needs libmosquitto, which cannot be loaded: %s; install it (Debian: libmosquitto1)",
+          g_module_error ());
       g_clear_pointer (&module, g_module_close);
     }
   }
@@ -131,8 +133,8 @@ set_library_error (GstUpiMqtt *self, gint code, GError **error)
 {
   const gchar *text = code == MOSQ_ERR_ERRNO ? g_strerror (errno) : lib.strerror (code);
 
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s:%u: %s%s%s", self->host, self->port, text, self->last_log != NULL ? " " : "",
-      self->last_log != NULL ? self->last_log : "");
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s:%u: %s%s%s", self->host, self->port, text,
+      self->last_log != NULL ? " " : "", self->last_log != NULL ? self->last_log : "");
 }
 
 /* A client with all settings, not yet connected. */
@@ -142,7 +144,8 @@ client_new (GstUpiMqtt *self, GError **error)
   struct mosquitto *client = lib.new(self->id, true, self);
 
   if (client == NULL) {
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "setting \"id\": no client can be called '%s'", self->id);
+    g_set_error (
+        error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "setting \"id\": no client can be called '%s'", self->id);
     return NULL;
   }
   lib.connect_callback_set (client, on_connect);
@@ -167,7 +170,8 @@ client_new (GstUpiMqtt *self, GError **error)
   return NULL;
 }
 
-/* Whether anybody listens there. The library's own connect() cannot be cancelled, and may wait for minutes for an address that is silent. */
+/* Whether anybody listens there. The library's own connect() cannot be cancelled, and may wait for minutes for an
+ * address that is silent. */
 static gboolean
 knock (GstUpiMqtt *self, GCancellable *stop, GError **error)
 {
@@ -175,7 +179,8 @@ knock (GstUpiMqtt *self, GCancellable *stop, GError **error)
 
   g_socket_client_set_enable_proxy (client, FALSE);
   g_socket_client_set_timeout (client, 10);
-  g_autoptr (GSocketConnection) connection = g_socket_client_connect_to_host (client, self->host, self->port, stop, error);
+  g_autoptr (GSocketConnection) connection =
+      g_socket_client_connect_to_host (client, self->host, self->port, stop, error);
   if (connection == NULL)
     g_prefix_error (error, "%s:%u: ", self->host, self->port);
   return connection != NULL;
@@ -232,7 +237,8 @@ mqtt_connect (gpointer link, GstUpiPublisher *publisher, GCancellable *stop, GEr
   }
   if (self->answer > 0) { /* and then it hung up */
     g_clear_error (error);
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, "%s:%u: %s", self->host, self->port, lib.connack_string (self->answer));
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED, "%s:%u: %s", self->host, self->port,
+        lib.connack_string (self->answer));
   } else if (alive) {
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "%s:%u: no answer", self->host, self->port);
   }
@@ -251,7 +257,8 @@ mqtt_send (gpointer link, const GstUpiMessage *message, guint64 tag, GError **er
     g_hash_table_insert (self->tags, GINT_TO_POINTER (id), GSIZE_TO_POINTER (tag));
     return TRUE;
   }
-  if (code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_INVAL || code == MOSQ_ERR_MALFORMED_UTF8 || code == MOSQ_ERR_OVERSIZE_PACKET) {
+  if (code == MOSQ_ERR_PAYLOAD_SIZE || code == MOSQ_ERR_INVAL || code == MOSQ_ERR_MALFORMED_UTF8
+      || code == MOSQ_ERR_OVERSIZE_PACKET) {
     gst_upi_publisher_acknowledge (self->publisher, tag, lib.strerror (code)); /* it will not be taken later either */
     return TRUE;
   }
@@ -277,13 +284,15 @@ mqtt_disconnect (gpointer link)
 static gboolean
 parse_address (GstUpiMqtt *self, const gchar *address, GError **error)
 {
-  g_autofree gchar *full = strstr (address, "://") != NULL ? g_strdup (address) : g_strconcat ("mqtt://", address, NULL);
+  g_autofree gchar *full =
+      strstr (address, "://") != NULL ? g_strdup (address) : g_strconcat ("mqtt://", address, NULL);
   g_autoptr (GUri) uri = g_uri_parse (full, G_URI_FLAGS_HAS_PASSWORD, NULL);
   const gchar *scheme = uri != NULL ? g_uri_get_scheme (uri) : "";
 
   self->tls = g_str_equal (scheme, "mqtts");
-  if (uri == NULL || (!self->tls && !g_str_equal (scheme, "mqtt")) || g_uri_get_host (uri) == NULL || *g_uri_get_host (uri) == '\0'
-      || g_strcmp0 (g_uri_get_path (uri), "/") > 0 || g_uri_get_query (uri) != NULL || g_uri_get_fragment (uri) != NULL) {
+  if (uri == NULL || (!self->tls && !g_str_equal (scheme, "mqtt")) || g_uri_get_host (uri) == NULL
+      || *g_uri_get_host (uri) == '\0' || g_strcmp0 (g_uri_get_path (uri), "/") > 0 || g_uri_get_query (uri) != NULL
+      || g_uri_get_fragment (uri) != NULL) {
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, /* without the address: it may have a password */
         "property address is no MQTT broker's: write host, host:port, mqtt://host:port or mqtts://host:port");
     return FALSE;
@@ -299,7 +308,8 @@ static gboolean
 take_file (gchar **to, const gchar *name, const gchar *path, GError **error)
 {
   if (access (path, R_OK) != 0) {
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "setting \"%s\": \"%s\" cannot be read: %s", name, path, g_strerror (errno));
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "setting \"%s\": \"%s\" cannot be read: %s", name, path,
+        g_strerror (errno));
     return FALSE;
   }
   g_free (*to);
@@ -314,9 +324,9 @@ take_setting (GstUpiMqtt *self, const gchar *name, const gchar *value, GError **
     const gchar *name;
     gchar **to;
     gboolean is_file;
-  } texts[] = { { "id", &self->id, FALSE }, { "username", &self->username, FALSE }, { "password", &self->password, FALSE },
-    { "cafile", &self->cafile, TRUE }, { "capath", &self->capath, TRUE }, { "certfile", &self->certfile, TRUE },
-    { "keyfile", &self->keyfile, TRUE } };
+  } texts[] = { { "id", &self->id, FALSE }, { "username", &self->username, FALSE },
+    { "password", &self->password, FALSE }, { "cafile", &self->cafile, TRUE }, { "capath", &self->capath, TRUE },
+    { "certfile", &self->certfile, TRUE }, { "keyfile", &self->keyfile, TRUE } };
   guint64 seconds;
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
@@ -332,19 +342,23 @@ take_setting (GstUpiMqtt *self, const gchar *name, const gchar *value, GError **
     self->insecure = g_str_equal (value, "true");
     if (self->insecure || g_str_equal (value, "false"))
       return TRUE;
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "setting \"insecure\" is '%s': it is true or false", value);
+    g_set_error (
+        error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "setting \"insecure\" is '%s': it is true or false", value);
     return FALSE;
   }
   if (g_str_equal (name, "keepalive")) {
     if (!g_ascii_string_to_unsigned (value, 10, 5, 65535, &seconds, NULL)) {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "setting \"keepalive\" is '%s': it is 5 to 65535 seconds", value);
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+          "setting \"keepalive\" is '%s': it is 5 to 65535 seconds", value);
       return FALSE;
     }
     self->keepalive = (gint) seconds;
     return TRUE;
   }
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-      "setting \"%s\" is none of method=mqtt: it has id, username, password, cafile, capath, certfile, keyfile, insecure, keepalive", name);
+      "setting \"%s\" is none of method=mqtt: it has id, username, password, cafile, capath, certfile, keyfile, "
+      "insecure, keepalive",
+      name);
   return FALSE;
 }
 
@@ -360,12 +374,13 @@ check_settings (GstUpiMqtt *self, GError **error)
                                                : NULL;
 
   if (!self->tls && tls_only != NULL) {
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "setting \"%s\" is for TLS, and the address is not: write mqtts://%s:%u",
-        tls_only, self->host, self->port);
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+        "setting \"%s\" is for TLS, and the address is not: write mqtts://%s:%u", tls_only, self->host, self->port);
     return FALSE;
   }
   if ((self->certfile == NULL) != (self->keyfile == NULL)) {
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "settings \"certfile\" and \"keyfile\" go together: \"%s\" is missing",
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+        "settings \"certfile\" and \"keyfile\" go together: \"%s\" is missing",
         self->certfile == NULL ? "certfile" : "keyfile");
     return FALSE;
   }
@@ -375,8 +390,8 @@ check_settings (GstUpiMqtt *self, GError **error)
 }
 
 GstUpiMqtt *
-gst_upi_mqtt_new (const gchar *address, GHashTable *settings, GstUpiMessage *will, const gchar *const *topics, GstUpiMqttReceive receive,
-    gpointer data, GError **error)
+gst_upi_mqtt_new (const gchar *address, GHashTable *settings, GstUpiMessage *will, const gchar *const *topics,
+    GstUpiMqttReceive receive, gpointer data, GError **error)
 {
   g_autoptr (GstUpiMqtt) self = g_new0 (GstUpiMqtt, 1);
   GHashTableIter iter;
@@ -435,12 +450,13 @@ struct _GstUpiMqtt {
 const GstUpiLink gst_upi_mqtt_link = { "MQTT", 0, NULL, NULL, NULL, NULL, NULL };
 
 GstUpiMqtt *
-gst_upi_mqtt_new (const gchar *address, GHashTable *settings, GstUpiMessage *will, const gchar *const *topics, GstUpiMqttReceive receive,
-    gpointer data, GError **error)
+gst_upi_mqtt_new (const gchar *address, GHashTable *settings, GstUpiMessage *will, const gchar *const *topics,
+    GstUpiMqttReceive receive, gpointer data, GError **error)
 {
   g_clear_pointer (&will, gst_upi_message_free);
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-      "method=mqtt is not in this build of upi: it was built without libmosquitto's headers (Debian: libmosquitto-dev)");
+      "method=mqtt is not in this build of upi: it was built without libmosquitto's headers (Debian: "
+      "libmosquitto-dev)");
   return NULL;
 }
 

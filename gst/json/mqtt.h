@@ -22,8 +22,8 @@ typedef void (*GstUpiMqttReceive) (const gchar *topic, const guint8 *payload, gs
  *
  * Connects to nobody yet. Returns: NULL and an error that says what cannot be honoured
  */
-GstUpiMqtt *gst_upi_mqtt_new (const gchar *address, GHashTable *settings, GstUpiMessage *will, const gchar *const *topics,
-    GstUpiMqttReceive receive, gpointer data, GError **error);
+GstUpiMqtt *gst_upi_mqtt_new (const gchar *address, GHashTable *settings, GstUpiMessage *will,
+    const gchar *const *topics, GstUpiMqttReceive receive, gpointer data, GError **error);
 void gst_upi_mqtt_free (GstUpiMqtt *mqtt);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiMqtt, gst_upi_mqtt_free)
 

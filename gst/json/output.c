@@ -23,8 +23,8 @@ struct _GstUpiJsonOutput {
 };
 
 static gboolean
-open_mqtt (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJsonOutputCallbacks *callbacks, GHashTable *settings,
-    GError **error)
+open_mqtt (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJsonOutputCallbacks *callbacks,
+    GHashTable *settings, GError **error)
 {
   if (!gst_upi_topic_check (self->topic, error))
     return FALSE;
@@ -33,7 +33,8 @@ open_mqtt (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJ
         target->discovery && target->events ? DISCOVERY_PREFIX : NULL, callbacks->order, callbacks->data);
   GstUpiMqtt *mqtt = gst_upi_mqtt_new (target->address != NULL ? target->address : "localhost", settings,
       self->layout != NULL ? gst_upi_mqtt_layout_new_will (self->layout) : NULL,
-      self->layout != NULL ? gst_upi_mqtt_layout_get_order_topics (self->layout) : NULL, gst_upi_mqtt_layout_receive, self->layout, error);
+      self->layout != NULL ? gst_upi_mqtt_layout_get_order_topics (self->layout) : NULL, gst_upi_mqtt_layout_receive,
+      self->layout, error);
   if (mqtt == NULL)
     return FALSE;
   self->publisher = gst_upi_publisher_new (&gst_upi_mqtt_link, mqtt, target->queue_size,
@@ -45,15 +46,16 @@ open_mqtt (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJ
 }
 
 static gboolean
-open_kafka (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJsonOutputCallbacks *callbacks, GHashTable *settings,
-    GError **error)
+open_kafka (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJsonOutputCallbacks *callbacks,
+    GHashTable *settings, GError **error)
 {
-  GstUpiKafka *kafka =
-      gst_upi_kafka_new (target->address != NULL ? target->address : "localhost:9092", self->topic, target->source, settings, error);
+  GstUpiKafka *kafka = gst_upi_kafka_new (
+      target->address != NULL ? target->address : "localhost:9092", self->topic, target->source, settings, error);
 
   if (kafka == NULL)
     return FALSE;
-  self->publisher = gst_upi_publisher_new (&gst_upi_kafka_link, kafka, target->queue_size, NULL, callbacks->warn, callbacks->data);
+  self->publisher =
+      gst_upi_publisher_new (&gst_upi_kafka_link, kafka, target->queue_size, NULL, callbacks->warn, callbacks->data);
   gst_upi_publisher_start (self->publisher);
   return TRUE;
 }

@@ -41,14 +41,17 @@ typedef struct {
 } GstUpiJsonOutputCallbacks;
 
 /* NULL and an error of G_FILE_ERROR (a file's) or G_IO_ERROR that names the property or setting. */
-GstUpiJsonOutput *gst_upi_json_output_open (const GstUpiJsonTarget *target, const GstUpiJsonOutputCallbacks *callbacks, GError **error);
+GstUpiJsonOutput *
+gst_upi_json_output_open (const GstUpiJsonTarget *target, const GstUpiJsonOutputCallbacks *callbacks, GError **error);
 
-/* Streaming thread. A broker is never waited for, a pipe's reader is. FALSE and an error: this line is lost, or an older one for it
- * (G_FILE_ERROR_AGAIN: it was said); FALSE without one: flushing. */
-gboolean gst_upi_json_output_write (GstUpiJsonOutput *output, gboolean is_event, const gchar *line, gsize length, GError **error);
+/* Streaming thread. A broker is never waited for, a pipe's reader is. FALSE and an error: this line is lost, or an
+ * older one for it (G_FILE_ERROR_AGAIN: it was said); FALSE without one: flushing. */
+gboolean gst_upi_json_output_write (
+    GstUpiJsonOutput *output, gboolean is_event, const gchar *line, gsize length, GError **error);
 
 /* Streaming thread: every frame, whether it has a line or not. */
-void gst_upi_json_output_take_frame (GstUpiJsonOutput *output, const GstUpiJsonFrame *frame, const GstUpiContent *content);
+void
+gst_upi_json_output_take_frame (GstUpiJsonOutput *output, const GstUpiJsonFrame *frame, const GstUpiContent *content);
 
 /* Streaming thread: state ends here, and with it the objects that were followed. */
 void gst_upi_json_output_reset (GstUpiJsonOutput *output);

@@ -68,7 +68,9 @@ message_copy (const GstUpiMessage *message)
 {
   GstUpiMessage *copy = g_new (GstUpiMessage, 1);
 
-  *copy = (GstUpiMessage){ .topic = g_strdup (message->topic), .payload = g_bytes_ref (message->payload), .retain = message->retain };
+  *copy = (GstUpiMessage){
+    .topic = g_strdup (message->topic), .payload = g_bytes_ref (message->payload), .retain = message->retain
+  };
   return copy;
 }
 
@@ -134,7 +136,8 @@ gst_upi_publisher_push (GstUpiPublisher *self, const gchar *topic, const gchar *
   g_mutex_lock (&self->lock);
   g_queue_push_tail (&self->queue, gst_upi_message_new (topic, payload, length, FALSE));
   self->bytes += length;
-  while (self->queue.length > 0 && (self->queue.length + self->n_in_flight > self->capacity || self->bytes > MAX_BYTES)) {
+  while (
+      self->queue.length > 0 && (self->queue.length + self->n_in_flight > self->capacity || self->bytes > MAX_BYTES)) {
     GstUpiMessage *oldest = g_queue_pop_head (&self->queue);
     self->bytes -= g_bytes_get_size (oldest->payload);
     gst_upi_message_free (oldest);
@@ -283,7 +286,8 @@ send_some (GstUpiPublisher *self, GError **error)
   return TRUE;
 }
 
-/* What was sent and not acknowledged goes out again, in its order; states all, as the broker may have forgotten them. */
+/* What was sent and not acknowledged goes out again, in its order; states all, as the broker may have forgotten
+ * them. */
 static void
 take_back (GstUpiPublisher *self)
 {
@@ -363,7 +367,8 @@ run_connected (GstUpiPublisher *self)
     if (stopping && deadline == 0)
       deadline = now + DRAIN_US;
     if (stopping && self->last != NULL && (is_empty (self) || now >= deadline - DRAIN_US / 4)) {
-      g_autofree gchar *text = g_strndup (g_bytes_get_data (self->last->payload, NULL), g_bytes_get_size (self->last->payload));
+      g_autofree gchar *text =
+          g_strndup (g_bytes_get_data (self->last->payload, NULL), g_bytes_get_size (self->last->payload));
       gst_upi_publisher_set_state (self, self->last->topic, text);
       g_clear_pointer (&self->last, gst_upi_message_free);
     }
@@ -399,7 +404,8 @@ publisher_thread (gpointer data)
 }
 
 GstUpiPublisher *
-gst_upi_publisher_new (const GstUpiLink *kind, gpointer link, guint capacity, GstUpiMessage *last, GstUpiPublisherWarn warn, gpointer data)
+gst_upi_publisher_new (
+    const GstUpiLink *kind, gpointer link, guint capacity, GstUpiMessage *last, GstUpiPublisherWarn warn, gpointer data)
 {
   GstUpiPublisher *self = g_new0 (GstUpiPublisher, 1);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * publisher.h: messages on their way to a broker: a bounded queue, a thread that sends them and connects again when it must. Whoever has a message
- * never waits. */
+ * publisher.h: messages on their way to a broker: a bounded queue, a thread that sends them and connects again when it
+ * must. Whoever has a message never waits. */
 #pragma once
 
 #include <gio/gio.h>
@@ -28,8 +28,10 @@ typedef struct {
  * @name: "MQTT"
  * @window: how many messages may be sent and not yet acknowledged
  * @connect: TRUE once the broker takes messages. Returns soon after @stop is cancelled
- * @send: hands over; it answers with gst_upi_publisher_acknowledge(@tag) from within @work or @send. FALSE: it cannot now, try again after @work
- * @work: reads and writes; waits until there is something to do, @wake is readable or @timeout_ms have passed. FALSE: the connection is lost
+ * @send: hands over; it answers with gst_upi_publisher_acknowledge(@tag) from within @work or @send. FALSE: it cannot
+ * now, try again after @work
+ * @work: reads and writes; waits until there is something to do, @wake is readable or @timeout_ms have passed. FALSE:
+ * the connection is lost
  * @disconnect: after a loss, after a @connect that failed, and at the end
  * @free: ends it
  */
@@ -58,8 +60,8 @@ typedef void (*GstUpiPublisherWarn) (GstUpiPublisherCause cause, const gchar *te
  * @capacity: how many messages may wait; the oldest falls out
  * @last: (nullable) (transfer full): the last message, when it stops while it is connected
  */
-GstUpiPublisher *
-gst_upi_publisher_new (const GstUpiLink *kind, gpointer link, guint capacity, GstUpiMessage *last, GstUpiPublisherWarn warn, gpointer data);
+GstUpiPublisher *gst_upi_publisher_new (const GstUpiLink *kind, gpointer link, guint capacity, GstUpiMessage *last,
+    GstUpiPublisherWarn warn, gpointer data);
 
 /* Connects. */
 void gst_upi_publisher_start (GstUpiPublisher *publisher);

@@ -55,14 +55,15 @@ gst_upi_json_append_time (GString *line, GstClockTime time)
 void
 gst_upi_json_append_wall_clock (GString *line, GstClockTime time, guint digits)
 {
-  g_autoptr (GDateTime) date = GST_CLOCK_TIME_IS_VALID (time) ? g_date_time_new_from_unix_utc ((gint64) (time / GST_SECOND)) : NULL;
+  g_autoptr (GDateTime) date =
+      GST_CLOCK_TIME_IS_VALID (time) ? g_date_time_new_from_unix_utc ((gint64) (time / GST_SECOND)) : NULL;
 
   if (date == NULL) {
     g_string_append (line, "null");
     return;
   }
   guint fraction = (guint) (time % GST_SECOND / (digits == 3 ? GST_MSECOND : GST_USECOND));
-  g_string_append_printf (line, "\"%04d-%02d-%02dT%02d:%02d:%02d.%0*uZ\"", g_date_time_get_year (date), g_date_time_get_month (date),
-      g_date_time_get_day_of_month (date), g_date_time_get_hour (date), g_date_time_get_minute (date), g_date_time_get_second (date),
-      digits == 3 ? 3 : 6, fraction);
+  g_string_append_printf (line, "\"%04d-%02d-%02dT%02d:%02d:%02d.%0*uZ\"", g_date_time_get_year (date),
+      g_date_time_get_month (date), g_date_time_get_day_of_month (date), g_date_time_get_hour (date),
+      g_date_time_get_minute (date), g_date_time_get_second (date), digits == 3 ? 3 : 6, fraction);
 }

@@ -17,7 +17,8 @@ gst_upi_topic_check (const gchar *topic, GError **error)
                                                        : NULL;
 
   if (why != NULL)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "property topic is '%s': %s; write for example topic=upi", topic, why);
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+        "property topic is '%s': %s; write for example topic=upi", topic, why);
   return why == NULL;
 }
 

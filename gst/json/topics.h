@@ -6,12 +6,14 @@
 
 G_BEGIN_DECLS
 
-/* Whether messages may be sent under @topic, or under levels below it: not empty, UTF-8, no wildcards, not the broker's own ($SYS). */
+/* Whether messages may be sent under @topic, or under levels below it: not empty, UTF-8, no wildcards, not the broker's
+ * own ($SYS). */
 gboolean gst_upi_topic_check (const gchar *topic, GError **error);
 
 /**
- * gst_upi_topic_level: @name as one level. What a level cannot have (slash, #, +, control characters) becomes %XX, as in addresses, and so does the
- * first character of a name that stands for something else there: two names are never one level.
+ * gst_upi_topic_level: @name as one level. What a level cannot have (slash, #, +, control characters) becomes %XX, as
+ * in addresses, and so does the first character of a name that stands for something else there: two names are never one
+ * level.
  * @reserved: (nullable): levels that are taken
  */
 gchar *gst_upi_topic_level (const gchar *name, const gchar *const *reserved);

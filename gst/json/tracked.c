@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tracked.c: see tracked.h. Members and their meaning are those of Frigate's documentation, https://docs.frigate.video/integrations/mqtt/ */
+/* tracked.c: see tracked.h. Members and their meaning are those of Frigate's documentation,
+ * https://docs.frigate.video/integrations/mqtt/ */
 #include "gst/json/tracked.h"
 
 #include <math.h>
@@ -66,7 +67,8 @@ gst_upi_tracked_free (GstUpiTracked *tracked)
 static void
 append_seconds (GString *text, const gchar *name, GstClockTime time)
 {
-  g_string_append_printf (text, ",\"%s\":%" G_GUINT64_FORMAT ".%06u", name, time / GST_SECOND, (guint) (time % GST_SECOND / GST_USECOND));
+  g_string_append_printf (
+      text, ",\"%s\":%" G_GUINT64_FORMAT ".%06u", name, time / GST_SECOND, (guint) (time % GST_SECOND / GST_USECOND));
 }
 
 static void
@@ -103,8 +105,8 @@ describe (const GstUpiTracked *tracked, const Object *object, gboolean ended)
     g_string_append (text, ",\"end_time\":null");
   g_string_append (text, ",\"score\":");
   gst_upi_json_append_number (text, object->score);
-  g_string_append_printf (text, ",\"box\":[%d,%d,%d,%d],\"area\":%d,\"ratio\":", object->box[0], object->box[1], object->box[2],
-      object->box[3], width * height);
+  g_string_append_printf (text, ",\"box\":[%d,%d,%d,%d],\"area\":%d,\"ratio\":", object->box[0], object->box[1],
+      object->box[2], object->box[3], width * height);
   gst_upi_json_append_number (text, height > 0 ? (gdouble) width / height : 0);
   g_string_append_printf (text, ",\"region\":[0,0,%d,%d]", object->frame_width, object->frame_height);
   append_names (text, "current_zones", object->current);
@@ -118,8 +120,8 @@ tell_of (GstUpiTracked *tracked, Object *object, gboolean ended, GstUpiTrackedTe
 {
   gchar *after = describe (tracked, object, ended);
   const gchar *type = ended ? "end" : object->before == NULL ? "new" : "update";
-  g_autofree gchar *message =
-      g_strdup_printf ("{\"type\":\"%s\",\"before\":%s,\"after\":%s}", type, object->before != NULL ? object->before : after, after);
+  g_autofree gchar *message = g_strdup_printf (
+      "{\"type\":\"%s\",\"before\":%s,\"after\":%s}", type, object->before != NULL ? object->before : after, after);
 
   g_free (object->before);
   object->before = after;
@@ -161,11 +163,12 @@ to_pixels (gfloat position, gint size)
 }
 
 static void
-take_object (GstUpiTracked *tracked, const GstUpiJsonFrame *frame, const GstUpiContent *content, const GstUpiObject *seen,
-    GstUpiTrackedTell tell, gpointer data)
+take_object (GstUpiTracked *tracked, const GstUpiJsonFrame *frame, const GstUpiContent *content,
+    const GstUpiObject *seen, GstUpiTrackedTell tell, gpointer data)
 {
   Object *object = g_hash_table_lookup (tracked->objects, &seen->track_id);
-  GstClockTime now = GST_CLOCK_TIME_IS_VALID (frame->wall_clock) ? frame->wall_clock : (GstClockTime) g_get_real_time () * GST_USECOND;
+  GstClockTime now =
+      GST_CLOCK_TIME_IS_VALID (frame->wall_clock) ? frame->wall_clock : (GstClockTime) g_get_real_time () * GST_USECOND;
 
   if (object == NULL) {
     if (g_hash_table_size (tracked->objects) >= MAX_OBJECTS)
@@ -212,8 +215,8 @@ gst_upi_tracked_end (GstUpiTracked *tracked, GstUpiTrackedTell tell, gpointer da
 }
 
 void
-gst_upi_tracked_take (
-    GstUpiTracked *tracked, const GstUpiJsonFrame *frame, const GstUpiContent *content, GstUpiTrackedTell tell, gpointer data)
+gst_upi_tracked_take (GstUpiTracked *tracked, const GstUpiJsonFrame *frame, const GstUpiContent *content,
+    GstUpiTrackedTell tell, gpointer data)
 {
   guint n_objects;
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n_objects);

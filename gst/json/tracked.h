@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tracked.h: the life of each object that upitrack follows, as the messages that Frigate sends under events: new, update, end. */
+/* tracked.h: the life of each object that upitrack follows, as the messages that Frigate sends under events: new,
+ * update, end. */
 #pragma once
 
 #include "gst/json/line.h"
@@ -17,8 +18,8 @@ void gst_upi_tracked_free (GstUpiTracked *tracked);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiTracked, gst_upi_tracked_free)
 
 /* Every frame in order. An object is gone when it was not seen for three seconds, or when the stream changes. */
-void gst_upi_tracked_take (
-    GstUpiTracked *tracked, const GstUpiJsonFrame *frame, const GstUpiContent *content, GstUpiTrackedTell tell, gpointer data);
+void gst_upi_tracked_take (GstUpiTracked *tracked, const GstUpiJsonFrame *frame, const GstUpiContent *content,
+    GstUpiTrackedTell tell, gpointer data);
 
 /* The stream is over: and so are all. */
 void gst_upi_tracked_end (GstUpiTracked *tracked, GstUpiTrackedTell tell, gpointer data);

@@ -13,7 +13,8 @@ from_camera (GstBuffer *buffer)
 
   while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state, GST_REFERENCE_TIMESTAMP_META_API_TYPE)) != NULL) {
     const GstReferenceTimestampMeta *reference = (GstReferenceTimestampMeta *) meta;
-    const GstStructure *kind = gst_caps_is_fixed (reference->reference) ? gst_caps_get_structure (reference->reference, 0) : NULL;
+    const GstStructure *kind =
+        gst_caps_is_fixed (reference->reference) ? gst_caps_get_structure (reference->reference, 0) : NULL;
     if (kind == NULL || !GST_CLOCK_TIME_IS_VALID (reference->timestamp))
       continue;
     if (gst_structure_has_name (kind, "timestamp/x-unix"))

@@ -12,8 +12,9 @@ G_BEGIN_DECLS
  * @buffer: the frame
  * @running_time: of @buffer, or NONE
  *
- * What the camera says (a reference-timestamp meta in NTP or Unix time, as rtspsrc adds them with add-reference-timestamp-meta), otherwise what
- * the pipeline's clock says about @running_time: when a live source saw the frame, or when a clip's frame is due.
+ * What the camera says (a reference-timestamp meta in NTP or Unix time, as rtspsrc adds them with
+ * add-reference-timestamp-meta), otherwise what the pipeline's clock says about @running_time: when a live source saw
+ * the frame, or when a clip's frame is due.
  *
  * Returns: nanoseconds since 1970-01-01 00:00 UTC, or NONE where neither is known
  */

@@ -51,7 +51,8 @@ gst_upi_label_encoder_unref (GstUpiLabelEncoder *encoder)
   g_atomic_rc_box_release_full (encoder, label_encoder_clear);
 }
 
-/* A wish has ended. Begins the next one when the words changed meanwhile: of many changes in a row only the last is encoded. */
+/* A wish has ended. Begins the next one when the words changed meanwhile: of many changes in a row only the last is
+ * encoded. */
 static void
 label_encoder_finish (GstUpiLabelEncoder *encoder, UpiLabels *labels, GError *error)
 {
@@ -114,7 +115,8 @@ check_lengths (UpiEngine *engine, const UpiLabels *labels)
   const gchar *text = upi_labels_name (labels, first);
   g_autofree gchar *beginning = g_utf8_substring (text, 0, MIN (g_utf8_strlen (text, -1), 40));
   return g_error_new (UPI_ERROR, UPI_ERROR_ARGUMENT,
-      "%u of %u labels are longer than the %u tokens (words or parts of words) that the model's text encoder takes: only their beginnings "
+      "%u of %u labels are longer than the %u tokens (words or parts of words) that the model's text encoder takes: "
+      "only their beginnings "
       "count. Shorten them; the first is label %u, \"%s…\".",
       n_cut, upi_labels_count (labels), max_tokens, first + 1, beginning);
 }
@@ -152,10 +154,12 @@ label_encoder_encode (GstUpiLabelEncoder *encoder)
   const gchar *const *list = words != NULL ? gst_upi_words_get (words) : info->labels;
   if (list == NULL || list[0] == NULL)
     error = g_error_new (UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "Model \"%s\" has no list of classes of its own: set upidetect's \"labels\" or \"labels-file\".", info->model_name);
+        "Model \"%s\" has no list of classes of its own: set upidetect's \"labels\" or \"labels-file\".",
+        info->model_name);
   else
-    ticket = upi_engine_encode_labels_with_progress (engine, list, words != NULL ? gst_upi_words_get_thresholds (words) : NULL,
-        labels_progress, labels_done, g_atomic_rc_box_acquire (encoder), &error);
+    ticket = upi_engine_encode_labels_with_progress (engine, list,
+        words != NULL ? gst_upi_words_get_thresholds (words) : NULL, labels_progress, labels_done,
+        g_atomic_rc_box_acquire (encoder), &error);
   if (ticket == NULL) {
     if (list != NULL && list[0] != NULL)
       gst_upi_label_encoder_unref (encoder); /* the callback's */
@@ -239,8 +243,8 @@ tell (GstUpiLabelEncoder *encoder, gboolean waits, GstUpiLabelProgress progress,
 }
 
 UpiLabels *
-gst_upi_label_encoder_get (
-    GstUpiLabelEncoder *encoder, UpiEngine *engine, gboolean wait, GstUpiLabelProgress progress, gpointer user_data, GError **error)
+gst_upi_label_encoder_get (GstUpiLabelEncoder *encoder, UpiEngine *engine, gboolean wait, GstUpiLabelProgress progress,
+    gpointer user_data, GError **error)
 {
   g_mutex_lock (&encoder->lock);
   gboolean other = encoder->engine != engine;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* label-properties.c: from the properties "labels" and "labels-file" to the list that the label encoder is to encode. */
+/* label-properties.c: from the properties "labels" and "labels-file" to the list that the label encoder is to
+ * encode. */
 #include "gst/labels/label-properties.h"
 
 void
@@ -74,8 +75,8 @@ gst_upi_label_properties_changed (GstUpiLabelProperties *properties, GstElement 
   gboolean started = properties->started;
   GST_OBJECT_UNLOCK (element);
   if (started && !take (properties, element, &error))
-    GST_ELEMENT_WARNING (
-        element, RESOURCE, SETTINGS, ("%s The labels before it stay.", error->message), ("labels are taken whole or not at all"));
+    GST_ELEMENT_WARNING (element, RESOURCE, SETTINGS, ("%s The labels before it stay.", error->message),
+        ("labels are taken whole or not at all"));
 }
 
 gboolean

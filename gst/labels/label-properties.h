@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* label-properties.h: the properties "labels" and "labels-file" of an element: the one that was set last counts. A list is taken whole or not at all: at
- * the start one that cannot be read is an error, while playing a warning, and the list before it stays. */
+/* label-properties.h: the properties "labels" and "labels-file" of an element: the one that was set last counts. A list
+ * is taken whole or not at all: at the start one that cannot be read is an error, while playing a warning, and the list
+ * before it stays. */
 #pragma once
 
 #include <gst/gst.h>

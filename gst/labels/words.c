@@ -88,8 +88,9 @@ gst_upi_words_parse (const gchar *text, const gchar *name, GError **error)
   for (guint i = 0; parts[i] != NULL; i++) {
     const gchar *word = g_strstrip (parts[i]);
     if (strlen (word) > MAX_WORD_BYTES) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Label %u of property \"%s\" has %" G_GSIZE_FORMAT " bytes; expected at most %d.",
-          i + 1, name, strlen (word), MAX_WORD_BYTES);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+          "Label %u of property \"%s\" has %" G_GSIZE_FORMAT " bytes; expected at most %d.", i + 1, name, strlen (word),
+          MAX_WORD_BYTES);
       return NULL;
     }
     if (*word != '\0')
@@ -97,8 +98,9 @@ gst_upi_words_parse (const gchar *text, const gchar *name, GError **error)
   }
   if (words->words->len == 0 || words->words->len > MAX_WORDS) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "Property \"%s\" is \"%.100s\", which has %u labels in it; expected 1 to %u separated by commas (\"person, red car\").", name, text,
-        words->words->len, MAX_WORDS);
+        "Property \"%s\" is \"%.100s\", which has %u labels in it; expected 1 to %u separated by commas (\"person, red "
+        "car\").",
+        name, text, words->words->len, MAX_WORDS);
     return NULL;
   }
   g_ptr_array_add (words->words, NULL);
@@ -117,7 +119,8 @@ add_line (GstUpiWords *words, gchar *line, const gchar *path, guint number, GErr
     gdouble value = g_ascii_strtod (text, &end);
     if (*text != '\0' && (end == text || *end != '\0' || !(value >= 0 && value <= 1))) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-          "Line %u of labels file \"%s\" has \"%.40s\" behind its tab; expected a threshold from 0 to 1.", number, path, text);
+          "Line %u of labels file \"%s\" has \"%.40s\" behind its tab; expected a threshold from 0 to 1.", number, path,
+          text);
       return FALSE;
     }
     if (*text != '\0')
@@ -129,8 +132,8 @@ add_line (GstUpiWords *words, gchar *line, const gchar *path, guint number, GErr
     return TRUE;
   if (strlen (line) > MAX_WORD_BYTES) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "Line %u of labels file \"%s\" has %" G_GSIZE_FORMAT " bytes; expected a label of at most %d.", number, path, strlen (line),
-        MAX_WORD_BYTES);
+        "Line %u of labels file \"%s\" has %" G_GSIZE_FORMAT " bytes; expected a label of at most %d.", number, path,
+        strlen (line), MAX_WORD_BYTES);
     return FALSE;
   }
   g_ptr_array_add (words->words, g_strdup (line));
@@ -154,7 +157,8 @@ read_file (const gchar *path, gchar **why)
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   guint8 chunk[4096];
   struct stat status;
-  gint fd = g_open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), failure = 0; /* without it a pipe that nobody writes into would hold us */
+  gint fd = g_open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0),
+       failure = 0; /* without it a pipe that nobody writes into would hold us */
   gssize n;
 
   if (fd < 0) {
@@ -183,7 +187,8 @@ read_file (const gchar *path, gchar **why)
   return NULL;
 }
 
-/* The end of the line at @text: its CR, LF or CR LF, or the NUL; @next is where the next line begins, NULL behind the last. */
+/* The end of the line at @text: its CR, LF or CR LF, or the NUL; @next is where the next line begins, NULL behind the
+ * last. */
 static gchar *
 line_end (gchar *text, gchar **next)
 {
@@ -217,22 +222,23 @@ gst_upi_words_load (const gchar *path, GError **error)
   }
   const gchar *text = bytes->len > 0 ? (const gchar *) bytes->data : "", *invalid = NULL;
   if (!g_utf8_validate_len (text, bytes->len, &invalid)) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Line %u of labels file \"%s\" is not UTF-8 text.", line_number (text, invalid), path);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Line %u of labels file \"%s\" is not UTF-8 text.",
+        line_number (text, invalid), path);
     return NULL;
   }
 
   g_autofree gchar *copy = g_strndup (text, bytes->len);
   words->thresholds = g_array_new (FALSE, FALSE, sizeof (gfloat));
   guint number = 1;
-  for (gchar *next, *line = g_str_has_prefix (copy, "\xEF\xBB\xBF") ? copy + 3 : copy; line != NULL; line = next, number++) {
+  for (gchar *next, *line = g_str_has_prefix (copy, "\xEF\xBB\xBF") ? copy + 3 : copy; line != NULL;
+       line = next, number++) {
     *line_end (line, &next) = '\0';
     if (!add_line (words, line, path, number, error))
       return NULL;
   }
   if (words->words->len == 0 || words->words->len > MAX_WORDS) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Labels file \"%s\" has %u labels in it; expected 1 to %u, one a line.", path,
-        words->words->len, MAX_WORDS);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "Labels file \"%s\" has %u labels in it; expected 1 to %u, one a line.", path, words->words->len, MAX_WORDS);
     return NULL;
   }
   g_ptr_array_add (words->words, NULL);

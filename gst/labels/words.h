@@ -10,9 +10,11 @@ typedef struct _GstUpiWords GstUpiWords;
 
 /* @texts: at least one, UTF-8, as they are: sentences have commas. */
 GstUpiWords *gst_upi_words_new (const gchar *const *texts);
-/* "person, bicycle, red car". NULL and UPI_ERROR_ARGUMENT when no word is in it or it is not UTF-8. @name: of the property, for errors. */
+/* "person, bicycle, red car". NULL and UPI_ERROR_ARGUMENT when no word is in it or it is not UTF-8. @name: of the
+ * property, for errors. */
 GstUpiWords *gst_upi_words_parse (const gchar *text, const gchar *name, GError **error);
-/* One word a line (LF, CR LF or CR), optionally a tab and its own threshold 0..1. NULL and an error that names @path and the line. */
+/* One word a line (LF, CR LF or CR), optionally a tab and its own threshold 0..1. NULL and an error that names @path
+ * and the line. */
 GstUpiWords *gst_upi_words_load (const gchar *path, GError **error);
 GstUpiWords *gst_upi_words_ref (GstUpiWords *words);
 void gst_upi_words_unref (GstUpiWords *words);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* classes.h: the list of what the whole frame shows in a GstUpiContent, which the contents that are made from one another share. */
+/* classes.h: the list of what the whole frame shows in a GstUpiContent, which the contents that are made from one
+ * another share. */
 #pragma once
 
 #include "gst/meta/gstupimeta.h"

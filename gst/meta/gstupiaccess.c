@@ -1,38 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupiaccess.c: items of a content as things of their own, each with a reference to the content that owns what it points to; see gstupiaccess.h. */
+/* gstupiaccess.c: items of a content as things of their own, each with a reference to the content that owns what it
+ * points to; see gstupiaccess.h. */
 #include "gst/meta/gstupiaccess.h"
 
 /* The item comes first: a pointer to it is one to all. */
-#define DEFINE_VIEW(Type, type)                                                                                                            \
-  typedef struct {                                                                                                                         \
-    Type item;                                                                                                                             \
-    GstUpiContent *content;                                                                                                                \
-  } Type##View;                                                                                                                            \
-                                                                                                                                           \
-  static void type##_view_clear (gpointer data)                                                                                            \
-  {                                                                                                                                        \
-    gst_upi_content_unref (((Type##View *) data)->content);                                                                                \
-  }                                                                                                                                        \
-                                                                                                                                           \
-  static Type *type##_view_new (GstUpiContent *content, const Type *item)                                                                  \
-  {                                                                                                                                        \
-    Type##View *view = g_atomic_rc_box_new0 (Type##View);                                                                                  \
-                                                                                                                                           \
-    view->item = *item;                                                                                                                    \
-    view->content = gst_upi_content_ref (content);                                                                                         \
-    return &view->item;                                                                                                                    \
-  }                                                                                                                                        \
-                                                                                                                                           \
-  Type *type##_ref (Type *item)                                                                                                            \
-  {                                                                                                                                        \
-    return g_atomic_rc_box_acquire (item);                                                                                                 \
-  }                                                                                                                                        \
-                                                                                                                                           \
-  void type##_unref (Type *item)                                                                                                           \
-  {                                                                                                                                        \
-    g_atomic_rc_box_release_full (item, type##_view_clear);                                                                                \
-  }                                                                                                                                        \
-                                                                                                                                           \
+#define DEFINE_VIEW(Type, type)                                                                                        \
+  typedef struct {                                                                                                     \
+    Type item;                                                                                                         \
+    GstUpiContent *content;                                                                                            \
+  } Type##View;                                                                                                        \
+                                                                                                                       \
+  static void type##_view_clear (gpointer data)                                                                        \
+  {                                                                                                                    \
+    gst_upi_content_unref (((Type##View *) data)->content);                                                            \
+  }                                                                                                                    \
+                                                                                                                       \
+  static Type *type##_view_new (GstUpiContent *content, const Type *item)                                              \
+  {                                                                                                                    \
+    Type##View *view = g_atomic_rc_box_new0 (Type##View);                                                              \
+                                                                                                                       \
+    view->item = *item;                                                                                                \
+    view->content = gst_upi_content_ref (content);                                                                     \
+    return &view->item;                                                                                                \
+  }                                                                                                                    \
+                                                                                                                       \
+  Type *type##_ref (Type *item)                                                                                        \
+  {                                                                                                                    \
+    return g_atomic_rc_box_acquire (item);                                                                             \
+  }                                                                                                                    \
+                                                                                                                       \
+  void type##_unref (Type *item)                                                                                       \
+  {                                                                                                                    \
+    g_atomic_rc_box_release_full (item, type##_view_clear);                                                            \
+  }                                                                                                                    \
+                                                                                                                       \
   G_DEFINE_BOXED_TYPE (Type, type, type##_ref, type##_unref)
 
 DEFINE_VIEW (GstUpiObject, gst_upi_object)
@@ -42,22 +43,22 @@ DEFINE_VIEW (GstUpiEvent, gst_upi_event)
 DEFINE_VIEW (GstUpiRule, gst_upi_rule)
 DEFINE_VIEW (GstUpiClass, gst_upi_class)
 
-#define DEFINE_COUNT(names)                                                                                                                \
-  guint gst_upi_content_get_n_##names (const GstUpiContent *content)                                                                       \
-  {                                                                                                                                        \
-    guint n;                                                                                                                               \
-                                                                                                                                           \
-    gst_upi_content_get_##names (content, &n);                                                                                             \
-    return n;                                                                                                                              \
+#define DEFINE_COUNT(names)                                                                                            \
+  guint gst_upi_content_get_n_##names (const GstUpiContent *content)                                                   \
+  {                                                                                                                    \
+    guint n;                                                                                                           \
+                                                                                                                       \
+    gst_upi_content_get_##names (content, &n);                                                                         \
+    return n;                                                                                                          \
   }
 
-#define DEFINE_ACCESS(Type, type, names)                                                                                                   \
-  Type *gst_upi_content_get_##type (GstUpiContent *content, guint index)                                                                   \
-  {                                                                                                                                        \
-    guint n;                                                                                                                               \
-    const Type *items = gst_upi_content_get_##names (content, &n);                                                                         \
-                                                                                                                                           \
-    return index < n ? gst_upi_##type##_view_new (content, &items[index]) : NULL;                                                          \
+#define DEFINE_ACCESS(Type, type, names)                                                                               \
+  Type *gst_upi_content_get_##type (GstUpiContent *content, guint index)                                               \
+  {                                                                                                                    \
+    guint n;                                                                                                           \
+    const Type *items = gst_upi_content_get_##names (content, &n);                                                     \
+                                                                                                                       \
+    return index < n ? gst_upi_##type##_view_new (content, &items[index]) : NULL;                                      \
   }
 
 DEFINE_COUNT (objects)

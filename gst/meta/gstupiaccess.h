@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupiaccess.h: what is known of a frame one by one, for languages that cannot walk C's arrays (GstUpi-1.0 by introspection). What an accessor returns
- * holds what it needs: it stays when the buffer, its content and the pipeline are gone.
+/* gstupiaccess.h: what is known of a frame one by one, for languages that cannot walk C's arrays (GstUpi-1.0 by
+ * introspection). What an accessor returns holds what it needs: it stays when the buffer, its content and the pipeline
+ * are gone.
  *
  *   content = GstUpi.buffer_get_content (sample.get_buffer ())
  *   for i in range (content.get_n_objects ()):

@@ -117,8 +117,8 @@ content_copy (const GstUpiContent *content)
   return copy;
 }
 
-/* A label is a counted box of its own, shared by the contents that are made from one another. (GLib's interned strings, one for all, can be
- * handed out by one thread while another frees them.) */
+/* A label is a counted box of its own, shared by the contents that are made from one another. (GLib's interned strings,
+ * one for all, can be handed out by one thread while another frees them.) */
 static void
 object_set (GstUpiObject *to, const GstUpiObject *from, gboolean shared)
 {
@@ -132,7 +132,8 @@ object_set (GstUpiObject *to, const GstUpiObject *from, gboolean shared)
     to->vector = NULL;
     to->vector_length = 0;
   } else {
-    to->vector = shared ? g_atomic_rc_box_acquire ((gint8 *) from->vector) : g_atomic_rc_box_dup (from->vector_length, from->vector);
+    to->vector = shared ? g_atomic_rc_box_acquire ((gint8 *) from->vector)
+                        : g_atomic_rc_box_dup (from->vector_length, from->vector);
   }
 }
 
@@ -195,7 +196,8 @@ gst_upi_content_add_candidates (GstUpiContent *content, const GstUpiObject *cand
   return result;
 }
 
-/* The regions and, behind them, their labels: one block. Whoever reads them may take their words out of a text of so many bytes. */
+/* The regions and, behind them, their labels: one block. Whoever reads them may take their words out of a text of so
+ * many bytes. */
 static GstUpiCaptionRegion *
 copy_regions (const GstUpiCaptionRegion *regions, guint n, gsize text_bytes)
 {
@@ -318,7 +320,8 @@ gst_upi_content_lose_geometry (GstUpiContent *content, gboolean named, gboolean 
 
   if (content != NULL && (content->flags & lost) == lost && (recoverable || content->whole == NULL))
     return gst_upi_content_ref (content);
-  GstUpiContent *result = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, (content != NULL ? content->flags : 0) | lost);
+  GstUpiContent *result =
+      gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, (content != NULL ? content->flags : 0) | lost);
   if (content != NULL && recoverable)
     result->whole = gst_upi_content_ref (content->flags & GST_UPI_CONTENT_GEOMETRY_LOST ? content->whole : content);
   return result;
@@ -402,13 +405,15 @@ gst_upi_content_get_classes (const GstUpiContent *content, guint *n_classes)
   return content->classes != NULL ? content->classes->items : NULL;
 }
 
-/* Orientation and size are tagged so that elements which turn or cut a frame without telling drop the meta rather than let it lie (what they
+/* Orientation and size are tagged so that elements which turn or cut a frame without telling drop the meta rather than
+ * let it lie (what they
  * leave: see the trace); scalers see that they may call the transform function. */
 GType
 gst_upi_meta_api_get_type (void)
 {
   static gsize type = 0;
-  static const gchar *tags[] = { GST_META_TAG_VIDEO_STR, GST_META_TAG_VIDEO_ORIENTATION_STR, GST_META_TAG_VIDEO_SIZE_STR, NULL };
+  static const gchar *tags[] = { GST_META_TAG_VIDEO_STR, GST_META_TAG_VIDEO_ORIENTATION_STR,
+    GST_META_TAG_VIDEO_SIZE_STR, NULL };
 
   if (g_once_init_enter (&type))
     g_once_init_leave (&type, gst_meta_api_type_register ("GstUpiMetaAPI", tags));
@@ -465,8 +470,8 @@ gst_upi_meta_set_frame (GstUpiMeta *meta, gint width, gint height, gint par_n, g
 static void
 set_frame_of (GstUpiMeta *meta, const GstVideoInfo *info)
 {
-  gst_upi_meta_set_frame (meta, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info), MAX (GST_VIDEO_INFO_PAR_N (info), 1),
-      MAX (GST_VIDEO_INFO_PAR_D (info), 1));
+  gst_upi_meta_set_frame (meta, GST_VIDEO_INFO_WIDTH (info), GST_VIDEO_INFO_HEIGHT (info),
+      MAX (GST_VIDEO_INFO_PAR_N (info), 1), MAX (GST_VIDEO_INFO_PAR_D (info), 1));
 }
 
 /* Coordinates are in 0..1 of the frame: a picture that fills it before and after lets them be as they are. */
@@ -476,12 +481,12 @@ scaled_content (GstUpiMeta *meta, GstBuffer *buffer, const GstVideoMetaTransform
   const GstVideoInfo *in = scale->in_info, *out = scale->out_info;
   GstUpiMeta picture = *meta;
 
-  if (!gst_upi_meta_lies_on (
-          meta, buffer, GST_VIDEO_INFO_WIDTH (in), GST_VIDEO_INFO_HEIGHT (in), GST_VIDEO_INFO_PAR_N (in), GST_VIDEO_INFO_PAR_D (in)))
+  if (!gst_upi_meta_lies_on (meta, buffer, GST_VIDEO_INFO_WIDTH (in), GST_VIDEO_INFO_HEIGHT (in),
+          GST_VIDEO_INFO_PAR_N (in), GST_VIDEO_INFO_PAR_D (in)))
     return gst_upi_content_lose_geometry (meta->content, FALSE, FALSE);
   set_frame_of (&picture, in);
-  if (same_aspect (&picture, GST_VIDEO_INFO_WIDTH (out), GST_VIDEO_INFO_HEIGHT (out), MAX (GST_VIDEO_INFO_PAR_N (out), 1),
-          MAX (GST_VIDEO_INFO_PAR_D (out), 1)))
+  if (same_aspect (&picture, GST_VIDEO_INFO_WIDTH (out), GST_VIDEO_INFO_HEIGHT (out),
+          MAX (GST_VIDEO_INFO_PAR_N (out), 1), MAX (GST_VIDEO_INFO_PAR_D (out), 1)))
     return gst_upi_content_ref (meta->content);
   return gst_upi_content_lose_geometry (meta->content, FALSE, TRUE);
 }
@@ -495,10 +500,12 @@ gst_upi_meta_transform (GstBuffer *dest, GstMeta *meta, GstBuffer *buffer, GQuar
     const GstMetaTransformCopy *copy = data;
     if (copy->region) /* a part of the bytes is not the frame */
       return FALSE;
-    gst_upi_meta_set_frame (gst_buffer_add_upi_meta (dest, self->content), self->width, self->height, self->par_n, self->par_d);
+    gst_upi_meta_set_frame (
+        gst_buffer_add_upi_meta (dest, self->content), self->width, self->height, self->par_n, self->par_d);
     return TRUE;
   }
-  if (!GST_VIDEO_META_TRANSFORM_IS_SCALE (type)) /* who knows; the trace says so, unless a transform that we know is asked for next */
+  if (!GST_VIDEO_META_TRANSFORM_IS_SCALE (
+          type)) /* who knows; the trace says so, unless a transform that we know is asked for next */
     return FALSE;
   const GstVideoMetaTransform *scale = data;
   g_autoptr (GstUpiContent) content = scaled_content (self, buffer, scale);
@@ -512,15 +519,15 @@ gst_upi_meta_get_info (void)
   static gsize info = 0;
 
   if (g_once_init_enter (&info)) {
-    const GstMetaInfo *registered = gst_meta_register (
-        GST_UPI_META_API_TYPE, "GstUpiMeta", sizeof (GstUpiMeta), gst_upi_meta_init, gst_upi_meta_free, gst_upi_meta_transform);
+    const GstMetaInfo *registered = gst_meta_register (GST_UPI_META_API_TYPE, "GstUpiMeta", sizeof (GstUpiMeta),
+        gst_upi_meta_init, gst_upi_meta_free, gst_upi_meta_transform);
     g_once_init_leave (&info, (gsize) registered);
   }
   return (const GstMetaInfo *) info;
 }
 
-/* Beside each GstUpiMeta, without tags: elements that drop the one, because they cut or turn the picture (videocrop, videobox, videoflip), copy
- * the other, which leaves an empty GstUpiMeta in the lost one's place. */
+/* Beside each GstUpiMeta, without tags: elements that drop the one, because they cut or turn the picture (videocrop,
+ * videobox, videoflip), copy the other, which leaves an empty GstUpiMeta in the lost one's place. */
 static GType
 trace_api_get_type (void)
 {
@@ -548,7 +555,8 @@ trace_transform (GstBuffer *dest, GstMeta *meta, GstBuffer *buffer, GQuark type,
   if (GST_META_TRANSFORM_IS_COPY (type) && ((const GstMetaTransformCopy *) data)->region)
     return FALSE;
   if (gst_buffer_get_upi_meta (dest) == NULL) { /* if it is copied too, it takes this one's place */
-    g_autoptr (GstUpiContent) lost = gst_upi_content_lose_geometry (before != NULL ? before->content : NULL, FALSE, FALSE);
+    g_autoptr (GstUpiContent) lost =
+        gst_upi_content_lose_geometry (before != NULL ? before->content : NULL, FALSE, FALSE);
     gst_buffer_add_upi_meta (dest, lost);
   }
   add_trace (dest);
@@ -561,8 +569,8 @@ add_trace (GstBuffer *buffer)
   static gsize info = 0;
 
   if (g_once_init_enter (&info)) {
-    const GstMetaInfo *registered =
-        gst_meta_register (trace_api_get_type (), "GstUpiTraceMeta", sizeof (GstMeta), trace_init, NULL, trace_transform);
+    const GstMetaInfo *registered = gst_meta_register (
+        trace_api_get_type (), "GstUpiTraceMeta", sizeof (GstMeta), trace_init, NULL, trace_transform);
     g_once_init_leave (&info, (gsize) registered);
   }
   if (gst_buffer_get_meta (buffer, trace_api_get_type ()) == NULL)
@@ -581,7 +589,8 @@ gst_buffer_add_upi_meta (GstBuffer *buffer, GstUpiContent *content)
   g_return_val_if_fail (GST_IS_BUFFER (buffer), NULL);
   g_return_val_if_fail (gst_buffer_is_writable (buffer), NULL);
 
-  g_autoptr (GstUpiContent) empty = content == NULL ? gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE) : NULL;
+  g_autoptr (GstUpiContent) empty =
+      content == NULL ? gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE) : NULL;
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
   if (meta == NULL)
     meta = (GstUpiMeta *) gst_buffer_add_meta (buffer, GST_UPI_META_INFO, NULL);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gstupimeta.h: what the upi elements know about a video frame, for any element or application downstream.
  *
- * upiencoder puts one GstUpiMeta on every buffer. Its content is immutable and reference-counted: an element that has something to add
- * makes a new content from the old one and puts it in the old one's place, so that the branches of a tee never see each other's changes
- * and frames that share an encoding share everything else too. All geometry is in 0..1 of the frame: it survives
- * scaling unchanged, and goes where the picture is moved within its frame (see GST_UPI_CONTENT_GEOMETRY_LOST).
+ * upiencoder puts one GstUpiMeta on every buffer. Its content is immutable and reference-counted: an element that has
+ * something to add makes a new content from the old one and puts it in the old one's place, so that the branches of a
+ * tee never see each other's changes and frames that share an encoding share everything else too. All geometry is in
+ * 0..1 of the frame: it survives scaling unchanged, and goes where the picture is moved within its frame (see
+ * GST_UPI_CONTENT_GEOMETRY_LOST).
  *
  *   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
  *   guint n = 0;
- *   const GstUpiObject *objects = meta != NULL ? gst_upi_content_get_objects (gst_upi_meta_get_content (meta), &n) : NULL;
- *   for (guint i = 0; i < n; i++)
+ *   const GstUpiObject *objects = meta != NULL ? gst_upi_content_get_objects (gst_upi_meta_get_content (meta), &n) :
+ *   NULL; for (guint i = 0; i < n; i++)
  *     g_print ("%s %.2f\n", objects[i].label, objects[i].score);
  */
 #pragma once
@@ -51,7 +52,8 @@ typedef enum { GST_UPI_OBJECT_NONE = 0, GST_UPI_OBJECT_PREDICTED = 1 << 0 } GstU
  * @velocity_y: how fast it moves down, in frames' heights a second; 0 without a track
  * @age: for how long its track is known, nanoseconds; 0 without a track
  * @unseen: for how long nobody saw it, nanoseconds; 0: it was seen in this frame, or nobody follows it
- * @vector: (nullable) (array length=vector_length): what it looks like: its region of the encoding in 8 bits, to any scale, to be compared with others by cosine; owned by the
+ * @vector: (nullable) (array length=vector_length): what it looks like: its region of the encoding in 8 bits, to any
+ * scale, to be compared with others by cosine; owned by the
  *   content. Only with a track. In full upi_encoding_region() has it, as long as the frame keeps its encoding
  * @vector_length: of @vector
  * @threshold: from which score on such objects are shown; 0: nobody says
@@ -92,8 +94,8 @@ typedef struct {
  * @flags: 0; bits to come
  * @reserved: NULL
  *
- * A word that needs two things (a skateboarder: a person and a skateboard) has two of them, one behind the other. It comes in arrays: its size
- * and the places of its fields are fixed for ever, here for x86-64: 112 bytes.
+ * A word that needs two things (a skateboarder: a person and a skateboard) has two of them, one behind the other. It
+ * comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 112 bytes.
  */
 typedef struct _GstUpiCaptionRegion {
   guint first, bytes;
@@ -120,7 +122,8 @@ typedef enum { GST_UPI_CAPTION_NONE = 0, GST_UPI_CAPTION_GROUNDED = 1 << 0 } Gst
  * @duration: how long it is to be shown from the frame that it starts with, nanoseconds, or GST_CLOCK_TIME_NONE
  * @flags: bits of #GstUpiCaptionFlags
  * @n_regions: how many @regions there are
- * @regions: (nullable) (array length=n_regions): the regions that its words stand for, from left to right; owned by the content
+ * @regions: (nullable) (array length=n_regions): the regions that its words stand for, from left to right; owned by the
+ * content
  * @reserved: NULL
  *
  * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 104 bytes.
@@ -141,7 +144,11 @@ typedef struct {
  * @GST_UPI_CLASS_INDEPENDENT: it is true or not, whatever the other labels are; a threshold can be held against it
  * @GST_UPI_CLASS_HOLDS: the one of its list that upiclassify's last "upi-classification" message named
  */
-typedef enum { GST_UPI_CLASS_NONE = 0, GST_UPI_CLASS_INDEPENDENT = 1 << 0, GST_UPI_CLASS_HOLDS = 1 << 1 } GstUpiClassFlags;
+typedef enum {
+  GST_UPI_CLASS_NONE = 0,
+  GST_UPI_CLASS_INDEPENDENT = 1 << 0,
+  GST_UPI_CLASS_HOLDS = 1 << 1
+} GstUpiClassFlags;
 
 /**
  * GstUpiClass: how probably a word or sentence is true of the whole frame. Zero-initialise it.
@@ -150,7 +157,8 @@ typedef enum { GST_UPI_CLASS_NONE = 0, GST_UPI_CLASS_INDEPENDENT = 1 << 0, GST_U
  * @probability: 0..1
  * @list: which upiclassify of those that the frame has passed: 0 for the first
  * @flags: bits of #GstUpiClassFlags
- * @pts: of the frame that it was found in, nanoseconds, or GST_CLOCK_TIME_NONE; with an interval an earlier one than the buffer's
+ * @pts: of the frame that it was found in, nanoseconds, or GST_CLOCK_TIME_NONE; with an interval an earlier one than
+ * the buffer's
  * @reserved: NULL
  *
  * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 96 bytes.
@@ -169,10 +177,12 @@ typedef struct _GstUpiClass {
  * GstUpiContentFlags:
  * @GST_UPI_CONTENT_NONE: frames may be held until their results are there (upiencoder policy "block")
  * @GST_UPI_CONTENT_NEVER_WAIT: frames must not be held (upiencoder policy "latest"): attach what is ready, go on
- * @GST_UPI_CONTENT_GEOMETRY_LOST: the picture was moved within its frame, cut or turned (or nobody can tell): the content is empty, as what was
+ * @GST_UPI_CONTENT_GEOMETRY_LOST: the picture was moved within its frame, cut or turned (or nobody can tell): the
+ * content is empty, as what was
  *   found would not lie on it
  * @GST_UPI_CONTENT_GEOMETRY_NAMED: an element has warned of that
- * @GST_UPI_CONTENT_STATIC: the frame was compared with the one that was inferred and looks the same (upiencoder static-threshold): what was found
+ * @GST_UPI_CONTENT_STATIC: the frame was compared with the one that was inferred and looks the same (upiencoder
+ * static-threshold): what was found
  *   there is true of this frame, as if it had been found here
  */
 typedef enum {
@@ -206,9 +216,10 @@ typedef enum { GST_UPI_RULE_ZONE, GST_UPI_RULE_LINE, GST_UPI_RULE_COUNT, GST_UPI
  * @type: where in its life it is
  * @kind: of its rule
  * @rule: UTF-8, its rule's name; owned by the content
- * @what: of a zone "enter", "appear" (first seen inside), "dwell", "leave", "vanish" (lost inside); of a line "forward" (to the right hand of one who
- *   walks from its first point to its second), "backward"; of zones and counts "above", "below"; of a phrase "phrase"; of any that ends because its
- *   stream or its rule does "stop"; owned by the content
+ * @what: of a zone "enter", "appear" (first seen inside), "dwell", "leave", "vanish" (lost inside); of a line "forward"
+ * (to the right hand of one who
+ *   walks from its first point to its second), "backward"; of zones and counts "above", "below"; of a phrase "phrase";
+ *   of any that ends because its stream or its rule does "stop"; owned by the content
  * @label: UTF-8, of its object; "" where it has none; owned by the content
  * @track_id: of its object; 0: it has none
  * @score: of its object, or the phrase's probability; 0..1
@@ -268,7 +279,8 @@ typedef enum { GST_UPI_RULE_NONE = 0, GST_UPI_RULE_ACTIVE = 1 << 0 } GstUpiRuleF
  * @kind: what it watches
  * @flags: bits of #GstUpiRuleFlags
  * @n_points: how many @points there are
- * @points: (nullable) (array length=n_points): the zone's corners, which closes by itself, or the line's two ends; owned by the content
+ * @points: (nullable) (array length=n_points): the zone's corners, which closes by itself, or the line's two ends;
+ * owned by the content
  * @count: objects inside the zone or in the frame now
  * @total_in: who entered the zone, who crossed the line forward, since the state began
  * @total_out: who left the zone, who crossed the line backward
@@ -329,7 +341,8 @@ GST_UPI_API void gst_upi_content_unref (GstUpiContent *content);
  *
  * Returns: (transfer full): a new content: that of @content with @objects behind its own
  */
-GST_UPI_API GstUpiContent *gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects);
+GST_UPI_API GstUpiContent *
+gst_upi_content_add_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects);
 
 /**
  * gst_upi_content_set_objects: what upitrack does.
@@ -337,16 +350,18 @@ GST_UPI_API GstUpiContent *gst_upi_content_add_objects (GstUpiContent *content, 
  *
  * Returns: (transfer full): a new content: that of @content with @objects in place of its own, and without candidates
  */
-GST_UPI_API GstUpiContent *gst_upi_content_set_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects);
+GST_UPI_API GstUpiContent *
+gst_upi_content_set_objects (GstUpiContent *content, const GstUpiObject *objects, guint n_objects);
 
 /**
- * gst_upi_content_add_candidates: what may be an object and is too uncertain to be shown. upidetect adds them where an upitrack follows
- * (%GST_UPI_QUERY_CANDIDATE_READER), which alone reads them.
+ * gst_upi_content_add_candidates: what may be an object and is too uncertain to be shown. upidetect adds them where an
+ * upitrack follows (%GST_UPI_QUERY_CANDIDATE_READER), which alone reads them.
  * @candidates: (array length=n_candidates): copied; masks are referenced
  *
  * Returns: (transfer full): a new content: that of @content with @candidates behind its own
  */
-GST_UPI_API GstUpiContent *gst_upi_content_add_candidates (GstUpiContent *content, const GstUpiObject *candidates, guint n_candidates);
+GST_UPI_API GstUpiContent *
+gst_upi_content_add_candidates (GstUpiContent *content, const GstUpiObject *candidates, guint n_candidates);
 
 /**
  * gst_upi_content_set_captions:
@@ -354,7 +369,8 @@ GST_UPI_API GstUpiContent *gst_upi_content_add_candidates (GstUpiContent *conten
  *
  * Returns: (transfer full): a new content: that of @content with @captions in place of its own
  */
-GST_UPI_API GstUpiContent *gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *captions, guint n_captions);
+GST_UPI_API GstUpiContent *
+gst_upi_content_set_captions (GstUpiContent *content, const GstUpiCaption *captions, guint n_captions);
 
 /**
  * gst_upi_content_add_events:
@@ -362,7 +378,8 @@ GST_UPI_API GstUpiContent *gst_upi_content_set_captions (GstUpiContent *content,
  *
  * Returns: (transfer full): a new content: that of @content with @events behind its own
  */
-GST_UPI_API GstUpiContent *gst_upi_content_add_events (GstUpiContent *content, const GstUpiEvent *events, guint n_events);
+GST_UPI_API GstUpiContent *
+gst_upi_content_add_events (GstUpiContent *content, const GstUpiEvent *events, guint n_events);
 
 /**
  * gst_upi_content_add_rules:
@@ -378,10 +395,12 @@ GST_UPI_API GstUpiContent *gst_upi_content_add_rules (GstUpiContent *content, co
  *
  * Returns: (transfer full): a new content: that of @content with @classes behind its own
  */
-GST_UPI_API GstUpiContent *gst_upi_content_add_classes (GstUpiContent *content, const GstUpiClass *classes, guint n_classes);
+GST_UPI_API GstUpiContent *
+gst_upi_content_add_classes (GstUpiContent *content, const GstUpiClass *classes, guint n_classes);
 
 /**
- * gst_upi_content_drop_encoding: an encoding weighs megabytes; its last reader lets go of it so that queues of finished frames stay light.
+ * gst_upi_content_drop_encoding: an encoding weighs megabytes; its last reader lets go of it so that queues of finished
+ * frames stay light.
  *
  * Returns: (transfer full): a content without encoding and with all the rest of @content
  */
@@ -404,23 +423,25 @@ GST_UPI_API GstUpiContent *gst_upi_content_drop_encoding_by (GstUpiContent *cont
 GST_UPI_API GstUpiContent *gst_upi_content_lose_geometry (GstUpiContent *content, gboolean named, gboolean recoverable);
 
 /**
- * gst_upi_content_get_whole: a scaler tells the two sizes and not whether it adds borders. Who knows that the whole picture fills the frame, though
- * their display aspects differ, takes the content from before.
+ * gst_upi_content_get_whole: a scaler tells the two sizes and not whether it adds borders. Who knows that the whole
+ * picture fills the frame, though their display aspects differ, takes the content from before.
  *
  * Returns: (transfer none) (nullable): NULL also where the geometry was never lost
  */
 GST_UPI_API GstUpiContent *gst_upi_content_get_whole (GstUpiContent *content);
 
 /**
- * GST_UPI_QUERY_ENCODING_READER: name of the structure of a custom query that upi elements send downstream. Who reads encodings answers it, then
- * they stay in the frames up to there: upidetect and upicaption do. An application that reads them says so in a probe of its sink's pad
- * (%GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, return %GST_PAD_PROBE_HANDLED), or sets keep-encoding=yes on the elements before.
+ * GST_UPI_QUERY_ENCODING_READER: name of the structure of a custom query that upi elements send downstream. Who reads
+ * encodings answers it, then they stay in the frames up to there: upidetect and upicaption do. An application that
+ * reads them says so in a probe of its sink's pad (%GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, return
+ * %GST_PAD_PROBE_HANDLED), or sets keep-encoding=yes on the elements before.
  */
 #define GST_UPI_QUERY_ENCODING_READER "upi-encoding-reader"
 
 /**
- * GST_UPI_LATE_EVENTS: name of the structure of a custom downstream event that upirules sends before EOS where something went on: the ends of it, for
- * which no frame comes any more, are in its field "content" (%GST_TYPE_UPI_CONTENT). upijson writes them.
+ * GST_UPI_LATE_EVENTS: name of the structure of a custom downstream event that upirules sends before EOS where
+ * something went on: the ends of it, for which no frame comes any more, are in its field "content"
+ * (%GST_TYPE_UPI_CONTENT). upijson writes them.
  */
 #define GST_UPI_LATE_EVENTS "upi-late-events"
 
@@ -434,7 +455,8 @@ GST_UPI_API UpiEncoding *gst_upi_content_get_encoding (const GstUpiContent *cont
 /**
  * gst_upi_content_is_encoded:
  *
- * Returns: TRUE once an encoding was attached, also after it was dropped; FALSE: this frame is older than the first result
+ * Returns: TRUE once an encoding was attached, also after it was dropped; FALSE: this frame is older than the first
+ * result
  */
 GST_UPI_API gboolean gst_upi_content_is_encoded (const GstUpiContent *content);
 
@@ -448,7 +470,8 @@ GST_UPI_API const gchar *gst_upi_content_get_dropper (const GstUpiContent *conte
 /**
  * gst_upi_content_get_inference_pts:
  *
- * Returns: PTS of the frame that was inferred; under policy "latest" or with inference-interval > 1 an earlier one than the buffer's
+ * Returns: PTS of the frame that was inferred; under policy "latest" or with inference-interval > 1 an earlier one than
+ * the buffer's
  */
 GST_UPI_API GstClockTime gst_upi_content_get_inference_pts (const GstUpiContent *content);
 
@@ -463,7 +486,8 @@ GST_UPI_API GstUpiContentFlags gst_upi_content_get_flags (const GstUpiContent *c
  * gst_upi_content_get_objects:
  * @n_objects: (out): how many
  *
- * Returns: (array length=n_objects) (transfer none) (nullable): valid as long as @content; best first per element that found them
+ * Returns: (array length=n_objects) (transfer none) (nullable): valid as long as @content; best first per element that
+ * found them
  */
 GST_UPI_API const GstUpiObject *gst_upi_content_get_objects (const GstUpiContent *content, guint *n_objects);
 
@@ -471,13 +495,14 @@ GST_UPI_API const GstUpiObject *gst_upi_content_get_objects (const GstUpiContent
  * gst_upi_content_get_candidates:
  * @n_candidates: (out): how many
  *
- * Returns: (array length=n_candidates) (transfer none) (nullable): valid as long as @content; nobody but a tracker wants them
+ * Returns: (array length=n_candidates) (transfer none) (nullable): valid as long as @content; nobody but a tracker
+ * wants them
  */
 GST_UPI_API const GstUpiObject *gst_upi_content_get_candidates (const GstUpiContent *content, guint *n_candidates);
 
 /**
- * GST_UPI_QUERY_CANDIDATE_READER: name of the structure of a custom query that upidetect sends downstream. Who reads candidates answers it: upitrack
- * does.
+ * GST_UPI_QUERY_CANDIDATE_READER: name of the structure of a custom query that upidetect sends downstream. Who reads
+ * candidates answers it: upitrack does.
  */
 #define GST_UPI_QUERY_CANDIDATE_READER "upi-candidate-reader"
 
@@ -490,10 +515,12 @@ GST_UPI_API const GstUpiObject *gst_upi_content_get_candidates (const GstUpiCont
 GST_UPI_API const GstUpiCaption *gst_upi_content_get_captions (const GstUpiContent *content, guint *n_captions);
 
 /**
- * gst_upi_content_get_events: what happened in this very frame: unlike objects and captions they are on no frame after it.
+ * gst_upi_content_get_events: what happened in this very frame: unlike objects and captions they are on no frame after
+ * it.
  * @n_events: (out): how many
  *
- * Returns: (array length=n_events) (transfer none) (nullable): valid as long as @content; those of each upirules in the order of its rules
+ * Returns: (array length=n_events) (transfer none) (nullable): valid as long as @content; those of each upirules in the
+ * order of its rules
  */
 GST_UPI_API const GstUpiEvent *gst_upi_content_get_events (const GstUpiContent *content, guint *n_events);
 
@@ -524,8 +551,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstUpiContent, gst_upi_content_unref)
  * @par_n: numerator of its pixel aspect ratio
  * @par_d: the denominator
  *
- * Scaling changes nothing where the display aspects agree within a pixel. Otherwise there may be borders, and the content is marked
- * %GST_UPI_CONTENT_GEOMETRY_LOST; so it is behind elements that cut or turn the picture.
+ * Scaling changes nothing where the display aspects agree within a pixel. Otherwise there may be borders, and the
+ * content is marked %GST_UPI_CONTENT_GEOMETRY_LOST; so it is behind elements that cut or turn the picture.
  */
 struct _GstUpiMeta {
   GstMeta meta;
@@ -579,7 +606,8 @@ GST_UPI_API GstUpiContent *gst_upi_meta_get_content (GstUpiMeta *meta);
  *
  * Returns: FALSE if somebody cut the picture or gave it borders without telling
  */
-GST_UPI_API gboolean gst_upi_meta_lies_on (GstUpiMeta *meta, GstBuffer *buffer, gint width, gint height, gint par_n, gint par_d);
+GST_UPI_API gboolean gst_upi_meta_lies_on (
+    GstUpiMeta *meta, GstBuffer *buffer, gint width, gint height, gint par_n, gint par_d);
 
 /**
  * gst_upi_meta_set_frame:

@@ -46,7 +46,8 @@ GstUpiEventList *
 gst_upi_event_list_append (GstUpiEventList *old, const GstUpiEvent *events, guint n_events)
 {
   guint n_old = old != NULL ? old->n_items : 0;
-  gsize bytes = sizeof (GstUpiEventList) + (old != NULL ? event_bytes (old->items, n_old) : 0) + event_bytes (events, n_events);
+  gsize bytes =
+      sizeof (GstUpiEventList) + (old != NULL ? event_bytes (old->items, n_old) : 0) + event_bytes (events, n_events);
   GstUpiEventList *list = g_atomic_rc_box_alloc0 (bytes);
 
   list->n_items = n_old + n_events;
@@ -64,8 +65,8 @@ rule_bytes (const GstUpiRule *rules, guint n)
   gsize bytes = n * sizeof (GstUpiRule);
 
   for (guint i = 0; i < n; i++)
-    bytes +=
-        text_bytes (rules[i].name) + text_bytes (rules[i].text) + (rules[i].points != NULL ? rules[i].n_points * sizeof (GstUpiPoint) : 0);
+    bytes += text_bytes (rules[i].name) + text_bytes (rules[i].text)
+        + (rules[i].points != NULL ? rules[i].n_points * sizeof (GstUpiPoint) : 0);
   return bytes;
 }
 
@@ -87,7 +88,8 @@ GstUpiRuleList *
 gst_upi_rule_list_append (GstUpiRuleList *old, const GstUpiRule *rules, guint n_rules)
 {
   guint n_old = old != NULL ? old->n_items : 0;
-  gsize bytes = sizeof (GstUpiRuleList) + (old != NULL ? rule_bytes (old->items, n_old) : 0) + rule_bytes (rules, n_rules);
+  gsize bytes =
+      sizeof (GstUpiRuleList) + (old != NULL ? rule_bytes (old->items, n_old) : 0) + rule_bytes (rules, n_rules);
   GstUpiRuleList *list = g_atomic_rc_box_alloc0 (bytes);
 
   list->n_items = n_old + n_rules;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rules.h: the lists of events and rules in a GstUpiContent, which the contents that are made from one another share. */
+/* rules.h: the lists of events and rules in a GstUpiContent, which the contents that are made from one another
+ * share. */
 #pragma once
 
 #include "gst/meta/gstupimeta.h"
 
 G_BEGIN_DECLS
 
-/* Atomic rc boxes, each with its strings and points behind its items in one block: g_atomic_rc_box_release() frees all. */
+/* Atomic rc boxes, each with its strings and points behind its items in one block: g_atomic_rc_box_release() frees
+ * all. */
 typedef struct {
   guint n_items;
   GstUpiEvent items[];

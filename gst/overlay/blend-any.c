@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* blend-any.c: see blend-any.h.
  *
- * Why not gst_video_overlay_composition_blend(), which takes all of these formats: it knows BT.709 in video range alone, so colours
- * drift on SD and BT.2020 frames and on grey of more than 8 bits; and it takes the two bits of alpha of RGB10A2 for less than opaque.
+ * Why not gst_video_overlay_composition_blend(), which takes all of these formats: it knows BT.709 in video range
+ * alone, so colours drift on SD and BT.2020 frames and on grey of more than 8 bits; and it takes the two bits of alpha
+ * of RGB10A2 for less than opaque.
  */
 #include "gst/overlay/blend-any.h"
 
@@ -22,8 +23,8 @@ typedef struct {
 static inline Pixel
 over (Pixel dest, guint32 argb, const Pixels *p, guint bits)
 {
-  gfloat a = (gfloat) (gint) (argb >> 24) / 255.f, r = (gfloat) (gint) ((argb >> 16) & 0xff), g = (gfloat) (gint) ((argb >> 8) & 0xff),
-         b = (gfloat) (gint) (argb & 0xff);
+  gfloat a = (gfloat) (gint) (argb >> 24) / 255.f, r = (gfloat) (gint) ((argb >> 16) & 0xff),
+         g = (gfloat) (gint) ((argb >> 8) & 0xff), b = (gfloat) (gint) (argb & 0xff);
   gfloat beneath = 1 - a, scale = 1; /* what is left of the frame, times its own alpha */
   gfloat alpha = p->most;
 
@@ -72,22 +73,22 @@ blend_row_16 (guint16 *dest, const guint32 *argb, gint n, const Pixels *p)
   }
 }
 
-/* Packing takes the chroma of one pixel of a block; a line of one pixel beside it would lose its colour. So each pixel of the blocks
- * [first, end) gets the block's mean. @lines has @rows rows of @width pixels. */
-#define MEAN_CHROMA(name, type)                                                                                                            \
-  static void name (type *lines, gint rows, gint width, gint block, gint first, gint end)                                                  \
-  {                                                                                                                                        \
-    for (gint x0 = first / block * block; x0 < end; x0 += block) {                                                                         \
-      gint x1 = MIN (x0 + block, width);                                                                                                   \
-      guint count = (guint) (rows * (x1 - x0)), u = count / 2, v = count / 2;                                                              \
-      for (gint row = 0; row < rows; row++)                                                                                                \
-        for (type *p = lines + ((gsize) row * width + x0) * 4, *stop = p + (x1 - x0) * 4; p < stop; p += 4)                                \
-          u += p[2], v += p[3];                                                                                                            \
-      u /= count, v /= count;                                                                                                              \
-      for (gint row = 0; row < rows; row++)                                                                                                \
-        for (type *p = lines + ((gsize) row * width + x0) * 4, *stop = p + (x1 - x0) * 4; p < stop; p += 4)                                \
-          p[2] = (type) u, p[3] = (type) v;                                                                                                \
-    }                                                                                                                                      \
+/* Packing takes the chroma of one pixel of a block; a line of one pixel beside it would lose its colour. So each pixel
+ * of the blocks [first, end) gets the block's mean. @lines has @rows rows of @width pixels. */
+#define MEAN_CHROMA(name, type)                                                                                        \
+  static void name (type *lines, gint rows, gint width, gint block, gint first, gint end)                              \
+  {                                                                                                                    \
+    for (gint x0 = first / block * block; x0 < end; x0 += block) {                                                     \
+      gint x1 = MIN (x0 + block, width);                                                                               \
+      guint count = (guint) (rows * (x1 - x0)), u = count / 2, v = count / 2;                                          \
+      for (gint row = 0; row < rows; row++)                                                                            \
+        for (type *p = lines + ((gsize) row * width + x0) * 4, *stop = p + (x1 - x0) * 4; p < stop; p += 4)            \
+          u += p[2], v += p[3];                                                                                        \
+      u /= count, v /= count;                                                                                          \
+      for (gint row = 0; row < rows; row++)                                                                            \
+        for (type *p = lines + ((gsize) row * width + x0) * 4, *stop = p + (x1 - x0) * 4; p < stop; p += 4)            \
+          p[2] = (type) u, p[3] = (type) v;                                                                            \
+    }                                                                                                                  \
   }
 MEAN_CHROMA (mean_chroma_8, guint8)
 MEAN_CHROMA (mean_chroma_16, guint16)
@@ -101,7 +102,8 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
   gboolean interlaced = GST_VIDEO_FRAME_IS_INTERLACED (frame), wide = GST_VIDEO_FORMAT_INFO_BITS (unpacked) == 16;
   GstVideoPackFlags flags = interlaced ? GST_VIDEO_PACK_FLAG_INTERLACED : GST_VIDEO_PACK_FLAG_NONE;
   Pixels pixels = { .most = wide ? 65535 : 255, .is_rgb = GST_VIDEO_INFO_IS_RGB (&frame->info) };
-  gint block = 1, group = 1; /* pixels and rows that share chroma; the rows of a field are not neighbours, they stay apart */
+  gint block = 1,
+       group = 1; /* pixels and rows that share chroma; the rows of a field are not neighbours, they stay apart */
   gdouble matrix[3][4];
 
   if (x1 <= x0 || y1 <= y0)
@@ -121,7 +123,8 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
   }
 
   gsize pixel_bytes = wide ? 8 : 4, line_bytes = (gsize) frame_width * pixel_bytes;
-  g_autofree guint8 *lines = g_try_malloc (line_bytes * (gsize) group + 64 * pixel_bytes); /* room for formats that unpack whole tiles */
+  g_autofree guint8 *lines =
+      g_try_malloc (line_bytes * (gsize) group + 64 * pixel_bytes); /* room for formats that unpack whole tiles */
   if (lines == NULL)
     return FALSE;
   for (gint top = y0 / group * group; top < y1; top += group) {
@@ -136,7 +139,8 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
     if (empty)
       continue;
     for (gint i = 0; i < rows; i++)
-      format->unpack_func (format, flags, lines + (gsize) i * line_bytes, frame->data, frame->info.stride, 0, top + i, frame_width);
+      format->unpack_func (
+          format, flags, lines + (gsize) i * line_bytes, frame->data, frame->info.stride, 0, top + i, frame_width);
     for (gint row = MAX (top, y0); row < MIN (top + rows, y1); row++) {
       const guint32 *picture = (const guint32 *) (argb + (gsize) (row - y) * stride) + (x0 - x);
       guint8 *dest = lines + (gsize) (row - top) * line_bytes + (gsize) x0 * pixel_bytes;
@@ -150,8 +154,8 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
     else if (block * rows > 1)
       mean_chroma_8 (lines, rows, frame_width, block, x0, x1);
     for (gint i = 0; i < rows; i++)
-      format->pack_func (format, flags, lines + (gsize) i * line_bytes, (gint) line_bytes, frame->data, frame->info.stride,
-          frame->info.chroma_site, top + i, frame_width);
+      format->pack_func (format, flags, lines + (gsize) i * line_bytes, (gint) line_bytes, frame->data,
+          frame->info.stride, frame->info.chroma_site, top + i, frame_width);
   }
   return TRUE;
 }

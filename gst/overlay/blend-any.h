@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* blend-any.h: what gst_upi_blend() does, for every raw format: slower, since whole rows of the frame are unpacked and packed. */
+/* blend-any.h: what gst_upi_blend() does, for every raw format: slower, since whole rows of the frame are unpacked and
+ * packed. */
 #pragma once
 
 #include <gst/video/video.h>
@@ -13,8 +14,10 @@ G_BEGIN_DECLS
  * @stride: bytes a row of @argb
  * @x, @y: where its top-left corner lies in the frame
  *
- * Of formats with alpha the frame's own alpha becomes a + alpha · (1 − a), its colours stay straight (not premultiplied).
+ * Of formats with alpha the frame's own alpha becomes a + alpha · (1 − a), its colours stay straight (not
+ * premultiplied).
  */
-gboolean gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y);
+gboolean
+gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y);
 
 G_END_DECLS

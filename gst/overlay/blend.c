@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* blend.c: see blend.h.
  *
- * gst_video_overlay_composition_blend() unpacks and packs whole rows of the frame for every row of a rectangle: 2.4 ms for one of
- * 100 × 1000 pixels on 1080p I420, where there may be a hundred. This one touches the rectangle's pixels alone.
+ * gst_video_overlay_composition_blend() unpacks and packs whole rows of the frame for every row of a rectangle: 2.4 ms
+ * for one of 100 × 1000 pixels on 1080p I420, where there may be a hundred. This one touches the rectangle's pixels
+ * alone.
  *
- * Component k of a pixel is  offset[k] + (m[k] · RGB)  (offset 0 and a unit row for RGB formats), so for premultiplied RGB and alpha a:
+ * Component k of a pixel is  offset[k] + (m[k] · RGB)  (offset 0 and a unit row for RGB formats), so for premultiplied
+ * RGB and alpha a:
  *   dest = dest · (1 − a) + offset[k] · a + m[k] · RGB
- * Components that are subsampled take the mean of RGB and a over the block's pixels inside of the picture and the frame.
+ * Components that are subsampled take the mean of RGB and a over the block's pixels inside of the picture and the
+ * frame.
  */
 #include "gst/overlay/blend.h"
 
@@ -47,7 +50,8 @@ gst_upi_blend_knows (GstVideoFormat format)
   }
 }
 
-/* One component: 16.16 fixed point. Rounding and the offset's share of full alpha are in @offset (times alpha / 255). */
+/* One component: 16.16 fixed point. Rounding and the offset's share of full alpha are in @offset (times alpha /
+ * 255). */
 typedef struct {
   gint r, g, b;
   gint offset; /* 0..255 */
@@ -115,11 +119,11 @@ blend_row (guint8 *restrict dest, gint step, const guint32 *restrict argb, gint 
   }
 }
 
-/* A subsampled component: blocks of (1 << w_sub) × (1 << h_sub) frame pixels; pixels of a block outside of the picture count as clear,
- * pixels outside of the frame do not count. */
+/* A subsampled component: blocks of (1 << w_sub) × (1 << h_sub) frame pixels; pixels of a block outside of the picture
+ * count as clear, pixels outside of the frame do not count. */
 static void
-blend_blocks (guint8 *dest, gint dest_stride, gint step, guint w_sub, guint h_sub, const guint8 *argb, gint stride, GstVideoRectangle area,
-    gint frame_width, gint frame_height, Row row)
+blend_blocks (guint8 *dest, gint dest_stride, gint step, guint w_sub, guint h_sub, const guint8 *argb, gint stride,
+    GstVideoRectangle area, gint frame_width, gint frame_height, Row row)
 {
   gint block_width = 1 << w_sub, block_height = 1 << h_sub;
   gint first_x = area.x >> w_sub, last_x = (area.x + area.w - 1) >> w_sub;
@@ -145,7 +149,8 @@ blend_blocks (guint8 *dest, gint dest_stride, gint step, guint w_sub, guint h_su
       if (a == 0)
         continue;
       gint count = rows * (MIN ((bx + 1) * block_width, frame_width) - bx * block_width), half = count / 2;
-      out[bx * step] = over (out[bx * step], (r + half) / count, (g + half) / count, (b + half) / count, (a + half) / count, &row);
+      out[bx * step] =
+          over (out[bx * step], (r + half) / count, (g + half) / count, (b + half) / count, (a + half) / count, &row);
     }
   }
 }
@@ -170,11 +175,11 @@ gst_upi_blend (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width
     guint w_sub = GST_VIDEO_FORMAT_INFO_W_SUB (format, c), h_sub = GST_VIDEO_FORMAT_INFO_H_SUB (format, c);
     if (w_sub == 0 && h_sub == 0) {
       for (gint row = y0; row < y1; row++)
-        blend_row (data + (gsize) row * data_stride + (gsize) x0 * step, step, (const guint32 *) (argb + (gsize) (row - y0) * stride),
-            x1 - x0, rows[c]);
+        blend_row (data + (gsize) row * data_stride + (gsize) x0 * step, step,
+            (const guint32 *) (argb + (gsize) (row - y0) * stride), x1 - x0, rows[c]);
     } else {
-      blend_blocks (data, data_stride, step, w_sub, h_sub, argb, stride, (GstVideoRectangle){ x0, y0, x1 - x0, y1 - y0 }, frame_width,
-          frame_height, rows[c]);
+      blend_blocks (data, data_stride, step, w_sub, h_sub, argb, stride,
+          (GstVideoRectangle){ x0, y0, x1 - x0, y1 - y0 }, frame_width, frame_height, rows[c]);
     }
   }
 }
@@ -203,8 +208,8 @@ tint_row (guint8 *restrict dest, gint step, const guint8 *restrict alpha, gint n
 
 /* The mean alpha of each block of (1 << w_sub) × (1 << h_sub) frame pixels in block row @by; as in blend_blocks(). */
 static void
-mean_alpha (guint8 *restrict mean, gint by, guint w_sub, guint h_sub, const guint8 *restrict alpha, gint stride, GstVideoRectangle area,
-    gint frame_width, gint frame_height)
+mean_alpha (guint8 *restrict mean, gint by, guint w_sub, guint h_sub, const guint8 *restrict alpha, gint stride,
+    GstVideoRectangle area, gint frame_width, gint frame_height)
 {
   gint block_width = 1 << w_sub, block_height = 1 << h_sub;
   gint y0 = MAX (by * block_height, area.y), y1 = MIN ((by + 1) * block_height, area.y + area.h);
@@ -227,7 +232,8 @@ mean_alpha (guint8 *restrict mean, gint by, guint w_sub, guint h_sub, const guin
 }
 
 gboolean
-gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint stride, gint width, gint height, gint x, gint y)
+gst_upi_blend_tint (
+    GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint stride, gint width, gint height, gint x, gint y)
 {
   const GstVideoFormatInfo *format = frame->info.finfo;
   gint frame_width = GST_VIDEO_FRAME_WIDTH (frame), frame_height = GST_VIDEO_FRAME_HEIGHT (frame);

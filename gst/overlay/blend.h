@@ -18,14 +18,17 @@ gboolean gst_upi_blend_knows (GstVideoFormat format);
  */
 void gst_upi_blend (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y);
 
-/* The same for one colour, @rgb (0xRRGGBB), of varying alpha: @alpha has @height rows of @width bytes, @stride apart. */
-gboolean gst_upi_blend_tint (GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint stride, gint width, gint height, gint x, gint y);
+/* The same for one colour, @rgb (0xRRGGBB), of varying alpha: @alpha has @height rows of @width bytes, @stride
+ * apart. */
+gboolean gst_upi_blend_tint (
+    GstVideoFrame *frame, guint32 rgb, const guint8 *alpha, gint stride, gint width, gint height, gint x, gint y);
 
-/* Opaque rectangles of one colour, @rgb (0xRRGGBB), each clipped to @frame; a block of chroma that one touches is its own. */
+/* Opaque rectangles of one colour, @rgb (0xRRGGBB), each clipped to @frame; a block of chroma that one touches is its
+ * own. */
 void gst_upi_blend_fill (GstVideoFrame *frame, guint32 rgb, const GstVideoRectangle *rectangles, guint n);
 
-/* Component i of a pixel in 0..1 is m[i][0] · R + m[i][1] · G + m[i][2] · B + m[i][3], in @info's colour matrix and range; 1 is the
- * largest value that @levels (of one depth for all components) can hold. */
+/* Component i of a pixel in 0..1 is m[i][0] · R + m[i][1] · G + m[i][2] · B + m[i][3], in @info's colour matrix and
+ * range; 1 is the largest value that @levels (of one depth for all components) can hold. */
 void gst_upi_blend_matrix (const GstVideoInfo *info, const GstVideoFormatInfo *levels, gdouble m[3][4]);
 
 G_END_DECLS

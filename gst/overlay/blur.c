@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* blur.c: see blur.h.
  *
- * A square of the mosaic becomes its own mean. All squares of one size lie on one grid that begins at the frame's corner, and sizes are multiples of
+ * A square of the mosaic becomes its own mean. All squares of one size lie on one grid that begins at the frame's
+ * corner, and sizes are multiples of
  * four: so a square never shares chroma with its neighbours, in any format, interlaced or not.
  */
 #include "gst/overlay/blur.h"
@@ -69,7 +70,8 @@ size_for (gdouble pixels)
   return sizes[i];
 }
 
-/* Cells of a mask of @n cells between @start and @start + @length that lie between @from and @to, with one to spare on each side. */
+/* Cells of a mask of @n cells between @start and @start + @length that lie between @from and @to, with one to spare on
+ * each side. */
 static void
 mask_range (gdouble from, gdouble to, gdouble start, gdouble length, gint n, gint *first, gint *end)
 {
@@ -103,7 +105,8 @@ mosaic_init (Mosaic *mosaic, const GstUpiObject *object, gint width, gint height
   if (!(x1 > x0) || !(y1 > y0) || !(x0 < 1) || !(y0 < 1) || !(x1 > 0) || !(y1 > 0))
     return TRUE;
   if (mask != NULL
-      && (mask->columns == 0 || mask->rows == 0 || !(mask->width > 0) || !(mask->height > 0) || !isfinite (mask->x) || !isfinite (mask->y)))
+      && (mask->columns == 0 || mask->rows == 0 || !(mask->width > 0) || !(mask->height > 0) || !isfinite (mask->x)
+          || !isfinite (mask->y)))
     mask = NULL;
   mosaic->size = size_for (MIN ((MIN (x1, 1) - MAX (x0, 0)) * width, (MIN (y1, 1) - MAX (y0, 0)) * height));
   if (mask != NULL) { /* it may reach beyond the box */
@@ -116,17 +119,22 @@ mosaic_init (Mosaic *mosaic, const GstUpiObject *object, gint width, gint height
   const gdouble slack = 0.01; /* of a pixel: what floats add to a box that ends with a square */
   mosaic->x = (gint) (CLAMP (x0, 0, 1) * width + slack) / mosaic->size;
   mosaic->y = (gint) (CLAMP (y0, 0, 1) * height + slack) / mosaic->size;
-  mosaic->columns = MAX (((gint) ceil (CLAMP (x1, 0, 1) * width - slack) + mosaic->size - 1) / mosaic->size - mosaic->x, 0);
-  mosaic->rows = MAX (((gint) ceil (CLAMP (y1, 0, 1) * height - slack) + mosaic->size - 1) / mosaic->size - mosaic->y, 0);
+  mosaic->columns =
+      MAX (((gint) ceil (CLAMP (x1, 0, 1) * width - slack) + mosaic->size - 1) / mosaic->size - mosaic->x, 0);
+  mosaic->rows =
+      MAX (((gint) ceil (CLAMP (y1, 0, 1) * height - slack) + mosaic->size - 1) / mosaic->size - mosaic->y, 0);
   mosaic->covered = g_try_malloc0 ((gsize) mosaic->columns * mosaic->rows + 1);
   if (mosaic->covered == NULL)
     return FALSE;
   for (gint pass = 0; pass < 2 && !any; pass++) { /* a mask of nothing: the box */
     for (gint row = 0; row < mosaic->rows; row++) {
       for (gint column = 0; column < mosaic->columns; column++) {
-        gdouble left = (gdouble) (mosaic->x + column) * mosaic->size / width, right = left + (gdouble) mosaic->size / width;
-        gdouble top = (gdouble) (mosaic->y + row) * mosaic->size / height, bottom = top + (gdouble) mosaic->size / height;
-        gboolean in_box = left < object->x + object->width && right > object->x && top < object->y + object->height && bottom > object->y;
+        gdouble left = (gdouble) (mosaic->x + column) * mosaic->size / width,
+                right = left + (gdouble) mosaic->size / width;
+        gdouble top = (gdouble) (mosaic->y + row) * mosaic->size / height,
+                bottom = top + (gdouble) mosaic->size / height;
+        gboolean in_box = left < object->x + object->width && right > object->x && top < object->y + object->height
+            && bottom > object->y;
         gboolean covered = mask != NULL && pass == 0 ? mask_touches (mask, left, top, right, bottom) : in_box;
         mosaic->covered[(gsize) row * mosaic->columns + column] = (guint8) covered;
         any = any || covered;
@@ -151,7 +159,8 @@ flatten (guint8 *data, gint stride, gint step, gint x0, gint y0, gint x1, gint y
       row_sum += row[x * step];
     sum += row_sum;
   }
-  guint8 mean = is_index ? data[(gsize) ((y0 + y1) / 2) * stride + (gsize) ((x0 + x1) / 2) * step] : (guint8) ((sum + count / 2) / count);
+  guint8 mean = is_index ? data[(gsize) ((y0 + y1) / 2) * stride + (gsize) ((x0 + x1) / 2) * step]
+                         : (guint8) ((sum + count / 2) / count);
   for (gint y = y0; y < y1; y++) {
     guint8 *row = data + (gsize) y * stride;
     if (step == 1)
@@ -162,8 +171,8 @@ flatten (guint8 *data, gint stride, gint step, gint x0, gint y0, gint x1, gint y
   }
 }
 
-/* Four bytes a pixel, two by two in the halves of a word: a row of a square's 128 pixels at most does not overflow them. Of the byte that means
- * nothing there is a mean as well. */
+/* Four bytes a pixel, two by two in the halves of a word: a row of a square's 128 pixels at most does not overflow
+ * them. Of the byte that means nothing there is a mean as well. */
 static void
 flatten_quads (guint8 *data, gint stride, gint x0, gint y0, gint x1, gint y1)
 {
@@ -212,23 +221,28 @@ pixelate_bytes (GstVideoFrame *frame, const Mosaic *mosaic)
       continue;
     }
     for (guint c = 0; c < n; c++) {
-      gint w_sub = (gint) GST_VIDEO_FORMAT_INFO_W_SUB (format, c), h_sub = (gint) GST_VIDEO_FORMAT_INFO_H_SUB (format, c);
-      flatten (GST_VIDEO_FRAME_COMP_DATA (frame, c), GST_VIDEO_FRAME_COMP_STRIDE (frame, c), GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c),
-          x0 >> w_sub, y0 >> h_sub, GST_VIDEO_SUB_SCALE (w_sub, x1), GST_VIDEO_SUB_SCALE (h_sub, y1), is_index);
+      gint w_sub = (gint) GST_VIDEO_FORMAT_INFO_W_SUB (format, c),
+           h_sub = (gint) GST_VIDEO_FORMAT_INFO_H_SUB (format, c);
+      flatten (GST_VIDEO_FRAME_COMP_DATA (frame, c), GST_VIDEO_FRAME_COMP_STRIDE (frame, c),
+          GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c), x0 >> w_sub, y0 >> h_sub, GST_VIDEO_SUB_SCALE (w_sub, x1),
+          GST_VIDEO_SUB_SCALE (h_sub, y1), is_index);
     }
   }
 }
 
-/* Every other format: rows are unpacked, summed up, unpacked again, changed and packed. Component 0 is alpha, which stays. */
+/* Every other format: rows are unpacked, summed up, unpacked again, changed and packed. Component 0 is alpha, which
+ * stays. */
 static gboolean
 pixelate_any (GstVideoFrame *frame, const Mosaic *mosaic)
 {
   const GstVideoFormatInfo *format = frame->info.finfo, *unpacked = gst_video_format_get_info (format->unpack_format);
   gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
   gboolean wide = GST_VIDEO_FORMAT_INFO_BITS (unpacked) == 16;
-  GstVideoPackFlags flags = GST_VIDEO_FRAME_IS_INTERLACED (frame) ? GST_VIDEO_PACK_FLAG_INTERLACED : GST_VIDEO_PACK_FLAG_NONE;
+  GstVideoPackFlags flags =
+      GST_VIDEO_FRAME_IS_INTERLACED (frame) ? GST_VIDEO_PACK_FLAG_INTERLACED : GST_VIDEO_PACK_FLAG_NONE;
   gsize pixel_bytes = wide ? 8 : 4;
-  g_autofree guint8 *line = g_try_malloc0 ((gsize) (width + 64) * pixel_bytes); /* room for formats that unpack whole tiles */
+  g_autofree guint8 *line =
+      g_try_malloc0 ((gsize) (width + 64) * pixel_bytes); /* room for formats that unpack whole tiles */
   g_autofree guint64 *sums = g_try_malloc0 (((gsize) mosaic->columns * 3 + 1) * sizeof (guint64));
 
   if (line == NULL || sums == NULL)
@@ -259,7 +273,8 @@ pixelate_any (GstVideoFrame *frame, const Mosaic *mosaic)
           }
         }
         if (pass == 1)
-          format->pack_func (format, flags, line, 0, frame->data, frame->info.stride, frame->info.chroma_site, y, width);
+          format->pack_func (
+              format, flags, line, 0, frame->data, frame->info.stride, frame->info.chroma_site, y, width);
       }
     }
   }
@@ -279,7 +294,8 @@ gst_upi_blur_frame (GstVideoFrame *frame, const GstUpiContent *content, GHashTab
       continue;
     if (!mosaic_init (&mosaic, &objects[i], GST_VIDEO_FRAME_WIDTH (frame), GST_VIDEO_FRAME_HEIGHT (frame)))
       complete = FALSE;
-    else if (gst_upi_blend_knows (GST_VIDEO_FRAME_FORMAT (frame)) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (frame->info.finfo))
+    else if (gst_upi_blend_knows (GST_VIDEO_FRAME_FORMAT (frame))
+        || GST_VIDEO_FORMAT_INFO_HAS_PALETTE (frame->info.finfo))
       pixelate_bytes (frame, &mosaic);
     else
       complete &= pixelate_any (frame, &mosaic);

@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 guint32 gst_upi_color_of_label (const gchar *label);
 /* 0xRRGGBB. Neighbouring indices get colours far apart. */
 guint32 gst_upi_color_of_index (guint index);
-/* 0xRRGGBB. The same track has the same colour in every frame and run; those that follow one another get colours far apart. */
+/* 0xRRGGBB. The same track has the same colour in every frame and run; those that follow one another get colours far
+ * apart. */
 guint32 gst_upi_color_of_track (guint64 track_id);
 /* Black or white, whichever is easier to read on @rgb. */
 guint32 gst_upi_color_of_text_on (guint32 rgb);

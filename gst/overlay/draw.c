@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* draw.c: boxes, masks, labels, ids, captions and the words of rules as items with a place, and their pixels; see draw.h.
+/* draw.c: boxes, masks, labels, ids, captions and the words of rules as items with a place, and their pixels; see
+ * draw.h.
  *
- * Legible on any background: every line has a dark rim on both sides, every word on a background. Labels look for a free place above
- * their box, then inside of it, then below; rules choose first, then the best object. Everything is clipped to the frame.
+ * Legible on any background: every line has a dark rim on both sides, every word on a background. Labels look for a
+ * free place above their box, then inside of it, then below; rules choose first, then the best object. Everything is
+ * clipped to the frame.
  */
 #include "gst/overlay/draw.h"
 
@@ -75,7 +77,8 @@ gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle
     if (style->draw_boxes || style->draw_labels || style->draw_masks
         || ((style->draw_ids || style->draw_trails) && objects[i].track_id != 0))
       return TRUE;
-  return (n_captions > 0 && style->draw_caption) || (n_rules > 0 && style->draw_rules) || (n_classes > 0 && style->draw_classes);
+  return (n_captions > 0 && style->draw_caption) || (n_rules > 0 && style->draw_rules)
+      || (n_classes > 0 && style->draw_classes);
 }
 
 static GstVideoRectangle
@@ -103,8 +106,8 @@ to_pixels (gdouble value, gint size)
 static GstVideoRectangle
 box_of (const GstUpiObject *object, gint width, gint height)
 {
-  if (!(object->width > 0) || !(object->height > 0) || !(object->x < 1) || !(object->y < 1) || !(object->x + object->width > 0)
-      || !(object->y + object->height > 0))
+  if (!(object->width > 0) || !(object->height > 0) || !(object->x < 1) || !(object->y < 1)
+      || !(object->x + object->width > 0) || !(object->y + object->height > 0))
     return (GstVideoRectangle){ 0, 0, 0, 0 };
   gint x0 = MIN (to_pixels (object->x, width), width - 1), y0 = MIN (to_pixels (object->y, height), height - 1);
   gint x1 = MAX (to_pixels ((gdouble) object->x + object->width, width), x0 + 1);
@@ -152,7 +155,8 @@ add_box (GArray *items, const GstUpiOverlayItem *whole, GstVideoRectangle frame)
   add_item (items, *whole, (GstVideoRectangle){ outer.x, outer.y, outer.w, side }, frame);
   add_item (items, *whole, (GstVideoRectangle){ outer.x, outer.y + outer.h - side, outer.w, side }, frame);
   add_item (items, *whole, (GstVideoRectangle){ outer.x, outer.y + side, side, outer.h - 2 * side }, frame);
-  add_item (items, *whole, (GstVideoRectangle){ outer.x + outer.w - side, outer.y + side, side, outer.h - 2 * side }, frame);
+  add_item (
+      items, *whole, (GstVideoRectangle){ outer.x + outer.w - side, outer.y + side, side, outer.h - 2 * side }, frame);
 }
 
 static guint32
@@ -172,8 +176,8 @@ line_width_for (const GstUpiOverlayStyle *style, gint height)
 }
 
 static void
-add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpiOverlayStyle *style, GstVideoRectangle frame,
-    gboolean one_an_object)
+add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpiOverlayStyle *style,
+    GstVideoRectangle frame, gboolean one_an_object)
 {
   GstUpiOverlayItem whole = { .box = box_of (object, frame.w, frame.h), .opacity = CLAMP (style->mask_opacity, 0, 1) };
 
@@ -209,7 +213,8 @@ place_label (GArray *taken, GstVideoRectangle box, gint text_width, gint text_he
   gint x = CLAMP (box.x, 0, MAX (frame.w - text_width, 0));
   gint above = box.y - text_height - RIM, below = box.y + box.h + RIM;
   gboolean fits_inside = box.h >= 2 * text_height; /* or else it would hide what it names */
-  const gint rows[] = { above, fits_inside ? box.y : below, fits_inside ? below : box.y, box.y + box.h - text_height, box.y + text_height };
+  const gint rows[] = { above, fits_inside ? box.y : below, fits_inside ? below : box.y, box.y + box.h - text_height,
+    box.y + text_height };
   GstVideoRectangle first = { 0, 0, 0, 0 };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
@@ -231,7 +236,8 @@ place_label (GArray *taken, GstVideoRectangle box, gint text_width, gint text_he
 
 /* Text on a background of its colour, cached for the next frame. */
 static cairo_surface_t *
-text_for (GstUpiPainter *painter, const gchar *text, guint32 rgb, const GstUpiOverlayStyle *style, GstVideoRectangle frame)
+text_for (
+    GstUpiPainter *painter, const gchar *text, guint32 rgb, const GstUpiOverlayStyle *style, GstVideoRectangle frame)
 {
   GstUpiTextStyle look = { .font = style->font,
     .size = font_size_for (frame.h),
@@ -247,8 +253,9 @@ static void
 add_text (GArray *items, cairo_surface_t *surface, gint x, gint y, GstVideoRectangle frame)
 {
   GstUpiOverlayItem item = { .text = surface, .text_x = x, .text_y = y };
-  add_item (
-      items, item, (GstVideoRectangle){ x, y, cairo_image_surface_get_width (surface), cairo_image_surface_get_height (surface) }, frame);
+  add_item (items, item,
+      (GstVideoRectangle){ x, y, cairo_image_surface_get_width (surface), cairo_image_surface_get_height (surface) },
+      frame);
 }
 
 /* The id stands before the label: each is cached for itself, a hundred ids times a hundred scores would not be. */
@@ -264,17 +271,20 @@ add_labels (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiOb
       continue;
     if (style->draw_ids && objects[i].track_id != 0) {
       g_autofree gchar *text = g_strdup_printf ("#%" G_GUINT64_FORMAT, objects[i].track_id);
-      guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_track (objects[i].track_id);
+      guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i)
+                                                               : gst_upi_color_of_track (objects[i].track_id);
       id = text_for (painter, text, rgb, style, frame);
       width = cairo_image_surface_get_width (id);
       height = cairo_image_surface_get_height (id);
     }
     if (style->draw_labels) {
       g_autofree gchar *text = NULL;
-      if (objects[i].score >= 0 && objects[i].score <= 1) /* a label in a right-to-left script must not draw the score into it: isolated */
-        text = g_strdup_printf (
-            g_str_is_ascii (objects[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%", objects[i].label, objects[i].score * 100);
-      label = text_for (painter, text != NULL ? text : objects[i].label, color_of (&objects[i], i, style), style, frame);
+      if (objects[i].score >= 0
+          && objects[i].score <= 1) /* a label in a right-to-left script must not draw the score into it: isolated */
+        text = g_strdup_printf (g_str_is_ascii (objects[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%",
+            objects[i].label, objects[i].score * 100);
+      label =
+          text_for (painter, text != NULL ? text : objects[i].label, color_of (&objects[i], i, style), style, frame);
       width += cairo_image_surface_get_width (label);
       height = MAX (height, cairo_image_surface_get_height (label));
     }
@@ -306,7 +316,8 @@ add_rule_texts (GstUpiPainter *painter, GArray *items, GArray *taken, const GstU
       for (guint j = 1; j < rules[i].n_points; j++)
         if (rules[i].points[j].y < top.y)
           top = rules[i].points[j];
-      GstVideoRectangle at = { MIN (to_pixels (top.x, frame.w), frame.w - 1), MIN (to_pixels (top.y, frame.h), frame.h - 1), 1, 1 };
+      GstVideoRectangle at = { MIN (to_pixels (top.x, frame.w), frame.w - 1),
+        MIN (to_pixels (top.y, frame.h), frame.h - 1), 1, 1 };
       place = place_label (taken, at, width, height, frame);
     } else {
       corner += height + RIM;
@@ -318,22 +329,23 @@ add_rule_texts (GstUpiPainter *painter, GArray *items, GArray *taken, const GstU
 
 /* In the top right corner, one below the other. */
 static void
-add_classes (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiContent *content, const GstUpiOverlayStyle *style,
-    GstVideoRectangle frame)
+add_classes (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiContent *content,
+    const GstUpiOverlayStyle *style, GstVideoRectangle frame)
 {
   guint n;
   const GstUpiClass *classes = gst_upi_content_get_classes (content, &n);
   gint y = 0;
 
   for (guint i = 0; i < n && y < frame.h; i++) {
-    gboolean independent = classes[i].flags & GST_UPI_CLASS_INDEPENDENT, first = i == 0 || classes[i].list != classes[i - 1].list;
+    gboolean independent = classes[i].flags & GST_UPI_CLASS_INDEPENDENT,
+             first = i == 0 || classes[i].list != classes[i - 1].list;
     if (independent ? !(classes[i].probability >= 0.5f) : !first)
       continue;
-    g_autofree gchar *text = g_strdup_printf (g_str_is_ascii (classes[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%", classes[i].label,
-        CLAMP (classes[i].probability, 0, 1) * 100);
+    g_autofree gchar *text = g_strdup_printf (g_str_is_ascii (classes[i].label) ? "%s %.0f%%" : "\u2068%s\u2069 %.0f%%",
+        classes[i].label, CLAMP (classes[i].probability, 0, 1) * 100);
     cairo_surface_t *surface = text_for (painter, text, gst_upi_color_of_label (classes[i].label), style, frame);
-    GstVideoRectangle place = { frame.w - cairo_image_surface_get_width (surface), y, cairo_image_surface_get_width (surface),
-      cairo_image_surface_get_height (surface) };
+    GstVideoRectangle place = { frame.w - cairo_image_surface_get_width (surface), y,
+      cairo_image_surface_get_width (surface), cairo_image_surface_get_height (surface) };
     g_array_append_val (taken, place);
     y += place.h + RIM;
     add_text (items, surface, place.x, place.y, frame);
@@ -341,21 +353,23 @@ add_classes (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiC
 }
 
 static void
-add_trails (GstUpiPainter *painter, GArray *items, const GstUpiObject *objects, guint n_objects, const GstUpiOverlayStyle *style,
-    GstVideoRectangle frame, GstUpiLayout layout)
+add_trails (GstUpiPainter *painter, GArray *items, const GstUpiObject *objects, guint n_objects,
+    const GstUpiOverlayStyle *style, GstVideoRectangle frame, GstUpiLayout layout)
 {
   GstUpiPoint points[GST_UPI_TRAIL_POINTS];
 
   for (guint i = n_objects; i-- > 0;) {
     guint n = objects[i].track_id != 0 ? gst_upi_trails_get (painter->trails, objects[i].track_id, points) : 0;
-    guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i) : gst_upi_color_of_track (objects[i].track_id);
-    gst_upi_lines_add (items, points, n, FALSE, MAX (line_width_for (style, frame.h), 2), rgb, frame.w, frame.h, layout);
+    guint32 rgb = style->color_by == GST_UPI_COLOR_BY_OBJECT ? gst_upi_color_of_index (i)
+                                                             : gst_upi_color_of_track (objects[i].track_id);
+    gst_upi_lines_add (
+        items, points, n, FALSE, MAX (line_width_for (style, frame.h), 2), rgb, frame.w, frame.h, layout);
   }
 }
 
 static void
-add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captions, guint n_captions, const GstUpiOverlayStyle *style,
-    GstVideoRectangle frame)
+add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captions, guint n_captions,
+    const GstUpiOverlayStyle *style, GstVideoRectangle frame)
 {
   gint size = font_size_for (frame.h) * 5 / 4, lines = CLAMP (frame.h / (4 * size), 1, CAPTION_LINES),
        bottom = frame.h - MAX (frame.h / 36, 1);
@@ -370,7 +384,8 @@ add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captio
       .background = CAPTION_BACKGROUND,
       .text = CAPTION_TEXT };
     GstUpiOverlayItem item = { .text = gst_upi_text_cache_get (painter->texts, captions[i].text, &look) };
-    gint text_width = cairo_image_surface_get_width (item.text), text_height = cairo_image_surface_get_height (item.text);
+    gint text_width = cairo_image_surface_get_width (item.text),
+         text_height = cairo_image_surface_get_height (item.text);
     item.text_x = (frame.w - text_width) / 2;
     item.text_y = bottom - text_height;
     bottom = item.text_y - RIM;
@@ -379,8 +394,8 @@ add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captio
 }
 
 GArray *
-gst_upi_painter_layout (
-    GstUpiPainter *painter, const GstUpiContent *content, const GstUpiOverlayStyle *style, gint width, gint height, GstUpiLayout layout)
+gst_upi_painter_layout (GstUpiPainter *painter, const GstUpiContent *content, const GstUpiOverlayStyle *style,
+    gint width, gint height, GstUpiLayout layout)
 {
   GArray *items = g_array_new (FALSE, FALSE, sizeof (GstUpiOverlayItem));
   GstVideoRectangle frame = { 0, 0, width, height };
@@ -436,7 +451,8 @@ draw_box (const GstUpiOverlayItem *item, cairo_t *cr)
   cairo_set_source_rgba (cr, 0, 0, 0, RIM_ALPHA);
   fill_ring (cr, box.x - RIM, box.y - RIM, box.w + 2 * RIM, box.h + 2 * RIM, RIM);
   fill_ring (cr, box.x + t, box.y + t, box.w - 2 * t, box.h - 2 * t, RIM);
-  cairo_set_source_rgb (cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255., (item->rgb & 0xff) / 255.);
+  cairo_set_source_rgb (
+      cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255., (item->rgb & 0xff) / 255.);
   fill_ring (cr, box.x, box.y, box.w, box.h, t);
 }
 
@@ -449,11 +465,11 @@ draw_mask (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gint height)
   cairo_surface_t *alpha = cairo_image_surface_create (CAIRO_FORMAT_A8, area.w, area.h);
   if (cairo_surface_status (alpha) == CAIRO_STATUS_SUCCESS) {
     cairo_surface_flush (alpha);
-    gst_upi_mask_to_pixels (
-        item->mask, area, width, height, 1, cairo_image_surface_get_data (alpha), cairo_image_surface_get_stride (alpha));
+    gst_upi_mask_to_pixels (item->mask, area, width, height, 1, cairo_image_surface_get_data (alpha),
+        cairo_image_surface_get_stride (alpha));
     cairo_surface_mark_dirty (alpha);
-    cairo_set_source_rgba (
-        cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255., (item->rgb & 0xff) / 255., item->opacity);
+    cairo_set_source_rgba (cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255.,
+        (item->rgb & 0xff) / 255., item->opacity);
     cairo_mask_surface (cr, alpha, area.x, area.y);
   }
   cairo_surface_destroy (alpha);
@@ -495,7 +511,8 @@ gst_upi_painter_render (const GstUpiOverlayItem *item, guint8 *pixels, gint stri
 {
   for (gint y = 0; y < item->area.h; y++)
     memset (pixels + (gsize) y * stride, 0, (gsize) item->area.w * 4);
-  cairo_surface_t *surface = cairo_image_surface_create_for_data (pixels, CAIRO_FORMAT_ARGB32, item->area.w, item->area.h, stride);
+  cairo_surface_t *surface =
+      cairo_image_surface_create_for_data (pixels, CAIRO_FORMAT_ARGB32, item->area.w, item->area.h, stride);
   cairo_t *cr = cairo_create (surface);
   cairo_translate (cr, -item->area.x, -item->area.y);
   gst_upi_painter_draw (item, cr, width, height);

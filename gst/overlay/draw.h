@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* draw.h: what upioverlay draws: from a frame's content to items with a place, from items to pixels. No GstElement here. */
+/* draw.h: what upioverlay draws: from a frame's content to items with a place, from items to pixels. No GstElement
+ * here. */
 #pragma once
 
 #include <cairo.h>
@@ -47,7 +48,8 @@ gboolean gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOve
 
 /**
  * GstUpiLayout: what the items are for.
- * @GST_UPI_LAYOUT_PIXELS: a frame of a format that gst_upi_blend() knows: a box's four sides are items of their own, so that its empty inside costs
+ * @GST_UPI_LAYOUT_PIXELS: a frame of a format that gst_upi_blend() knows: a box's four sides are items of their own, so
+ * that its empty inside costs
  *   nothing; a line is one item, which gst_upi_lines_fill() draws
  * @GST_UPI_LAYOUT_ROWS: a frame whose rows are unpacked and packed: few rows, how wide does not matter
  * @GST_UPI_LAYOUT_PICTURES: each item is a picture that a sink draws: few and small
@@ -59,18 +61,18 @@ typedef enum { GST_UPI_LAYOUT_PIXELS, GST_UPI_LAYOUT_ROWS, GST_UPI_LAYOUT_PICTUR
  * @content: must live as long as the items
  * Returns: (transfer full) (element-type GstUpiOverlayItem)
  */
-GArray *gst_upi_painter_layout (
-    GstUpiPainter *painter, const GstUpiContent *content, const GstUpiOverlayStyle *style, gint width, gint height, GstUpiLayout layout);
+GArray *gst_upi_painter_layout (GstUpiPainter *painter, const GstUpiContent *content, const GstUpiOverlayStyle *style,
+    gint width, gint height, GstUpiLayout layout);
 
 /* Draws one item; @cr has the frame's coordinates, @width and @height are the frame's. */
 void gst_upi_painter_draw (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gint height);
 
-/* Draws one item alone: @pixels (item->area.h rows of item->area.w pixels, @stride bytes a row, a multiple of 4) becomes premultiplied
- * ARGB32, clear where there is nothing. */
+/* Draws one item alone: @pixels (item->area.h rows of item->area.w pixels, @stride bytes a row, a multiple of 4)
+ * becomes premultiplied ARGB32, clear where there is nothing. */
 void gst_upi_painter_render (const GstUpiOverlayItem *item, guint8 *pixels, gint stride, gint width, gint height);
 
-/* Whether the item is a mask alone: one colour, item->rgb, of varying alpha. Then it may be had as alpha (item->area.h rows of
- * item->area.w bytes, @stride apart), which costs a fifth of the above. */
+/* Whether the item is a mask alone: one colour, item->rgb, of varying alpha. Then it may be had as alpha (item->area.h
+ * rows of item->area.w bytes, @stride apart), which costs a fifth of the above. */
 gboolean gst_upi_painter_is_tint (const GstUpiOverlayItem *item);
 void gst_upi_painter_render_tint (const GstUpiOverlayItem *item, guint8 *alpha, gint stride, gint width, gint height);
 

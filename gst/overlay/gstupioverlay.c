@@ -5,24 +5,27 @@
  * @title: upioverlay
  * @short_description: draws boxes, labels, masks, tracks, rules and captions
  *
- * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on a background, tinted masks, the caption at the bottom; of upitrack's objects
- * their ids and, with draw-trails, the way they took; of upirules' zones and lines the shape, the name and the counts. It is the usual end of a
- * chain of upi elements.
+ * Draws the objects and captions of a buffer's GstUpiMeta: boxes, labels on a background, tinted masks, the caption at
+ * the bottom; of upitrack's objects their ids and, with draw-trails, the way they took; of upirules' zones and lines
+ * the shape, the name and the counts. It is the usual end of a chain of upi elements.
  *
- * With blur-labels the objects of these labels are made unrecognisable in the frame's pixels, also where downstream draws all the rest; a frame in
- * which that fails is dropped. It hides what was found: on upiencoder, policy=block keeps frame and result together, inference-interval=1
- * leaves no frame without one of its own.
+ * With blur-labels the objects of these labels are made unrecognisable in the frame's pixels, also where downstream
+ * draws all the rest; a frame in which that fails is dropped. It hides what was found: on upiencoder, policy=block
+ * keeps frame and result together, inference-interval=1 leaves no frame without one of its own.
  *
- * Any raw format, in the frame's own colour matrix and range, fastest in the common 8-bit ones; where downstream takes a
- * #GstVideoOverlayComposition (a sink that draws with the GPU), one is attached and the pixels stay as they are. Buffers without a
- * GstUpiMeta pass untouched.
+ * Any raw format, in the frame's own colour matrix and range, fastest in the common 8-bit ones; where downstream takes
+ * a #GstVideoOverlayComposition (a sink that draws with the GPU), one is attached and the pixels stay as they are.
+ * Buffers without a GstUpiMeta pass untouched.
  *
  * ## Example
  * |[
- * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upioverlay ! videoconvert \
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect ! upioverlay !
+ *   videoconvert \
  *     ! autovideosink sync=false
- * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder policy=block ! upidetect labels="person, car" \
- *     ! upioverlay blur-labels=person draw-boxes=false draw-labels=false draw-masks=false ! videoconvert ! x264enc ! matroskamux \
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder policy=block !
+ *   upidetect labels="person, car" \
+ *     ! upioverlay blur-labels=person draw-boxes=false draw-labels=false draw-masks=false ! videoconvert ! x264enc !
+ *       matroskamux \
  *     ! filesink location=yard-private.mkv
  * ]|
  * (`sync=false`, or `policy=latest` on upiencoder, where the machine is slower than the clip.)
@@ -68,12 +71,15 @@ G_DEFINE_FINAL_TYPE (GstUpiOverlay, gst_upi_overlay, GST_TYPE_UPI_FILTER)
 
 GST_ELEMENT_REGISTER_DEFINE (upioverlay, "upioverlay", GST_RANK_NONE, GST_TYPE_UPI_OVERLAY)
 
-#define OVERLAY_CAPS                                                                                                                       \
-  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY ", " COMPOSITION_FEATURE, GST_VIDEO_FORMATS_ALL)                \
+#define OVERLAY_CAPS                                                                                                   \
+  GST_VIDEO_CAPS_MAKE_WITH_FEATURES (                                                                                  \
+      GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY ", " COMPOSITION_FEATURE, GST_VIDEO_FORMATS_ALL)                           \
   "; " GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)
 
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (OVERLAY_CAPS));
 
 static gboolean
 has_composition_feature (const GstCaps *caps)
@@ -138,19 +144,22 @@ gst_upi_overlay_set_caps (GstBaseTransform *trans, GstCaps *incaps, GstCaps *out
   return GST_BASE_TRANSFORM_CLASS (gst_upi_overlay_parent_class)->set_caps (trans, incaps, outcaps);
 }
 
-/* Caps alone do not tell: a tee or a fakesink takes any feature. An ALLOCATION answer does; it needs downstream to have the caps already,
- * hence it is asked for before the first buffer. When it lacks the meta, the caps are sent once more without the feature. */
+/* Caps alone do not tell: a tee or a fakesink takes any feature. An ALLOCATION answer does; it needs downstream to have
+ * the caps already, hence it is asked for before the first buffer. When it lacks the meta, the caps are sent once more
+ * without the feature. */
 static void
 ask_downstream (GstUpiOverlay *self)
 {
   GstPad *srcpad = GST_BASE_TRANSFORM_SRC_PAD (self);
-  GstCaps *outcaps = gst_pad_get_current_caps (srcpad), *incaps = gst_pad_get_current_caps (GST_BASE_TRANSFORM_SINK_PAD (self));
+  GstCaps *outcaps = gst_pad_get_current_caps (srcpad),
+          *incaps = gst_pad_get_current_caps (GST_BASE_TRANSFORM_SINK_PAD (self));
 
   self->ask = FALSE;
-  if (outcaps != NULL && incaps != NULL && !has_composition_feature (incaps)) { /* who attached before us has asked already */
+  if (outcaps != NULL && incaps != NULL
+      && !has_composition_feature (incaps)) { /* who attached before us has asked already */
     GstQuery *query = gst_query_new_allocation (outcaps, FALSE);
-    self->attach =
-        gst_pad_peer_query (srcpad, query) && gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
+    self->attach = gst_pad_peer_query (srcpad, query)
+        && gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
     gst_query_unref (query);
     if (!self->attach) {
       GST_DEBUG_OBJECT (self, "downstream does not draw compositions: blending");
@@ -205,7 +214,8 @@ must_change (GstUpiOverlay *self, GstBuffer *buffer)
   return changes;
 }
 
-/* Trails grow with every frame, whatever becomes of it; the drawing itself waits until the base class has negotiated. */
+/* Trails grow with every frame, whatever becomes of it; the drawing itself waits until the base class has
+ * negotiated. */
 static GstFlowReturn
 gst_upi_overlay_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, GstUpiContent **content)
 {
@@ -230,7 +240,8 @@ gst_upi_overlay_reset (GstUpiFilter *filter)
     gst_upi_painter_forget (self->painter);
 }
 
-/* Only a buffer that will change must be writable; memory that others hold too is copied when it is mapped, not here. */
+/* Only a buffer that will change must be writable; memory that others hold too is copied when it is mapped, not
+ * here. */
 static GstFlowReturn
 gst_upi_overlay_prepare_output_buffer (GstBaseTransform *trans, GstBuffer *input, GstBuffer **output)
 {
@@ -260,9 +271,11 @@ warn_of_mapping (GstUpiOverlay *self, GstBuffer *buffer, const gchar *what)
 {
   if (gst_upi_filter_is_first (GST_UPI_FILTER (self), WARNED))
     GST_ELEMENT_WARNING (self, STREAM, FORMAT, ("%s", what),
-        ("its memory of %" G_GSIZE_FORMAT " bytes could not be mapped for writing as %s, %dx%d (%" G_GSIZE_FORMAT " bytes)",
+        ("its memory of %" G_GSIZE_FORMAT " bytes could not be mapped for writing as %s, %dx%d (%" G_GSIZE_FORMAT
+         " bytes)",
             gst_buffer_get_size (buffer), gst_video_format_to_string (GST_VIDEO_INFO_FORMAT (&self->info)),
-            GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info), GST_VIDEO_INFO_SIZE (&self->info)));
+            GST_VIDEO_INFO_WIDTH (&self->info), GST_VIDEO_INFO_HEIGHT (&self->info),
+            GST_VIDEO_INFO_SIZE (&self->info)));
 }
 
 /* FALSE: the frame could not be mapped. */
@@ -275,8 +288,8 @@ draw_into_pixels (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *c
 
   if (!gst_video_frame_map (&frame, &self->info, buffer, GST_MAP_READWRITE))
     return FALSE;
-  g_autoptr (GArray) items = gst_upi_painter_layout (
-      self->painter, content, style, width, height, gst_upi_blend_knows (format) ? GST_UPI_LAYOUT_PIXELS : GST_UPI_LAYOUT_ROWS);
+  g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height,
+      gst_upi_blend_knows (format) ? GST_UPI_LAYOUT_PIXELS : GST_UPI_LAYOUT_ROWS);
   if (!gst_upi_items_paint (items, &frame, &self->scratch))
     warn_of_memory (self);
   gst_video_frame_unmap (&frame);
@@ -294,7 +307,8 @@ draw (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, GstU
     style->draw_labels = style->draw_caption = style->draw_ids = style->draw_rules = style->draw_classes = FALSE;
   }
   if (self->attach) {
-    g_autoptr (GArray) items = gst_upi_painter_layout (self->painter, content, style, width, height, GST_UPI_LAYOUT_PICTURES);
+    g_autoptr (GArray) items =
+        gst_upi_painter_layout (self->painter, content, style, width, height, GST_UPI_LAYOUT_PICTURES);
     if (!gst_upi_items_attach (items, buffer, width, height))
       warn_of_memory (self);
   } else if (!draw_into_pixels (self, buffer, content, style)) {
@@ -315,7 +329,8 @@ blur (GstUpiOverlay *self, GstBuffer *buffer, const GstUpiContent *content, cons
   gboolean complete = gst_upi_blur_frame (&frame, content, style->blur_labels);
   gst_video_frame_unmap (&frame);
   if (!complete && gst_upi_filter_is_first (GST_UPI_FILTER (self), WARNED))
-    GST_ELEMENT_WARNING (self, RESOURCE, NO_SPACE_LEFT, ("A frame is dropped: there is no memory to hide blur-labels in it."), (NULL));
+    GST_ELEMENT_WARNING (
+        self, RESOURCE, NO_SPACE_LEFT, ("A frame is dropped: there is no memory to hide blur-labels in it."), (NULL));
   return complete;
 }
 
@@ -415,7 +430,8 @@ gst_upi_overlay_class_init (GstUpiOverlayClass *klass)
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &sink_template);
   gst_element_class_add_static_pad_template (GST_ELEMENT_CLASS (klass), &src_template);
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 overlay", "Filter/Editor/Video",
-      "Draws boxes, labels, masks, tracks, rules and captions found by the upi elements before, and pixelates what must stay private; "
+      "Draws boxes, labels, masks, tracks, rules and captions found by the upi elements before, and pixelates what "
+      "must stay private; "
       "usually the last of the upi elements. Example: "
       "... ! upiencoder ! upidetect ! upicaption ! upioverlay ! videoconvert ! autovideosink",
       "The upi authors");

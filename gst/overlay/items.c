@@ -30,9 +30,10 @@ compose (const GArray *items, gint width, gint height, gboolean *complete)
     gst_upi_painter_render (item, pixels, item->area.w * 4, width, height);
 
     GstBuffer *buffer = gst_buffer_new_wrapped (pixels, size);
-    gst_buffer_add_video_meta (buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, item->area.w, item->area.h);
-    GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw (
-        buffer, item->area.x, item->area.y, item->area.w, item->area.h, GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
+    gst_buffer_add_video_meta (
+        buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB, item->area.w, item->area.h);
+    GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw (buffer, item->area.x, item->area.y,
+        item->area.w, item->area.h, GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
     gst_buffer_unref (buffer);
     gst_video_overlay_composition_add_rectangle (composition, rectangle);
     gst_video_overlay_rectangle_unref (rectangle);
@@ -69,8 +70,8 @@ draw_into_rgb24 (GstVideoFrame *frame, const GArray *items)
 
   if ((guintptr) data % 4 != 0)
     return FALSE;
-  cairo_surface_t *surface =
-      cairo_image_surface_create_for_data (data, CAIRO_FORMAT_RGB24, width, height, GST_VIDEO_FRAME_PLANE_STRIDE (frame, 0));
+  cairo_surface_t *surface = cairo_image_surface_create_for_data (
+      data, CAIRO_FORMAT_RGB24, width, height, GST_VIDEO_FRAME_PLANE_STRIDE (frame, 0));
   gboolean ok = cairo_surface_status (surface) == CAIRO_STATUS_SUCCESS;
   if (ok) {
     cairo_t *cr = cairo_create (surface);
@@ -118,7 +119,8 @@ blend_items (GstVideoFrame *frame, const GArray *items, GstUpiScratch *scratch)
     }
     if (knows && item->text != NULL) { /* as it is */
       gst_upi_blend (frame, cairo_image_surface_get_data (item->text), cairo_image_surface_get_stride (item->text),
-          cairo_image_surface_get_width (item->text), cairo_image_surface_get_height (item->text), item->text_x, item->text_y);
+          cairo_image_surface_get_width (item->text), cairo_image_surface_get_height (item->text), item->text_x,
+          item->text_y);
       continue;
     }
     if (!reserve (scratch, MAX ((gsize) stride * item->area.h, 1))) {
@@ -127,15 +129,16 @@ blend_items (GstVideoFrame *frame, const GArray *items, GstUpiScratch *scratch)
     }
     if (knows && gst_upi_painter_is_tint (item)) {
       gst_upi_painter_render_tint (item, scratch->data, item->area.w, width, height);
-      complete &=
-          gst_upi_blend_tint (frame, item->rgb, scratch->data, item->area.w, item->area.w, item->area.h, item->area.x, item->area.y);
+      complete &= gst_upi_blend_tint (
+          frame, item->rgb, scratch->data, item->area.w, item->area.w, item->area.h, item->area.x, item->area.y);
       continue;
     }
     gst_upi_painter_render (item, scratch->data, stride, width, height);
     if (knows)
       gst_upi_blend (frame, scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
     else
-      complete &= gst_upi_blend_any (frame, scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
+      complete &=
+          gst_upi_blend_any (frame, scratch->data, stride, item->area.w, item->area.h, item->area.x, item->area.y);
   }
   return complete;
 }

@@ -13,7 +13,8 @@ typedef struct {
 } GstUpiScratch;
 
 /**
- * gst_upi_items_paint: draws into the pixels: Cairo itself into what is its own format, otherwise each item is rendered and blended.
+ * gst_upi_items_paint: draws into the pixels: Cairo itself into what is its own format, otherwise each item is rendered
+ * and blended.
  * @items: (element-type GstUpiOverlayItem)
  * @frame: mapped for reading and writing, of any raw format
  * @scratch: grows to the pixels of the largest item; kept from frame to frame
@@ -23,7 +24,8 @@ typedef struct {
 gboolean gst_upi_items_paint (const GArray *items, GstVideoFrame *frame, GstUpiScratch *scratch);
 
 /**
- * gst_upi_items_attach: adds one rectangle an item to the buffer's GstVideoOverlayCompositionMeta, over what an element before has attached.
+ * gst_upi_items_attach: adds one rectangle an item to the buffer's GstVideoOverlayCompositionMeta, over what an element
+ * before has attached.
  * @items: (element-type GstUpiOverlayItem)
  * @buffer: writable
  * @width, @height: of the frame

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* lines.c: see lines.h.
  *
- * Where items are pictures, a line is cut by a grid of squares into those that it touches, neighbours of a row together. Every item draws all
- * segments that reach it, clipped to itself: where items meet nothing shows.
+ * Where items are pictures, a line is cut by a grid of squares into those that it touches, neighbours of a row
+ * together. Every item draws all segments that reach it, clipped to itself: where items meet nothing shows.
  */
 #include "gst/overlay/lines.h"
 
@@ -73,8 +73,8 @@ add_area (GArray *items, GstUpiLine *line, guint32 rgb, gint x0, gint y0, gint x
 }
 
 void
-gst_upi_lines_add (GArray *items, const GstUpiPoint *points, guint n_points, gboolean closed, gint line_width, guint32 rgb, gint width,
-    gint height, GstUpiLayout layout)
+gst_upi_lines_add (GArray *items, const GstUpiPoint *points, guint n_points, gboolean closed, gint line_width,
+    guint32 rgb, gint width, gint height, GstUpiLayout layout)
 {
   gint columns = (width + SQUARE - 1) / SQUARE;
   g_autofree guint8 *touched = g_malloc (columns + 1);
@@ -90,9 +90,11 @@ gst_upi_lines_add (GArray *items, const GstUpiPoint *points, guint n_points, gbo
     memset (touched, 0, columns + 1);
     for (guint i = 0; i + 1 < line->n; i++) {
       gdouble left, right;
-      if (!cut_to_rows (line, i, top - margin, top + SQUARE + margin, &left, &right) || right + margin < 0 || left - margin >= width)
+      if (!cut_to_rows (line, i, top - margin, top + SQUARE + margin, &left, &right) || right + margin < 0
+          || left - margin >= width)
         continue;
-      gint first = (gint) MAX (left - margin, 0) / SQUARE, last = MIN ((gint) MIN (right + margin, width) / SQUARE, columns - 1);
+      gint first = (gint) MAX (left - margin, 0) / SQUARE,
+           last = MIN ((gint) MIN (right + margin, width) / SQUARE, columns - 1);
       memset (touched + first, 1, last - first + 1);
       leftmost = MIN (leftmost, first);
       rightmost = MAX (rightmost, last);
@@ -127,7 +129,8 @@ gst_upi_lines_draw (const GstUpiOverlayItem *item, cairo_t *cr)
 
   for (guint i = 0; i + 1 < line->n; i++) {
     gdouble left, right;
-    if (!cut_to_rows (line, i, item->area.y - margin, item->area.y + item->area.h + margin, &left, &right) || right < from || left > to) {
+    if (!cut_to_rows (line, i, item->area.y - margin, item->area.y + item->area.h + margin, &left, &right)
+        || right < from || left > to) {
       on_path = FALSE;
       continue;
     }
@@ -149,7 +152,8 @@ gst_upi_lines_draw (const GstUpiOverlayItem *item, cairo_t *cr)
 
 /* A segment as upright or level strokes of @width pixels across it, neighbours at one height together. */
 static void
-append_strokes (GArray *strokes, gdouble x0, gdouble y0, gdouble x1, gdouble y1, gint width, gint frame_width, gint frame_height)
+append_strokes (
+    GArray *strokes, gdouble x0, gdouble y0, gdouble x1, gdouble y1, gint width, gint frame_width, gint frame_height)
 {
   gboolean level = fabs (x1 - x0) >= fabs (y1 - y0);
   gdouble from = level ? x0 : y0, to = level ? x1 : y1, at = level ? y0 : x0, other = level ? y1 : x1;
@@ -160,14 +164,15 @@ append_strokes (GArray *strokes, gdouble x0, gdouble y0, gdouble x1, gdouble y1,
     swap = at, at = other, other = swap;
   }
   gdouble slope = to > from ? (other - at) / (to - from) : 0, reach = width / 2. * sqrt (1 + slope * slope);
-  gint first = MAX ((gint) floor (from - width / 2.), 0), end = MIN ((gint) ceil (to + width / 2.), level ? frame_width : frame_height);
+  gint first = MAX ((gint) floor (from - width / 2.), 0),
+       end = MIN ((gint) ceil (to + width / 2.), level ? frame_width : frame_height);
   gint length = MAX ((gint) (2 * reach + 0.5), 1);
   for (gint i = first; i < end;) {
     gint start = i, place = (gint) floor (at + slope * (i + 0.5 - from) - reach + 0.5);
     for (i++; i < end && (gint) floor (at + slope * (i + 0.5 - from) - reach + 0.5) == place;)
       i++;
-    GstVideoRectangle stroke =
-        level ? (GstVideoRectangle){ start, place, i - start, length } : (GstVideoRectangle){ place, start, length, i - start };
+    GstVideoRectangle stroke = level ? (GstVideoRectangle){ start, place, i - start, length }
+                                     : (GstVideoRectangle){ place, start, length, i - start };
     g_array_append_val (strokes, stroke);
   }
 }
@@ -181,26 +186,31 @@ gst_upi_lines_fill (const GstUpiOverlayItem *item, GstVideoFrame *frame)
   for (gint rim = RIM; rim >= 0; rim -= RIM) {
     g_array_set_size (strokes, 0);
     for (guint i = 0; i + 1 < line->n; i++)
-      append_strokes (strokes, line->points[i].x, line->points[i].y, line->points[i + 1].x, line->points[i + 1].y, line->width + 2 * rim,
-          GST_VIDEO_FRAME_WIDTH (frame), GST_VIDEO_FRAME_HEIGHT (frame));
-    gst_upi_blend_fill (frame, rim > 0 ? RIM_COLOR : item->rgb, (const GstVideoRectangle *) strokes->data, strokes->len);
+      append_strokes (strokes, line->points[i].x, line->points[i].y, line->points[i + 1].x, line->points[i + 1].y,
+          line->width + 2 * rim, GST_VIDEO_FRAME_WIDTH (frame), GST_VIDEO_FRAME_HEIGHT (frame));
+    gst_upi_blend_fill (
+        frame, rim > 0 ? RIM_COLOR : item->rgb, (const GstVideoRectangle *) strokes->data, strokes->len);
   }
 }
 
-/* From the middle of the line to the right hand of one who walks from its first point to its second: on a picture, whose y goes down, that is
- * (x, y) → (-y, x). */
+/* From the middle of the line to the right hand of one who walks from its first point to its second: on a picture,
+ * whose y goes down, that is (x, y) → (-y, x). */
 static void
-add_arrow (GArray *items, const GstUpiPoint *ends, gint line_width, guint32 rgb, gint width, gint height, GstUpiLayout layout)
+add_arrow (
+    GArray *items, const GstUpiPoint *ends, gint line_width, guint32 rgb, gint width, gint height, GstUpiLayout layout)
 {
-  gfloat dx = (ends[1].x - ends[0].x) * (gfloat) width, dy = (ends[1].y - ends[0].y) * (gfloat) height, length = hypotf (dx, dy);
+  gfloat dx = (ends[1].x - ends[0].x) * (gfloat) width, dy = (ends[1].y - ends[0].y) * (gfloat) height,
+         length = hypotf (dx, dy);
   gfloat reach = (gfloat) height / 20, side = reach / 3;
 
   if (!(length > 0))
     return;
   gfloat along_x = dx / length, along_y = dy / length, out_x = -along_y, out_y = along_x;
   gfloat x = (ends[0].x + ends[1].x) / 2 * (gfloat) width, y = (ends[0].y + ends[1].y) / 2 * (gfloat) height;
-  gfloat tip_x = x + out_x * reach, tip_y = y + out_y * reach, neck_x = tip_x - out_x * side, neck_y = tip_y - out_y * side;
-  const GstUpiPoint arrow[] = { { x / (gfloat) width, y / (gfloat) height }, { tip_x / (gfloat) width, tip_y / (gfloat) height },
+  gfloat tip_x = x + out_x * reach, tip_y = y + out_y * reach, neck_x = tip_x - out_x * side,
+         neck_y = tip_y - out_y * side;
+  const GstUpiPoint arrow[] = { { x / (gfloat) width, y / (gfloat) height },
+    { tip_x / (gfloat) width, tip_y / (gfloat) height },
     { (neck_x + along_x * side) / (gfloat) width, (neck_y + along_y * side) / (gfloat) height },
     { tip_x / (gfloat) width, tip_y / (gfloat) height },
     { (neck_x - along_x * side) / (gfloat) width, (neck_y - along_y * side) / (gfloat) height } };
@@ -208,7 +218,8 @@ add_arrow (GArray *items, const GstUpiPoint *ends, gint line_width, guint32 rgb,
 }
 
 void
-gst_upi_lines_add_rule (GArray *items, const GstUpiRule *rule, gint line_width, gint width, gint height, GstUpiLayout layout)
+gst_upi_lines_add_rule (
+    GArray *items, const GstUpiRule *rule, gint line_width, gint width, gint height, GstUpiLayout layout)
 {
   guint32 rgb = gst_upi_color_of_label (rule->name);
 
@@ -216,7 +227,8 @@ gst_upi_lines_add_rule (GArray *items, const GstUpiRule *rule, gint line_width, 
     line_width *= 2;
   if (rule->points == NULL)
     return;
-  gst_upi_lines_add (items, rule->points, rule->n_points, rule->kind == GST_UPI_RULE_ZONE, line_width, rgb, width, height, layout);
+  gst_upi_lines_add (
+      items, rule->points, rule->n_points, rule->kind == GST_UPI_RULE_ZONE, line_width, rgb, width, height, layout);
   if (rule->kind == GST_UPI_RULE_LINE && rule->n_points == 2)
     add_arrow (items, rule->points, line_width, rgb, width, height, layout);
 }
@@ -224,14 +236,16 @@ gst_upi_lines_add_rule (GArray *items, const GstUpiRule *rule, gint line_width, 
 gchar *
 gst_upi_lines_rule_text (const GstUpiRule *rule)
 {
-  g_autofree gchar *name = g_str_is_ascii (rule->name) ? g_strdup (rule->name) : g_strdup_printf ("\u2068%s\u2069", rule->name);
+  g_autofree gchar *name =
+      g_str_is_ascii (rule->name) ? g_strdup (rule->name) : g_strdup_printf ("\u2068%s\u2069", rule->name);
 
   switch (rule->kind) {
   case GST_UPI_RULE_ZONE:
-    return g_strdup_printf (
-        "%s: %u inside, %" G_GUINT64_FORMAT " in, %" G_GUINT64_FORMAT " out", name, rule->count, rule->total_in, rule->total_out);
+    return g_strdup_printf ("%s: %u inside, %" G_GUINT64_FORMAT " in, %" G_GUINT64_FORMAT " out", name, rule->count,
+        rule->total_in, rule->total_out);
   case GST_UPI_RULE_LINE:
-    return g_strdup_printf ("%s: %" G_GUINT64_FORMAT " forward, %" G_GUINT64_FORMAT " back", name, rule->total_in, rule->total_out);
+    return g_strdup_printf (
+        "%s: %" G_GUINT64_FORMAT " forward, %" G_GUINT64_FORMAT " back", name, rule->total_in, rule->total_out);
   case GST_UPI_RULE_COUNT:
     return g_strdup_printf ("%s: %u", name, rule->count);
   case GST_UPI_RULE_PHRASE:

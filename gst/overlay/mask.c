@@ -27,8 +27,8 @@ fill_taps (Tap *taps, gint n, gint from, gint frame_size, gdouble start, gdouble
   }
 }
 
-/* Probability → alpha. A coarse mask rises from 0 to 1 over about two cells; the larger a cell on the screen, the steeper the cut must
- * be to leave an edge of about two pixels. */
+/* Probability → alpha. A coarse mask rises from 0 to 1 over about two cells; the larger a cell on the screen, the
+ * steeper the cut must be to leave an edge of about two pixels. */
 static void
 fill_edge (guint8 edge[256], gdouble pixels_per_cell, gdouble opacity)
 {
@@ -38,17 +38,19 @@ fill_edge (guint8 edge[256], gdouble pixels_per_cell, gdouble opacity)
 }
 
 void
-gst_upi_mask_to_pixels (const UpiMask *mask, GstVideoRectangle area, gint width, gint height, gdouble opacity, guint8 *alpha, gint stride)
+gst_upi_mask_to_pixels (
+    const UpiMask *mask, GstVideoRectangle area, gint width, gint height, gdouble opacity, guint8 *alpha, gint stride)
 {
   guint8 edge[256];
   gint columns = (gint) mask->columns;
   g_autofree Tap *across = g_try_malloc ((gsize) MAX (area.w, 1) * sizeof (Tap));
   g_autofree Tap *down = g_try_malloc ((gsize) MAX (area.h, 1) * sizeof (Tap));
-  g_autofree guint16 *line =
-      g_try_malloc ((gsize) MAX (columns, 1) * sizeof (guint16)); /* one row of the grid at the output row's height, 8.8 */
+  g_autofree guint16 *line = g_try_malloc (
+      (gsize) MAX (columns, 1) * sizeof (guint16)); /* one row of the grid at the output row's height, 8.8 */
 
   /* Without memory there is no tint. */
-  if (across == NULL || down == NULL || line == NULL || columns == 0 || mask->rows == 0 || !(mask->width > 0) || !(mask->height > 0)) {
+  if (across == NULL || down == NULL || line == NULL || columns == 0 || mask->rows == 0 || !(mask->width > 0)
+      || !(mask->height > 0)) {
     for (gint y = 0; y < area.h; y++)
       memset (alpha + (gsize) y * stride, 0, area.w);
     return;
@@ -63,13 +65,15 @@ gst_upi_mask_to_pixels (const UpiMask *mask, GstVideoRectangle area, gint width,
       memset (out, 0, area.w);
       continue;
     }
-    const guint8 *upper = mask->data + (gsize) down[y].first * columns, *lower = mask->data + (gsize) down[y].second * columns;
+    const guint8 *upper = mask->data + (gsize) down[y].first * columns,
+                 *lower = mask->data + (gsize) down[y].second * columns;
     gint weight = down[y].weight;
     for (gint x = 0; x < columns; x++)
       line[x] = (guint16) (upper[x] * (256 - weight) + lower[x] * weight);
     for (gint x = 0; x < area.w; x++) {
       const Tap *tap = &across[x];
-      out[x] = tap->weight < 0 ? 0 : edge[(line[tap->first] * (256 - tap->weight) + line[tap->second] * tap->weight) >> 16];
+      out[x] =
+          tap->weight < 0 ? 0 : edge[(line[tap->first] * (256 - tap->weight) + line[tap->second] * tap->weight) >> 16];
     }
   }
 }

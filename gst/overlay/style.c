@@ -36,7 +36,8 @@ gst_upi_color_by_get_type (void)
   static const GEnumValue values[] = {
     { GST_UPI_COLOR_BY_LABEL, "One colour a label, the same in every run", "label" },
     { GST_UPI_COLOR_BY_OBJECT, "One colour an object of the frame, best first", "object" },
-    { GST_UPI_COLOR_BY_TRACK, "One colour a track id, the same in every run; that of the label for who has none", "track" },
+    { GST_UPI_COLOR_BY_TRACK, "One colour a track id, the same in every run; that of the label for who has none",
+        "track" },
     { 0, NULL, NULL },
   };
 
@@ -163,10 +164,12 @@ gst_upi_overlay_style_get (const GstUpiOverlayStyle *style, guint id, GValue *va
 }
 
 static void
-install_switch (GObjectClass *object_class, guint id, const gchar *name, const gchar *nick, const gchar *blurb, gboolean value)
+install_switch (
+    GObjectClass *object_class, guint id, const gchar *name, const gchar *nick, const gchar *blurb, gboolean value)
 {
   g_object_class_install_property (object_class, id,
-      g_param_spec_boolean (name, nick, blurb, value, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
+      g_param_spec_boolean (
+          name, nick, blurb, value, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING));
 }
 
 void
@@ -179,7 +182,8 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
    *
    * A rectangle around each object.
    */
-  install_switch (object_class, PROP_DRAW_BOXES, "draw-boxes", "Draw boxes", "Draw a rectangle around every object (default: true)", TRUE);
+  install_switch (object_class, PROP_DRAW_BOXES, "draw-boxes", "Draw boxes",
+      "Draw a rectangle around every object (default: true)", TRUE);
   /**
    * GstUpiOverlay:draw-labels:
    *
@@ -192,22 +196,23 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
    *
    * Each mask as a tint of its object's colour.
    */
-  install_switch (
-      object_class, PROP_DRAW_MASKS, "draw-masks", "Draw masks", "Tint the pixels of every object that has a mask (default: true)", TRUE);
+  install_switch (object_class, PROP_DRAW_MASKS, "draw-masks", "Draw masks",
+      "Tint the pixels of every object that has a mask (default: true)", TRUE);
   /**
    * GstUpiOverlay:draw-caption:
    *
    * The content's captions at the bottom, one above the other.
    */
-  install_switch (
-      object_class, PROP_DRAW_CAPTION, "draw-caption", "Draw caption", "Write the frame's caption at its bottom (default: true)", TRUE);
+  install_switch (object_class, PROP_DRAW_CAPTION, "draw-caption", "Draw caption",
+      "Write the frame's caption at its bottom (default: true)", TRUE);
   /**
    * GstUpiOverlay:draw-classes:
    *
    * What upiclassify says of the whole frame, in its top right corner.
    */
   install_switch (object_class, PROP_DRAW_CLASSES, "draw-classes", "Draw classes",
-      "Write in the top right corner which of upiclassify's labels are true of the frame: of each list the best, of independent ones all "
+      "Write in the top right corner which of upiclassify's labels are true of the frame: of each list the best, of "
+      "independent ones all "
       "from 50 % on (default: true)",
       TRUE);
   /**
@@ -238,7 +243,8 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_MASK_OPACITY,
       g_param_spec_double ("mask-opacity", "Mask opacity",
-          "How much of a mask's colour covers the pixels: 0 = nothing, 1 = all (default: 0.45)", 0, 1, DEFAULT_MASK_OPACITY, flags));
+          "How much of a mask's colour covers the pixels: 0 = nothing, 1 = all (default: 0.45)", 0, 1,
+          DEFAULT_MASK_OPACITY, flags));
   /**
    * GstUpiOverlay:color-by:
    *
@@ -246,7 +252,8 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_COLOR_BY,
       g_param_spec_enum ("color-by", "Color by",
-          "What decides the colour: the label or the track id (the same in every frame and run), or the object's place in the frame's list "
+          "What decides the colour: the label or the track id (the same in every frame and run), or the object's place "
+          "in the frame's list "
           "(default: label)",
           GST_TYPE_UPI_COLOR_BY, DEFAULT_COLOR_BY, flags));
   /**
@@ -256,7 +263,8 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_FONT,
       g_param_spec_string ("font", "Font",
-          "Font of labels and captions as a Pango description, such as \"Sans Bold\" or \"Noto Sans 14\"; without a size in it, the size "
+          "Font of labels and captions as a Pango description, such as \"Sans Bold\" or \"Noto Sans 14\"; without a "
+          "size in it, the size "
           "follows the frame's height (default: Sans)",
           DEFAULT_FONT, flags));
   /**
@@ -265,18 +273,22 @@ gst_upi_overlay_style_install (GObjectClass *object_class)
    * Pixels; 0: by the frame's height.
    */
   g_object_class_install_property (object_class, PROP_LINE_WIDTH,
-      g_param_spec_uint ("line-width", "Line width", "Width of the boxes' lines in pixels; 0 = a 360th of the frame's height (default: 0)",
-          0, 256, DEFAULT_LINE_WIDTH, flags));
+      g_param_spec_uint ("line-width", "Line width",
+          "Width of the boxes' lines in pixels; 0 = a 360th of the frame's height (default: 0)", 0, 256,
+          DEFAULT_LINE_WIDTH, flags));
   /**
    * GstUpiOverlay:blur-labels:
    *
-   * Labels, separated by commas, whose objects become large squares in the pixels; a frame in which that fails is dropped.
+   * Labels, separated by commas, whose objects become large squares in the pixels; a frame in which that fails is
+   * dropped.
    */
   g_object_class_install_property (object_class, PROP_BLUR_LABELS,
       g_param_spec_string ("blur-labels", "Blur labels",
-          "Privacy: objects of these labels (separated by commas; case does not count) become large squares in the frame itself: what "
+          "Privacy: objects of these labels (separated by commas; case does not count) become large squares in the "
+          "frame itself: what "
           "their "
-          "masks touch, or their whole box where there is no mask. What is not found is not hidden, and with policy=latest upiencoder's "
+          "masks touch, or their whole box where there is no mask. What is not found is not hidden, and with "
+          "policy=latest upiencoder's "
           "results "
           "come later than the frame (default: none)",
           NULL, flags));

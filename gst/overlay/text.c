@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* text.c: words on a background; see text.h. Pango shapes any script; without it Cairo's own text draws what its font has. */
+/* text.c: words on a background; see text.h. Pango shapes any script; without it Cairo's own text draws what its font
+ * has. */
 #include "gst/overlay/text.h"
 
 #include "gst/memory.h"
@@ -10,7 +11,8 @@
 #include <pango/pangocairo.h>
 #endif
 
-/* Texts in the cache: about a hundred labels at their usual scores. Beyond that all are let go: simpler than ageing, and rare. */
+/* Texts in the cache: about a hundred labels at their usual scores. Beyond that all are let go: simpler than ageing,
+ * and rare. */
 #define MAX_TEXTS 1024
 /* Longer text could not be read at any size; shaping time grows with it. */
 #define MAX_CHARACTERS 400
@@ -155,7 +157,8 @@ render (GstUpiTextCache *cache, const gchar *text, const GstUpiTextStyle *style,
   gdouble width = 0;
 
   cairo_surface_destroy (none);
-  cairo_select_font_face (measure, style->font != NULL ? style->font : "sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_select_font_face (
+      measure, style->font != NULL ? style->font : "sans", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
   cairo_set_font_size (measure, style->size);
   cairo_font_extents (measure, &font);
   g_autoptr (GPtrArray) lines = break_lines (measure, text, MAX (style->max_width - 2 * pad_x, 1), style->max_lines);
@@ -164,7 +167,8 @@ render (GstUpiTextCache *cache, const gchar *text, const GstUpiTextStyle *style,
     width = MAX (width, extents.x_advance);
   }
 
-  gint surface_width = (gint) ceil (width) + 2 * pad_x, surface_height = (gint) ceil (font.height * lines->len) + 2 * pad_y;
+  gint surface_width = (gint) ceil (width) + 2 * pad_x,
+       surface_height = (gint) ceil (font.height * lines->len) + 2 * pad_y;
   cairo_t *cr = draw_background (surface_width, surface_height, style->size, style->background);
   cairo_set_font_face (cr, cairo_get_font_face (measure));
   cairo_set_font_size (cr, style->size);
@@ -192,8 +196,8 @@ gst_upi_text_cache_has_fonts (GstUpiTextCache *cache)
 cairo_surface_t *
 gst_upi_text_cache_get (GstUpiTextCache *cache, const gchar *text, const GstUpiTextStyle *style)
 {
-  g_autofree gchar *key = g_strdup_printf ("%s|%d|%d|%d|%x|%x|%s", style->font != NULL ? style->font : "", style->size, style->max_width,
-      style->max_lines, style->background, style->text, text);
+  g_autofree gchar *key = g_strdup_printf ("%s|%d|%d|%d|%x|%x|%s", style->font != NULL ? style->font : "", style->size,
+      style->max_width, style->max_lines, style->background, style->text, text);
   cairo_surface_t *surface = g_hash_table_lookup (cache->texts, key);
 
   if (surface == NULL) {

@@ -63,7 +63,8 @@ trail_add (Trail *trail, GstUpiPoint point, GstClockTime now)
   trail->times[at] = now;
 }
 
-/* Who was not seen for as long as a point is kept goes, and while there are too many the one that was not seen for longest. */
+/* Who was not seen for as long as a point is kept goes, and while there are too many the one that was not seen for
+ * longest. */
 static void
 make_room (GstUpiTrails *trails, GstClockTime now)
 {
@@ -79,7 +80,8 @@ make_room (GstUpiTrails *trails, GstClockTime now)
     g_hash_table_iter_init (&iter, trails->by_id);
     while (g_hash_table_iter_next (&iter, NULL, &value)) {
       Trail *trail = value;
-      if (oldest == NULL || trail->seen < oldest->seen || (trail->seen == oldest->seen && trail->track_id < oldest->track_id))
+      if (oldest == NULL || trail->seen < oldest->seen
+          || (trail->seen == oldest->seen && trail->track_id < oldest->track_id))
         oldest = trail;
     }
     g_hash_table_remove (trails->by_id, &oldest->track_id);

@@ -28,7 +28,8 @@ void gst_upi_trails_forget (GstUpiTrails *trails);
 void gst_upi_trails_take (GstUpiTrails *trails, const GstUpiContent *content, GstClockTime now);
 
 /**
- * gst_upi_trails_get: the way of one track up to its object in the frame that was taken last, oldest first, in 0..1 of the frame.
+ * gst_upi_trails_get: the way of one track up to its object in the frame that was taken last, oldest first, in 0..1 of
+ * the frame.
  * @points: room for %GST_UPI_TRAIL_POINTS
  * Returns: how many; 0 where nobody knows the track
  */

@@ -2,8 +2,8 @@
 /* attach.c: between a frame's GstUpiContent and the rules; see attach.h. */
 #include "gst/rules/attach.h"
 
-G_STATIC_ASSERT ((gint) RULE_ZONE == GST_UPI_RULE_ZONE && (gint) RULE_LINE == GST_UPI_RULE_LINE && (gint) RULE_COUNT == GST_UPI_RULE_COUNT
-    && (gint) RULE_PHRASE == GST_UPI_RULE_PHRASE);
+G_STATIC_ASSERT ((gint) RULE_ZONE == GST_UPI_RULE_ZONE && (gint) RULE_LINE == GST_UPI_RULE_LINE
+    && (gint) RULE_COUNT == GST_UPI_RULE_COUNT && (gint) RULE_PHRASE == GST_UPI_RULE_PHRASE);
 G_STATIC_ASSERT ((gint) RULES_EVENT_NEW == GST_UPI_EVENT_NEW && (gint) RULES_EVENT_UPDATE == GST_UPI_EVENT_UPDATE
     && (gint) RULES_EVENT_END == GST_UPI_EVENT_END);
 
@@ -73,13 +73,14 @@ gst_upi_rules_event_structure (const GstUpiEvent *event)
   static const gchar *const types[] = { "new", "update", "end" };
   static const gchar *const kinds[] = { "zone", "line", "count", "phrase" };
 
-  return gst_structure_new ("upi-event", "id", G_TYPE_UINT64, event->id, "type", G_TYPE_STRING, types[event->type], "kind", G_TYPE_STRING,
-      kinds[event->kind], "rule", G_TYPE_STRING, event->rule, "what", G_TYPE_STRING, event->what, "label", G_TYPE_STRING, event->label,
-      "track-id", G_TYPE_UINT64, event->track_id, "score", G_TYPE_DOUBLE, (gdouble) event->score, "x", G_TYPE_DOUBLE, (gdouble) event->x,
-      "y", G_TYPE_DOUBLE, (gdouble) event->y, "width", G_TYPE_DOUBLE, (gdouble) event->width, "height", G_TYPE_DOUBLE,
-      (gdouble) event->height, "count", G_TYPE_UINT, event->count, "total-in", G_TYPE_UINT64, event->total_in, "total-out", G_TYPE_UINT64,
-      event->total_out, "stream", G_TYPE_UINT, event->stream, "stream-time", G_TYPE_UINT64, event->stream_time, "running-time",
-      G_TYPE_UINT64, event->running_time, "since", G_TYPE_UINT64, event->since, NULL);
+  return gst_structure_new ("upi-event", "id", G_TYPE_UINT64, event->id, "type", G_TYPE_STRING, types[event->type],
+      "kind", G_TYPE_STRING, kinds[event->kind], "rule", G_TYPE_STRING, event->rule, "what", G_TYPE_STRING, event->what,
+      "label", G_TYPE_STRING, event->label, "track-id", G_TYPE_UINT64, event->track_id, "score", G_TYPE_DOUBLE,
+      (gdouble) event->score, "x", G_TYPE_DOUBLE, (gdouble) event->x, "y", G_TYPE_DOUBLE, (gdouble) event->y, "width",
+      G_TYPE_DOUBLE, (gdouble) event->width, "height", G_TYPE_DOUBLE, (gdouble) event->height, "count", G_TYPE_UINT,
+      event->count, "total-in", G_TYPE_UINT64, event->total_in, "total-out", G_TYPE_UINT64, event->total_out, "stream",
+      G_TYPE_UINT, event->stream, "stream-time", G_TYPE_UINT64, event->stream_time, "running-time", G_TYPE_UINT64,
+      event->running_time, "since", G_TYPE_UINT64, event->since, NULL);
 }
 
 GstUpiContent *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* attach.h: between a frame's GstUpiContent and the rules: its objects in, events and how the rules stand out; the "upi-event" message. */
+/* attach.h: between a frame's GstUpiContent and the rules: its objects in, events and how the rules stand out; the
+ * "upi-event" message. */
 #pragma once
 
 #include <gst/gst.h>

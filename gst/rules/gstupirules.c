@@ -1,56 +1,64 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupirules.c: the element that makes events of what is known of frames. The rules themselves know no GStreamer: see state.h. */
+/* gstupirules.c: the element that makes events of what is known of frames. The rules themselves know no GStreamer: see
+ * state.h. */
 /**
  * SECTION:element-upirules
  * @title: upirules
  * @short_description: zones, lines, counts and sentences: says what happened
  *
- * upirules holds what the elements before it know of a frame against rules, and says what happened: somebody entered a zone, stays in it, left it; crossed
- * a line, in which direction; there are more of them than so many; a sentence has been true for so long. Zones and lines follow single objects, by
- * the ids that upitrack gives them: put it before. Counts and sentences do without.
+ * upirules holds what the elements before it know of a frame against rules, and says what happened: somebody entered a
+ * zone, stays in it, left it; crossed a line, in which direction; there are more of them than so many; a sentence has
+ * been true for so long. Zones and lines follow single objects, by the ids that upitrack gives them: put it before.
+ * Counts and sentences do without.
  *
  * |[
- * gst-launch-1.0 -m filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect labels="person, dog" ! upitrack !
+ * gst-launch-1.0 -m filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder !
+ *   upidetect labels="person, dog" ! upitrack !
  *   upirules rules-file=pipelines/rules/zone.json ! upioverlay ! videoconvert ! autovideosink sync=false
  * ]|
  *
  * ## Rules
- * A JSON file, or the same text in #GstUpiRules:rules: `{"rules": {"a name": {"type": …, …}, …}}`, whose schema for editors is installed as
- * upi/schema/upi-rules-1.schema.json; pipelines/rules has an example of each. Coordinates are 0..1 of the frame from its upper left corner; times are
- * seconds. An object is where the middle of its box's lower edge is. The keys of a rule:
+ * A JSON file, or the same text in #GstUpiRules:rules: `{"rules": {"a name": {"type": …, …}, …}}`, whose schema for
+ * editors is installed as upi/schema/upi-rules-1.schema.json; pipelines/rules has an example of each. Coordinates are
+ * 0..1 of the frame from its upper left corner; times are seconds. An object is where the middle of its box's lower
+ * edge is. The keys of a rule:
  *
  * * `type`: `zone`, `line`, `count` (of the whole frame) or `phrase`
- * * `labels` (a list; without: all), `min_score`, `min_area` (of the box, in 0..1 of the frame's): which objects count, all but phrases. An object
- *   that reached score and size once stays
- * * `min_time`: how long it must hold before it is an event. `cooldown`: after an event began, so long no other of the rule begins; it is counted all
- *   the same, and what began ends
- * * zone: `polygon` (three corners or more; an edge is inside; where it crosses itself, even-odd), `dwell` (an update after so long inside), `above`,
- *   `below` (events while there are more, or fewer, than so many inside)
- * * line: `points` (two), `mode`: `loose` (counts at the first step across), `balanced` (once it is clear of the line by a tenth of its box, the
- *   default), `strict` (clear of it before and after, within 45° of straight across), `direction`: `both`, `forward` (to the right hand of one who
- *   walks from the first point to the second) or `backward`
+ * * `labels` (a list; without: all), `min_score`, `min_area` (of the box, in 0..1 of the frame's): which objects count,
+ *   all but phrases. An object that reached score and size once stays
+ * * `min_time`: how long it must hold before it is an event. `cooldown`: after an event began, so long no other of the
+ *   rule begins; it is counted all the same, and what began ends
+ * * zone: `polygon` (three corners or more; an edge is inside; where it crosses itself, even-odd), `dwell` (an update
+ *   after so long inside), `above`, `below` (events while there are more, or fewer, than so many inside)
+ * * line: `points` (two), `mode`: `loose` (counts at the first step across), `balanced` (once it is clear of the line
+ *   by a tenth of its box, the default), `strict` (clear of it before and after, within 45° of straight across),
+ *   `direction`: `both`, `forward` (to the right hand of one who walks from the first point to the second) or
+ *   `backward`
  * * count: `above`, `below`
- * * phrase: `text` (a sentence), `threshold` (the probability from which it holds, 0.5): a calibrated one, which does not depend on other sentences
+ * * phrase: `text` (a sentence), `threshold` (the probability from which it holds, 0.5): a calibrated one, which does
+ *   not depend on other sentences
  *
- * Beside `rules` a file may have `lost_time` (an object that nobody saw for longer has gone, 2), `comment`, `version` (1). A box that upitrack predicted
- * keeps its object from being lost and makes no event.
+ * Beside `rules` a file may have `lost_time` (an object that nobody saw for longer has gone, 2), `comment`, `version`
+ * (1). A box that upitrack predicted keeps its object from being lost and makes no event.
  *
- * A file that changes while playing is taken whole or not at all: a warning names what is wrong, and the rules before stay. Rules that say the same as
- * before keep their counts. At the start a wrong file is an error.
+ * A file that changes while playing is taken whole or not at all: a warning names what is wrong, and the rules before
+ * stay. Rules that say the same as before keep their counts. At the start a wrong file is an error.
  *
- * A custom upstream event `upi-control` (`target` "upirules", `property` "rules", `value` the text) sets #GstUpiRules:rules, too: the nearest upirules
- * takes it. upijson sends such for messages of its broker, where it is allowed to (control=true).
+ * A custom upstream event `upi-control` (`target` "upirules", `property` "rules", `value` the text) sets
+ * #GstUpiRules:rules, too: the nearest upirules takes it. upijson sends such for messages of its broker, where it is
+ * allowed to (control=true).
  *
  * ## Events
- * Each is an element message `upi-event` with `id` (guint64), `type` (`new`, `update`, `end`), `kind` (the rule's type), `rule` (its name), `what`
- * (see #GstUpiEvent), `label`, `track-id` (guint64; 0: none), `score`, `x`, `y`, `width`, `height` (gdouble), `count` (guint), `total-in`, `total-out`
- * (guint64: who entered or crossed forward, who left or crossed backward), `stream` (guint) and, all guint64 in nanoseconds, `stream-time`,
- * `running-time` and `since` (running time at which it began). An event's `id` and `rule` are the same from `new` to `end`; a line crossed is one
- * `new` and nothing more. The frame in which it was noticed carries it too (gst_upi_content_get_events()), upijson writes it, and every frame carries
- * how the rules stand (gst_upi_content_get_rules()), which upioverlay draws.
+ * Each is an element message `upi-event` with `id` (guint64), `type` (`new`, `update`, `end`), `kind` (the rule's
+ * type), `rule` (its name), `what` (see #GstUpiEvent), `label`, `track-id` (guint64; 0: none), `score`, `x`, `y`,
+ * `width`, `height` (gdouble), `count` (guint), `total-in`, `total-out` (guint64: who entered or crossed forward, who
+ * left or crossed backward), `stream` (guint) and, all guint64 in nanoseconds, `stream-time`, `running-time` and
+ * `since` (running time at which it began). An event's `id` and `rule` are the same from `new` to `end`; a line crossed
+ * is one `new` and nothing more. The frame in which it was noticed carries it too (gst_upi_content_get_events()),
+ * upijson writes it, and every frame carries how the rules stand (gst_upi_content_get_rules()), which upioverlay draws.
  *
- * At a flush, a new stream or a jump of stream time, and at EOS, what goes on ends with `what` = `stop`; the first frame behind it carries those, at EOS a
- * custom event (%GST_UPI_LATE_EVENTS).
+ * At a flush, a new stream or a jump of stream time, and at EOS, what goes on ends with `what` = `stop`; the first
+ * frame behind it carries those, at EOS a custom event (%GST_UPI_LATE_EVENTS).
  */
 #include <gst/gst.h>
 
@@ -101,7 +109,8 @@ take_events (GstUpiRules *self, const GArray *events)
   if (self->carried == NULL)
     self->carried = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
   for (guint i = 0; i < events->len; i++) {
-    GstUpiEvent event = gst_upi_rules_take_event (&g_array_index (events, RulesEvent, i), self->stream, self->stream_time);
+    GstUpiEvent event =
+        gst_upi_rules_take_event (&g_array_index (events, RulesEvent, i), self->stream, self->stream_time);
     GstStructure *structure = gst_upi_rules_event_structure (&event);
     GstUpiContent *before = self->carried;
 
@@ -131,7 +140,8 @@ reload (GstUpiRules *self)
     take_events (self, rules_state_replace (self->state, rules));
     take_rules (self, rules);
   } else if (error != NULL) {
-    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s. The rules before stay.", error->message), ("rules are taken whole or not at all"));
+    GST_ELEMENT_WARNING (self, RESOURCE, SETTINGS, ("%s. The rules before stay.", error->message),
+        ("rules are taken whole or not at all"));
   }
 }
 
@@ -154,11 +164,13 @@ check_tracks (GstUpiRules *self, const GArray *objects)
     if (g_array_index (objects, RulesObject, i).track != 0)
       return;
   if (!gst_upi_filter_is_first (GST_UPI_FILTER (self), WARNING_NO_TRACKS)
-      || gst_upi_upstream_find (GST_BASE_TRANSFORM_SINK_PAD (self), is_tracker, NULL)) /* its tracks are not old enough yet */
+      || gst_upi_upstream_find (
+          GST_BASE_TRANSFORM_SINK_PAD (self), is_tracker, NULL)) /* its tracks are not old enough yet */
     return;
   g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
   GST_ELEMENT_WARNING (self, STREAM, FORMAT,
-      ("%s has zones or lines, and the objects that reach it have no track ids: put upitrack before it. Only its counts and phrases work.",
+      ("%s has zones or lines, and the objects that reach it have no track ids: put upitrack before it. Only its "
+       "counts and phrases work.",
           name),
       ("%u objects without a track", objects->len));
 }
@@ -252,7 +264,8 @@ gst_upi_rules_event (GstUpiFilter *filter, GstEvent *event)
   gst_upi_rules_reset (filter);
   if (self->carried == NULL)
     return;
-  GstStructure *structure = gst_structure_new (GST_UPI_LATE_EVENTS, "content", GST_TYPE_UPI_CONTENT, self->carried, NULL);
+  GstStructure *structure =
+      gst_structure_new (GST_UPI_LATE_EVENTS, "content", GST_TYPE_UPI_CONTENT, self->carried, NULL);
   g_clear_pointer (&self->carried, gst_upi_content_unref);
   gst_pad_push_event (GST_BASE_TRANSFORM_SRC_PAD (self), gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, structure));
 }
@@ -277,7 +290,8 @@ gst_upi_rules_start (GstUpiFilter *filter)
   g_autoptr (Rules) rules = rules_source_read (self->source, &error);
 
   if (rules == NULL) {
-    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s.", error->message), ("upirules starts with the rules it was given, or not at all"));
+    GST_ELEMENT_ERROR (self, RESOURCE, SETTINGS, ("%s.", error->message),
+        ("upirules starts with the rules it was given, or not at all"));
     return FALSE;
   }
   self->state = rules_state_new (rules);
@@ -332,12 +346,14 @@ gst_upi_rules_get_property (GObject *object, guint id, GValue *value, GParamSpec
   }
 }
 
-/* The rules are what others may change, if they are any. What is wrong with them is said in the log alone: others are not to fill the bus. */
+/* The rules are what others may change, if they are any. What is wrong with them is said in the log alone: others are
+ * not to fill the bus. */
 static gboolean
 gst_upi_rules_control (GstUpiFilter *filter, const gchar *property, const gchar *value)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (Rules) rules = g_str_equal (property, "rules") ? rules_parse (value, strlen (value), "upi-control", &error) : NULL;
+  g_autoptr (Rules) rules =
+      g_str_equal (property, "rules") ? rules_parse (value, strlen (value), "upi-control", &error) : NULL;
 
   if (rules != NULL)
     g_object_set (filter, "rules", value, NULL);
@@ -377,12 +393,13 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   /**
    * GstUpiRules:rules-file:
    *
-   * Path of a JSON file of rules, read anew when it changes; one that cannot be honoured is an error at the start, later a warning, and the
-   * old rules stay.
+   * Path of a JSON file of rules, read anew when it changes; one that cannot be honoured is an error at the start,
+   * later a warning, and the old rules stay.
    */
   g_object_class_install_property (object_class, PROP_RULES_FILE,
       g_param_spec_string ("rules-file", "Rules file",
-          "JSON file of zones, lines, counts and phrases; taken anew when it changes, whole or not at all; the later set of rules and "
+          "JSON file of zones, lines, counts and phrases; taken anew when it changes, whole or not at all; the later "
+          "set of rules and "
           "rules-file counts (default: none; one of them is needed)",
           NULL, live));
   /**
@@ -392,12 +409,14 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
    */
   g_object_class_install_property (object_class, PROP_RULES,
       g_param_spec_string ("rules", "Rules",
-          "The text of such a file, as {\"rules\": {\"crowd\": {\"type\": \"count\", \"above\": 5}}}; may change while playing (default: "
+          "The text of such a file, as {\"rules\": {\"crowd\": {\"type\": \"count\", \"above\": 5}}}; may change while "
+          "playing (default: "
           "none)",
           NULL, live));
   gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 rules", "Filter/Analyzer/Video",
-      "Says what happened, by zones, lines, counts and sentences: who entered, stays, left, crossed, how many there are. "
+      "Says what happened, by zones, lines, counts and sentences: who entered, stays, left, crossed, how many there "
+      "are. "
       "Example: upiencoder ! upidetect ! upitrack ! upirules rules-file=yard.json ! upioverlay",
       "The upi authors");
 }

@@ -224,7 +224,8 @@ read_member (Reader *reader, RulesJson *object)
     return FALSE;
   const RulesJson *before = rules_json_member (object, name);
   if (before != NULL) {
-    set_mistake (reader, "found the key \"%s\" a second time, expected it once: the first is in line %u", name, before->name_line);
+    set_mistake (reader, "found the key \"%s\" a second time, expected it once: the first is in line %u", name,
+        before->name_line);
     return FALSE;
   }
   skip_space (reader);
@@ -339,7 +340,8 @@ rules_json_parse (const gchar *text, gsize length, guint *line, gchar **mistake)
       reader.line += *c == '\n';
     *line = reader.line;
     *mistake = g_strdup_printf (
-        "found the byte 0x%02x, which is not UTF-8, expected UTF-8 throughout: save the file in that encoding", (guint) (guchar) *valid);
+        "found the byte 0x%02x, which is not UTF-8, expected UTF-8 throughout: save the file in that encoding",
+        (guint) (guchar) *valid);
     return NULL;
   }
   if (length >= 3 && memcmp (text, "\xef\xbb\xbf", 3) == 0)

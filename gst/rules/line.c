@@ -2,8 +2,9 @@
 /* line.c: who crosses a line between its ends, and in which direction. Where it counts as across:
  *
  *   loose     on the other side, however near
- *   balanced  on the other side and clear of the line, by a tenth of its box: one who stands on the line and wavers does not cross it
- *   strict    clear of it on one side, then on the other, and the way from there to here is within 45° of straight across
+ *   balanced  on the other side and clear of the line, by a tenth of its box: one who stands on the line and wavers
+ *   does not cross it strict    clear of it on one side, then on the other, and the way from there to here is within
+ *   45° of straight across
  */
 #include "gst/rules/shapes.h"
 #include "gst/rules/state-private.h"
@@ -12,7 +13,8 @@
 
 #define CLEAR 0.1
 
-/* How far @point is from the line, measured in @object's boxes: so far off, a person of 40 pixels is as clear of it as one of 400 close by. */
+/* How far @point is from the line, measured in @object's boxes: so far off, a person of 40 pixels is as clear of it as
+ * one of 400 close by. */
 static gboolean
 is_clear (const Rule *rule, const RulesObject *object, RulePoint point)
 {
@@ -55,8 +57,8 @@ static void
 change_side (RulesState *state, RuleState *of, RulesTrack *track, RulePoint point)
 {
   gint before = track->side;
-  gboolean across =
-      before != 0 && track->through && (of->rule->mode != RULE_STRICT || is_straight (of->rule, track->clear, point, state->aspect));
+  gboolean across = before != 0 && track->through
+      && (of->rule->mode != RULE_STRICT || is_straight (of->rule, track->clear, point, state->aspect));
 
   track->side = track->sign;
   if (track->pending != 0) /* it came back: nothing happened */
@@ -71,7 +73,8 @@ void
 rules_line_take (RulesState *state, RuleState *of, RulesTrack *track, const RulesObject *object, gboolean is_first)
 {
   const Rule *rule = of->rule;
-  RulePoint a = g_array_index (rule->points, RulePoint, 0), b = g_array_index (rule->points, RulePoint, 1), point = rules_foot (object);
+  RulePoint a = g_array_index (rule->points, RulePoint, 0), b = g_array_index (rule->points, RulePoint, 1),
+            point = rules_foot (object);
   gdouble position = rules_side (a, b, point);
   gint sign = position > 0 ? 1 : position < 0 ? -1 : 0;
 

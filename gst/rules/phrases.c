@@ -68,7 +68,8 @@ gst_upi_phrases_can (UpiEngine *engine, const Rules *rules, GError **error)
     if (rule->kind != RULE_PHRASE)
       continue;
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "Rule \"%s\" is a phrase, and model \"%s\" was not calibrated: it cannot say of one sentence how probably it is true. Use a model "
+        "Rule \"%s\" is a phrase, and model \"%s\" was not calibrated: it cannot say of one sentence how probably it "
+        "is true. Use a model "
         "whose "
         "config.json has \"calibration\", or take the rule out.",
         rule->name, upi_engine_info (engine)->model_name);
@@ -97,8 +98,8 @@ pick (GstUpiPhrases *phrases, const gfloat *of_labels)
 }
 
 gboolean
-gst_upi_phrases_classify (
-    GstUpiPhrases *phrases, const GstUpiFilterFrame *frame, const gfloat **probabilities, GError **warning, GError **error)
+gst_upi_phrases_classify (GstUpiPhrases *phrases, const GstUpiFilterFrame *frame, const gfloat **probabilities,
+    GError **warning, GError **error)
 {
   const UpiClassifyOptions options = { .size = sizeof (UpiClassifyOptions), .scores = UPI_SCORES_INDEPENDENT };
 
@@ -107,7 +108,8 @@ gst_upi_phrases_classify (
     return TRUE;
   UpiEngine *engine = upi_encoding_engine (frame->encoding);
   g_autoptr (GError) reason = NULL;
-  g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (phrases->encoder, engine, frame->may_wait, no_progress, NULL, &reason);
+  g_autoptr (UpiLabels) labels =
+      gst_upi_label_encoder_get (phrases->encoder, engine, frame->may_wait, no_progress, NULL, &reason);
   if (reason != NULL)
     g_propagate_error (labels != NULL ? warning : error, g_steal_pointer (&reason));
   if (labels == NULL) /* none ever; none yet, or a flush */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* phrases.h: how probably the rules' sentences are true of a frame: they are encoded beside the stream, and held against each encoding once. */
+/* phrases.h: how probably the rules' sentences are true of a frame: they are encoded beside the stream, and held
+ * against each encoding once. */
 #pragma once
 
 #include "gst/filter.h"
@@ -15,8 +16,8 @@ void gst_upi_phrases_free (GstUpiPhrases *phrases);
 /* Streaming thread, but for the last: which sentences @rules have, whether there are any. */
 void gst_upi_phrases_take_rules (GstUpiPhrases *phrases, const Rules *rules);
 gboolean gst_upi_phrases_any (const GstUpiPhrases *phrases);
-/* Whether @engine can say of a sentence alone how probably it is true. FALSE and @error (UPI_ERROR_ARGUMENT), which names the first phrase of @rules:
- * it cannot, and there is one. @engine: (nullable): TRUE */
+/* Whether @engine can say of a sentence alone how probably it is true. FALSE and @error (UPI_ERROR_ARGUMENT), which
+ * names the first phrase of @rules: it cannot, and there is one. @engine: (nullable): TRUE */
 gboolean gst_upi_phrases_can (UpiEngine *engine, const Rules *rules, GError **error);
 
 /**
@@ -25,8 +26,8 @@ gboolean gst_upi_phrases_can (UpiEngine *engine, const Rules *rules, GError **er
  * @warning: (out): beside a result: what of the sentences does not count
  * Returns: FALSE and @error: the engine failed
  */
-gboolean gst_upi_phrases_classify (
-    GstUpiPhrases *phrases, const GstUpiFilterFrame *frame, const gfloat **probabilities, GError **warning, GError **error);
+gboolean gst_upi_phrases_classify (GstUpiPhrases *phrases, const GstUpiFilterFrame *frame, const gfloat **probabilities,
+    GError **warning, GError **error);
 
 /* Nothing of a frame is held any more. */
 void gst_upi_phrases_forget (GstUpiPhrases *phrases);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rules.c: a rules file is read by one table of keys; see rules.h. rules.schema.json is the same table for editors: what one takes or refuses the
- * other does too, which tests/gst/rules/test-schema.py holds. */
+/* rules.c: a rules file is read by one table of keys; see rules.h. rules.schema.json is the same table for editors:
+ * what one takes or refuses the other does too, which tests/gst/rules/test-schema.py holds. */
 #include "gst/rules/rules.h"
 
 #include <math.h>
@@ -48,13 +48,16 @@ static const Key keys[] = {
   { "cooldown", KEY_NUMBER, OF_ALL, FALSE, G_STRUCT_OFFSET (Rule, cooldown), .min = 0, .max = MAX_SECONDS },
   { "polygon", KEY_POINTS, OF (RULE_ZONE), TRUE, G_STRUCT_OFFSET (Rule, points), .min = 3, .max = MAX_POINTS },
   { "points", KEY_POINTS, OF (RULE_LINE), TRUE, G_STRUCT_OFFSET (Rule, points), .min = 2, .max = 2 },
-  { "dwell", KEY_NUMBER, OF (RULE_ZONE), FALSE, G_STRUCT_OFFSET (Rule, dwell), .min = 0, .max = MAX_SECONDS, .above_min = TRUE },
+  { "dwell", KEY_NUMBER, OF (RULE_ZONE), FALSE, G_STRUCT_OFFSET (Rule, dwell), .min = 0, .max = MAX_SECONDS,
+      .above_min = TRUE },
   { "above", KEY_WHOLE, OF_LEVELS, FALSE, G_STRUCT_OFFSET (Rule, above), .min = 0, .max = 1000000, .initial = -1 },
   { "below", KEY_WHOLE, OF_LEVELS, FALSE, G_STRUCT_OFFSET (Rule, below), .min = 1, .max = 1000000, .initial = -1 },
-  { "mode", KEY_CHOICE, OF (RULE_LINE), FALSE, G_STRUCT_OFFSET (Rule, mode), .choices = modes, .initial = RULE_BALANCED },
+  { "mode", KEY_CHOICE, OF (RULE_LINE), FALSE, G_STRUCT_OFFSET (Rule, mode), .choices = modes,
+      .initial = RULE_BALANCED },
   { "direction", KEY_CHOICE, OF (RULE_LINE), FALSE, G_STRUCT_OFFSET (Rule, direction), .choices = directions },
   { "text", KEY_WORD, OF (RULE_PHRASE), TRUE, G_STRUCT_OFFSET (Rule, text), .min = 1, .max = MAX_TEXT },
-  { "threshold", KEY_NUMBER, OF (RULE_PHRASE), FALSE, G_STRUCT_OFFSET (Rule, threshold), .min = 0, .max = 1, .initial = 0.5 },
+  { "threshold", KEY_NUMBER, OF (RULE_PHRASE), FALSE, G_STRUCT_OFFSET (Rule, threshold), .min = 0, .max = 1,
+      .initial = 0.5 },
   { "comment", KEY_COMMENT, .kinds = OF_ALL },
 };
 
@@ -76,8 +79,9 @@ fail (const Reader *reader, guint line, const gchar *key, const gchar *format, .
   va_end (arguments);
   gboolean has_key = key != NULL;
   g_set_error (reader->error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s:%u: %s%s%s%s%s%s", reader->origin, line,
-      reader->rule != NULL ? "rules." : "", reader->rule != NULL ? reader->rule : "", reader->rule != NULL && has_key ? "." : "",
-      has_key ? key : "", reader->rule != NULL || has_key ? ": " : "", message);
+      reader->rule != NULL ? "rules." : "", reader->rule != NULL ? reader->rule : "",
+      reader->rule != NULL && has_key ? "." : "", has_key ? key : "", reader->rule != NULL || has_key ? ": " : "",
+      message);
   return FALSE;
 }
 
@@ -92,7 +96,8 @@ fail_value (const Reader *reader, const RulesJson *value, const gchar *key, cons
 static gboolean
 is_word (const RulesJson *value, gdouble max)
 {
-  return value->type == RULES_JSON_STRING && value->string[0] != '\0' && g_utf8_strlen (value->string, -1) <= (glong) max;
+  return value->type == RULES_JSON_STRING && value->string[0] != '\0'
+      && g_utf8_strlen (value->string, -1) <= (glong) max;
 }
 
 static gboolean
@@ -102,8 +107,8 @@ read_number (const Reader *reader, const Key *key, const RulesJson *value, gdoub
 
   if (value->type != RULES_JSON_NUMBER || value->number < key->min || value->number > key->max
       || (key->above_min && value->number == key->min) || (whole && value->number != floor (value->number))) {
-    g_autofree gchar *expected = g_strdup_printf (
-        "a %s of %s%.10g to %.10g", whole ? "whole number" : "number", key->above_min ? "more than " : "", key->min, key->max);
+    g_autofree gchar *expected = g_strdup_printf ("a %s of %s%.10g to %.10g", whole ? "whole number" : "number",
+        key->above_min ? "more than " : "", key->min, key->max);
     return fail_value (reader, value, key->name, expected);
   }
   *to = value->number;
@@ -125,7 +130,8 @@ static gboolean
 read_words (const Reader *reader, const Key *key, const RulesJson *value, gchar ***to)
 {
   g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
-  g_autofree gchar *expected = g_strdup_printf ("a list of %g to %g texts, such as [\"person\", \"red car\"]", key->min, key->max);
+  g_autofree gchar *expected =
+      g_strdup_printf ("a list of %g to %g texts, such as [\"person\", \"red car\"]", key->min, key->max);
 
   if (value->type != RULES_JSON_ARRAY || value->items->len < key->min || value->items->len > key->max)
     return fail_value (reader, value, key->name, expected);
@@ -152,8 +158,9 @@ static gboolean
 read_points (const Reader *reader, const Key *key, const RulesJson *value, GArray **to)
 {
   g_autoptr (GArray) points = g_array_new (FALSE, FALSE, sizeof (RulePoint));
-  g_autofree gchar *expected = key->min == key->max ? g_strdup_printf ("a list of %g points [x, y]", key->min)
-                                                    : g_strdup_printf ("a list of %g to %g points [x, y]", key->min, key->max);
+  g_autofree gchar *expected = key->min == key->max
+      ? g_strdup_printf ("a list of %g points [x, y]", key->min)
+      : g_strdup_printf ("a list of %g to %g points [x, y]", key->min, key->max);
 
   if (value->type != RULES_JSON_ARRAY || value->items->len < key->min || value->items->len > key->max)
     return fail_value (reader, value, key->name, expected);
@@ -165,13 +172,14 @@ read_points (const Reader *reader, const Key *key, const RulesJson *value, GArra
           is_pair && is_coordinate (item->items->pdata[0]) ? item->items->pdata[1]
               : is_pair                                    ? item->items->pdata[0]
                                                            : item,
-          key->name, "a point [x, y] in 0..1 of the frame, from its upper left corner: divide pixels by its width and height");
+          key->name,
+          "a point [x, y] in 0..1 of the frame, from its upper left corner: divide pixels by its width and height");
     RulePoint point = { ((RulesJson *) item->items->pdata[0])->number, ((RulesJson *) item->items->pdata[1])->number };
     for (guint j = 0; j < points->len; j++) {
       RulePoint *other = &g_array_index (points, RulePoint, j);
       if (other->x == point.x && other->y == point.y)
-        return fail (reader, item->line, key->name, "found point %u again as point %u, expected each once%s", j + 1, i + 1,
-            key->min == 3 ? ": a polygon closes by itself" : "");
+        return fail (reader, item->line, key->name, "found point %u again as point %u, expected each once%s", j + 1,
+            i + 1, key->min == 3 ? ": a polygon closes by itself" : "");
     }
     g_array_append_val (points, point);
   }
@@ -272,7 +280,8 @@ read_rule (const Reader *reader, const RulesJson *value, Rule *rule)
   if (value->type != RULES_JSON_OBJECT)
     return fail_value (reader, value, NULL, "an object with the key \"type\" and others");
   if (type == NULL)
-    return fail (reader, value->line, NULL, "found no key \"type\", expected \"zone\", \"line\", \"count\" or \"phrase\" there");
+    return fail (
+        reader, value->line, NULL, "found no key \"type\", expected \"zone\", \"line\", \"count\" or \"phrase\" there");
   if (!read_key (reader, &keys[0], type, rule))
     return FALSE;
   for (guint i = 0; i < value->items->len; i++) {
@@ -285,7 +294,8 @@ read_rule (const Reader *reader, const RulesJson *value, Rule *rule)
   }
   for (guint i = 0; i < G_N_ELEMENTS (keys); i++)
     if (keys[i].required && keys[i].kinds & OF (rule->kind) && rules_json_member (value, keys[i].name) == NULL)
-      return fail (reader, value->line, NULL, "found no key \"%s\", expected one: no %s is without", keys[i].name, kinds[rule->kind]);
+      return fail (reader, value->line, NULL, "found no key \"%s\", expected one: no %s is without", keys[i].name,
+          kinds[rule->kind]);
   return TRUE;
 }
 
@@ -293,14 +303,15 @@ static gboolean
 read_rules (Reader *reader, const RulesJson *value, GPtrArray *rules)
 {
   if (value->type != RULES_JSON_OBJECT || value->items->len == 0 || value->items->len > MAX_RULES) {
-    g_autofree gchar *expected = g_strdup_printf ("an object of 1 to %d rules, {\"name\": {\"type\": …}, …}", MAX_RULES);
+    g_autofree gchar *expected =
+        g_strdup_printf ("an object of 1 to %d rules, {\"name\": {\"type\": …}, …}", MAX_RULES);
     return fail_value (reader, value, "rules", expected);
   }
   for (guint i = 0; i < value->items->len; i++) {
     const RulesJson *item = value->items->pdata[i];
     if (item->name[0] == '\0' || g_utf8_strlen (item->name, -1) > MAX_NAME)
-      return fail (
-          reader, item->name_line, "rules", "found a name of %ld characters, expected 1 to %d", g_utf8_strlen (item->name, -1), MAX_NAME);
+      return fail (reader, item->name_line, "rules", "found a name of %ld characters, expected 1 to %d",
+          g_utf8_strlen (item->name, -1), MAX_NAME);
     Rule *rule = rule_new (item->name);
     g_ptr_array_add (rules, rule);
     reader->rule = item->name;
@@ -325,7 +336,8 @@ read_file (Reader *reader, const RulesJson *value, Rules *rules)
     gboolean good = TRUE;
     if (g_str_equal (member->name, "version"))
       good = (member->type == RULES_JSON_NUMBER && member->number == 1)
-          || fail_value (reader, member, "version", "1: this upi reads no other; leave the key out or take a newer upi");
+          || fail_value (
+              reader, member, "version", "1: this upi reads no other; leave the key out or take a newer upi");
     else if (g_str_equal (member->name, "lost_time"))
       good = read_number (reader, &lost_time, member, &rules->lost_time);
     else if (g_str_equal (member->name, "comment") || g_str_equal (member->name, "$schema"))
@@ -337,7 +349,8 @@ read_file (Reader *reader, const RulesJson *value, Rules *rules)
       return FALSE;
   }
   if (list == NULL)
-    return fail (reader, value->line, NULL, "found no key \"rules\", expected {\"rules\": {\"name\": {\"type\": …}, …}}");
+    return fail (
+        reader, value->line, NULL, "found no key \"rules\", expected {\"rules\": {\"name\": {\"type\": …}, …}}");
   return read_rules (reader, list, rules->rules);
 }
 
@@ -373,12 +386,14 @@ rules_load (const gchar *path, GBytes **contents, GError **error)
 
   if (contents != NULL)
     *contents = NULL;
-  if (!g_file_test (path, G_FILE_TEST_IS_REGULAR) && g_file_test (path, G_FILE_TEST_EXISTS)) { /* a FIFO would never end */
+  if (!g_file_test (path, G_FILE_TEST_IS_REGULAR)
+      && g_file_test (path, G_FILE_TEST_EXISTS)) { /* a FIFO would never end */
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: found no regular file, expected a file of rules", path);
     return NULL;
   }
   if (!g_file_get_contents (path, &text, &length, &reason)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: cannot be read (%s), expected a file of rules", path, reason->message);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s: cannot be read (%s), expected a file of rules", path,
+        reason->message);
     return NULL;
   }
   if (contents != NULL)
@@ -417,14 +432,15 @@ key_equal (const Key *key, const Rule *a, const Rule *b)
     return g_strcmp0 (*(gchar *const *) of_a, *(gchar *const *) of_b) == 0;
   case KEY_WORDS: {
     gchar *const *words_a = *(gchar * *const *) of_a, *const *words_b = *(gchar * *const *) of_b;
-    return words_a == NULL || words_b == NULL ? words_a == words_b
-                                              : g_strv_equal ((const gchar *const *) words_a, (const gchar *const *) words_b);
+    return words_a == NULL || words_b == NULL
+        ? words_a == words_b
+        : g_strv_equal ((const gchar *const *) words_a, (const gchar *const *) words_b);
   }
   case KEY_POINTS: {
     const GArray *points_a = *(GArray *const *) of_a, *points_b = *(GArray *const *) of_b;
-    return points_a == NULL || points_b == NULL
-        ? points_a == points_b
-        : points_a->len == points_b->len && memcmp (points_a->data, points_b->data, points_a->len * sizeof (RulePoint)) == 0;
+    return points_a == NULL || points_b == NULL ? points_a == points_b
+                                                : points_a->len == points_b->len
+            && memcmp (points_a->data, points_b->data, points_a->len * sizeof (RulePoint)) == 0;
   }
   default:
     return TRUE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rules.h: what a rules file says: zones, lines, counts and sentences, each with its conditions. rules.schema.json says the same to editors. */
+/* rules.h: what a rules file says: zones, lines, counts and sentences, each with its conditions. rules.schema.json says
+ * the same to editors. */
 #pragma once
 
 #include <glib.h>
@@ -18,7 +19,8 @@ typedef struct {
 /**
  * Rule: times are seconds.
  * @labels: (nullable): only objects with one of these; NULL: all
- * @min_score, @min_area: what an object must have had once since it was first seen; the area of its box in 0..1 of the frame's
+ * @min_score, @min_area: what an object must have had once since it was first seen; the area of its box in 0..1 of the
+ * frame's
  * @min_time: how long it must hold before it is an event
  * @cooldown: so long after an event began, no other begins
  * @points: (element-type RulePoint) (nullable): of a zone or a line
@@ -55,10 +57,12 @@ typedef struct {
 /**
  * rules_parse:
  * @origin: what messages call the text: a file's name, "rules"
- * Returns: (transfer full) (nullable): NULL and @error (UPI_ERROR_ARGUMENT): origin, line and key, what was found and what was expected
+ * Returns: (transfer full) (nullable): NULL and @error (UPI_ERROR_ARGUMENT): origin, line and key, what was found and
+ * what was expected
  */
 Rules *rules_parse (const gchar *text, gsize length, const gchar *origin, GError **error);
-/* The same with a file. Its bytes are in @contents also when they are no rules. @contents: (out) (optional) (nullable) */
+/* The same with a file. Its bytes are in @contents also when they are no rules. @contents: (out) (optional)
+ * (nullable) */
 Rules *rules_load (const gchar *path, GBytes **contents, GError **error);
 Rules *rules_ref (Rules *rules);
 void rules_unref (Rules *rules);

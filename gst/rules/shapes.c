@@ -17,8 +17,8 @@ rules_side (RulePoint a, RulePoint b, RulePoint point)
 static gboolean
 is_between (RulePoint a, RulePoint b, RulePoint point)
 {
-  return point.x >= MIN (a.x, b.x) - ROUNDING && point.x <= MAX (a.x, b.x) + ROUNDING && point.y >= MIN (a.y, b.y) - ROUNDING
-      && point.y <= MAX (a.y, b.y) + ROUNDING;
+  return point.x >= MIN (a.x, b.x) - ROUNDING && point.x <= MAX (a.x, b.x) + ROUNDING
+      && point.y >= MIN (a.y, b.y) - ROUNDING && point.y <= MAX (a.y, b.y) + ROUNDING;
 }
 
 gboolean
@@ -40,10 +40,11 @@ rules_polygon_contains (const GArray *points, RulePoint point)
 gboolean
 rules_segments_meet (RulePoint a, RulePoint b, RulePoint c, RulePoint d)
 {
-  gdouble c_side = rules_side (a, b, c), d_side = rules_side (a, b, d), a_side = rules_side (c, d, a), b_side = rules_side (c, d, b);
+  gdouble c_side = rules_side (a, b, c), d_side = rules_side (a, b, d), a_side = rules_side (c, d, a),
+          b_side = rules_side (c, d, b);
 
-  if ((c_side == 0 && is_between (a, b, c)) || (d_side == 0 && is_between (a, b, d)) || (a_side == 0 && is_between (c, d, a))
-      || (b_side == 0 && is_between (c, d, b)))
+  if ((c_side == 0 && is_between (a, b, c)) || (d_side == 0 && is_between (a, b, d))
+      || (a_side == 0 && is_between (c, d, a)) || (b_side == 0 && is_between (c, d, b)))
     return TRUE;
   return c_side * d_side < 0 && a_side * b_side < 0;
 }

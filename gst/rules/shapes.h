@@ -6,9 +6,11 @@
 
 G_BEGIN_DECLS
 
-/* Whether @point is within the closed polygon (by the even-odd rule, where it crosses itself) or on one of its edges. */
+/* Whether @point is within the closed polygon (by the even-odd rule, where it crosses itself) or on one of its
+ * edges. */
 gboolean rules_polygon_contains (const GArray *points, RulePoint point);
-/* Above 0: @point is to the right hand of one who walks from @a to @b; below: to the left; 0: on the line through both. */
+/* Above 0: @point is to the right hand of one who walks from @a to @b; below: to the left; 0: on the line through
+ * both. */
 gdouble rules_side (RulePoint a, RulePoint b, RulePoint point);
 /* Whether the closed segments have a point in common. */
 gboolean rules_segments_meet (RulePoint a, RulePoint b, RulePoint c, RulePoint d);

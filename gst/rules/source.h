@@ -26,8 +26,8 @@ gchar *rules_source_get_text (RulesSource *source);
 Rules *rules_source_read (RulesSource *source, GError **error);
 
 /**
- * rules_source_poll: what came since they were read last. A file is read once it has been the same twice in a row: who writes it may not be done. A file
- * that has gone changes nothing.
+ * rules_source_poll: what came since they were read last. A file is read once it has been the same twice in a row: who
+ * writes it may not be done. A file that has gone changes nothing.
  * Returns: (transfer full) (nullable): other rules; NULL: none, or @error, once for each that cannot be taken
  */
 Rules *rules_source_poll (RulesSource *source, GError **error);

@@ -83,18 +83,20 @@ struct _RulesState {
 
 guint64 rules_nanoseconds (gdouble seconds);
 /* An event of @id. @object: (nullable): without its label; @label: (nullable). */
-void rules_emit (RulesState *state, RuleState *of, guint64 id, RulesEventType type, const gchar *what, const RulesObject *object,
-    const gchar *label, guint64 since);
+void rules_emit (RulesState *state, RuleState *of, guint64 id, RulesEventType type, const gchar *what,
+    const RulesObject *object, const gchar *label, guint64 since);
 /* A new event, unless the rule is to be quiet. Returns: its id, or 0 */
-guint64 rules_emit_new (RulesState *state, RuleState *of, guint64 *quiet_until, const gchar *what, const RulesObject *object,
-    const gchar *label, guint64 since);
+guint64 rules_emit_new (RulesState *state, RuleState *of, guint64 *quiet_until, const gchar *what,
+    const RulesObject *object, const gchar *label, guint64 since);
 gboolean rules_fits (const Rule *rule, const RulesObject *object);
 RulePoint rules_foot (const RulesObject *object);
 
 /* An observed object that fits. */
-void rules_zone_take (RulesState *state, RuleState *of, RulesTrack *track, const RulesObject *object, gboolean is_first);
+void
+rules_zone_take (RulesState *state, RuleState *of, RulesTrack *track, const RulesObject *object, gboolean is_first);
 /* @track has gone: with @what. */
 void rules_zone_lose (RulesState *state, RuleState *of, RulesTrack *track, const gchar *what);
-void rules_line_take (RulesState *state, RuleState *of, RulesTrack *track, const RulesObject *object, gboolean is_first);
+void
+rules_line_take (RulesState *state, RuleState *of, RulesTrack *track, const RulesObject *object, gboolean is_first);
 
 G_END_DECLS

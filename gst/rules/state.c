@@ -20,18 +20,20 @@ gboolean
 rules_fits (const Rule *rule, const RulesObject *object)
 {
   /* both come from floats: 0.6f is to be 0.6 */
-  return object->score >= rule->min_score - 1e-6 && object->width * object->height >= rule->min_area - 1e-6 * rule->min_area;
+  return object->score >= rule->min_score - 1e-6
+      && object->width * object->height >= rule->min_area - 1e-6 * rule->min_area;
 }
 
 static gboolean
 has_label (const Rule *rule, const RulesObject *object)
 {
-  return rule->labels == NULL || (object->label != NULL && g_strv_contains ((const gchar *const *) rule->labels, object->label));
+  return rule->labels == NULL
+      || (object->label != NULL && g_strv_contains ((const gchar *const *) rule->labels, object->label));
 }
 
 void
-rules_emit (RulesState *state, RuleState *of, guint64 id, RulesEventType type, const gchar *what, const RulesObject *object,
-    const gchar *label, guint64 since)
+rules_emit (RulesState *state, RuleState *of, guint64 id, RulesEventType type, const gchar *what,
+    const RulesObject *object, const gchar *label, guint64 since)
 {
   RulesEvent event = { .id = id,
     .type = type,
@@ -51,8 +53,8 @@ rules_emit (RulesState *state, RuleState *of, guint64 id, RulesEventType type, c
 }
 
 guint64
-rules_emit_new (
-    RulesState *state, RuleState *of, guint64 *quiet_until, const gchar *what, const RulesObject *object, const gchar *label, guint64 since)
+rules_emit_new (RulesState *state, RuleState *of, guint64 *quiet_until, const gchar *what, const RulesObject *object,
+    const gchar *label, guint64 since)
 {
   if (state->time < *quiet_until)
     return 0;
@@ -153,7 +155,8 @@ follow (RulesState *state, RuleState *of, const RulesObject *object)
     track = g_new0 (RulesTrack, 1);
     track->track = object->track;
     g_ptr_array_add (of->tracks, track);
-  } else if (track->serial == state->serial) { /* two objects of one frame with the same id: the better one came first */
+  } else if (track->serial
+      == state->serial) { /* two objects of one frame with the same id: the better one came first */
     return;
   }
   track->serial = state->serial;
@@ -195,7 +198,8 @@ lose_tracks (RulesState *state, RuleState *of)
 
 /* @describes_count: while it holds, another count is an update once it has held for min_time as well. */
 static void
-take_level (RulesState *state, RuleState *of, RulesLevel *level, gboolean holds, const gchar *what, gboolean describes_count)
+take_level (
+    RulesState *state, RuleState *of, RulesLevel *level, gboolean holds, const gchar *what, gboolean describes_count)
 {
   const guint64 min_time = rules_nanoseconds (of->rule->min_time);
   RulesObject object = { .score = MAX (of->score, 0) };
@@ -218,7 +222,8 @@ take_level (RulesState *state, RuleState *of, RulesLevel *level, gboolean holds,
   if (level->id == 0 && state->time - level->since >= min_time) {
     level->id = rules_emit_new (state, of, &level->quiet_until, what, &object, NULL, level->since);
     level->count = of->count;
-  } else if (level->id != 0 && describes_count && level->count != of->count && state->time - level->seen_since >= min_time) {
+  } else if (level->id != 0 && describes_count && level->count != of->count
+      && state->time - level->seen_since >= min_time) {
     rules_emit (state, of, level->id, RULES_EVENT_UPDATE, what, &object, NULL, level->since);
     level->count = of->count;
   }
@@ -228,7 +233,8 @@ take_level (RulesState *state, RuleState *of, RulesLevel *level, gboolean holds,
 static void
 take_counts (RulesState *state, RuleState *of)
 {
-  gboolean above = of->rule->above >= 0 && of->count > of->rule->above, below = of->rule->below >= 0 && of->count < of->rule->below;
+  gboolean above = of->rule->above >= 0 && of->count > of->rule->above,
+           below = of->rule->below >= 0 && of->count < of->rule->below;
 
   if (!below)
     take_level (state, of, &of->below, FALSE, "below", TRUE);
@@ -375,7 +381,10 @@ rules_state_view (RulesState *state, guint index, RulesView *view)
 {
   const RuleState *of = state->states->pdata[index];
 
-  *view = (RulesView){
-    .rule = of->rule, .active = is_active (of), .count = of->count, .total_in = of->total_in, .total_out = of->total_out, .score = of->score
-  };
+  *view = (RulesView){ .rule = of->rule,
+    .active = is_active (of),
+    .count = of->count,
+    .total_in = of->total_in,
+    .total_out = of->total_out,
+    .score = of->score };
 }

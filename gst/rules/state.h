@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* state.h: what rules remember of a stream, and the events that a frame makes of it.
  *
- * An object counts by the middle of its box's lower edge. Rules follow it by its track id; without one it is only counted. A box that was predicted
- * keeps its object from being lost and makes no event: where the object is, the next observed box tells. An object that was seen once with
- * enough score and size stays what it is as long as it is known. */
+ * An object counts by the middle of its box's lower edge. Rules follow it by its track id; without one it is only
+ * counted. A box that was predicted keeps its object from being lost and makes no event: where the object is, the next
+ * observed box tells. An object that was seen once with enough score and size stays what it is as long as it is
+ * known. */
 #pragma once
 
 #include "gst/rules/rules.h"
@@ -79,7 +80,8 @@ Rules *rules_state_rules (RulesState *state);
 
 /* Each returns what happened, (transfer none) (element-type RulesEvent), until the next call. */
 const GArray *rules_state_take_frame (RulesState *state, const RulesFrame *frame);
-/* The stream ends here, or jumps: what goes on ends with "stop", at the last frame's time; all is forgotten but the events' numbers. */
+/* The stream ends here, or jumps: what goes on ends with "stop", at the last frame's time; all is forgotten but the
+ * events' numbers. */
 const GArray *rules_state_stop (RulesState *state);
 /* Other rules: those that say the same as before go on, the others' events end with "stop". */
 const GArray *rules_state_replace (RulesState *state, Rules *rules);

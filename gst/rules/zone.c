@@ -35,7 +35,8 @@ rules_zone_take (RulesState *state, RuleState *of, RulesTrack *track, const Rule
     track->counted = TRUE;
     of->count++;
     of->total_in++;
-    track->id = rules_emit_new (state, of, &of->quiet_until, track->appeared ? "appear" : "enter", object, track->label, track->since);
+    track->id = rules_emit_new (
+        state, of, &of->quiet_until, track->appeared ? "appear" : "enter", object, track->label, track->since);
   }
   if (track->counted && !track->dwelled && rule->dwell > 0 && stay >= rules_nanoseconds (rule->dwell)) {
     track->dwelled = TRUE;

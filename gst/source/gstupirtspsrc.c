@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupirtspsrc.c: a network camera that comes back: rtspsrc and a decoder, made anew with back-off whenever the camera or its server is gone. */
+/* gstupirtspsrc.c: a network camera that comes back: rtspsrc and a decoder, made anew with back-off whenever the camera
+ * or its server is gone. */
 /**
  * SECTION:element-upirtspsrc
  * @title: upirtspsrc
  * @short_description: the decoded video of an RTSP camera; reconnects by itself
  *
  * |[
- * gst-launch-1.0 upirtspsrc location=rtsp://camera.example/stream ! videoconvert ! upiencoder ! upidetect ! upioverlay ! videoconvert ! autovideosink
+ * gst-launch-1.0 upirtspsrc location=rtsp://camera.example/stream ! videoconvert ! upiencoder ! upidetect !
+ *   upioverlay ! videoconvert ! autovideosink
  * ]|
- * A camera that cannot be reached, closes the connection, ends its stream or sends nothing for #GstUpiRtspSrc:timeout never ends the pipeline and
- * never holds up other cameras in it: the element waits, connects again (after #GstUpiRtspSrc:min-backoff, then twice as long each time up to
- * #GstUpiRtspSrc:max-backoff), and goes on with the same pads and elements behind it. What follows the gap is a new stream: it begins with a
- * STREAM_START, so that no result, track or caption of before is held to belong to it; running time goes on.
+ * A camera that cannot be reached, closes the connection, ends its stream or sends nothing for #GstUpiRtspSrc:timeout
+ * never ends the pipeline and never holds up other cameras in it: the element waits, connects again (after
+ * #GstUpiRtspSrc:min-backoff, then twice as long each time up to #GstUpiRtspSrc:max-backoff), and goes on with the same
+ * pads and elements behind it. What follows the gap is a new stream: it begins with a STREAM_START, so that no result,
+ * track or caption of before is held to belong to it; running time goes on.
  *
- * Element messages say what happens, without user name and password: `upi-rtsp-away` (`location`, `reason`, `attempt`: how often it was tried
- * since the last picture, `retry-in`: nanoseconds until it is tried again) and `upi-rtsp-connected` (`location`, `connection`: 1, 2, 3 …, `gap`:
- * nanoseconds since it was last seen; 0 the first time) with the first picture. The first failure in a row is a warning too. A camera that refuses user name and
- * password is tried again after #GstUpiRtspSrc:max-backoff only: some lock the account of who tries often. A wrong address and a missing decoder are
- * errors, as is what elements downstream refuse.
+ * Element messages say what happens, without user name and password: `upi-rtsp-away` (`location`, `reason`, `attempt`:
+ * how often it was tried since the last picture, `retry-in`: nanoseconds until it is tried again) and
+ * `upi-rtsp-connected` (`location`, `connection`: 1, 2, 3 …, `gap`: nanoseconds since it was last seen; 0 the first
+ * time) with the first picture. The first failure in a row is a warning too. A camera that refuses user name and
+ * password is tried again after #GstUpiRtspSrc:max-backoff only: some lock the account of who tries often. A wrong
+ * address and a missing decoder are errors, as is what elements downstream refuse.
  *
- * The address may begin with rtspt:// (through TCP alone: the right choice where packets are lost) or rtsps://. What else rtspsrc can be told is set on
- * it in a handler of #GstUpiRtspSrc::source-setup. Behind the decoder stands a queue that drops the oldest of its few frames when downstream cannot keep up: delay stays
- * bounded. Sound is not asked for.
+ * The address may begin with rtspt:// (through TCP alone: the right choice where packets are lost) or rtsps://. What
+ * else rtspsrc can be told is set on it in a handler of #GstUpiRtspSrc::source-setup. Behind the decoder stands a queue
+ * that drops the oldest of its few frames when downstream cannot keep up: delay stays bounded. Sound is not asked for.
  */
 #include <string.h>
 
@@ -92,7 +96,8 @@ check_start (GstUpiRtspSrc *self)
 
   if (scheme == NULL || !g_str_has_prefix (scheme, "rtsp")) {
     GST_ELEMENT_ERROR (self, RESOURCE, NOT_FOUND,
-        ("Property \"location\" is \"%s\": set it to the address of a camera, rtsp://HOST/PATH.", location != NULL ? location : ""),
+        ("Property \"location\" is \"%s\": set it to the address of a camera, rtsp://HOST/PATH.",
+            location != NULL ? location : ""),
         (NULL));
     return FALSE;
   }
@@ -159,9 +164,10 @@ gst_upi_rtsp_src_change_state (GstElement *element, GstStateChange transition)
     start (self);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
     set_playing (self, TRUE);
-  /* Live also while nobody answers: nothing waits for its first picture. In PLAYING there is nothing left to wait for, whatever the connection's
-   * own state is. */
-  gboolean is_paused = transition == GST_STATE_CHANGE_READY_TO_PAUSED || transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED;
+  /* Live also while nobody answers: nothing waits for its first picture. In PLAYING there is nothing left to wait for,
+   * whatever the connection's own state is. */
+  gboolean is_paused =
+      transition == GST_STATE_CHANGE_READY_TO_PAUSED || transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED;
   return is_paused ? GST_STATE_CHANGE_NO_PREROLL : GST_STATE_CHANGE_SUCCESS;
 }
 
@@ -314,7 +320,8 @@ gst_upi_rtsp_src_finalize (GObject *object)
 static void
 install_properties (GObjectClass *object_class)
 {
-  const GParamFlags next = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING; /* from the next connection on */
+  const GParamFlags next =
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING; /* from the next connection on */
   const GParamFlags read = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
 
   /**
@@ -323,31 +330,31 @@ install_properties (GObjectClass *object_class)
    * rtsp:// or rtspt:// address of the camera; set in NULL or READY.
    */
   g_object_class_install_property (object_class, PROP_LOCATION,
-      g_param_spec_string (
-          "location", "Location", "Address of the camera: rtsp://HOST/PATH; rtspt:// goes through TCP alone (default: none)", NULL, next));
+      g_param_spec_string ("location", "Location",
+          "Address of the camera: rtsp://HOST/PATH; rtspt:// goes through TCP alone (default: none)", NULL, next));
   /**
    * GstUpiRtspSrc:user-id:
    *
    * User name where the address has none.
    */
   g_object_class_install_property (object_class, PROP_USER_ID,
-      g_param_spec_string (
-          "user-id", "User name", "Who the camera asks for, where the address does not say it (default: none)", NULL, next));
+      g_param_spec_string ("user-id", "User name",
+          "Who the camera asks for, where the address does not say it (default: none)", NULL, next));
   /**
    * GstUpiRtspSrc:user-pw:
    *
    * Password of user-id.
    */
-  g_object_class_install_property (
-      object_class, PROP_USER_PW, g_param_spec_string ("user-pw", "Password", "The password to user-id (default: none)", NULL, next));
+  g_object_class_install_property (object_class, PROP_USER_PW,
+      g_param_spec_string ("user-pw", "Password", "The password to user-id (default: none)", NULL, next));
   /**
    * GstUpiRtspSrc:latency:
    *
    * Milliseconds of the jitter buffer.
    */
   g_object_class_install_property (object_class, PROP_LATENCY,
-      g_param_spec_uint (
-          "latency", "Latency", "How long late packets are waited for, milliseconds (default: 200)", 0, G_MAXINT, 200, next));
+      g_param_spec_uint ("latency", "Latency", "How long late packets are waited for, milliseconds (default: 200)", 0,
+          G_MAXINT, 200, next));
   /**
    * GstUpiRtspSrc:min-backoff:
    *
@@ -355,8 +362,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_MIN_BACKOFF,
       g_param_spec_uint64 ("min-backoff", "Shortest back-off",
-          "Time before the first attempt to connect again; it doubles with every failure, nanoseconds (default: 1 s)", GST_MSECOND,
-          G_MAXINT64, GST_SECOND, next));
+          "Time before the first attempt to connect again; it doubles with every failure, nanoseconds (default: 1 s)",
+          GST_MSECOND, G_MAXINT64, GST_SECOND, next));
   /**
    * GstUpiRtspSrc:max-backoff:
    *
@@ -364,8 +371,9 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_MAX_BACKOFF,
       g_param_spec_uint64 ("max-backoff", "Longest back-off",
-          "What the time between two attempts grows to, and what it is after a refused password, nanoseconds (default: 30 s)", GST_MSECOND,
-          G_MAXINT64, 30 * GST_SECOND, next));
+          "What the time between two attempts grows to, and what it is after a refused password, nanoseconds (default: "
+          "30 s)",
+          GST_MSECOND, G_MAXINT64, 30 * GST_SECOND, next));
   /**
    * GstUpiRtspSrc:timeout:
    *
@@ -373,22 +381,23 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_TIMEOUT,
       g_param_spec_uint64 ("timeout", "Timeout",
-          "A camera that sends no picture for so long is away, nanoseconds (0 = never; default: 10 s)", 0, G_MAXINT64, 10 * GST_SECOND,
-          next));
+          "A camera that sends no picture for so long is away, nanoseconds (0 = never; default: 10 s)", 0, G_MAXINT64,
+          10 * GST_SECOND, next));
   /**
    * GstUpiRtspSrc:connections:
    *
    * Connections that had a picture since the start.
    */
   g_object_class_install_property (object_class, PROP_CONNECTIONS,
-      g_param_spec_uint ("connections", "Connections", "Streams received since the element started", 0, G_MAXUINT, 0, read));
+      g_param_spec_uint (
+          "connections", "Connections", "Streams received since the element started", 0, G_MAXUINT, 0, read));
   /**
    * GstUpiRtspSrc:connected:
    *
    * Whether pictures come from the camera now.
    */
-  g_object_class_install_property (
-      object_class, PROP_CONNECTED, g_param_spec_boolean ("connected", "Connected", "Whether pictures come from the camera", FALSE, read));
+  g_object_class_install_property (object_class, PROP_CONNECTED,
+      g_param_spec_boolean ("connected", "Connected", "Whether pictures come from the camera", FALSE, read));
 }
 
 static void
@@ -409,14 +418,16 @@ gst_upi_rtsp_src_class_init (GstUpiRtspSrcClass *klass)
    * GstUpiRtspSrc::source-setup:
    * @source: the rtspsrc of a new connection
    *
-   * Emitted before each attempt, from the element's own thread: for properties of rtspsrc that this element does not have.
+   * Emitted before each attempt, from the element's own thread: for properties of rtspsrc that this element does not
+   * have.
    */
-  signals[SIGNAL_SOURCE_SETUP] =
-      g_signal_new ("source-setup", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, GST_TYPE_ELEMENT);
+  signals[SIGNAL_SOURCE_SETUP] = g_signal_new ("source-setup", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL,
+      NULL, NULL, G_TYPE_NONE, 1, GST_TYPE_ELEMENT);
   g_autoptr (GstCaps) caps = gst_caps_from_string ("video/x-raw(ANY)");
   gst_element_class_add_pad_template (element_class, gst_pad_template_new ("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps));
   gst_element_class_set_static_metadata (element_class, "RTSP camera that comes back", "Source/Network/Video",
-      "Receives and decodes the video of a network camera, and connects again by itself when the camera or its server is gone. "
+      "Receives and decodes the video of a network camera, and connects again by itself when the camera or its server "
+      "is gone. "
       "Example: upirtspsrc location=rtsp://camera.example/stream ! videoconvert ! upiencoder",
       "The upi authors");
 }

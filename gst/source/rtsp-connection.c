@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rtsp-connection.c: upirtspsrc's thread: makes rtspsrc and a decoder, stays until that connection ends, says so, waits, and begins anew. */
+/* rtsp-connection.c: upirtspsrc's thread: makes rtspsrc and a decoder, stays until that connection ends, says so,
+ * waits, and begins anew. */
 #include <gst/video/video.h>
 
 #include "gst/source/rtsp-source-private.h"
 
 #define GST_CAT_DEFAULT gst_upi_rtsp_src_debug
 
-#define PATIENCE (1 * G_USEC_PER_SEC) /* for which the other sources of a pipeline wait for the first picture before they play */
+#define PATIENCE                                                                                                       \
+  (1 * G_USEC_PER_SEC) /* for which the other sources of a pipeline wait for the first picture before they play */
 
 static void
 post (GstUpiRtspSrc *self, GstStructure *structure)
@@ -54,14 +56,16 @@ take_picture (GstUpiRtspSrc *self)
     return;
   g_autofree gchar *location = gst_upi_rtsp_src_public_location (self);
   if (connection > 1)
-    GST_ELEMENT_INFO (self, RESOURCE, OPEN_READ, ("The camera at %s is back after %" G_GUINT64_FORMAT " s.", location, gap / GST_SECOND),
+    GST_ELEMENT_INFO (self, RESOURCE, OPEN_READ,
+        ("The camera at %s is back after %" G_GUINT64_FORMAT " s.", location, gap / GST_SECOND),
         ("connection %u", connection));
   post (self,
-      gst_structure_new ("upi-rtsp-connected", "location", G_TYPE_STRING, location, "connection", G_TYPE_UINT, connection, "gap",
-          G_TYPE_UINT64, gap, NULL));
+      gst_structure_new ("upi-rtsp-connected", "location", G_TYPE_STRING, location, "connection", G_TYPE_UINT,
+          connection, "gap", G_TYPE_UINT64, gap, NULL));
 }
 
-/* Answered here: behind the queue it would wait as long as downstream holds a frame, and with it the end of the connection. */
+/* Answered here: behind the queue it would wait as long as downstream holds a frame, and with it the end of the
+ * connection. */
 static GstPadProbeReturn
 answer_query (GstQuery *query)
 {
@@ -84,7 +88,8 @@ watch_connection (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   }
   if (GST_PAD_PROBE_INFO_TYPE (info) & GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM)
     return answer_query (GST_PAD_PROBE_INFO_QUERY (info));
-  /* A seek or a new PLAY of the camera's is no matter of the elements behind: a flush would take their sinks out of PLAYING. */
+  /* A seek or a new PLAY of the camera's is no matter of the elements behind: a flush would take their sinks out of
+   * PLAYING. */
   if (GST_PAD_PROBE_INFO_TYPE (info) & GST_PAD_PROBE_TYPE_EVENT_FLUSH)
     return GST_PAD_PROBE_DROP;
   GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
@@ -147,7 +152,8 @@ link_picture (GstElement *decodebin, GstPad *pad, gpointer user_data)
 
   if (caps == NULL)
     caps = gst_pad_query_caps (pad, NULL);
-  if (gst_caps_is_empty (caps) || !g_str_has_prefix (gst_structure_get_name (gst_caps_get_structure (caps, 0)), "video/"))
+  if (gst_caps_is_empty (caps)
+      || !g_str_has_prefix (gst_structure_get_name (gst_caps_get_structure (caps, 0)), "video/"))
     return;
   g_autoptr (GstPad) ghost = gst_ghost_pad_new ("src", pad);
   g_autoptr (GstObject) connection = gst_object_get_parent (GST_OBJECT (decodebin));
@@ -187,7 +193,8 @@ no_more_pads (GstElement *decodebin, gpointer user_data)
   g_mutex_unlock (&self->lock);
 }
 
-/* What an error says of the camera. It is taken out of the bus: only what trying again would not mend is told as an error. */
+/* What an error says of the camera. It is taken out of the bus: only what trying again would not mend is told as an
+ * error. */
 static void
 take_error (GstUpiRtspSrc *self, GstMessage *message)
 {
@@ -249,12 +256,14 @@ static GstElement *
 connection_new (GstUpiRtspSrc *self)
 {
   GstElement *connection = gst_bin_new (NULL);
-  GstElement *rtspsrc = gst_element_factory_make ("rtspsrc", NULL), *decodebin = gst_element_factory_make ("decodebin", NULL);
+  GstElement *rtspsrc = gst_element_factory_make ("rtspsrc", NULL),
+             *decodebin = gst_element_factory_make ("decodebin", NULL);
   g_autoptr (GstCaps) raw = gst_caps_from_string ("video/x-raw(ANY)");
 
   gst_bin_add_many (GST_BIN (connection), rtspsrc, decodebin, NULL); /* both were found at the start */
   GST_OBJECT_LOCK (self);
-  g_object_set (rtspsrc, "location", self->location, "latency", self->latency, "user-id", self->user_id, "user-pw", self->user_pw, NULL);
+  g_object_set (rtspsrc, "location", self->location, "latency", self->latency, "user-id", self->user_id, "user-pw",
+      self->user_pw, NULL);
   GST_OBJECT_UNLOCK (self);
   g_object_set (decodebin, "caps", raw, NULL);
   g_signal_connect (rtspsrc, "select-stream", G_CALLBACK (select_stream), NULL);
@@ -268,8 +277,8 @@ connection_new (GstUpiRtspSrc *self)
   return connection;
 }
 
-/* GStreamer takes a pipeline to PLAYING when each of its sinks has something: a camera that does not answer would hold up the others. So a stream without
- * pictures comes first, unless a picture is there soon: a GAP is something. */
+/* GStreamer takes a pipeline to PLAYING when each of its sinks has something: a camera that does not answer would hold
+ * up the others. So a stream without pictures comes first, unless a picture is there soon: a GAP is something. */
 static void
 send_placeholder (GstUpiRtspSrc *self)
 {
@@ -385,11 +394,12 @@ back_off (GstUpiRtspSrc *self, GstUpiRtspEnd end, const gchar *reason)
   if (end == GST_UPI_RTSP_REFUSED)
     wait = longest;
   if (attempt == 1)
-    GST_ELEMENT_WARNING (self, RESOURCE, READ, ("The camera at %s is away: %s Connecting again until it is back.", location, reason),
+    GST_ELEMENT_WARNING (self, RESOURCE, READ,
+        ("The camera at %s is away: %s Connecting again until it is back.", location, reason),
         ("retry in %" GST_TIME_FORMAT, GST_TIME_ARGS (wait)));
   post (self,
-      gst_structure_new ("upi-rtsp-away", "location", G_TYPE_STRING, location, "reason", G_TYPE_STRING, reason, "attempt", G_TYPE_UINT,
-          attempt, "retry-in", G_TYPE_UINT64, wait, NULL));
+      gst_structure_new ("upi-rtsp-away", "location", G_TYPE_STRING, location, "reason", G_TYPE_STRING, reason,
+          "attempt", G_TYPE_UINT, attempt, "retry-in", G_TYPE_UINT64, wait, NULL));
   gint64 until = g_get_monotonic_time () + (gint64) (wait / GST_USECOND);
   g_mutex_lock (&self->lock);
   while (!self->stop && self->end == GST_UPI_RTSP_NONE && g_cond_wait_until (&self->changed, &self->lock, until))

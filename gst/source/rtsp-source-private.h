@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rtsp-source-private.h: upirtspsrc's object, shared by its element (gstupirtspsrc.c) and the thread that connects (rtsp-connection.c). */
+/* rtsp-source-private.h: upirtspsrc's object, shared by its element (gstupirtspsrc.c) and the thread that connects
+ * (rtsp-connection.c). */
 #pragma once
 
 #include <gst/gst.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* assignment.c: R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment problems" (1987), in the
- * form for rectangular matrices without initialisation (D. F. Crouse, "On implementing 2D rectangular assignment algorithms", 2016). O(n² m). */
+/* assignment.c: R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear
+ * assignment problems" (1987), in the form for rectangular matrices without initialisation (D. F. Crouse, "On
+ * implementing 2D rectangular assignment algorithms", 2016). O(n² m). */
 #include "gst/track/assignment.h"
 
 /* The matrix with the shorter side as rows; similarity as cost. */
@@ -16,11 +17,12 @@ cost_at (const Costs *costs, guint row, guint column)
   return -costs->similarity[row * costs->row_stride + column * costs->column_stride];
 }
 
-/* Dijkstra's shortest path from @row over reduced costs to a column that nobody has. @predecessor: the row that each column was reached from.
+/* Dijkstra's shortest path from @row over reduced costs to a column that nobody has. @predecessor: the row that each
+ * column was reached from.
  * Returns: that column; the duals are kept feasible. */
 static guint
-shortest_augmenting_path (const Costs *costs, guint row, const gint *row_of_column, const gint *column_of_row, gdouble *u, gdouble *v,
-    gdouble *distance, guint *predecessor, gboolean *row_done, gboolean *column_done)
+shortest_augmenting_path (const Costs *costs, guint row, const gint *row_of_column, const gint *column_of_row,
+    gdouble *u, gdouble *v, gdouble *distance, guint *predecessor, gboolean *row_done, gboolean *column_done)
 {
   for (guint c = 0; c < costs->columns; c++) {
     distance[c] = G_MAXDOUBLE;
@@ -96,8 +98,8 @@ gst_upi_assign (const gdouble *similarity, guint rows, guint columns, gint *colu
   for (guint r = 0; r < costs.rows; r++)
     column_of_row[r] = -1;
   for (guint r = 0; r < costs.rows; r++) {
-    gint column =
-        (gint) shortest_augmenting_path (&costs, r, row_of_column, column_of_row, u, v, distance, predecessor, row_done, column_done);
+    gint column = (gint) shortest_augmenting_path (
+        &costs, r, row_of_column, column_of_row, u, v, distance, predecessor, row_done, column_done);
     guint row;
 
     do {

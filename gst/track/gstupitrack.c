@@ -5,17 +5,19 @@
  * @title: upitrack
  * @short_description: the same object keeps its id from frame to frame
  *
- * upitrack follows what upidetect finds. Each object it knows has a track id (1, 2, 3 … a stream and run), a velocity, its age, and the label that most of
- * its sightings had. Its box and mask move on between encodings (`inference-interval` > 1, policy "latest") and where a sighting fails now and then:
- * such objects are marked as predicted. Who was lost and comes back within `max-lost-time` has its id again.
+ * upitrack follows what upidetect finds. Each object it knows has a track id (1, 2, 3 … a stream and run), a velocity,
+ * its age, and the label that most of its sightings had. Its box and mask move on between encodings
+ * (`inference-interval` > 1, policy "latest") and where a sighting fails now and then: such objects are marked as
+ * predicted. Who was lost and comes back within `max-lost-time` has its id again.
  *
  * |[
- * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder ! upidetect labels="person, bicycle" ! upitrack !
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder !
+ *   upidetect labels="person, bicycle" ! upitrack !
  *   upioverlay draw-ids=true ! videoconvert ! autovideosink sync=false
  * ]|
  *
- * All times are times of the stream, never counts of frames. Tracks end at a flush, with a stream, and where stream time jumps by more than a second; ids
- * begin anew with a stream only.
+ * All times are times of the stream, never counts of frames. Tracks end at a flush, with a stream, and where stream
+ * time jumps by more than a second; ids begin anew with a stream only.
  */
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -102,7 +104,8 @@ take_time (GstUpiTrackElement *self, const GstUpiFilterFrame *frame)
   if (GST_CLOCK_TIME_IS_VALID (now) && GST_CLOCK_TIME_IS_VALID (self->last_time)) {
     const GstClockTimeDiff passed = GST_CLOCK_DIFF (self->last_time, now);
 
-    self->time += gst_upi_stream_time_is_reverse (gst_upi_filter_get_time (GST_UPI_FILTER (self))) ? MAX (-passed, 0) : MAX (passed, 0);
+    self->time += gst_upi_stream_time_is_reverse (gst_upi_filter_get_time (GST_UPI_FILTER (self))) ? MAX (-passed, 0)
+                                                                                                   : MAX (passed, 0);
   }
   if (GST_CLOCK_TIME_IS_VALID (now))
     self->last_time = now;
@@ -125,7 +128,8 @@ inference_time (const GstUpiTrackElement *self, const GstUpiContent *content)
   return self->time;
 }
 
-/* Whether @content comes from another encoding than the last sightings: of another frame, or where nobody knows, with other objects. */
+/* Whether @content comes from another encoding than the last sightings: of another frame, or where nobody knows, with
+ * other objects. */
 static gboolean
 is_new (const GstUpiTrackElement *self, const GstUpiContent *content)
 {
@@ -133,7 +137,8 @@ is_new (const GstUpiTrackElement *self, const GstUpiContent *content)
 
   if (self->seen == NULL)
     return TRUE;
-  const GstClockTime pts = gst_upi_content_get_inference_pts (content), last_pts = gst_upi_content_get_inference_pts (self->seen);
+  const GstClockTime pts = gst_upi_content_get_inference_pts (content),
+                     last_pts = gst_upi_content_get_inference_pts (self->seen);
   if (GST_CLOCK_TIME_IS_VALID (pts) && GST_CLOCK_TIME_IS_VALID (last_pts))
     return pts != last_pts;
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n);
@@ -174,7 +179,8 @@ remember (GstUpiTrackElement *self, const GstUpiSighting *sightings, guint n)
     if (track->user_data == NULL)
       gst_upi_track_set_user_data (track, gst_upi_shown_new ());
     const GstUpiBox box = gst_upi_motion_get_box (&track->motion);
-    gst_upi_shown_see (track->user_data, seen_object (self->seen, i), &box, track->label, sightings[i].vector, sightings[i].vector_length);
+    gst_upi_shown_see (track->user_data, seen_object (self->seen, i), &box, track->label, sightings[i].vector,
+        sightings[i].vector_length);
   }
 }
 
@@ -228,7 +234,8 @@ clear_object (gpointer object)
   g_clear_pointer (&((GstUpiObject *) object)->mask, upi_mask_unref);
 }
 
-/* The objects of this frame: what was found, with its track or without; candidates that go on with a track; tracks that nobody saw. */
+/* The objects of this frame: what was found, with its track or without; candidates that go on with a track; tracks that
+ * nobody saw. */
 static void
 collect_objects (GstUpiTrackElement *self)
 {
@@ -298,7 +305,8 @@ gst_upi_track_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gst
     self->seen_time = self->time;
   }
   collect_objects (self);
-  *content = gst_upi_content_set_objects (frame->content, (const GstUpiObject *) (gpointer) self->objects->data, self->objects->len);
+  *content = gst_upi_content_set_objects (
+      frame->content, (const GstUpiObject *) (gpointer) self->objects->data, self->objects->len);
   return GST_FLOW_OK;
 }
 
@@ -317,8 +325,9 @@ gst_upi_track_attach (GstUpiFilter *filter, GstBuffer *buffer, const GstUpiFilte
   n_seen (self->seen, &n_objects);
   for (guint i = 0; i < MIN (n, self->origins->len); i++) {
     const gint origin = g_array_index (self->origins, gint, i);
-    GstVideoRegionOfInterestMeta *roi =
-        origin >= 0 && (guint) origin < n_objects ? gst_upi_roi_find (metas, seen_object (self->seen, (guint) origin), &next) : NULL;
+    GstVideoRegionOfInterestMeta *roi = origin >= 0 && (guint) origin < n_objects
+        ? gst_upi_roi_find (metas, seen_object (self->seen, (guint) origin), &next)
+        : NULL;
 
     if (roi != NULL)
       gst_upi_roi_set (roi, &objects[i], frame->width, frame->height);
@@ -440,7 +449,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_TRACKING_TYPE,
       g_param_spec_enum ("tracking-type", "Tracking type",
-          "What tells objects apart: box (motion and overlap) or region (what they look like, too: the encoding stays with the frames up "
+          "What tells objects apart: box (motion and overlap) or region (what they look like, too: the encoding stays "
+          "with the frames up "
           "to here) "
           "(default: region)",
           GST_TYPE_UPI_TRACKING_TYPE, TRACKING_REGION, live));
@@ -451,7 +461,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_IOU_THRESHOLD,
       g_param_spec_float ("iou-threshold", "IoU threshold",
-          "Least overlap of an object with where its track is expected, times its confidence, 0..1; boxes grow for it by 0.3 of their size "
+          "Least overlap of an object with where its track is expected, times its confidence, 0..1; boxes grow for it "
+          "by 0.3 of their size "
           "on every "
           "side (default: 0.22)",
           0, 1, (gfloat) defaults.iou_threshold, live));
@@ -462,8 +473,9 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_MAX_LOST_TIME,
       g_param_spec_uint64 ("max-lost-time", "Maximum lost time",
-          "For how long an object may be out of sight and still have its id when it comes back, nanoseconds (default: 4 s)", 0, LONGEST,
-          time_of (defaults.max_lost_time), live));
+          "For how long an object may be out of sight and still have its id when it comes back, nanoseconds (default: "
+          "4 s)",
+          0, LONGEST, time_of (defaults.max_lost_time), live));
   /**
    * GstUpiTrack:min-hits-time:
    *
@@ -471,7 +483,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_MIN_HITS_TIME,
       g_param_spec_uint64 ("min-hits-time", "Minimum hits time",
-          "For how long an object must be seen before it gets an id, nanoseconds; what is there when the stream begins gets one at once "
+          "For how long an object must be seen before it gets an id, nanoseconds; what is there when the stream begins "
+          "gets one at once "
           "(default: 30 ms)",
           0, LONGEST, time_of (defaults.min_hits_time), live));
   /**
@@ -481,8 +494,8 @@ install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, PROP_PER_LABEL,
       g_param_spec_boolean ("per-label", "Per label",
-          "Objects of another label are other objects, but where they lie in the very same place (default: true)", defaults.per_label,
-          live));
+          "Objects of another label are other objects, but where they lie in the very same place (default: true)",
+          defaults.per_label, live));
 }
 
 static void
@@ -502,8 +515,10 @@ gst_upi_track_class_init (GstUpiTrackElementClass *klass)
   filter_class->reset = gst_upi_track_reset;
   install_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
-  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object tracker", "Filter/Analyzer/Video",
-      "Gives objects that upidetect found ids that stay with them from frame to frame, and moves them on where nobody looked. "
+  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object tracker",
+      "Filter/Analyzer/Video",
+      "Gives objects that upidetect found ids that stay with them from frame to frame, and moves them on where nobody "
+      "looked. "
       "Example: upiencoder ! upidetect ! upitrack ! upioverlay draw-ids=true",
       "The upi authors");
 }

@@ -96,7 +96,8 @@ gst_upi_motion_get_box (const GstUpiMotion *motion)
 {
   const GstUpiMotionAxis *axes = motion->axes;
 
-  return (GstUpiBox){ axes[0].value - axes[2].value / 2, axes[1].value - axes[3].value / 2, axes[2].value, axes[3].value };
+  return (
+      GstUpiBox){ axes[0].value - axes[2].value / 2, axes[1].value - axes[3].value / 2, axes[2].value, axes[3].value };
 }
 
 GstUpiBox

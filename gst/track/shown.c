@@ -53,8 +53,8 @@ take_vector (GstUpiShown *shown, const gfloat *vector, guint length)
 }
 
 void
-gst_upi_shown_see (
-    GstUpiShown *shown, const GstUpiObject *object, const GstUpiBox *box, const gchar *label, const gfloat *vector, guint length)
+gst_upi_shown_see (GstUpiShown *shown, const GstUpiObject *object, const GstUpiBox *box, const gchar *label,
+    const gfloat *vector, guint length)
 {
   shown->object = *object;
   shown->object.mask = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* shown.h: what upitrack remembers of a track to make objects of it: where nobody sees it, its label, score, mask and vector are those of its last
- * sighting. */
+/* shown.h: what upitrack remembers of a track to make objects of it: where nobody sees it, its label, score, mask and
+ * vector are those of its last sighting. */
 #pragma once
 
 #include "gst/meta/gstupimeta.h"
@@ -20,8 +20,8 @@ void gst_upi_shown_free (gpointer shown);
  * @label: (nullable): the track's own, by votes
  * @vector: (nullable) (array length=length): of its region
  */
-void gst_upi_shown_see (
-    GstUpiShown *shown, const GstUpiObject *object, const GstUpiBox *box, const gchar *label, const gfloat *vector, guint length);
+void gst_upi_shown_see (GstUpiShown *shown, const GstUpiObject *object, const GstUpiBox *box, const gchar *label,
+    const gfloat *vector, guint length);
 
 /**
  * gst_upi_shown_get_object: an object of the track as it is now, in @box.
@@ -30,6 +30,7 @@ void gst_upi_shown_see (
  *
  * Returns: FALSE if nothing of it is in the frame
  */
-gboolean gst_upi_shown_get_object (const GstUpiShown *shown, const GstUpiBox *box, const gchar *label, GstUpiObject *object);
+gboolean
+gst_upi_shown_get_object (const GstUpiShown *shown, const GstUpiBox *box, const gchar *label, GstUpiObject *object);
 
 G_END_DECLS

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tracker.c: see tracker.h. F. Yang et al., "Hard to track objects with irregular motions and similar appearances? Make it easier by buffering the
- * matching space" (C-BIoU, 2023); Y. Zhang et al., "ByteTrack" (2022); J. Cao et al., "Observation-centric SORT" (OC-SORT, 2023). */
+/* tracker.c: see tracker.h. F. Yang et al., "Hard to track objects with irregular motions and similar appearances? Make
+ * it easier by buffering the matching space" (C-BIoU, 2023); Y. Zhang et al., "ByteTrack" (2022); J. Cao et al.,
+ * "Observation-centric SORT" (OC-SORT, 2023). */
 #include "gst/track/tracker.h"
 
 #include <math.h>
@@ -234,8 +235,8 @@ steps_between (gint64 from, gint64 to)
   return (gdouble) (to - from) / SECOND * GST_UPI_MOTION_STEPS_PER_SECOND;
 }
 
-/* What the filter would be if the object had gone straight from its last sighting to this one (OC-SORT's re-update): what it guessed meanwhile was
- * without any. The caller corrects by the new sighting. */
+/* What the filter would be if the object had gone straight from its last sighting to this one (OC-SORT's re-update):
+ * what it guessed meanwhile was without any. The caller corrects by the new sighting. */
 static void
 go_straight (Entry *entry, const GstUpiBox *box, gint64 time)
 {
@@ -383,8 +384,9 @@ similarity (const GstUpiTracker *tracker, Round round, guint index, guint sighti
   return (1 - options->region_weight) * fit + options->region_weight * MAX (alike, 0);
 }
 
-/* Pairs @tracks and @sightings, and takes those that found each other out of both. All are paired, however badly, and only good pairs taken, as SORT
- * and its followers do it: who fits two would otherwise rather take what another has a better claim to. */
+/* Pairs @tracks and @sightings, and takes those that found each other out of both. All are paired, however badly, and
+ * only good pairs taken, as SORT and its followers do it: who fits two would otherwise rather take what another has a
+ * better claim to. */
 static void
 match (GstUpiTracker *tracker, Round round, GArray *tracks, GArray *sightings)
 {
@@ -400,8 +402,8 @@ match (GstUpiTracker *tracker, Round round, GArray *tracks, GArray *sightings)
     for (guint c = 0; c < columns; c++) {
       const gsize pair = (gsize) r * columns + c;
 
-      similarities[pair] =
-          similarity (tracker, round, g_array_index (tracks, guint, r), g_array_index (sightings, guint, c), &enough[pair]);
+      similarities[pair] = similarity (
+          tracker, round, g_array_index (tracks, guint, r), g_array_index (sightings, guint, c), &enough[pair]);
       any |= enough[pair];
     }
   }
@@ -455,7 +457,8 @@ predict (GstUpiTracker *tracker, gdouble steps)
 
     entry->track.sighting = -1;
     if (!tracker->options.reference && entry->track.misses > 0)
-      gst_upi_motion_damp (&entry->track.motion, exp (-steps / (tracker->options.velocity_memory * GST_UPI_MOTION_STEPS_PER_SECOND)));
+      gst_upi_motion_damp (
+          &entry->track.motion, exp (-steps / (tracker->options.velocity_memory * GST_UPI_MOTION_STEPS_PER_SECOND)));
     if (steps > 0)
       gst_upi_motion_predict (&entry->track.motion, steps, !tracker->options.reference);
   }
@@ -596,8 +599,10 @@ gst_upi_tracker_get_box (const GstUpiTracker *tracker, const GstUpiTrack *track,
 {
   const gdouble steps = MAX (steps_between (tracker->time, time), 0);
 
-  *box = gst_upi_motion_get_box_after (&track->motion, steps, tracker->options.velocity_memory * GST_UPI_MOTION_STEPS_PER_SECOND);
+  *box = gst_upi_motion_get_box_after (
+      &track->motion, steps, tracker->options.velocity_memory * GST_UPI_MOTION_STEPS_PER_SECOND);
   if (track->id == 0)
     return FALSE;
-  return track->sighting >= 0 || track->misses <= 1 || seconds_between (track->last_seen, time) - 2e-6 <= tracker->options.max_shown_time;
+  return track->sighting >= 0 || track->misses <= 1
+      || seconds_between (track->last_seen, time) - 2e-6 <= tracker->options.max_shown_time;
 }

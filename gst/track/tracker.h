@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tracker.h: the same object keeps its number. Sightings of one moment after the other go in, tracks come out: by motion and buffered overlap
- * (C-BIoU), with low scores in a round of their own (ByteTrack), recovery from the last sighting (OC-SORT), and by what objects look like.
+/* tracker.h: the same object keeps its number. Sightings of one moment after the other go in, tracks come out: by
+ * motion and buffered overlap (C-BIoU), with low scores in a round of their own (ByteTrack), recovery from the last
+ * sighting (OC-SORT), and by what objects look like.
  *
- * It counts in times, never in frames: 5 sightings a second or 60, regular or not. It knows neither GStreamer nor pixels.
+ * It counts in times, never in frames: 5 sightings a second or 60, regular or not. It knows neither GStreamer nor
+ * pixels.
  */
 #pragma once
 
@@ -13,8 +15,8 @@ G_BEGIN_DECLS
 typedef struct _GstUpiTracker GstUpiTracker;
 
 /**
- * GstUpiTrackerOptions: gst_upi_tracker_options_init() sets the defaults. Thresholds are least similarities, 0..1: of the overlap of two boxes that
- * both grew, times the sighting's confidence, which is not asked of candidates.
+ * GstUpiTrackerOptions: gst_upi_tracker_options_init() sets the defaults. Thresholds are least similarities, 0..1: of
+ * the overlap of two boxes that both grew, times the sighting's confidence, which is not asked of candidates.
  * @iou_threshold: of a track and a sighting
  * @candidate_threshold: the same where the sighting is a candidate
  * @tentative_threshold: the same where the track has no number yet
@@ -89,8 +91,8 @@ typedef struct {
 } GstUpiTrack;
 
 /**
- * gst_upi_confidence: what a score says where another detector's scores mean other things: 0.6 at the threshold that objects are shown from, as the
- * trackers that this one is made after have it.
+ * gst_upi_confidence: what a score says where another detector's scores mean other things: 0.6 at the threshold that
+ * objects are shown from, as the trackers that this one is made after have it.
  * @score: 0..1
  * @threshold: 0..1
  */
@@ -115,7 +117,8 @@ void gst_upi_tracker_reset (GstUpiTracker *tracker, gboolean numbers);
  */
 void gst_upi_tracker_observe (GstUpiTracker *tracker, gint64 time, const GstUpiSighting *sightings, guint n);
 
-/* At @time the picture is still the one of the last sightings: all that was seen then is seen again, where it was, and comes to rest. */
+/* At @time the picture is still the one of the last sightings: all that was seen then is seen again, where it was, and
+ * comes to rest. */
 void gst_upi_tracker_observe_still (GstUpiTracker *tracker, gint64 time);
 
 guint gst_upi_tracker_get_n_tracks (const GstUpiTracker *tracker);

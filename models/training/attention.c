@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Attention of heads 32 wide for training, forward and backward, one thread: bfloat16 tiles (AMX), float32 sums and softmax. Logits never leave
- * the cache. PyTorch 2.7, which multiplies these in float32 and stores every stage, is slower (one Sapphire Rapids core, forward and backward;
- * models/training/README.md has the figure). Without AMX this file is empty and fast.py leaves attention to PyTorch.
+/* Attention of heads 32 wide for training, forward and backward, one thread: bfloat16 tiles (AMX), float32 sums and
+ * softmax. Logits never leave the cache. PyTorch 2.7, which multiplies these in float32 and stores every stage, is
+ * slower (one Sapphire Rapids core, forward and backward; models/training/README.md has the figure). Without AMX this
+ * file is empty and fast.py leaves attention to PyTorch.
  *
- * Tiles hold 16 rows of 64 bytes. A product A·B of a 16×32 and a 32×16 tile wants B as pairs: dword [k/2][n] holds B[k][n] and B[k+1][n]. */
+ * Tiles hold 16 rows of 64 bytes. A product A·B of a 16×32 and a 32×16 tile wants B as pairs: dword [k/2][n] holds
+ * B[k][n] and B[k+1][n]. */
 
 #ifdef __AMX_BF16__
 #include <immintrin.h>
@@ -59,8 +61,8 @@ to_bf16 (__m512 low, __m512 high) /* 16 + 16 numbers, in order */
 static inline __m512i
 interleaved (int first)
 {
-  const __m512i order = _mm512_set_epi16 (
-      47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i order = _mm512_set_epi16 (47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+      37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
   return _mm512_add_epi16 (order, _mm512_set1_epi16 (first));
 }
 
@@ -68,7 +70,8 @@ interleaved (int first)
 static inline __m512i
 pairs (__m512 a, __m512 b)
 {
-  __m512i x = _mm512_castsi256_si512 ((__m256i) _mm512_cvtneps_pbh (a)), y = _mm512_castsi256_si512 ((__m256i) _mm512_cvtneps_pbh (b));
+  __m512i x = _mm512_castsi256_si512 ((__m256i) _mm512_cvtneps_pbh (a)),
+          y = _mm512_castsi256_si512 ((__m256i) _mm512_cvtneps_pbh (b));
   return _mm512_permutex2var_epi16 (x, interleaved (0), y);
 }
 
@@ -79,7 +82,8 @@ pack_rows (const View *v, int b, int m, int count, int padded, float scale, bf16
   __m512 s = _mm512_set1_ps (scale);
   for (int t = 0; t < count; t++) {
     const float *x = row_of (v, b, m, t);
-    _mm512_storeu_si512 (out + t * D, to_bf16 (_mm512_mul_ps (_mm512_loadu_ps (x), s), _mm512_mul_ps (_mm512_loadu_ps (x + 16), s)));
+    _mm512_storeu_si512 (
+        out + t * D, to_bf16 (_mm512_mul_ps (_mm512_loadu_ps (x), s), _mm512_mul_ps (_mm512_loadu_ps (x + 16), s)));
   }
   memset (out + count * D, 0, sizeof (bf16) * D * (padded - count));
 }
@@ -88,7 +92,8 @@ pack_rows (const View *v, int b, int m, int count, int padded, float scale, bf16
 static void
 pack_transposed (const bf16 *rows, int padded, bf16 *out)
 {
-  const __m512i row = _mm512_mullo_epi32 (_mm512_set_epi32 (15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32 (16));
+  const __m512i row = _mm512_mullo_epi32 (
+      _mm512_set_epi32 (15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32 (16));
   for (int t = 0; t < padded; t += 16)
     for (int k = 0; k < 16; k++)
       _mm512_storeu_si512 (out + t * D + k * 32, _mm512_i32gather_epi32 (row, rows + t * D + 2 * k, 4));
@@ -124,14 +129,17 @@ begin (void)
   _tile_loadconfig (&c);
 }
 
-/* q [B, M, t, D], k, v [B, M, s, D]; mask NULL or [B or 1, t, s], added to the logits → out [B, t, M, D], lse [B, M, t], base 2. */
+/* q [B, M, t, D], k, v [B, M, s, D]; mask NULL or [B or 1, t, s], added to the logits → out [B, t, M, D], lse [B, M,
+ * t], base 2. */
 void
-attention_forward (const float *qd, const int64_t *qs, const float *kd, const int64_t *ks, const float *vd, const int64_t *vs,
-    const float *mask, const int64_t *mask_strides, float *out, float *lse, int items, int heads, int t, int s)
+attention_forward (const float *qd, const int64_t *qs, const float *kd, const int64_t *ks, const float *vd,
+    const int64_t *vs, const float *mask, const int64_t *mask_strides, float *out, float *lse, int items, int heads,
+    int t, int s)
 {
   View q = { qd, qs[0], qs[1], qs[2] }, k = { kd, ks[0], ks[1], ks[2] }, v = { vd, vs[0], vs[1], vs[2] };
   int tp = up (t, 16), sp = up (s, 32);
-  bf16 *rows = aligned_alloc (64, sizeof (bf16) * D * (tp + 3 * sp) + sizeof (bf16) * 16 * sp + sizeof (float) * 16 * (sp + D));
+  bf16 *rows =
+      aligned_alloc (64, sizeof (bf16) * D * (tp + 3 * sp) + sizeof (bf16) * 16 * sp + sizeof (float) * 16 * (sp + D));
   bf16 *qb = rows, *kb = qb + D * tp, *kt = kb + D * sp, *vp = kt + D * sp, *p = vp + D * sp;
   float *z = (float *) (p + 16 * sp), *o = z + 16 * sp;
 
@@ -198,20 +206,23 @@ attention_forward (const float *qd, const int64_t *qs, const float *kd, const in
   free (rows);
 }
 
-/* As the forward pass, with g and out [B, t, M, D] → dq [B, M, t, D], dk, dv [B, M, s, D]. All products are of transposed logits [s, t]: 32 keys
- * at a time against all queries. */
+/* As the forward pass, with g and out [B, t, M, D] → dq [B, M, t, D], dk, dv [B, M, s, D]. All products are of
+ * transposed logits [s, t]: 32 keys at a time against all queries. */
 void
-attention_backward (const float *g, const float *out, const float *lse, const float *qd, const int64_t *qs, const float *kd,
-    const int64_t *ks, const float *vd, const int64_t *vs, const float *mask, const int64_t *mask_strides, float *dq, float *dk, float *dv,
-    int items, int heads, int t, int s)
+attention_backward (const float *g, const float *out, const float *lse, const float *qd, const int64_t *qs,
+    const float *kd, const int64_t *ks, const float *vd, const int64_t *vs, const float *mask,
+    const int64_t *mask_strides, float *dq, float *dk, float *dv, int items, int heads, int t, int s)
 {
   View q = { qd, qs[0], qs[1], qs[2] }, k = { kd, ks[0], ks[1], ks[2] }, v = { vd, vs[0], vs[1], vs[2] };
   View gv = { g, (int64_t) t * heads * D, D, (int64_t) heads * D };
   int tp = up (t, 32), sp = up (s, 32);
-  bf16 *rows = aligned_alloc (64, sizeof (bf16) * D * (6 * tp + 3 * sp) + sizeof (bf16) * 96 * tp + sizeof (float) * ((2 + D) * tp + 2048));
+  bf16 *rows = aligned_alloc (
+      64, sizeof (bf16) * D * (6 * tp + 3 * sp) + sizeof (bf16) * 96 * tp + sizeof (float) * ((2 + D) * tp + 2048));
   bf16 *qb = rows, *qt = qb + D * tp, *qp = qt + D * tp, *gb = qp + D * tp, *gt = gb + D * tp, *gp = gt + D * tp;
-  bf16 *kb = gp + D * tp, *vb = kb + D * sp, *kt = vb + D * sp, *p = kt + D * sp, *ds = p + 32 * tp, *dsp = ds + 32 * tp;
-  float *top = (float *) (dsp + 32 * tp), *dot = top + tp, *dqt = dot + tp, *z = dqt + D * tp, *e = z + 512, *tile = e + 512;
+  bf16 *kb = gp + D * tp, *vb = kb + D * sp, *kt = vb + D * sp, *p = kt + D * sp, *ds = p + 32 * tp,
+       *dsp = ds + 32 * tp;
+  float *top = (float *) (dsp + 32 * tp), *dot = top + tp, *dqt = dot + tp, *z = dqt + D * tp, *e = z + 512,
+        *tile = e + 512;
   float *turned = mask ? aligned_alloc (64, sizeof (float) * sp * tp) : NULL; /* the mask [s, t] */
 
   begin ();
@@ -241,8 +252,8 @@ attention_backward (const float *g, const float *out, const float *lse, const fl
       for (int i = 0; i < tp; i++) {
         const float *a = row_of (&gv, b, m, i), *o = out + (a - g);
         top[i] = i < t ? lse[head * t + i] : -LEAST;
-        dot[i] = i < t ? _mm512_reduce_add_ps (_mm512_fmadd_ps (
-                     _mm512_loadu_ps (a), _mm512_loadu_ps (o), _mm512_mul_ps (_mm512_loadu_ps (a + 16), _mm512_loadu_ps (o + 16))))
+        dot[i] = i < t ? _mm512_reduce_add_ps (_mm512_fmadd_ps (_mm512_loadu_ps (a), _mm512_loadu_ps (o),
+                     _mm512_mul_ps (_mm512_loadu_ps (a + 16), _mm512_loadu_ps (o + 16))))
                        : 0;
       }
       memset (dqt, 0, sizeof (float) * D * tp);
@@ -271,7 +282,8 @@ attention_backward (const float *g, const float *out, const float *lse, const fl
                 _mm256_storeu_si256 ((__m256i *) (p + (half + r + n) * tp + i), (__m256i) _mm512_cvtneps_pbh (x[n]));
                 _mm256_storeu_si256 ((__m256i *) (ds + (half + r + n) * tp + i), (__m256i) _mm512_cvtneps_pbh (y[n]));
               }
-              _mm512_storeu_si512 (dsp + i * 32 + (half + r) * 16, pairs (y[0], y[1])); /* a B tile [32 keys, 16 queries] for each i */
+              _mm512_storeu_si512 (
+                  dsp + i * 32 + (half + r) * 16, pairs (y[0], y[1])); /* a B tile [32 keys, 16 queries] for each i */
             }
           }
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What PyTorch does slowly in training on a CPU, on channels-last tensors, one thread: depthwise convolution of bfloat16 maps forward and
- * backward, deformable attention, the backward pass of group norm, and overlaps of boxes (PyTorch 2.7, one Sapphire Rapids core: 5x5 depthwise backward 30 ms against 3 ms here,
- * group norm backward 33 ms against 2 ms). Compiled by fast.py for the machine it trains on. */
+/* What PyTorch does slowly in training on a CPU, on channels-last tensors, one thread: depthwise convolution of
+ * bfloat16 maps forward and backward, deformable attention, the backward pass of group norm, and overlaps of boxes
+ * (PyTorch 2.7, one Sapphire Rapids core: 5x5 depthwise backward 30 ms against 3 ms here, group norm backward 33 ms
+ * against 2 ms). Compiled by fast.py for the machine it trains on. */
 
 #include <stdint.h>
 #include <string.h>
@@ -64,8 +65,8 @@ taps (int start, int size, int kernel, int *from, int *to)
 
 /* x [n, h, w, c] · weight [k², c] + bias [c] → y [n, oh, ow, c], clamped to 0..6. c is a multiple of 16. */
 void
-depthwise_forward (
-    const bf16 *x, const float *weight, const float *bias, bf16 *y, int n, int h, int w, int c, int oh, int ow, int k, int stride, int pad)
+depthwise_forward (const bf16 *x, const float *weight, const float *bias, bf16 *y, int n, int h, int w, int c, int oh,
+    int ow, int k, int stride, int pad)
 {
   for (int i = 0; i < n; i++)
     for (int oy = 0; oy < oh; oy++) {
@@ -90,7 +91,8 @@ depthwise_forward (
 
 /* g [n, oh, ow, c] → dx [n, h, w, c]: each input gathers the outputs that it reached, o = (i + pad - tap) / stride. */
 void
-depthwise_input (const bf16 *g, const float *weight, bf16 *dx, int n, int h, int w, int c, int oh, int ow, int k, int stride, int pad)
+depthwise_input (const bf16 *g, const float *weight, bf16 *dx, int n, int h, int w, int c, int oh, int ow, int k,
+    int stride, int pad)
 {
   for (int i = 0; i < n; i++)
     for (int iy = 0; iy < h; iy++)
@@ -116,43 +118,45 @@ depthwise_input (const bf16 *g, const float *weight, bf16 *dx, int n, int h, int
 }
 
 /* dw [k², c] += Σ x·g, db [c] += Σ g. One block of channels at a time; its k² sums stay in registers. */
-#define WEIGHT(K)                                                                                                                          \
-  static void weight_##K (                                                                                                                 \
-      const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh, int ow, int stride, int pad)                 \
-  {                                                                                                                                        \
-    for (int b = 0; b < c; b += LANES) {                                                                                                   \
-      vf sum[K * K], bias = { 0 };                                                                                                         \
-      for (int t = 0; t < K * K; t++)                                                                                                      \
-        sum[t] = (vf){ 0 };                                                                                                                \
-      for (int i = 0; i < n; i++)                                                                                                          \
-        for (int oy = 0; oy < oh; oy++) {                                                                                                  \
-          int y0, y1;                                                                                                                      \
-          taps (oy *stride - pad, h, K, &y0, &y1);                                                                                         \
-          for (int ox = 0; ox < ow; ox++) {                                                                                                \
-            int x0, x1;                                                                                                                    \
-            taps (ox *stride - pad, w, K, &x0, &x1);                                                                                       \
-            vf go = load (g + (((int64_t) i * oh + oy) * ow + ox) * c + b);                                                                \
-            const bf16 *at = x + (((int64_t) i * h + oy * stride - pad) * w + ox * stride - pad) * c + b;                                  \
-            bias += go;                                                                                                                    \
-            if (x1 - x0 == K && y1 - y0 == K) {                                                                                            \
-              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++) _Pragma ("GCC unroll 5") for (int kx = 0; kx < K; kx++)              \
-                  sum[ky * K + kx] += load (at + ((int64_t) ky * w + kx) * c) * go;                                                        \
-            } else                                                                                                                         \
-              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++) _Pragma ("GCC unroll 5") for (int kx = 0; kx < K; kx++) if (ky >= y0 \
-                  && ky < y1 && kx >= x0 && kx < x1) sum[ky * K + kx] += load (at + ((int64_t) ky * w + kx) * c) * go;                     \
-          }                                                                                                                                \
-        }                                                                                                                                  \
-      for (int t = 0; t < K * K; t++)                                                                                                      \
-        memcpy (dw + t * c + b, &sum[t], sizeof sum[t]);                                                                                   \
-      memcpy (db + b, &bias, sizeof bias);                                                                                                 \
-    }                                                                                                                                      \
+#define WEIGHT(K)                                                                                                      \
+  static void weight_##K (const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh,      \
+      int ow, int stride, int pad)                                                                                     \
+  {                                                                                                                    \
+    for (int b = 0; b < c; b += LANES) {                                                                               \
+      vf sum[K * K], bias = { 0 };                                                                                     \
+      for (int t = 0; t < K * K; t++)                                                                                  \
+        sum[t] = (vf){ 0 };                                                                                            \
+      for (int i = 0; i < n; i++)                                                                                      \
+        for (int oy = 0; oy < oh; oy++) {                                                                              \
+          int y0, y1;                                                                                                  \
+          taps (oy *stride - pad, h, K, &y0, &y1);                                                                     \
+          for (int ox = 0; ox < ow; ox++) {                                                                            \
+            int x0, x1;                                                                                                \
+            taps (ox *stride - pad, w, K, &x0, &x1);                                                                   \
+            vf go = load (g + (((int64_t) i * oh + oy) * ow + ox) * c + b);                                            \
+            const bf16 *at = x + (((int64_t) i * h + oy * stride - pad) * w + ox * stride - pad) * c + b;              \
+            bias += go;                                                                                                \
+            if (x1 - x0 == K && y1 - y0 == K) {                                                                        \
+              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++)                                                  \
+                  _Pragma ("GCC unroll 5") for (int kx = 0; kx < K; kx++) sum[ky * K + kx] +=                          \
+                  load (at + ((int64_t) ky * w + kx) * c) * go;                                                        \
+            } else                                                                                                     \
+              _Pragma ("GCC unroll 5") for (int ky = 0; ky < K; ky++) _Pragma (                                        \
+                  "GCC unroll 5") for (int kx = 0; kx < K; kx++) if (ky >= y0 && ky < y1 && kx >= x0 && kx < x1)       \
+                  sum[ky * K + kx] += load (at + ((int64_t) ky * w + kx) * c) * go;                                    \
+          }                                                                                                            \
+        }                                                                                                              \
+      for (int t = 0; t < K * K; t++)                                                                                  \
+        memcpy (dw + t * c + b, &sum[t], sizeof sum[t]);                                                               \
+      memcpy (db + b, &bias, sizeof bias);                                                                             \
+    }                                                                                                                  \
   }
 WEIGHT (3)
 WEIGHT (5)
 
 void
-depthwise_weight (
-    const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh, int ow, int k, int stride, int pad)
+depthwise_weight (const bf16 *x, const bf16 *g, float *dw, float *db, int n, int h, int w, int c, int oh, int ow, int k,
+    int stride, int pad)
 {
   (k == 3 ? weight_3 : weight_5) (x, g, dw, db, n, h, w, c, oh, ow, stride, pad);
 }
@@ -160,8 +164,8 @@ depthwise_weight (
 /* x, g, dx [n, p, c] float32; mean, rstd [n, groups]. dx = rstd (γg - mean(γg) - x̂ mean(γg x̂)), means over a group;
  * dgamma [c] = Σ g x̂, dbeta [c] = Σ g. scratch [4, c]. */
 void
-group_norm_backward (const float *x, const float *g, const float *gamma, const float *mean, const float *rstd, float *dx, float *dgamma,
-    float *dbeta, float *scratch, int n, int64_t p, int c, int groups)
+group_norm_backward (const float *x, const float *g, const float *gamma, const float *mean, const float *rstd,
+    float *dx, float *dgamma, float *dbeta, float *scratch, int n, int64_t p, int c, int groups)
 {
   int each = c / groups;
   float *sg = scratch, *sgx = scratch + c, *a = scratch + 2 * c, *e = scratch + 3 * c;
@@ -199,18 +203,18 @@ group_norm_backward (const float *x, const float *g, const float *gamma, const f
   }
 }
 
-/* Multi-scale deformable attention of heads 16 wide. value [n, t, m, 16] with levels behind one another; at [n, q, m, l, k, 2] in 0..1;
- * weight [n, q, m, l, k]; out [n, q, m, 16]. Bilinear, pixel centres at half, zero outside. */
-#define CORNERS(LEVEL_H, LEVEL_W)                                                                                                          \
-  float fx = place[0] * (LEVEL_W) -0.5f, fy = place[1] * (LEVEL_H) -0.5f;                                                                  \
-  if (!(fx > -1 && fy > -1 && fx < (LEVEL_W) && fy < (LEVEL_H)))                                                                           \
-    continue;                                                                                                                              \
-  int x0 = (int) (fx + 1) - 1, y0 = (int) (fy + 1) - 1;                                                                                    \
+/* Multi-scale deformable attention of heads 16 wide. value [n, t, m, 16] with levels behind one another; at [n, q, m,
+ * l, k, 2] in 0..1; weight [n, q, m, l, k]; out [n, q, m, 16]. Bilinear, pixel centres at half, zero outside. */
+#define CORNERS(LEVEL_H, LEVEL_W)                                                                                      \
+  float fx = place[0] * (LEVEL_W) -0.5f, fy = place[1] * (LEVEL_H) -0.5f;                                              \
+  if (!(fx > -1 && fy > -1 && fx < (LEVEL_W) && fy < (LEVEL_H)))                                                       \
+    continue;                                                                                                          \
+  int x0 = (int) (fx + 1) - 1, y0 = (int) (fy + 1) - 1;                                                                \
   float ax = fx - x0, ay = fy - y0;
 
 void
-deformable_forward (const float *value, const float *at, const float *weight, float *out, const int *shapes, int n, int t, int q, int m,
-    int levels, int points)
+deformable_forward (const float *value, const float *at, const float *weight, float *out, const int *shapes, int n,
+    int t, int q, int m, int levels, int points)
 {
   for (int i = 0; i < n; i++)
     for (int j = 0; j < q; j++)
@@ -227,7 +231,8 @@ deformable_forward (const float *value, const float *at, const float *weight, fl
             for (int dy = 0; dy < 2; dy++)
               for (int dx = 0; dx < 2; dx++)
                 if (y0 + dy >= 0 && y0 + dy < h && x0 + dx >= 0 && x0 + dx < w)
-                  here += loadf (base + ((int64_t) (y0 + dy) * w + x0 + dx) * m * LANES) * ((dy ? ay : 1 - ay) * (dx ? ax : 1 - ax));
+                  here += loadf (base + ((int64_t) (y0 + dy) * w + x0 + dx) * m * LANES)
+                      * ((dy ? ay : 1 - ay) * (dx ? ax : 1 - ax));
             sum += here * weight[row + l * points + p];
           }
           base += (int64_t) h * w * m * LANES;
@@ -248,14 +253,15 @@ dot (vf a, vf b)
 
 /* g [n, q, m, 16] → dvalue (zeroed by the caller), dat, dweight. */
 void
-deformable_backward (const float *g, const float *value, const float *at, const float *weight, float *dvalue, float *dat, float *dweight,
-    const int *shapes, int n, int t, int q, int m, int levels, int points)
+deformable_backward (const float *g, const float *value, const float *at, const float *weight, float *dvalue,
+    float *dat, float *dweight, const int *shapes, int n, int t, int q, int m, int levels, int points)
 {
   for (int i = 0; i < n; i++)
     for (int j = 0; j < q; j++)
       for (int head = 0; head < m; head++) {
         vf go = loadf (g + (((int64_t) i * q + j) * m + head) * LANES);
-        int64_t row = (((int64_t) i * q + j) * m + head) * levels * points, level = ((int64_t) i * t * m + head) * LANES;
+        int64_t row = (((int64_t) i * q + j) * m + head) * levels * points,
+                level = ((int64_t) i * t * m + head) * LANES;
         for (int l = 0; l < levels; l++) {
           int h = shapes[2 * l], w = shapes[2 * l + 1];
           for (int p = 0; p < points; p++) {
@@ -327,11 +333,13 @@ pairwise_iou (const float *a, const float *b, float *out, float *scratch, int n,
   }
 }
 
-/* boxes [n, p, 4]; ignored [n, m, 4] with labels (-1: none) and whether each is a crowd → any [n, p], of_class [n, p, c], both zeroed by the
- * caller: 1 where a box overlaps an ignored one by an IoU above 0.4, or lies in a crowd with more than 0.6 of itself. scratch [5, p]. */
+/* boxes [n, p, 4]; ignored [n, m, 4] with labels (-1: none) and whether each is a crowd → any [n, p], of_class [n, p,
+ * c], both zeroed by the
+ * caller: 1 where a box overlaps an ignored one by an IoU above 0.4, or lies in a crowd with more than 0.6 of itself.
+ * scratch [5, p]. */
 void
-unknown (const float *boxes, const float *ignored, const int64_t *labels, const uint8_t *crowd, uint8_t *any, uint8_t *of_class,
-    float *scratch, int n, int p, int m, int c)
+unknown (const float *boxes, const float *ignored, const int64_t *labels, const uint8_t *crowd, uint8_t *any,
+    uint8_t *of_class, float *scratch, int n, int p, int m, int c)
 {
   for (int i = 0; i < n; i++, any += p, of_class += (int64_t) p * c) {
     rows_of_corners (boxes + (int64_t) i * p * 4, scratch, p);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * layout.c: compiled twice, against the stored headers and against those of today; LAYOUT_TABLE names the table. A field or enumerator that comes
- * later has no place here: programs of the stored headers do not know it. Nor has what a later field was taken from: GstUpiObject.reserved. */
+ * layout.c: compiled twice, against the stored headers and against those of today; LAYOUT_TABLE names the table. A
+ * field or enumerator that comes later has no place here: programs of the stored headers do not know it. Nor has what a
+ * later field was taken from: GstUpiObject.reserved. */
 #include "layout.h"
 
 #include "core/upi.h"
@@ -9,7 +10,8 @@
 
 /* clang-format off */
 #define STRUCT(kind, Type) { LAYOUT_##kind, #Type, #Type, 0, sizeof (Type) }
-#define FIELD(Type, field) { LAYOUT_FIELD, #Type, #field, G_STRUCT_OFFSET (Type, field), sizeof (((Type *) NULL)->field) }
+#define FIELD(Type, field) \
+  { LAYOUT_FIELD, #Type, #field, G_STRUCT_OFFSET (Type, field), sizeof (((Type *) NULL)->field) }
 #define NUMBER(name) { LAYOUT_NUMBER, NULL, #name, 0, (gsize) name }
 /* clang-format on */
 

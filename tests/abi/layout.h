@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * layout.h: what a compiler made of a version of the public headers: structs with the places and sizes of their fields, values of enumerations. */
+ * layout.h: what a compiler made of a version of the public headers: structs with the places and sizes of their fields,
+ * values of enumerations. */
 #pragma once
 
 #include <glib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Programs that were compiled against the stored headers find every field where they look for it, and arrays of structs at their stride. */
+ * Programs that were compiled against the stored headers find every field where they look for it, and arrays of structs
+ * at their stride. */
 #include <string.h>
 
 #include "layout.h"
@@ -29,12 +30,14 @@ test_same_places (void)
     if (now == NULL)
       g_error ("%s.%s is not there any more, or is of another kind", stored->of, stored->name);
     if (stored->kind == LAYOUT_FIELD && (now->offset != stored->offset || now->size != stored->size))
-      g_error ("%s.%s was %" G_GSIZE_FORMAT " bytes at %" G_GSIZE_FORMAT ", is %" G_GSIZE_FORMAT " at %" G_GSIZE_FORMAT, stored->of,
-          stored->name, stored->size, stored->offset, now->size, now->offset);
+      g_error ("%s.%s was %" G_GSIZE_FORMAT " bytes at %" G_GSIZE_FORMAT ", is %" G_GSIZE_FORMAT " at %" G_GSIZE_FORMAT,
+          stored->of, stored->name, stored->size, stored->offset, now->size, now->offset);
     if ((stored->kind == LAYOUT_FIXED || stored->kind == LAYOUT_NUMBER) && now->size != stored->size)
-      g_error ("%s was %" G_GSIZE_FORMAT ", is %" G_GSIZE_FORMAT ", and may never change", stored->name, stored->size, now->size);
+      g_error ("%s was %" G_GSIZE_FORMAT ", is %" G_GSIZE_FORMAT ", and may never change", stored->name, stored->size,
+          now->size);
     if ((stored->kind == LAYOUT_SIZED || stored->kind == LAYOUT_OWN) && now->size < stored->size)
-      g_error ("%s shrank from %" G_GSIZE_FORMAT " to %" G_GSIZE_FORMAT " bytes", stored->name, stored->size, now->size);
+      g_error (
+          "%s shrank from %" G_GSIZE_FORMAT " to %" G_GSIZE_FORMAT " bytes", stored->name, stored->size, now->size);
     n_fields += stored->kind == LAYOUT_FIELD;
   }
   g_assert_cmpuint (n_fields, >, 80);
@@ -65,7 +68,8 @@ test_sized_begin_with_size (void)
   g_assert_cmpuint (n, ==, 5);
 }
 
-/* What comes in arrays had eight pointers and more in reserve, has what is left of them, and the size that its documentation says. */
+/* What comes in arrays had eight pointers and more in reserve, has what is left of them, and the size that its
+ * documentation says. */
 static void
 test_arrays_have_room (void)
 {

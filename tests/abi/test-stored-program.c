@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A program as others write it, compiled against the stored headers and linked with the libraries of today: structs of yesterday's size go in, arrays
- * of yesterday's stride come out, and every function of yesterday is still there. */
+ * A program as others write it, compiled against the stored headers and linked with the libraries of today: structs of
+ * yesterday's size go in, arrays of yesterday's stride come out, and every function of yesterday is still there. */
 #include <string.h>
 
 #include "core/upi.h"
@@ -86,9 +86,12 @@ encode (UpiEngine *engine)
 {
   static guint8 pixels[48 * 32 * 3];
   g_autoptr (GError) error = NULL;
-  const UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 48, .height = 32, .planes = { pixels }, .strides = { 48 * 3 }
-  };
+  const UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = 48,
+    .height = 32,
+    .planes = { pixels },
+    .strides = { 48 * 3 } };
 
   for (guint i = 0; i < sizeof pixels; i++)
     pixels[i] = (guint8) (i * 7);
@@ -114,7 +117,9 @@ static void
 test_engine (void)
 {
   g_autoptr (GError) error = NULL;
-  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = "tiny", .device = "cpu", .threads = 1 };
+  const UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = "tiny", .device = "cpu", .threads = 1
+  };
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);
   const UpiEngineInfo *info = upi_engine_info (engine);
@@ -143,7 +148,9 @@ test_engine (void)
       g_assert_cmpuint (object->mask->data[c], <=, 255);
   }
 
-  const UpiCaptionOptions caption = { .size = sizeof (UpiCaptionOptions), .max_tokens = 3, .beam_size = 2, .length_penalty = 1 };
+  const UpiCaptionOptions caption = {
+    .size = sizeof (UpiCaptionOptions), .max_tokens = 3, .beam_size = 2, .length_penalty = 1
+  };
   g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, &caption, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (upi_ticket_wait (ticket, &error));
@@ -168,7 +175,15 @@ test_content (void)
 {
   UpiMask *mask = upi_mask_new (2, 2);
   const GstUpiObject objects[] = {
-    { .label = "cat", .score = 0.9f, .x = 0.1f, .width = 0.2f, .height = 0.3f, .mask = mask, .track_id = 7, .velocity_x = 0.5f, .age = 40 },
+    { .label = "cat",
+        .score = 0.9f,
+        .x = 0.1f,
+        .width = 0.2f,
+        .height = 0.3f,
+        .mask = mask,
+        .track_id = 7,
+        .velocity_x = 0.5f,
+        .age = 40 },
     { .label = "dog", .label_id = 1, .score = 0.8f, .region = 4 },
     { .label = "person", .label_id = 2, .score = 0.7f, .track_id = 9 },
   };
@@ -182,7 +197,8 @@ test_content (void)
   gst_upi_meta_set_captions (meta, captions, 2);
   upi_mask_unref (mask);
   guint n = 0;
-  const GstUpiObject *read = gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
+  const GstUpiObject *read =
+      gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
   g_assert_cmpuint (n, ==, 3);
   for (guint i = 0; i < n; i++) {
     g_assert_cmpstr (read[i].label, ==, objects[i].label);

@@ -46,7 +46,8 @@ void bench_labels (UpiEngine *engine);
 gboolean bench_captions (const Bench *bench, UpiEngine *engine, const UpiImage *image);
 /* Another: frames that stay as they are, at 1080p and 4K. */
 gboolean bench_static (const Bench *bench, UpiEngine *engine);
-/* Instead of all the rest: what of the objects in a clip is found with static-threshold, and for what share of the encodings. */
+/* Instead of all the rest: what of the objects in a clip is found with static-threshold, and for what share of the
+ * encodings. */
 gboolean bench_static_clip (const Bench *bench, const gchar *clip);
 /* The same: "1,2,4" cameras at once, so many seconds each. */
 gboolean bench_streams (const Bench *bench, const gchar *numbers, guint seconds);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Captions: the greedy one, candidates of a grounded one decoded as one batch, their ranking, and all of upicaption's default. One worker does it
- * all, so that the time of the process on its processors is the cost, whoever else uses them. */
+ * Captions: the greedy one, candidates of a grounded one decoded as one batch, their ranking, and all of upicaption's
+ * default. One worker does it all, so that the time of the process on its processors is the cost, whoever else uses
+ * them. */
 #include "tests/bench/bench.h"
 
 #include <glib/gstdio.h>
@@ -50,7 +51,8 @@ time_frames (const Bench *bench, UpiEngine *engine, const UpiImage *image, Bench
 
   for (guint i = 0; i < TIMES; i++) {
     gdouble start = processor_time ();
-    g_autoptr (UpiTicket) ticket = finished (upi_engine_encode (engine, image, bench->width, bench->height, 0, NULL, NULL, &error), error);
+    g_autoptr (UpiTicket) ticket =
+        finished (upi_engine_encode (engine, image, bench->width, bench->height, 0, NULL, NULL, &error), error);
 
     start = processor_time () - start;
     g_array_append_val (times, start);
@@ -83,7 +85,8 @@ open_model (const gchar *model, GError **error)
   return upi_engine_open (&options, NULL, error);
 }
 
-/* The same weights with another config, in which no candidate's text is encoded: what is left is the decoding. (transfer full): a directory */
+/* The same weights with another config, in which no candidate's text is encoded: what is left is the decoding.
+ * (transfer full): a directory */
 static gchar *
 without_ranking (const gchar *model, GError **error)
 {
@@ -153,9 +156,10 @@ bench_captions (const Bench *bench, UpiEngine *engine, const UpiImage *image)
     times[i][1] = time_captions (each, encoding, TRUE);
   }
   bench_line ("candidates of a caption over a greedy one", "%.2f × (median %.2f): %u in %.2f ms (to reach: 3)",
-      times[1][1].best / times[1][0].best, times[1][1].median / times[1][0].median, info->caption_candidates, times[1][1].best * 1e-3);
-  bench_line ("ranking them", "%.2f frames (median %.2f; to reach: 0.35)", (times[0][1].best - times[1][1].best) / frame.best,
-      (times[0][1].median - times[1][1].median) / frame.median);
+      times[1][1].best / times[1][0].best, times[1][1].median / times[1][0].median, info->caption_candidates,
+      times[1][1].best * 1e-3);
+  bench_line ("ranking them", "%.2f frames (median %.2f; to reach: 0.35)",
+      (times[0][1].best - times[1][1].best) / frame.best, (times[0][1].median - times[1][1].median) / frame.median);
   bench_line ("a grounded caption", "%.2f frames (median %.2f; to reach: 1), %.2f ms", times[0][1].best / frame.best,
       times[0][1].median / frame.median, times[0][1].best * 1e-3);
   return TRUE;

@@ -30,7 +30,8 @@ finished (UpiTicket *ticket, GError *error)
 gboolean
 bench_engine (Bench *bench)
 {
-  static const gchar *const words[] = { "person", "bicycle", "red car", "dog", "bus", "traffic light", "chair", "backpack", NULL };
+  static const gchar *const words[] = { "person", "bicycle", "red car", "dog", "bus", "traffic light", "chair",
+    "backpack", NULL };
   g_autofree guint8 *data = picture ();
   UpiImage image = { .size = sizeof (UpiImage),
     .format = UPI_PIXELS_NV12,
@@ -40,8 +41,10 @@ bench_engine (Bench *bench)
     .kb = 0.0722f,
     .planes = { data, data + FRAME_WIDTH * FRAME_HEIGHT },
     .strides = { FRAME_WIDTH, FRAME_WIDTH } };
-  g_autoptr (GArray) convert = g_array_new (FALSE, FALSE, sizeof (gdouble)), infer = g_array_new (FALSE, FALSE, sizeof (gdouble));
-  g_autoptr (GArray) detect = g_array_new (FALSE, FALSE, sizeof (gdouble)), caption = g_array_new (FALSE, FALSE, sizeof (gdouble));
+  g_autoptr (GArray) convert = g_array_new (FALSE, FALSE, sizeof (gdouble)),
+                     infer = g_array_new (FALSE, FALSE, sizeof (gdouble));
+  g_autoptr (GArray) detect = g_array_new (FALSE, FALSE, sizeof (gdouble)),
+                     caption = g_array_new (FALSE, FALSE, sizeof (gdouble));
   g_autoptr (UpiEncoding) encoding = NULL;
   g_autoptr (UpiLabels) labels = NULL;
   g_autoptr (UpiEngine) engine = NULL;
@@ -52,7 +55,8 @@ bench_engine (Bench *bench)
   BenchTimes c, i;
 
   engine = upi_engine_open (
-      &(UpiEngineOptions){ .size = sizeof (UpiEngineOptions), .model = bench->model, .device = "cpu", .threads = 1 }, NULL, &error);
+      &(UpiEngineOptions){ .size = sizeof (UpiEngineOptions), .model = bench->model, .device = "cpu", .threads = 1 },
+      NULL, &error);
   if (engine == NULL) {
     g_printerr ("%s\n", error->message);
     return FALSE;
@@ -63,7 +67,8 @@ bench_engine (Bench *bench)
     guint64 convert_us = 0, infer_us = 0;
     gdouble a, b;
 
-    ticket = finished (upi_engine_encode (engine, &image, bench->width, bench->height, frame, NULL, NULL, &error), error);
+    ticket =
+        finished (upi_engine_encode (engine, &image, bench->width, bench->height, frame, NULL, NULL, &error), error);
     upi_ticket_get_times (ticket, &convert_us, &infer_us);
     a = (gdouble) convert_us;
     b = (gdouble) infer_us;
@@ -77,8 +82,8 @@ bench_engine (Bench *bench)
   }
   c = bench_times (convert);
   i = bench_times (infer);
-  bench_line ("1080p NV12 to the network's input", "%.2f ms (median %.2f): %.1f %% of a frame (to reach: 8)", c.best * 1e-3,
-      c.median * 1e-3, 100 * c.best / (c.best + i.best));
+  bench_line ("1080p NV12 to the network's input", "%.2f ms (median %.2f): %.1f %% of a frame (to reach: 8)",
+      c.best * 1e-3, c.median * 1e-3, 100 * c.best / (c.best + i.best));
 
   if (!bench_static (bench, engine))
     return FALSE;
@@ -86,7 +91,8 @@ bench_engine (Bench *bench)
   ticket = finished (upi_engine_encode_labels (engine, words, NULL, NULL, NULL, &error), error);
   labels = upi_ticket_get_labels (ticket);
   upi_ticket_unref (ticket);
-  bench_line ("new labels", "%.1f ms for %u", (gdouble) (g_get_monotonic_time () - start) * 1e-3, upi_labels_count (labels));
+  bench_line (
+      "new labels", "%.1f ms for %u", (gdouble) (g_get_monotonic_time () - start) * 1e-3, upi_labels_count (labels));
 
   bench_labels (engine);
   for (guint k = 0; k < bench->frames / 3 + 1; k++) {

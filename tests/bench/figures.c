@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The figures of a model's card, from the file that the card's table is made of: DIRECTORY/figures.json (models/training/card.py says what it
- * holds). A model need not have one. */
+/* The figures of a model's card, from the file that the card's table is made of: DIRECTORY/figures.json
+ * (models/training/card.py says what it holds). A model need not have one. */
 #include "tests/bench/bench.h"
 
 #include <json-glib/json-glib.h>
@@ -31,10 +31,13 @@ bench_figures_open (const gchar *directory, GError **error)
   if (!json_parser_load_from_file (figures->parser, path, error))
     return NULL;
   root = json_parser_get_root (figures->parser);
-  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root) || !(rows = member (json_node_get_object (root), "detection", JSON_NODE_ARRAY))
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)
+      || !(rows = member (json_node_get_object (root), "detection", JSON_NODE_ARRAY))
       || !(part = member (json_node_get_object (root), "part", JSON_NODE_VALUE))
-      || !(images = member (json_node_get_object (root), "images", JSON_NODE_VALUE)) || json_node_get_string (part) == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: expected an object with \"part\", \"images\" and \"detection\"", path);
+      || !(images = member (json_node_get_object (root), "images", JSON_NODE_VALUE))
+      || json_node_get_string (part) == NULL) {
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_MODEL, "%s: expected an object with \"part\", \"images\" and \"detection\"", path);
     return NULL;
   }
   figures->rows = json_node_get_array (rows);

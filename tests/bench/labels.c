@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A long list of labels: its time, held against what the multiply-adds of its tokens take at the SGEMM rate of the same core. */
+/* A long list of labels: its time, held against what the multiply-adds of its tokens take at the SGEMM rate of the same
+ * core. */
 #include "tests/bench/bench.h"
 
 #include <sys/resource.h>
@@ -68,7 +69,7 @@ bench_labels (UpiEngine *engine)
   upi_ticket_wait (ticket, NULL);
   gdouble time = process_seconds () - start;
   peak = MAX (peak, upi_cpu_sgemm_rate (2048, 1));
-  bench_line (
-      "a list of 2000 labels", "%.2f s, %.1f tokens each, %.0f GMAC, %.1f GFLOP/s", time, tokens / LABELS, macs * 1e-9, 2e-9 * macs / time);
+  bench_line ("a list of 2000 labels", "%.2f s, %.1f tokens each, %.0f GMAC, %.1f GFLOP/s", time, tokens / LABELS,
+      macs * 1e-9, 2e-9 * macs / time);
   bench_line ("over its time at the SGEMM rate", "%.2f (to reach: 1.8)", time * peak / (2 * macs));
 }

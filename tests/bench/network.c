@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Microseconds of processor time of this thread, so that what else runs on the machine counts little; on a quiet one it is the time that
- * passes. */
+/* Microseconds of processor time of this thread, so that what else runs on the machine counts little; on a quiet one it
+ * is the time that passes. */
 static gdouble
 thread_time (void)
 {
@@ -88,7 +88,8 @@ static UpiPlan *
 plan_new (UpiModel *model, guint width, guint height, guint threads)
 {
   GError *error = NULL;
-  UpiProgram *program = upi_model_image_program_in_strips (model, 1, width, height, upi_backend_cpu ()->strip_bytes, &error);
+  UpiProgram *program =
+      upi_model_image_program_in_strips (model, 1, width, height, upi_backend_cpu ()->strip_bytes, &error);
   UpiPlan *plan = program != NULL ? upi_plan_new (upi_backend_cpu (), program, threads, &error) : NULL;
 
   if (plan == NULL)
@@ -148,9 +149,10 @@ print_shares (UpiPlan *plan, guint frames)
     bench_line (part, "%6.2f ms %5.1f %%", time * 1e-3, 100 * time / total);
   }
   bench_line ("deformable attention", "%6.2f ms %5.1f %% (to reach: 5)", deformable * 1e-3, 100 * deformable / total);
-  bench_line ("dense convolutions and linear", "%6.2f ms %5.1f %%, %.1f GFLOP/s", products * 1e-3, 100 * products / total,
-      2e-3 * product_macs / products);
-  bench_line ("memory of values", "%.1f MB (%.1f MB unplaced)", (gdouble) p->arena_bytes * 1e-6, (gdouble) p->sum_bytes * 1e-6);
+  bench_line ("dense convolutions and linear", "%6.2f ms %5.1f %%, %.1f GFLOP/s", products * 1e-3,
+      100 * products / total, 2e-3 * product_macs / products);
+  bench_line (
+      "memory of values", "%.1f MB (%.1f MB unplaced)", (gdouble) p->arena_bytes * 1e-6, (gdouble) p->sum_bytes * 1e-6);
   worker_clear (&worker);
 }
 
@@ -186,8 +188,8 @@ sgemm_run (gpointer rate)
   return NULL;
 }
 
-/* What two SGEMMs at once do, over one alone: 2 on two cores of their own, less where they share one core, its power or its memory. No
- * pair of workers can be expected to beat it. */
+/* What two SGEMMs at once do, over one alone: 2 on two cores of their own, less where they share one core, its power or
+ * its memory. No pair of workers can be expected to beat it. */
 static gdouble
 machine_scaling (gdouble *one, gdouble *two)
 {
@@ -241,8 +243,8 @@ print_price (Bench *bench, UpiModel *model)
     gdouble macs = frame_macs (model, width, height);
     BenchTimes times = in_turns (bench, plan, bench->frames / 2);
 
-    bench_line (name, "%.2f ms, %.3f GMAC, %.2f × their SGEMM time; %s", times.best * 1e-3, macs * 1e-9, over_sgemm (bench, times, macs),
-        reached != NULL ? reached : "no figures of this size");
+    bench_line (name, "%.2f ms, %.3f GMAC, %.2f × their SGEMM time; %s", times.best * 1e-3, macs * 1e-9,
+        over_sgemm (bench, times, macs), reached != NULL ? reached : "no figures of this size");
   }
   if (error != NULL)
     bench_line ("the card's figures", "none: %s", error->message);
@@ -274,8 +276,8 @@ bench_network (Bench *bench)
   times = in_turns (bench, plan, bench->frames);
   bench_line ("SGEMM 2048³, one thread", "%.1f GFLOP/s", bench->peak * 1e-9);
   bench->frame_us = times.best;
-  bench_line ("image side, one thread", "%.2f ms (median %.2f), %.3f GMAC, %.1f GFLOP/s", times.best * 1e-3, times.median * 1e-3,
-      bench->macs * 1e-9, 2e-3 * bench->macs / times.best);
+  bench_line ("image side, one thread", "%.2f ms (median %.2f), %.3f GMAC, %.1f GFLOP/s", times.best * 1e-3,
+      times.median * 1e-3, bench->macs * 1e-9, 2e-3 * bench->macs / times.best);
   bench_line ("over its time at the SGEMM rate", "%.2f (to reach: 1.35)", over_sgemm (bench, times, bench->macs));
   print_shares (plan, MAX (bench->frames / 2, 5));
 
@@ -301,7 +303,8 @@ bench_network (Bench *bench)
 gboolean
 bench_pytorch (Bench *bench)
 {
-  g_autofree gchar *width = g_strdup_printf ("%u", bench->width), *height = g_strdup_printf ("%u", bench->height), *out = NULL;
+  g_autofree gchar *width = g_strdup_printf ("%u", bench->width), *height = g_strdup_printf ("%u", bench->height),
+                   *out = NULL;
   g_autofree gchar *errors = NULL;
   const gchar *argv[] = { bench->python, "-m", "models.reference.speed", bench->model, width, height, "1", NULL };
   gint status = 0;
@@ -310,7 +313,8 @@ bench_pytorch (Bench *bench)
 
   gchar *end = NULL;
 
-  if (!g_spawn_sync (bench->source_root, (gchar **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &out, &errors, &status, &error)
+  if (!g_spawn_sync (
+          bench->source_root, (gchar **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &out, &errors, &status, &error)
       || !g_spawn_check_wait_status (status, &error) || (best = g_ascii_strtod (out, &end)) <= 0) {
     const gchar *last = errors != NULL ? strrchr (g_strchomp (errors), '\n') : NULL;
 
@@ -322,6 +326,7 @@ bench_pytorch (Bench *bench)
     return TRUE;
   }
   median = g_ascii_strtod (end, NULL);
-  bench_line ("PyTorch, same weights, one thread", "%.2f ms (median %.2f): %.2f × ours", best, median, best * 1e3 / bench->frame_us);
+  bench_line ("PyTorch, same weights, one thread", "%.2f ms (median %.2f): %.2f × ours", best, median,
+      best * 1e3 / bench->frame_us);
   return TRUE;
 }

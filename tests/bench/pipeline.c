@@ -56,10 +56,10 @@ play (GstElement *pipeline)
 static GstElement *
 launch (const Bench *bench, const gchar *format, const gchar *behind)
 {
-  g_autofree gchar *text =
-      g_strdup_printf ("videotestsrc pattern=smpte num-buffers=%u ! video/x-raw,format=%s,width=1920,height=1080,"
-                       "framerate=30/1 ! upiencoder name=e device=cpu threads=1 policy=block model=\"%s\" input-size=%ux%u ! %s",
-          bench->frames + 5, format, bench->model, bench->width, bench->height, behind);
+  g_autofree gchar *text = g_strdup_printf (
+      "videotestsrc pattern=smpte num-buffers=%u ! video/x-raw,format=%s,width=1920,height=1080,"
+      "framerate=30/1 ! upiencoder name=e device=cpu threads=1 policy=block model=\"%s\" input-size=%ux%u ! %s",
+      bench->frames + 5, format, bench->model, bench->width, bench->height, behind);
   GError *error = NULL;
   GstElement *pipeline = gst_parse_launch (text, &error);
 
@@ -71,12 +71,13 @@ launch (const Bench *bench, const gchar *format, const gchar *behind)
   return pipeline;
 }
 
-/* Mean time between buffers that leave, against the mean time a worker spent on them. A first pipeline stays open: the second finds engine
- * and plan made, which would count as time of a worker otherwise. */
+/* Mean time between buffers that leave, against the mean time a worker spent on them. A first pipeline stays open: the
+ * second finds engine and plan made, which would count as time of a worker otherwise. */
 static gboolean
 bench_overhead (Bench *bench)
 {
-  GstElement *first = launch (bench, "NV12", "fakesink sync=false"), *pipeline = launch (bench, "NV12", "fakesink name=s sync=false");
+  GstElement *first = launch (bench, "NV12", "fakesink sync=false"),
+             *pipeline = launch (bench, "NV12", "fakesink name=s sync=false");
   GstElement *encoder;
   GstStructure *stats = NULL;
   guint64 encode = 0, convert = 0;
@@ -90,10 +91,12 @@ bench_overhead (Bench *bench)
     return FALSE;
   encoder = gst_bin_get_by_name (GST_BIN (pipeline), "e");
   g_object_get (encoder, "stats", &stats, NULL);
-  gst_structure_get (stats, "encode-time-mean", G_TYPE_UINT64, &encode, "convert-time-mean", G_TYPE_UINT64, &convert, NULL);
-  period = (gdouble) (g_array_index (tap.times, gint64, tap.times->len - 1) - g_array_index (tap.times, gint64, 0)) / (tap.times->len - 1);
-  bench_line ("1080p pipeline, one worker", "%.2f ms a frame: conversion %.2f, inference %.2f", period * 1e-3, (gdouble) convert * 1e-6,
-      (gdouble) (encode - convert) * 1e-6);
+  gst_structure_get (
+      stats, "encode-time-mean", G_TYPE_UINT64, &encode, "convert-time-mean", G_TYPE_UINT64, &convert, NULL);
+  period = (gdouble) (g_array_index (tap.times, gint64, tap.times->len - 1) - g_array_index (tap.times, gint64, 0))
+      / (tap.times->len - 1);
+  bench_line ("1080p pipeline, one worker", "%.2f ms a frame: conversion %.2f, inference %.2f", period * 1e-3,
+      (gdouble) convert * 1e-6, (gdouble) (encode - convert) * 1e-6);
   bench_line ("plugin's own share", "%.1f %% (to reach: 3)", 100 * (period - (gdouble) encode * 1e-3) / period);
   gst_structure_free (stats);
   gst_object_unref (encoder);
@@ -105,13 +108,16 @@ bench_overhead (Bench *bench)
   return TRUE;
 }
 
-/* Before the overlay, outside of what is measured: every object has moved on, and two rules stand where they always do. */
+/* Before the overlay, outside of what is measured: every object has moved on, and two rules stand where they always
+ * do. */
 static GstPadProbeReturn
 on_track (GstPad *pad, GstPadProbeInfo *probe, gpointer user_data)
 {
   static const GstUpiPoint corners[] = { { 0.2f, 0.3f }, { 0.8f, 0.3f }, { 0.9f, 0.9f }, { 0.1f, 0.9f } };
-  const GstUpiRule rules[] = { { .name = "yard", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = 4, .count = 2 },
-    { .name = "door", .kind = GST_UPI_RULE_LINE, .points = corners, .n_points = 2, .total_in = 7 } };
+  const GstUpiRule rules[] = {
+    { .name = "yard", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = 4, .count = 2 },
+    { .name = "door", .kind = GST_UPI_RULE_LINE, .points = corners, .n_points = 2, .total_in = 7 }
+  };
   guint *frame = user_data, n;
   GstBuffer *buffer = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (probe));
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
@@ -134,15 +140,16 @@ on_track (GstPad *pad, GstPadProbeInfo *probe, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
-/* From a buffer's arrival at the overlay to its leaving, with many objects, boxes, labels and masks; then with ids, trails and rules besides, and
- * with objects to hide. */
+/* From a buffer's arrival at the overlay to its leaving, with many objects, boxes, labels and masks; then with ids,
+ * trails and rules besides, and with objects to hide. */
 static gboolean
 bench_overlay (Bench *bench, const gchar *format, const gchar *properties, const gchar *what)
 {
   g_autofree gchar *name = g_strdup_printf ("overlay at 1080p, %s", format);
-  g_autofree gchar *behind = g_strdup_printf ("upidetect labels=\"person,car,dog\" threshold=0.0 max-objects=20 iou-threshold=0.5 "
-                                              "! upioverlay name=o %s ! fakesink sync=false",
-      properties);
+  g_autofree gchar *behind =
+      g_strdup_printf ("upidetect labels=\"person,car,dog\" threshold=0.0 max-objects=20 iou-threshold=0.5 "
+                       "! upioverlay name=o %s ! fakesink sync=false",
+          properties);
   GstElement *pipeline = launch (bench, format, behind);
   g_autoptr (GArray) times = g_array_new (FALSE, FALSE, sizeof (gdouble));
   Tap in, out;
@@ -180,7 +187,8 @@ static gboolean
 bench_overlay_all (Bench *bench, const gchar *format)
 {
   return bench_overlay (bench, format, "", "")
-      && bench_overlay (bench, format, "draw-trails=true color-by=track", ", ids, trails, rules (to reach: a fifth more)")
+      && bench_overlay (
+          bench, format, "draw-trails=true color-by=track", ", ids, trails, rules (to reach: a fifth more)")
       && bench_overlay (bench, format, "blur-labels=person,car,dog", ", ids, rules, all pixelated");
 }
 

@@ -21,7 +21,8 @@ bench_static (const Bench *bench, UpiEngine *engine)
       .planes = { data, data + (gsize) width * height },
       .strides = { width, width } };
     g_autoptr (UpiStream) stream = upi_stream_new (engine);
-    g_autoptr (GArray) still = g_array_new (FALSE, FALSE, sizeof (gdouble)), encoded = g_array_new (FALSE, FALSE, sizeof (gdouble));
+    g_autoptr (GArray) still = g_array_new (FALSE, FALSE, sizeof (gdouble)),
+                       encoded = g_array_new (FALSE, FALSE, sizeof (gdouble));
 
     for (gsize i = 0; i < (gsize) width * height * 3 / 2; i++)
       data[i] = (guint8) (64 + i % width * 128 / width);
@@ -30,7 +31,8 @@ bench_static (const Bench *bench, UpiEngine *engine)
       guint64 convert_us = 0, infer_us = 0;
 
       upi_stream_set_static (stream, frame % 2 ? 1 : 1e-9f, frame % 2 ? G_MAXUINT64 : 0);
-      g_autoptr (UpiTicket) ticket = upi_stream_encode (stream, &image, bench->width, bench->height, frame, FALSE, NULL, NULL, &error);
+      g_autoptr (UpiTicket) ticket =
+          upi_stream_encode (stream, &image, bench->width, bench->height, frame, FALSE, NULL, NULL, &error);
       if (ticket == NULL || !upi_ticket_wait (ticket, &error)) {
         g_printerr ("%s\n", error->message);
         return FALSE;
@@ -43,8 +45,8 @@ bench_static (const Bench *bench, UpiEngine *engine)
       return FALSE;
     BenchTimes a = bench_times (still), b = bench_times (encoded);
     g_autofree gchar *name = g_strdup_printf ("a still frame, %u×%u NV12", width, height);
-    bench_line (name, "%.2f ms (median %.2f): %.1f %% of an encoding%s", a.best * 1e-3, a.median * 1e-3, 100 * a.best / b.best,
-        s == 0 ? " (to reach: 10)" : "");
+    bench_line (name, "%.2f ms (median %.2f): %.1f %% of an encoding%s", a.best * 1e-3, a.median * 1e-3,
+        100 * a.best / b.best, s == 0 ? " (to reach: 10)" : "");
   }
   return TRUE;
 }
@@ -83,9 +85,9 @@ static gboolean
 find_all (const Bench *bench, const gchar *clip, gdouble threshold, Found *found)
 {
   gchar number[G_ASCII_DTOSTR_BUF_SIZE];
-  g_autofree gchar *text = g_strdup_printf (
-      "filesrc location=\"%s\" ! decodebin ! video/x-raw ! upiencoder name=e model=\"%s\" device=cpu policy=block input-size=%ux%u "
-      "static-threshold=%s ! upidetect masks=false ! fakesink name=s sync=false",
+  g_autofree gchar *text = g_strdup_printf ("filesrc location=\"%s\" ! decodebin ! video/x-raw ! upiencoder name=e "
+                                            "model=\"%s\" device=cpu policy=block input-size=%ux%u "
+                                            "static-threshold=%s ! upidetect masks=false ! fakesink name=s sync=false",
       clip, bench->model, bench->width, bench->height, g_ascii_formatd (number, sizeof number, "%g", threshold));
   g_autoptr (GError) error = NULL;
   g_autoptr (GstElement) pipeline = gst_parse_launch (text, &error);
@@ -94,13 +96,15 @@ find_all (const Bench *bench, const gchar *clip, gdouble threshold, Found *found
     g_printerr ("%s\n", error->message);
     return FALSE;
   }
-  g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (pipeline), "s"), encoder = gst_bin_get_by_name (GST_BIN (pipeline), "e");
+  g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (pipeline), "s"),
+                         encoder = gst_bin_get_by_name (GST_BIN (pipeline), "e");
   g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   found->frames = g_ptr_array_new_with_free_func ((GDestroyNotify) g_array_unref);
   gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, keep_objects, found, NULL);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  g_autoptr (GstMessage) message =
+      gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
   gboolean ok = GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
   if (!ok) {
     gst_message_parse_error (message, &error, NULL);
@@ -159,8 +163,10 @@ bench_static_clip (const Bench *bench, const gchar *clip)
     Found some = { NULL };
     ok = find_all (bench, clip, thresholds[i], &some);
     if (ok)
-      g_print ("  %s, static-threshold %.3f: %.1f %% of the frames encoded, recall of objects against encoding all %.2f %%\n", name,
-          thresholds[i], 100. * (gdouble) some.encoded / (gdouble) (some.encoded + some.still), 100 * recall (&all, &some));
+      g_print ("  %s, static-threshold %.3f: %.1f %% of the frames encoded, recall of objects against encoding all "
+               "%.2f %%\n",
+          name, thresholds[i], 100. * (gdouble) some.encoded / (gdouble) (some.encoded + some.still),
+          100 * recall (&all, &some));
     fflush (stdout);
     g_clear_pointer (&some.frames, g_ptr_array_unref);
   }

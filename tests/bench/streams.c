@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Many cameras on one engine: 1080p H.264 that comes in real time, decoded, encoded with policy "latest" and looked through for objects; what each camera
- * gets, how old its results are, and what of the processors and of the memory that takes. */
+/* Many cameras on one engine: 1080p H.264 that comes in real time, decoded, encoded with policy "latest" and looked
+ * through for objects; what each camera gets, how old its results are, and what of the processors and of the memory
+ * that takes. */
 #include "tests/bench/bench.h"
 
 #ifdef UPI_BENCH_GST
@@ -35,7 +36,8 @@ count_frame (GstPad *pad, GstPadProbeInfo *info, gpointer data)
   Camera *camera = data;
   GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  GstClockTime inferred = meta != NULL ? gst_upi_content_get_inference_pts (gst_upi_meta_get_content (meta)) : GST_CLOCK_TIME_NONE;
+  GstClockTime inferred =
+      meta != NULL ? gst_upi_content_get_inference_pts (gst_upi_meta_get_content (meta)) : GST_CLOCK_TIME_NONE;
 
   g_mutex_lock (&camera->lock);
   camera->frames++;
@@ -94,7 +96,8 @@ run (const gchar *clip, guint n, guint seconds, const gchar *analysis, Camera *c
 
   for (guint i = 0; i < n; i++)
     g_string_append_printf (text,
-        "filesrc location=\"%s\" ! matroskademux ! h264parse ! avdec_h264 max-threads=1 ! clocksync ! %s fakesink name=s%u sync=false "
+        "filesrc location=\"%s\" ! matroskademux ! h264parse ! avdec_h264 max-threads=1 ! clocksync ! %s fakesink "
+        "name=s%u sync=false "
         "async=false ",
         clip, analysis[0] != '\0' ? analysis : "", i);
   g_autoptr (GstElement) pipeline = gst_parse_launch (text->str, &error);
@@ -163,11 +166,13 @@ print_row (guint n, guint rate, const Run *decoding, const Run *all, Camera *cam
   }
   g_array_sort (ages, ascending_times);
   guint64 p95 = ages->len > 0 ? g_array_index (ages, guint64, (guint) ((guint64) ages->len * 95 / 100)) : 0;
-  g_print ("  %2u × %2u/s %8.1f frames/s %5.1f to %4.1f encodings/s a camera   age %4.0f ms (%.0f to %.0f), p95 %4.0f   decoding %3.0f %% "
+  g_print ("  %2u × %2u/s %8.1f frames/s %5.1f to %4.1f encodings/s a camera   age %4.0f ms (%.0f to %.0f), p95 %4.0f  "
+           " decoding %3.0f %% "
            "of %3.0f %%   "
            "%5.1f MB a stream\n",
-      n, rate, all->frames / all->seconds, least_rate, most_rate, sum * 1e-6, least * 1e-6, most * 1e-6, (gdouble) p95 * 1e-6,
-      100 * decoding->processor / decoding->seconds, 100 * all->processor / all->seconds, (all->resident - decoding->resident) / n);
+      n, rate, all->frames / all->seconds, least_rate, most_rate, sum * 1e-6, least * 1e-6, most * 1e-6,
+      (gdouble) p95 * 1e-6, 100 * decoding->processor / decoding->seconds, 100 * all->processor / all->seconds,
+      (all->resident - decoding->resident) / n);
   fflush (stdout);
 }
 
@@ -175,8 +180,9 @@ static gboolean
 bench_row (const Bench *bench, const gchar *clip, guint n, guint rate, guint seconds)
 {
   Camera cameras[MAX_STREAMS];
-  g_autofree gchar *analysis = g_strdup_printf (
-      "upiencoder model=\"%s\" device=cpu policy=latest input-size=%ux%u ! upidetect !", bench->model, bench->width, bench->height);
+  g_autofree gchar *analysis =
+      g_strdup_printf ("upiencoder model=\"%s\" device=cpu policy=latest input-size=%ux%u ! upidetect !", bench->model,
+          bench->width, bench->height);
   Run decoding = { 0 }, all = { 0 };
   gboolean ok = TRUE;
 
@@ -201,10 +207,10 @@ static gchar *
 make_clip (const gchar *folder, guint rate, guint seconds)
 {
   g_autofree gchar *path = g_strdup_printf ("%s/camera-%u.mkv", folder, rate);
-  g_autofree gchar *text =
-      g_strdup_printf ("videotestsrc pattern=ball num-buffers=%u ! video/x-raw,format=I420,width=1920,height=1080,framerate=%u/1 ! "
-                       "x264enc speed-preset=ultrafast key-int-max=%u ! h264parse ! matroskamux ! filesink location=\"%s\"",
-          rate * (seconds + 2), rate, 2 * rate, path);
+  g_autofree gchar *text = g_strdup_printf (
+      "videotestsrc pattern=ball num-buffers=%u ! video/x-raw,format=I420,width=1920,height=1080,framerate=%u/1 ! "
+      "x264enc speed-preset=ultrafast key-int-max=%u ! h264parse ! matroskamux ! filesink location=\"%s\"",
+      rate * (seconds + 2), rate, 2 * rate, path);
   GError *error = NULL;
   g_autoptr (GstElement) pipeline = gst_parse_launch (text, &error);
 
@@ -219,13 +225,15 @@ make_clip (const gchar *folder, guint rate, guint seconds)
   return ok ? g_steal_pointer (&path) : NULL;
 }
 
-/* What all streams share is there before the first row, and stays: the model, and the memory of each worker. (transfer full) (nullable) */
+/* What all streams share is there before the first row, and stays: the model, and the memory of each worker. (transfer
+ * full) (nullable) */
 static GstElement *
 open_engine (const Bench *bench)
 {
-  g_autofree gchar *text = g_strdup_printf ("videotestsrc num-buffers=16 ! video/x-raw,format=I420,width=1920,height=1080 ! "
-                                            "upiencoder model=\"%s\" device=cpu policy=block input-size=%ux%u ! fakesink sync=false",
-      bench->model, bench->width, bench->height);
+  g_autofree gchar *text =
+      g_strdup_printf ("videotestsrc num-buffers=16 ! video/x-raw,format=I420,width=1920,height=1080 ! "
+                       "upiencoder model=\"%s\" device=cpu policy=block input-size=%ux%u ! fakesink sync=false",
+          bench->model, bench->width, bench->height);
   g_autoptr (GError) error = NULL;
   GstElement *pipeline = gst_parse_launch (text, &error);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The card's figures as upi-bench finds them: of each input size of the bundled model, and in files that are not what they should be. */
+/* The card's figures as upi-bench finds them: of each input size of the bundled model, and in files that are not what
+ * they should be. */
 #include "tests/bench/bench.h"
 
 #include "core/model/config.h"
@@ -22,11 +23,11 @@ static void
 test_says (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (BenchFigures) figures =
-      open_text ("{\"part\": \"val\", \"images\": 509, \"detection\": [ 7, {\"sizes\": [[1], 2, [384, 224], [224, 384]],"
-                 " \"suppressed\": {\"box AP\": 16, \"box AP50\": 27.6, \"mask AP\": 10.5}},"
-                 " {\"sizes\": [[640, 384]], \"suppressed\": {\"mask AP\": 11.44}}, {\"sizes\": [[480, 288]]} ]}",
-          &error);
+  g_autoptr (BenchFigures) figures = open_text (
+      "{\"part\": \"val\", \"images\": 509, \"detection\": [ 7, {\"sizes\": [[1], 2, [384, 224], [224, 384]],"
+      " \"suppressed\": {\"box AP\": 16, \"box AP50\": 27.6, \"mask AP\": 10.5}},"
+      " {\"sizes\": [[640, 384]], \"suppressed\": {\"mask AP\": 11.44}}, {\"sizes\": [[480, 288]]} ]}",
+      &error);
   g_autofree gchar *first = NULL, *turned = NULL, *large = NULL;
 
   g_assert_no_error (error);
@@ -45,8 +46,8 @@ test_says (void)
 static void
 test_broken (void)
 {
-  static const gchar *const broken[] = { "", "[]", "{}", "{\"part\": \"val\", \"images\": 5, \"detection\": 3}", "{\"part\"",
-    "{\"part\": 4, \"images\": 5, \"detection\": []}" };
+  static const gchar *const broken[] = { "", "[]", "{}", "{\"part\": \"val\", \"images\": 5, \"detection\": 3}",
+    "{\"part\"", "{\"part\": 4, \"images\": 5, \"detection\": []}" };
 
   for (guint i = 0; i < G_N_ELEMENTS (broken); i++) {
     g_autoptr (GError) error = NULL;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upi-bench [--model DIR] [--size WxH] [--frames N] [--streams 1,2,4,8,16] [--static CLIP]: milliseconds a frame on the bundled model and where they go.
+/* upi-bench [--model DIR] [--size WxH] [--frames N] [--streams 1,2,4,8,16] [--static CLIP]: milliseconds a frame on the
+ * bundled model and where they go.
  *
- * Measures on the machine as it is: run it on a quiet one. Best times are printed with medians beside, as other processes only ever add. */
+ * Measures on the machine as it is: run it on a quiet one. Best times are printed with medians beside, as other
+ * processes only ever add. */
 #include "tests/bench/bench.h"
 
 #include "core/backends/cpu/cpu.h"
@@ -24,7 +26,8 @@ BenchTimes
 bench_times (GArray *microseconds)
 {
   g_array_sort (microseconds, ascending);
-  return (BenchTimes){ g_array_index (microseconds, gdouble, 0), g_array_index (microseconds, gdouble, microseconds->len / 2) };
+  return (BenchTimes){ g_array_index (microseconds, gdouble, 0),
+    g_array_index (microseconds, gdouble, microseconds->len / 2) };
 }
 
 void
@@ -44,7 +47,8 @@ bench_line (const gchar *name, const gchar *format, ...)
 static gboolean
 run_part (const Bench *bench, const gchar *program, const gchar *part)
 {
-  g_autofree gchar *size = g_strdup_printf ("%ux%u", bench->width, bench->height), *frames = g_strdup_printf ("%u", bench->frames);
+  g_autofree gchar *size = g_strdup_printf ("%ux%u", bench->width, bench->height),
+                   *frames = g_strdup_printf ("%u", bench->frames);
   const gchar *argv[] = { program, "--part", part, "--model", bench->model, "--size", size, "--frames", frames, NULL };
   GError *error = NULL;
   gint status = 0;
@@ -85,14 +89,15 @@ main (int argc, char **argv)
 {
   static gchar *model, *size, *part, *python, *streams, *still;
   static gint frames = 60, seconds = 20;
-  static const GOptionEntry options[] = { { "model", 0, 0, G_OPTION_ARG_STRING, &model, "Model, name or directory (default: nano)",
-                                              "MODEL" },
+  static const GOptionEntry options[] = { { "model", 0, 0, G_OPTION_ARG_STRING, &model,
+                                              "Model, name or directory (default: nano)", "MODEL" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &size, "The network's input (default: the model's first)", "WxH" },
     { "frames", 0, 0, G_OPTION_ARG_INT, &frames, "Frames measured of each kind (60)", "N" },
     { "python", 0, 0, G_OPTION_ARG_STRING, &python, "Python with PyTorch (default: /usr/bin/python3)", "PROGRAM" },
     { "streams", 0, 0, G_OPTION_ARG_STRING, &streams, "Only: so many cameras at once, as 1,2,4,8,16", "N,..." },
     { "seconds", 0, 0, G_OPTION_ARG_INT, &seconds, "Of each number of cameras (20)", "N" },
-    { "static", 0, 0, G_OPTION_ARG_FILENAME, &still, "Only: what static-threshold finds in a clip, and what it saves", "CLIP" },
+    { "static", 0, 0, G_OPTION_ARG_FILENAME, &still, "Only: what static-threshold finds in a clip, and what it saves",
+        "CLIP" },
     { "part", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &part, "Only engine or pipeline", "PART" }, { NULL } };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autofree gchar *directory = NULL;

@@ -147,7 +147,8 @@ fixture_labels (UpiEngine *engine, const gchar *comma_separated)
 {
   g_auto (GStrv) names = g_strsplit (comma_separated, ",", -1);
   g_autoptr (GError) error = NULL;
-  g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (engine, (const gchar *const *) names, NULL, NULL, NULL, &error);
+  g_autoptr (UpiTicket) ticket =
+      upi_engine_encode_labels (engine, (const gchar *const *) names, NULL, NULL, NULL, &error);
   UpiLabels *labels;
 
   g_assert_no_error (error);
@@ -208,9 +209,12 @@ read_at_gate (gpointer user_data, guint8 *rgb, guint width, guint height, gsize 
 UpiTicket *
 fixture_encode_gated (UpiEngine *engine, FixtureGate *gate)
 {
-  UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 48, .height = 32, .read = read_at_gate, .user_data = gate
-  };
+  UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_READ,
+    .width = 48,
+    .height = 32,
+    .read = read_at_gate,
+    .user_data = gate };
   g_autoptr (GError) error = NULL;
   UpiTicket *ticket = upi_engine_encode (engine, &image, 64, 64, 0, NULL, NULL, &error);
 

@@ -13,7 +13,8 @@ gchar *fixture_write_model (const gchar *from, const gchar *to);
 void fixture_remove_model (gchar *model);
 
 /* Aborts the test on error. device: "ref" or "cpu". */
-UpiEngine *fixture_engine (const gchar *device, guint threads, guint batch_size, guint64 batch_timeout_us, const gchar *id);
+UpiEngine *
+fixture_engine (const gchar *device, guint threads, guint batch_size, guint64 batch_timeout_us, const gchar *id);
 
 /* What happened to one request. */
 typedef struct {

@@ -96,7 +96,8 @@ golden_check (const gchar *name, gdouble nmse, gdouble tolerance)
     g_test_message ("%s: %.2g", name, nmse);
     return;
   }
-  g_test_message ("%s differs from the reference: normalised mean squared error %g, expected at most %g", name, nmse, tolerance);
+  g_test_message (
+      "%s differs from the reference: normalised mean squared error %g, expected at most %g", name, nmse, tolerance);
   g_test_fail ();
 }
 
@@ -121,9 +122,10 @@ golden_check_index (const gint32 *index, const gint32 *expected, gsize count, co
 
   for (gsize i = 0; i < count; i++) {
     g_assert_true (g_hash_table_add (seen, GINT_TO_POINTER (index[i])));
-    if (index[i] != expected[i] && fabsf (scores[index[i]] - scores[expected[i]]) > 1e-4f * MAX (1, fabsf (scores[expected[i]])))
-      g_error ("query %" G_GSIZE_FORMAT " is token %d (score %g), expected %d (score %g)", i, index[i], (gdouble) scores[index[i]],
-          expected[i], (gdouble) scores[expected[i]]);
+    if (index[i] != expected[i]
+        && fabsf (scores[index[i]] - scores[expected[i]]) > 1e-4f * MAX (1, fabsf (scores[expected[i]])))
+      g_error ("query %" G_GSIZE_FORMAT " is token %d (score %g), expected %d (score %g)", i, index[i],
+          (gdouble) scores[index[i]], expected[i], (gdouble) scores[expected[i]]);
   }
 }
 

@@ -8,7 +8,8 @@ G_BEGIN_DECLS
 
 typedef struct _GoldenRun GoldenRun;
 
-/* Finishes and prepares the program; every input and output gets zeroed memory. Fails the test on error. program: (transfer full) */
+/* Finishes and prepares the program; every input and output gets zeroed memory. Fails the test on error. program:
+ * (transfer full) */
 GoldenRun *golden_run_new (const UpiBackend *backend, UpiProgram *program);
 void golden_run_free (GoldenRun *run);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GoldenRun, golden_run_free)

@@ -62,7 +62,8 @@ tiny_model_edit (const gchar *directory, const gchar *file, TinyEdit edit, gpoin
       for (guint k = 0; k < t->rank; k++)
         tensor.dim[k] = t->dim[k];
       tensor.integer = t->type == UPI_TENSOR_I32;
-      tensor.data = tensor.integer ? (gpointer) upi_safetensor_read_i32 (t, &error) : (gpointer) upi_safetensor_read (t, &error);
+      tensor.data =
+          tensor.integer ? (gpointer) upi_safetensor_read_i32 (t, &error) : (gpointer) upi_safetensor_read (t, &error);
       g_assert_no_error (error);
     }
     if (!edit (&tensor, user_data)) {

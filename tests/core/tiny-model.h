@@ -12,7 +12,8 @@ gchar *tiny_model_write (const gchar *config_json, guint32 seed);
 void tiny_model_remove (gchar *directory);
 UpiModel *tiny_model_open (const gchar *directory);
 
-/* Rewrites one of its *.safetensors: edit is called for every tensor, and once with NULL to add one; FALSE drops the tensor. */
+/* Rewrites one of its *.safetensors: edit is called for every tensor, and once with NULL to add one; FALSE drops the
+ * tensor. */
 typedef struct {
   gchar *name;
   guint rank;

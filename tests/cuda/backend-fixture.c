@@ -9,7 +9,8 @@
 
 static gfloat weights[4096]; /* filled by the first program */
 
-/* Every way an operation is run: cuDNN with and without an epilogue of ours, cuBLASLt with one, own kernels, a cache that is changed in place. */
+/* Every way an operation is run: cuDNN with and without an epilogue of ours, cuBLASLt with one, own kernels, a cache
+ * that is changed in place. */
 UpiProgram *
 backend_program (void)
 {
@@ -84,7 +85,8 @@ backend_difference (const gfloat *a, const gfloat *b, gsize n)
 void
 backend_assert_same (const BackendMemory *found, const BackendMemory *expected, gdouble tolerance)
 {
-  g_assert_cmpfloat (backend_difference (found->products, expected->products, G_N_ELEMENTS (found->products)), <=, tolerance);
+  g_assert_cmpfloat (
+      backend_difference (found->products, expected->products, G_N_ELEMENTS (found->products)), <=, tolerance);
   g_assert_cmpfloat (backend_difference (found->cache, expected->cache, G_N_ELEMENTS (found->cache)), <=, tolerance);
   g_assert_cmpfloat (backend_difference (found->sum, expected->sum, G_N_ELEMENTS (found->sum)), <=, tolerance);
 }
@@ -115,7 +117,9 @@ backend_resident_path (const gchar *device, gfloat *result, GError **error)
   static const gfloat mean[3] = { 0 }, std[3] = { 1, 1, 1 };
   static guint8 pixels[2][40 * 20 * 3];
   const UpiBackend *backend = upi_backend_cuda (device, error);
-  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 40, .height = 20, .strides = { 120 } };
+  UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 40, .height = 20, .strides = { 120 }
+  };
   g_autoptr (UpiFrameReader) reader = upi_frame_reader_new ();
   UpiProgram *p = upi_program_new ("kept");
   g_autoptr (UpiPlan) plan = NULL;
@@ -124,7 +128,8 @@ backend_resident_path (const gchar *device, gfloat *result, GError **error)
   const gsize bytes = 32 * 32 * 3 * sizeof (gfloat);
   gboolean ok = TRUE;
 
-  upi_program_output (p, "out", upi_activation (p, upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 (2, 32, 32, 3)), UPI_ACT_RELU));
+  upi_program_output (
+      p, "out", upi_activation (p, upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 (2, 32, 32, 3)), UPI_ACT_RELU));
   upi_program_make_resident (p, "image");
   upi_program_make_resident (p, "out");
   if (backend)

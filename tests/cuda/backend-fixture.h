@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the tests of the cuda backend run: a program in which every way of running an operation occurs, and a path of values that stay on the device. */
+/* What the tests of the cuda backend run: a program in which every way of running an operation occurs, and a path of
+ * values that stay on the device. */
 #pragma once
 
 #include "core/backends/backend.h"
@@ -28,7 +29,8 @@ gdouble backend_difference (const gfloat *a, const gfloat *b, gsize n);
 void backend_assert_same (const BackendMemory *found, const BackendMemory *expected, gdouble tolerance);
 /* Opens, runs `runs` times, closes. FALSE and the first error. */
 gboolean backend_whole_path (const gchar *device, guint runs, BackendMemory *memory, GError **error);
-/* The same for what stays on the device: frames of a batch in, kept outputs, a copy, back to the host. result: [32, 32, 3] */
+/* The same for what stays on the device: frames of a batch in, kept outputs, a copy, back to the host. result: [32, 32,
+ * 3] */
 gboolean backend_resident_path (const gchar *device, gfloat *result, GError **error);
 
 G_END_DECLS

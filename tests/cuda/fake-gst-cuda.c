@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gst/encoder/cuda.c for tests, where neither libgstcuda nor a GPU is: a pipeline that has a context of the test device from when a test says so, and
- * CUDA memory that is the host's. What upiencoder makes of contexts is the plugin's own code. */
+/* gst/encoder/cuda.c for tests, where neither libgstcuda nor a GPU is: a pipeline that has a context of the test device
+ * from when a test says so, and CUDA memory that is the host's. What upiencoder makes of contexts is the plugin's own
+ * code. */
 #include "gst/encoder/cuda.h"
 
 #include "tests/cuda/fake-gst-cuda.h"
@@ -51,7 +52,8 @@ context_of_test_device (void)
 }
 
 void
-gst_upi_cuda_prepare (GstElement *element, GstPad *sinkpad, const gchar *device, GstUpiCuda **cuda, UpiEngineOptions *options)
+gst_upi_cuda_prepare (
+    GstElement *element, GstPad *sinkpad, const gchar *device, GstUpiCuda **cuda, UpiEngineOptions *options)
 {
   g_atomic_int_inc (&fake_gst_cuda.prepared);
   if (!g_atomic_int_get (&fake_gst_cuda.has_context))

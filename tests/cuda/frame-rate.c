@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * frame-rate [--device cuda:f16,...] [--batch N,...] [--seconds S] [--frames N] [--random CONFIG | MODEL]: frames a second of an engine that always has
- * enough to do, 1080p frames in NV12 from the host's memory as upiencoder sends them. A line for each device and batch; one that fails does not
- * keep the others from being measured.
+ * frame-rate [--device cuda:f16,...] [--batch N,...] [--seconds S] [--frames N] [--random CONFIG | MODEL]: frames a
+ * second of an engine that always has enough to do, 1080p frames in NV12 from the host's memory as upiencoder sends
+ * them. A line for each device and batch; one that fails does not keep the others from being measured.
  *
- * Frames are taken back by the callback of their tickets; those that were under way while the rest was still warming up do not count. */
+ * Frames are taken back by the callback of their tickets; those that were under way while the rest was still warming up
+ * do not count. */
 #include "core/model/model.h"
 #include "core/upi.h"
 
@@ -17,11 +18,13 @@ static gchar *devices, *batches, *random_config, **arguments;
 static gint frames = G_MAXINT;
 static gdouble seconds = 2;
 
-static const GOptionEntry options[] = { { "device", 0, 0, G_OPTION_ARG_STRING, &devices, "cuda (default), cuda:f16, cpu", "NAME,..." },
+static const GOptionEntry options[] = { { "device", 0, 0, G_OPTION_ARG_STRING, &devices,
+                                            "cuda (default), cuda:f16, cpu", "NAME,..." },
   { "batch", 0, 0, G_OPTION_ARG_STRING, &batches, "Frames a run (1)", "N,..." },
   { "seconds", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "How long frames are counted (2)", "S" },
   { "frames", 0, 0, G_OPTION_ARG_INT, &frames, "At most so many of them", "N" },
-  { "random", 0, 0, G_OPTION_ARG_FILENAME, &random_config, "A network without weights: random ones for this config.json", "CONFIG" },
+  { "random", 0, 0, G_OPTION_ARG_FILENAME, &random_config,
+      "A network without weights: random ones for this config.json", "CONFIG" },
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments, NULL, "[MODEL]" }, { NULL } };
 
 typedef struct {
@@ -48,7 +51,8 @@ frame_done (UpiTicket *ticket, gpointer user_data)
   g_clear_error (&error);
 }
 
-/* Keeps `depth` frames under way until `count` are done, or the time is over, and waits for the last. Returns what was done. */
+/* Keeps `depth` frames under way until `count` are done, or the time is over, and waits for the last. Returns what was
+ * done. */
 static guint
 flow_run (Flow *flow, UpiEngine *engine, const UpiImage *image, guint depth, guint count, gint64 microseconds)
 {
@@ -86,7 +90,9 @@ flow_run (Flow *flow, UpiEngine *engine, const UpiImage *image, guint depth, gui
 static gboolean
 measure (const gchar *model, const gchar *device, guint batch, GError **error)
 {
-  const UpiEngineOptions wanted = { .size = sizeof (UpiEngineOptions), .model = model, .device = device, .batch_size = batch };
+  const UpiEngineOptions wanted = {
+    .size = sizeof (UpiEngineOptions), .model = model, .device = device, .batch_size = batch
+  };
   g_autofree guint8 *data = g_malloc (FRAME_WIDTH * FRAME_HEIGHT * 3 / 2);
   const UpiImage image = { .size = sizeof (UpiImage),
     .format = UPI_PIXELS_NV12,
@@ -120,8 +126,8 @@ measure (const gchar *model, const gchar *device, guint batch, GError **error)
     g_propagate_error (error, flow.error);
     return FALSE;
   }
-  g_print ("%s on %s (%s), %ux%u, batch %u, %u workers: %.1f frames/s\n", info->model_name, info->device, info->device_name,
-      info->sizes[0][0], info->sizes[0][1], info->batch_size, info->workers,
+  g_print ("%s on %s (%s), %ux%u, batch %u, %u workers: %.1f frames/s\n", info->model_name, info->device,
+      info->device_name, info->sizes[0][0], info->sizes[0][1], info->batch_size, info->workers,
       (gdouble) done * G_USEC_PER_SEC / (gdouble) MAX (g_get_monotonic_time () - start, 1));
   return TRUE;
 }
@@ -192,7 +198,8 @@ main (int argc, char **argv)
   g_option_context_add_main_entries (context, options, NULL);
   ok = g_option_context_parse (context, &argc, &argv, &error);
   if (ok && (frames < 1 || seconds <= 0 || (arguments != NULL && (random_config != NULL || arguments[1] != NULL)))) {
-    g_set_error_literal (&error, UPI_ERROR, UPI_ERROR_ARGUMENT, "expected one MODEL or --random CONFIG, counts and seconds above 0");
+    g_set_error_literal (
+        &error, UPI_ERROR, UPI_ERROR_ARGUMENT, "expected one MODEL or --random CONFIG, counts and seconds above 0");
     ok = FALSE;
   }
   if (ok && random_config != NULL)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Compiled where the toolkit is: cuda-api.h, by which the test device is built, says what the toolkit's own headers say. */
+/* Compiled where the toolkit is: cuda-api.h, by which the test device is built, says what the toolkit's own headers
+ * say. */
 #include <cublasLt.h>
 #include <cuda.h>
 #include <cuda_runtime_api.h>

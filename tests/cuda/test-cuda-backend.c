@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The cuda backend as it is used: plans, contexts and runs on the device without a GPU. What a run may do, what two contexts do at once, what a card
- * can do at most. What happens when calls fail: test-cuda-faults.c. */
+/* The cuda backend as it is used: plans, contexts and runs on the device without a GPU. What a run may do, what two
+ * contexts do at once, what a card can do at most. What happens when calls fail: test-cuda-faults.c. */
 #include "core/backends/cuda/cuda.h"
 #include "tests/cuda/backend-fixture.h"
 
@@ -32,7 +32,8 @@ test_kinds (void)
   static const struct {
     const gchar *device;
     gdouble least, most;
-  } kinds[] = { { "cuda:0:f32", 0, 1e-11 }, { "cuda:0:tf32", 1e-11, 1e-5 }, { "cuda:0:f16", 1e-11, 1e-4 }, { "cuda:0:bf16", 1e-8, 1e-2 } };
+  } kinds[] = { { "cuda:0:f32", 0, 1e-11 }, { "cuda:0:tf32", 1e-11, 1e-5 }, { "cuda:0:f16", 1e-11, 1e-4 },
+    { "cuda:0:bf16", 1e-8, 1e-2 } };
   BackendMemory expected, found;
   GError *error = NULL;
 
@@ -201,8 +202,8 @@ test_overlap (void)
   }
 }
 
-/* The peak of cards whose figures NVIDIA publishes: GB/s, TFLOP/s in float32, float16 (dense, without sparsity), TF32; in two or
- * three digits. */
+/* The peak of cards whose figures NVIDIA publishes: GB/s, TFLOP/s in float32, float16 (dense, without sparsity), TF32;
+ * in two or three digits. */
 static void
 test_peak (void)
 {
@@ -267,7 +268,8 @@ test_peak_of_plan (void)
     g_assert_true (plan->backend->get_peak (plan, i, &peak, &error));
     g_assert_cmpfloat (peak.bytes, ==, 16e9);
     g_assert_cmpfloat (peak.flops, ==, peak.tensor_cores ? 2048e9 : 256e9);
-    g_assert_true (!peak.tensor_cores || op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR || op->kind == UPI_OP_MATMUL);
+    g_assert_true (
+        !peak.tensor_cores || op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR || op->kind == UPI_OP_MATMUL);
     tensor += peak.tensor_cores;
     upi_test_device_fail (3, UPI_FAULT_CALL);
     g_assert_false (plan->backend->get_peak (plan, i, &peak, &error));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Engines in CUDA contexts that somebody else made, callers that have contexts of their own, frames that are in the engine's: the device without a GPU
- * ends the test where anything is used in another context than its own. */
+/* Engines in CUDA contexts that somebody else made, callers that have contexts of their own, frames that are in the
+ * engine's: the device without a GPU ends the test where anything is used in another context than its own. */
 #include "core/engine/engine-private.h"
 #include "tests/core/engine-fixture.h"
 #include "tests/cuda/module-device.h"
@@ -35,13 +35,15 @@ open_in (gpointer context, const gchar *device_name, gint *freed)
   return engine;
 }
 
-/* An engine in a context that somebody else made: the test device ends the test if anything of it is used in another one. */
+/* An engine in a context that somebody else made: the test device ends the test if anything of it is used in another
+ * one. */
 static void
 test_foreign_context (void)
 {
   gint freed[4] = { 0 };
   UpiEngine *engine = open_in (device.context (0, 0), "cuda", &freed[0]);
-  UpiEngine *same = open_in (device.context (0, 0), "cuda", &freed[1]), *another = open_in (device.context (0, 1), "cuda", &freed[2]);
+  UpiEngine *same = open_in (device.context (0, 0), "cuda", &freed[1]),
+            *another = open_in (device.context (0, 1), "cuda", &freed[2]);
   UpiEngine *own = fixture_engine ("cuda", 1, 1, 0, NULL), *cpu = open_in (device.context (0, 0), "ref", &freed[3]);
   UpiEngine *engines[] = { engine, another, own };
   g_autoptr (UpiEncoding) expected = fixture_encoding (cpu, 3);
@@ -71,17 +73,19 @@ test_foreign_context (void)
   upi_engine_unref (own);
   upi_engine_unref (cpu);
   {
-    const UpiEngineOptions wrong = {
-      .size = sizeof (UpiEngineOptions), .model = "/nonexistent", .cuda_context_free = count_free, .cuda_context_data = &freed[0]
-    };
+    const UpiEngineOptions wrong = { .size = sizeof (UpiEngineOptions),
+      .model = "/nonexistent",
+      .cuda_context_free = count_free,
+      .cuda_context_data = &freed[0] };
 
     g_assert_null (upi_engine_open (&wrong, NULL, NULL));
     g_assert_cmpint (freed[0], ==, 2);
   }
 }
 
-/* Whatever context is current on a caller's thread, what that thread does to an engine is done in the engine's, and the thread keeps its own: the
- * test device ends the test if memory or a stream is touched, or freed, while another one is current. */
+/* Whatever context is current on a caller's thread, what that thread does to an engine is done in the engine's, and the
+ * thread keeps its own: the test device ends the test if memory or a stream is touched, or freed, while another one is
+ * current. */
 static void
 test_callers_thread (void)
 {
@@ -127,8 +131,8 @@ test_callers_thread (void)
   device.set_current (NULL);
 }
 
-/* Pixels in the device's memory, in the engine's context: nothing but the tables of the filters goes up, and the buffer is let go of when the run
- * that reads it has ended. */
+/* Pixels in the device's memory, in the engine's context: nothing but the tables of the filters goes up, and the buffer
+ * is let go of when the run that reads it has ended. */
 static void
 test_frame_on_device (void)
 {
@@ -137,9 +141,12 @@ test_frame_on_device (void)
   g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
   const UpiBackend *backend = engine->backend;
   guint8 pixels[96 * 64 * 4]; /* more than the tables of the three components' filters */
-  UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 96, .height = 64, .planes = { pixels }, .strides = { 96 * 4 }
-  };
+  UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_BGRX,
+    .width = 96,
+    .height = 64,
+    .planes = { pixels },
+    .strides = { 96 * 4 } };
   UpiProgram *p = upi_program_new ("upload");
   g_autoptr (UpiEncoding) expected = NULL;
   g_autoptr (GError) error = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Engines on the device without a GPU: what crosses the bus for a frame and for a caption's step, a batch of which one frame cannot be read,
- * what device=auto takes, and what becomes of engines whose device is lost. */
+/* Engines on the device without a GPU: what crosses the bus for a frame and for a caption's step, a batch of which one
+ * frame cannot be read, what device=auto takes, and what becomes of engines whose device is lost. */
 #include "core/engine/engine-private.h"
 #include "tests/core/engine-fixture.h"
 #include "tests/cuda/module-device.h"
@@ -21,8 +21,8 @@ count_text (const gchar *text, gpointer n)
   (*(guint *) n)++;
 }
 
-/* A frame: its pixels up, what scores and boxes are made of down, keys, values and mask features nowhere but on the device. A step of a caption:
- * three numbers up, the scores down. */
+/* A frame: its pixels up, what scores and boxes are made of down, keys, values and mask features nowhere but on the
+ * device. A step of a caption: three numbers up, the scores down. */
 static void
 test_what_is_copied (void)
 {
@@ -33,8 +33,10 @@ test_what_is_copied (void)
   UpiDeviceCounts counts = { 0 };
   guint steps = 0;
 
-  g_assert_cmpuint (layout->resident_bytes, >=, layout->bytes[UPI_PART_MASK_FEATURES] + 4 * layout->bytes[UPI_PART_KEYS]);
-  for (guint seed = 3; steps < 4; seed++) { /* a picture whose caption is long enough; plans and contexts are made meanwhile */
+  g_assert_cmpuint (
+      layout->resident_bytes, >=, layout->bytes[UPI_PART_MASK_FEATURES] + 4 * layout->bytes[UPI_PART_KEYS]);
+  for (guint seed = 3; steps < 4;
+       seed++) { /* a picture whose caption is long enough; plans and contexts are made meanwhile */
     g_autoptr (UpiTicket) ticket = NULL;
 
     g_clear_pointer (&encoding, upi_encoding_unref);
@@ -46,8 +48,8 @@ test_what_is_copied (void)
     g_assert_true (upi_ticket_wait (ticket, NULL));
     g_assert_cmpuint (seed, <, 40);
   }
-  g_test_message (
-      "a frame: %u bytes up, %u down, %u on the device", (guint) counts.to_device, (guint) counts.to_host, (guint) counts.on_device);
+  g_test_message ("a frame: %u bytes up, %u down, %u on the device", (guint) counts.to_device, (guint) counts.to_host,
+      (guint) counts.on_device);
   g_assert_cmpuint (counts.to_device, >, 48 * 32 * 3);
   g_assert_cmpuint (counts.to_device, <, 64 * 64 * 3 * 4); /* the input as float32 */
   g_assert_cmpuint (counts.to_host, >=, layout->block_bytes - 64 * layout->n_parts);
@@ -55,7 +57,8 @@ test_what_is_copied (void)
   g_assert_cmpuint (counts.on_device, >=, layout->resident_bytes - 64 * layout->n_parts);
   g_assert_cmpuint (counts.on_device, <=, layout->resident_bytes);
   g_assert_cmpuint (counts.graph_launches, ==, 1);
-  g_assert_cmpuint (counts.allocations, <=, 2); /* the first of these frames has pixels of a new size, and an encoding of its own */
+  g_assert_cmpuint (
+      counts.allocations, <=, 2); /* the first of these frames has pixels of a new size, and an encoding of its own */
   {
     g_autoptr (UpiTicket) again = NULL;
     guint n = 0;
@@ -64,8 +67,8 @@ test_what_is_copied (void)
     again = upi_engine_caption (engine, encoding, NULL, count_text, NULL, &n, NULL);
     g_assert_true (upi_ticket_wait (again, NULL));
     counts = device.counts ();
-    g_test_message ("a caption of %u tokens: %u runs, %u bytes up, %u down, %u on the device", n, (guint) counts.graph_launches,
-        (guint) counts.to_device, (guint) counts.to_host, (guint) counts.on_device);
+    g_test_message ("a caption of %u tokens: %u runs, %u bytes up, %u down, %u on the device", n,
+        (guint) counts.graph_launches, (guint) counts.to_device, (guint) counts.to_host, (guint) counts.on_device);
     g_assert_cmpuint (n, ==, steps);
     g_assert_cmpuint (counts.graph_launches, >=, n);
     g_assert_cmpuint (counts.to_device, ==, counts.graph_launches * 3 * 256); /* id, position, length */
@@ -79,7 +82,9 @@ test_what_is_copied (void)
 static void
 test_masks_on_demand (void)
 {
-  UpiDetectOptions options = { .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 5 };
+  UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 5
+  };
   g_autoptr (UpiEngine) engine = fixture_engine ("cuda", 1, 1, 0, NULL);
   g_autoptr (UpiEngine) cpu = fixture_engine ("ref", 1, 1, 0, NULL);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog");
@@ -102,7 +107,8 @@ test_masks_on_demand (void)
       g_assert_nonnull (masks->objects[4].mask);
       g_assert_cmpuint (device.counts ().to_host, ==, bytes);
     }
-    assert_close (upi_encoding_mask_features (encoding, NULL), upi_encoding_mask_features (same, NULL), bytes / sizeof (gfloat), 1e-3);
+    assert_close (upi_encoding_mask_features (encoding, NULL), upi_encoding_mask_features (same, NULL),
+        bytes / sizeof (gfloat), 1e-3);
     device.fail (1, UPI_FAULT_CALL); /* what is there needs no device */
     g_assert_nonnull (upi_encoding_mask_features (encoding, NULL));
     device.fail (0, UPI_FAULT_CALL);
@@ -140,7 +146,9 @@ read_fails (gpointer user_data, guint8 *rgb, guint width, guint height, gsize st
 static void
 test_batch_with_a_bad_frame (void)
 {
-  const UpiImage bad = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 48, .height = 32, .read = read_fails };
+  const UpiImage bad = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 48, .height = 32, .read = read_fails
+  };
   g_autoptr (UpiEngine) engine = fixture_engine ("cuda", 1, 3, 0, NULL);
   g_autoptr (UpiEngine) ref = fixture_engine ("ref", 1, 1, 0, NULL);
   UpiTicket *tickets[3];
@@ -162,8 +170,8 @@ test_batch_with_a_bad_frame (void)
     for (guint p = 0; p < G_N_ELEMENTS (parts); p++)
       assert_close (upi_encoding_part (encoding, parts[p]), upi_encoding_part (same, parts[p]),
           same->layout->bytes[parts[p]] / sizeof (gfloat), 1e-3);
-    assert_close (
-        features, upi_encoding_part (same, UPI_PART_MASK_FEATURES), same->layout->bytes[UPI_PART_MASK_FEATURES] / sizeof (gfloat), 2e-3);
+    assert_close (features, upi_encoding_part (same, UPI_PART_MASK_FEATURES),
+        same->layout->bytes[UPI_PART_MASK_FEATURES] / sizeof (gfloat), 2e-3);
   }
   upi_engine_get_stats (engine, &stats);
   g_assert_cmpuint (stats.image_runs, ==, 1);
@@ -231,8 +239,8 @@ test_auto (void)
   expect_auto ("cuda:0");
 }
 
-/* Last: the device stays lost. Two engines share it; requests of both that wait end with the error, as does whatever comes later; engines on
- * another device and on the processor go on. */
+/* Last: the device stays lost. Two engines share it; requests of both that wait end with the error, as does whatever
+ * comes later; engines on another device and on the processor go on. */
 static void
 test_lost_device (void)
 {
@@ -284,7 +292,9 @@ test_lost_device (void)
     assert_close (upi_encoding_part (still, UPI_PART_SPE), upi_encoding_part (of_other, UPI_PART_SPE), 48, 1e-4);
   }
   {
-    const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:0" };
+    const UpiEngineOptions options = {
+      .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:0"
+    };
 
     g_assert_null (upi_engine_open (&options, NULL, &error));
     g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);

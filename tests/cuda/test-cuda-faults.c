@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The cuda backend where calls fail, on the device without a GPU: what is missing, what a failing call and a lost device leave behind. */
+/* The cuda backend where calls fail, on the device without a GPU: what is missing, what a failing call and a lost
+ * device leave behind. */
 #include "tests/cuda/backend-fixture.h"
 
 #include <stdio.h>
@@ -8,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Call 1, 2, 3 ... of opening, two runs and closing fails: an error that names call and device, or success where the call was one that a library's
- * answer replaces; nothing is left. */
+/* Call 1, 2, 3 ... of opening, two runs and closing fails: an error that names call and device, or success where the
+ * call was one that a library's answer replaces; nothing is left. */
 static void
 test_each_call_fails (gconstpointer data)
 {
@@ -87,8 +88,8 @@ prepare (UpiProgram *p, const gchar *output, UpiValue value, GError **error)
   return upi_plan_new (upi_backend_cuda ("cuda", error), p, 1, error);
 }
 
-/* What no library and no kernel does: heads of attention that are too wide for shared memory, a product of two values without cuBLASLt. A linear
- * layer without it has the own kernel. */
+/* What no library and no kernel does: heads of attention that are too wide for shared memory, a product of two values
+ * without cuBLASLt. A linear layer without it has the own kernel. */
 static void
 test_refused (void)
 {
@@ -118,7 +119,9 @@ test_refused (void)
   upi_program_part (p, "linear");
   x = upi_program_input (p, "x", UPI_F32, UPI_SHAPE3 (1, 4, 16));
   linear = prepare (p, "y",
-      upi_linear (p, x, upi_program_constant (p, g_new0 (gfloat, 16 * 16), UPI_SHAPE2 (16, 16)), UPI_NO_VALUE, UPI_ACT_NONE), &error);
+      upi_linear (
+          p, x, upi_program_constant (p, g_new0 (gfloat, 16 * 16), UPI_SHAPE2 (16, 16)), UPI_NO_VALUE, UPI_ACT_NONE),
+      &error);
   g_assert_no_error (error);
   g_clear_pointer (&linear, upi_plan_free);
   g_assert_cmpuint (upi_test_device_counts ().live, ==, 0);
@@ -202,8 +205,8 @@ lose (void)
   return DONE;
 }
 
-/* The device is lost at call 1, 2, 3 ... and every call after it fails: an error of the device's, nothing is left, and it stays lost. Each in a
- * process of its own: a lost device is lost for good. */
+/* The device is lost at call 1, 2, 3 ... and every call after it fails: an error of the device's, nothing is left, and
+ * it stays lost. Each in a process of its own: a lost device is lost for good. */
 static void
 test_lost_at_each_call (void)
 {
@@ -222,7 +225,8 @@ test_lost_at_each_call (void)
   g_assert_cmpuint (unnoticed, <, 60);
 }
 
-/* After a sticky error the device is gone, with a reason, for every plan and context; another device is not. Last: it stays gone. */
+/* After a sticky error the device is gone, with a reason, for every plan and context; another device is not. Last: it
+ * stays gone. */
 static void
 test_lost_device (void)
 {
@@ -264,7 +268,8 @@ open_one (void)
 {
   g_autoptr (GError) error = NULL;
 
-  if (upi_backend_cuda ("cuda:7", &error) != NULL) /* no more calls; or the one that gives the thread its context back */
+  if (upi_backend_cuda ("cuda:7", &error)
+      != NULL) /* no more calls; or the one that gives the thread its context back */
     return upi_test_device_failed_call () == NULL ? NO_SUCH_CALL : DONE;
   g_assert_nonnull (error);
   g_assert_true (g_str_has_suffix (error->message, "use device=cpu") || strstr (error->message, "cuCtx") != NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Frames of the cuda backend, through its module, beyond what every backend has in common (tests/parity/frames.c): the widest ones, batches put
- * and not run, pixels that are on the device already; and its memory. Runs on the device without a GPU and on a GPU alike. */
+/* Frames of the cuda backend, through its module, beyond what every backend has in common (tests/parity/frames.c): the
+ * widest ones, batches put and not run, pixels that are on the device already; and its memory. Runs on the device
+ * without a GPU and on a GPU alike. */
 #include "core/backends/frames/convert.h"
 #include "core/backends/frames/reader.h"
 #include "tests/parity/frames.h"
@@ -9,7 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-static const gfloat no_mean[3] = { 0, 0, 0 }, no_std[3] = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f }; /* numbers are 0..255 */
+static const gfloat no_mean[3] = { 0, 0, 0 },
+                    no_std[3] = { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f }; /* numbers are 0..255 */
 
 static const UpiBackend *
 find (const gchar *name)
@@ -32,8 +34,8 @@ run (UpiContext *context, gfloat *out)
 }
 
 static void
-put (UpiContext *context, UpiFrameReader *reader, guint item, UpiImage *image, guint width, guint height, const gfloat *mean,
-    const gfloat *std)
+put (UpiContext *context, UpiFrameReader *reader, guint item, UpiImage *image, guint width, guint height,
+    const gfloat *mean, const gfloat *std)
 {
   GError *error = NULL;
   UpiFrame frame;
@@ -44,7 +46,8 @@ put (UpiContext *context, UpiFrameReader *reader, guint item, UpiImage *image, g
 }
 
 static void
-compare (const gfloat *found, UpiImage *image, guint width, guint height, const gfloat *mean, const gfloat *std, gdouble tolerance)
+compare (const gfloat *found, UpiImage *image, guint width, guint height, const gfloat *mean, const gfloat *std,
+    gdouble tolerance)
 {
   g_autoptr (UpiFrameReader) reader = upi_frame_reader_new ();
   g_autoptr (UpiConverter) converter = upi_converter_new (UPI_ISA_BASELINE);
@@ -55,8 +58,8 @@ compare (const gfloat *found, UpiImage *image, guint width, guint height, const 
   g_assert_true (upi_converter_run (converter, &frame, expected, NULL));
   for (guint i = 0; i < 3 * width * height; i++)
     if (!(fabsf (found[i] - expected[i]) <= tolerance))
-      g_error ("format %d, %u × %u → %u × %u: value %u is %g, expected %g", image->format, image->width, image->height, width, height, i,
-          (gdouble) found[i], (gdouble) expected[i]);
+      g_error ("format %d, %u × %u → %u × %u: value %u is %g, expected %g", image->format, image->width, image->height,
+          width, height, i, (gdouble) found[i], (gdouble) expected[i]);
 }
 
 /* The widest frame that the engine takes, at the narrowest input: shared memory holds a tile of one output. */
@@ -78,7 +81,8 @@ test_widest (void)
   upi_plan_free (plan);
 }
 
-/* A batch of frames of all sizes and formats, with the network's mean and deviation; frames that were put and not run do no harm. */
+/* A batch of frames of all sizes and formats, with the network's mean and deviation; frames that were put and not run
+ * do no harm. */
 static void
 test_batch (void)
 {
@@ -92,7 +96,8 @@ test_batch (void)
     Picture pictures[3];
 
     for (guint i = 0; i < 3; i++) {
-      picture_init (&pictures[i], (round + 2 * i) % N_LAYOUTS, 30 + 17 * i * (round + 1), 20 + 11 * (i + round), 0, round * 3 + i);
+      picture_init (&pictures[i], (round + 2 * i) % N_LAYOUTS, 30 + 17 * i * (round + 1), 20 + 11 * (i + round), 0,
+          round * 3 + i);
       put (context, reader, i, &pictures[i].image, 64, 32, mean, std);
     }
     if (round == 1) /* a slot that is still to be read */

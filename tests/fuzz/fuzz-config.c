@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fuzzes config.json: any bytes. What is accepted must be a network: every tensor that it asks for has a shape that can be counted. */
+/* Fuzzes config.json: any bytes. What is accepted must be a network: every tensor that it asks for has a shape that can
+ * be counted. */
 #include "core/model/model.h"
 
 #include <stdlib.h>

@@ -14,7 +14,9 @@ check (Rules *rules)
 
   for (guint i = 0; i < 20; i++) {
     object.x = object.y = i * 0.05;
-    const RulesFrame frame = { .time = i * G_GUINT64_CONSTANT (1000000000), .objects = &object, .n_objects = i % 3 != 0 };
+    const RulesFrame frame = {
+      .time = i * G_GUINT64_CONSTANT (1000000000), .objects = &object, .n_objects = i % 3 != 0
+    };
     const GArray *events = rules_state_take_frame (state, &frame);
     for (guint k = 0; k < events->len; k++)
       if (g_array_index (events, RulesEvent, k).since > frame.time)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fuzzes the safetensors reader: any bytes as a file. What opens must be readable to its last byte, and add up to the file. */
+/* Fuzzes the safetensors reader: any bytes as a file. What opens must be readable to its last byte, and add up to the
+ * file. */
 #include "core/model/safetensors.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fuzzes both tokenizers: any bytes as text against small vocabularies, and any bytes as vocab.txt. The first byte chooses. */
+/* Fuzzes both tokenizers: any bytes as text against small vocabularies, and any bytes as vocab.txt. The first byte
+ * chooses. */
 #include "core/text/tokenizer.h"
 
 #include <glib/gstdio.h>
@@ -46,7 +47,8 @@ open_vocabulary (const guint8 *data, gsize size, UpiTokenizerKind kind)
     directory = g_dir_make_tmp ("upi-fuzz-XXXXXX", NULL);
   path = g_build_filename (directory, kind == UPI_TOKENIZER_WORDPIECE ? "vocab.txt" : "vocab.json", NULL);
   merges = g_build_filename (directory, "merges.txt", NULL);
-  if (!g_file_set_contents (path, (const gchar *) data, size, NULL) || !g_file_set_contents (merges, (const gchar *) data, size, NULL))
+  if (!g_file_set_contents (path, (const gchar *) data, size, NULL)
+      || !g_file_set_contents (merges, (const gchar *) data, size, NULL))
     abort ();
   tokenizer = upi_tokenizer_open (directory, kind, TRUE, NULL);
   if (tokenizer)

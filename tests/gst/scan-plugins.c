@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* scan-plugins.c: writes the registry that element tests read. It is built as they are, so that it can load a plugin built with a sanitizer,
- * which GStreamer's own scanner cannot; and the tests need not look at every plugin of the system. */
+/* scan-plugins.c: writes the registry that element tests read. It is built as they are, so that it can load a plugin
+ * built with a sanitizer, which GStreamer's own scanner cannot; and the tests need not look at every plugin of the
+ * system. */
 #include <gst/gst.h>
 
 int

@@ -4,8 +4,10 @@
 
 #include <string.h>
 
-static GstStaticPadTemplate source_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+static GstStaticPadTemplate source_template =
+    GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+static GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
 static GstPadProbeReturn
 record_probe (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
@@ -96,7 +98,8 @@ stream_new (const gchar *description, gboolean live)
   gst_harness_set_live (stream->harness, live);
   gst_harness_add_element_full (stream->harness, stream->element, &source_template, "sink", &sink_template, "src");
   gst_pad_add_probe (stream->harness->sinkpad,
-      GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH, record_probe, stream, NULL);
+      GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH, record_probe,
+      stream, NULL);
   stream->reads = TRUE;
   gst_pad_add_probe (stream->harness->sinkpad, GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, read_probe, stream, NULL);
   return stream;
@@ -136,7 +139,8 @@ stream_caps (Stream *stream, const gchar *caps)
 void
 stream_format (Stream *stream, const gchar *format, gint width, gint height)
 {
-  g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=%s,width=%d,height=%d,framerate=25/1", format, width, height);
+  g_autofree gchar *caps =
+      g_strdup_printf ("video/x-raw,format=%s,width=%d,height=%d,framerate=25/1", format, width, height);
   stream_caps (stream, caps);
 }
 
@@ -188,7 +192,8 @@ frame_paint (GstVideoFrame *frame, guint number)
 {
   GstVideoInfo rgb_info;
   gint width = GST_VIDEO_FRAME_WIDTH (frame), height = GST_VIDEO_FRAME_HEIGHT (frame);
-  gst_video_info_set_interlaced_format (&rgb_info, GST_VIDEO_FORMAT_RGBA, frame->info.interlace_mode, (guint) width, (guint) height);
+  gst_video_info_set_interlaced_format (
+      &rgb_info, GST_VIDEO_FORMAT_RGBA, frame->info.interlace_mode, (guint) width, (guint) height);
   rgb_info.fps_n = frame->info.fps_n;
   rgb_info.fps_d = frame->info.fps_d;
   GstBuffer *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&rgb_info), NULL);
@@ -286,9 +291,11 @@ UpiEngine *
 test_engine (const gchar *instance_id, guint threads)
 {
   g_autoptr (GError) error = NULL;
-  const UpiEngineOptions options = {
-    .size = sizeof (UpiEngineOptions), .model = "tiny", .device = test_device (), .instance_id = instance_id, .threads = threads
-  };
+  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
+    .model = "tiny",
+    .device = test_device (),
+    .instance_id = instance_id,
+    .threads = threads };
   UpiEngine *engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);
   return engine;
@@ -299,9 +306,12 @@ test_engine_drain (UpiEngine *engine)
 {
   static const guint8 pixels[16 * 16 * 3];
   g_autoptr (GError) error = NULL;
-  const UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 16, .height = 16, .planes = { pixels }, .strides = { 48 }
-  };
+  const UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = 16,
+    .height = 16,
+    .planes = { pixels },
+    .strides = { 48 } };
   g_autoptr (UpiTicket) ticket = upi_engine_encode (engine, &image, 0, 0, 0, NULL, NULL, &error);
   g_assert_no_error (error);
   upi_ticket_wait (ticket, &error);

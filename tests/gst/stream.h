@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* stream.h: an element or a chain of them under test: a GstHarness around it, its bus, frames to feed it, and a record of everything that
- * leaves its source pad in order. */
+/* stream.h: an element or a chain of them under test: a GstHarness around it, its bus, frames to feed it, and a record
+ * of everything that leaves its source pad in order. */
 #pragma once
 
 #include <gst/check/gstharness.h>

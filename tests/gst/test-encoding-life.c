@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * How long frames carry their encoding: as long as somebody downstream reads it, whoever stands between, whenever they come. */
+ * How long frames carry their encoding: as long as somebody downstream reads it, whoever stands between, whenever they
+ * come. */
 #include <string.h>
 
 #include "tests/gst/stream.h"
 
-#define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=life "
+#define ENCODER                                                                                                        \
+  "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=life "
 #define SECOND "upiencoder name=second model=tiny device=cpu threads=1 policy=block model-instance-id=life "
 #define ALL "threshold=0 max-objects=5 iou-threshold=1 "
 
@@ -48,7 +50,8 @@ test_last_reader_drops (void)
   assert_dropper (ENCODER "! upidetect name=d ! upicaption name=c", "c");
   assert_dropper (ENCODER "! upidetect name=d ! upioverlay name=o", "d");
   assert_dropper (ENCODER "! upidetect name=d ! queue ! identity ! videoconvert ! upijson location=/dev/null", "d");
-  assert_dropper (ENCODER "! upioverlay ! queue ! tee ! videoconvert ! upicaption name=c ! upijson location=/dev/null", "c");
+  assert_dropper (
+      ENCODER "! upioverlay ! queue ! tee ! videoconvert ! upicaption name=c ! upijson location=/dev/null", "c");
 }
 
 static void
@@ -58,8 +61,12 @@ test_property (void)
   assert_dropper (ENCODER "keep-encoding=yes", NULL);
   assert_dropper (ENCODER "! upidetect name=d keep-encoding=yes", NULL);
   /* one that keeps it for an application is a reader to those before it */
-  assert_dropper (ENCODER "! upidetect name=d ! upicaption name=c ! upijson location=/dev/null ! upioverlay keep-encoding=yes", NULL);
-  assert_dropper (ENCODER "! upidetect name=d ! upijson location=/dev/null name=j keep-encoding=no ! upioverlay keep-encoding=yes", "j");
+  assert_dropper (ENCODER
+      "! upidetect name=d ! upicaption name=c ! upijson location=/dev/null ! upioverlay keep-encoding=yes",
+      NULL);
+  assert_dropper (ENCODER
+      "! upidetect name=d ! upijson location=/dev/null name=j keep-encoding=no ! upioverlay keep-encoding=yes",
+      "j");
 }
 
 /* Of another element's encoding: what leaves upiencoder is its own. */
@@ -82,7 +89,8 @@ test_second_encoder (void)
 static void
 test_readers_behind_the_overlay (void)
 {
-  Stream *s = stream_new (ENCODER "! upioverlay ! upidetect labels=cat " ALL "! upijson location=/dev/null ! upicaption interval=0", FALSE);
+  Stream *s = stream_new (
+      ENCODER "! upioverlay ! upidetect labels=cat " ALL "! upijson location=/dev/null ! upicaption interval=0", FALSE);
   guint n_objects, n_captions;
 
   stream_format (s, "BGRx", 64, 64);
@@ -102,7 +110,8 @@ test_dropped_before (void)
   static const gchar *const readers[] = { "upidetect", "upicaption" };
 
   for (guint i = 0; i < G_N_ELEMENTS (readers); i++) {
-    g_autofree gchar *description = g_strdup_printf (ENCODER "! upioverlay name=theculprit keep-encoding=no ! %s", readers[i]);
+    g_autofree gchar *description =
+        g_strdup_printf (ENCODER "! upioverlay name=theculprit keep-encoding=no ! %s", readers[i]);
     Stream *s = stream_new (description, FALSE);
 
     stream_format (s, "BGRx", 64, 64);
@@ -138,7 +147,8 @@ test_branch_added (void)
 {
   Stream *s = stream_new (ENCODER "! tee name=t ! queue", FALSE);
   g_autoptr (GstElement) tee = stream_get (s, "t");
-  GstElement *detect = gst_element_factory_make ("upidetect", NULL), *sink = gst_element_factory_make ("fakesink", NULL);
+  GstElement *detect = gst_element_factory_make ("upidetect", NULL),
+             *sink = gst_element_factory_make ("fakesink", NULL);
   GstBin *bin = GST_BIN (s->element);
 
   g_atomic_int_set (&s->reads, FALSE);

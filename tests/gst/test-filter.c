@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-filter.c: what the base class of the elements does for each of them, seen by an element that writes down how it is called. */
+/* test-filter.c: what the base class of the elements does for each of them, seen by an element that writes down how it
+ * is called. */
 #include "gst/filter.h"
 
 #include <string.h>
@@ -35,12 +36,12 @@ take_calls (TestFilter *filter)
   return calls;
 }
 
-#define assert_calls(filter, expected)                                                                                                     \
-  G_STMT_START                                                                                                                             \
-  {                                                                                                                                        \
-    g_autofree gchar *calls = take_calls (filter);                                                                                         \
-    g_assert_cmpstr (calls, ==, expected);                                                                                                 \
-  }                                                                                                                                        \
+#define assert_calls(filter, expected)                                                                                 \
+  G_STMT_START                                                                                                         \
+  {                                                                                                                    \
+    g_autofree gchar *calls = take_calls (filter);                                                                     \
+    g_assert_cmpstr (calls, ==, expected);                                                                             \
+  }                                                                                                                    \
   G_STMT_END
 
 static gboolean
@@ -94,7 +95,8 @@ static GstFlowReturn
 test_filter_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, GstUpiContent **content)
 {
   TestFilter *self = TEST_FILTER (filter);
-  g_autofree gchar *call = g_strdup_printf ("process%u@%u", (guint) frame->number, (guint) (frame->time.stream_time / GST_MSECOND));
+  g_autofree gchar *call =
+      g_strdup_printf ("process%u@%u", (guint) frame->number, (guint) (frame->time.stream_time / GST_MSECOND));
 
   note (filter, call);
   g_assert_nonnull (frame->content);
@@ -144,7 +146,8 @@ test_filter_class_init (TestFilterClass *klass)
   filter_class->event = test_filter_event;
   filter_class->gap = test_filter_gap;
   gst_upi_filter_class_add_pad_templates (filter_class);
-  gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Test", "Filter/Analyzer/Video", "Writes down how it is called", "upi");
+  gst_element_class_set_static_metadata (
+      GST_ELEMENT_CLASS (klass), "Test", "Filter/Analyzer/Video", "Writes down how it is called", "upi");
 }
 
 static void
@@ -206,7 +209,8 @@ test_frames (void)
   GstBuffer *out = gst_harness_pull (stream->harness);
   gst_upi_content_get_objects (gst_buffer_get_upi_meta (out)->content, &n);
   g_assert_cmpuint (n, ==, 1);
-  gst_upi_content_get_objects (gst_buffer_get_upi_meta (shared)->content, &n); /* who else holds the buffer sees nothing of it */
+  gst_upi_content_get_objects (
+      gst_buffer_get_upi_meta (shared)->content, &n); /* who else holds the buffer sees nothing of it */
   g_assert_cmpuint (n, ==, 0);
   g_assert_true (gst_buffer_peek_memory (out, 0) == gst_buffer_peek_memory (shared, 0));
   gst_buffer_unref (out);
@@ -350,7 +354,8 @@ test_refused_start (void)
 int
 main (int argc, char **argv)
 {
-  g_setenv ("GST_REGISTRY_UPDATE", "no", TRUE); /* the plugin, which has a base class of this name too, is not to be looked at */
+  g_setenv ("GST_REGISTRY_UPDATE", "no",
+      TRUE); /* the plugin, which has a base class of this name too, is not to be looked at */
   test_init (&argc, &argv);
   gst_element_register (NULL, "testfilter", GST_RANK_NONE, TEST_TYPE_FILTER);
   g_test_add_func ("/filter/frames", test_frames);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-geometry.c: what was found lies on the picture or goes: GStreamer's own elements scale, cut, turn and mix frames behind upiencoder. */
+/* test-geometry.c: what was found lies on the picture or goes: GStreamer's own elements scale, cut, turn and mix frames
+ * behind upiencoder. */
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -70,10 +71,13 @@ static const Case cases[] = {
   { "free-aspect", SCALE ("width=100,height=100"), "width=64,height=48", KEPT },
   { "borders-beside", SCALE ("width=320,height=90,pixel-aspect-ratio=1/1"), "width=64,height=48", RECOVERABLE },
   { "borders-above", SCALE ("width=48,height=64,pixel-aspect-ratio=1/1"), "width=64,height=48", RECOVERABLE },
-  { "wide-pixels", SCALE ("width=128,height=48,pixel-aspect-ratio=1/1"), "width=64,height=48,pixel-aspect-ratio=2/1", KEPT },
-  { "wide-pixels-borders", SCALE ("width=64,height=48,pixel-aspect-ratio=1/1"), "width=64,height=48,pixel-aspect-ratio=2/1", RECOVERABLE },
+  { "wide-pixels", SCALE ("width=128,height=48,pixel-aspect-ratio=1/1"), "width=64,height=48,pixel-aspect-ratio=2/1",
+      KEPT },
+  { "wide-pixels-borders", SCALE ("width=64,height=48,pixel-aspect-ratio=1/1"),
+      "width=64,height=48,pixel-aspect-ratio=2/1", RECOVERABLE },
   { "other-pixels", "capssetter caps=video/x-raw,pixel-aspect-ratio=2/1", "width=64,height=48", KEPT },
-  { "scaled-twice", SCALE ("width=32,height=48,pixel-aspect-ratio=1/1 ! ") SCALE ("width=64,height=48,pixel-aspect-ratio=1/1"),
+  { "scaled-twice",
+      SCALE ("width=32,height=48,pixel-aspect-ratio=1/1 ! ") SCALE ("width=64,height=48,pixel-aspect-ratio=1/1"),
       "width=64,height=48", RECOVERABLE },
   { "videoconvert", "videoconvert ! capsfilter caps=video/x-raw,format=BGRx", "width=64,height=48", KEPT },
   { "videorate", "videorate ! capsfilter caps=video/x-raw,framerate=50/1", "width=64,height=48", KEPT },
@@ -82,11 +86,12 @@ static const Case cases[] = {
   { "videocrop", "videocrop left=8 top=4", "width=64,height=48", LOST },
   { "videocrop-of-equal-aspect", "videocrop left=8 top=6", "width=64,height=48", LOST },
   { "videocrop-and-scaled", "videocrop left=8 ! " SCALE ("width=64,height=48"), "width=64,height=48", LOST },
-  { "scaled-and-videocrop", SCALE ("width=64,height=64,pixel-aspect-ratio=1/1") " ! videocrop left=8", "width=64,height=48", LOST },
+  { "scaled-and-videocrop", SCALE ("width=64,height=64,pixel-aspect-ratio=1/1") " ! videocrop left=8",
+      "width=64,height=48", LOST },
   { "videobox-cuts", "videobox left=8", "width=64,height=48", LOST },
   { "videobox-adds", "videobox left=-8", "width=64,height=48", LOST },
-  { "aspectratiocrop", "capsfilter caps=video/x-raw,width=64,height=48 ! aspectratiocrop aspect-ratio=1/1 ! queue", "width=64,height=48",
-      LOST },
+  { "aspectratiocrop", "capsfilter caps=video/x-raw,width=64,height=48 ! aspectratiocrop aspect-ratio=1/1 ! queue",
+      "width=64,height=48", LOST },
   { "videoflip-90", "videoflip video-direction=90r", "width=64,height=48", LOST },
   { "videoflip-180", "videoflip video-direction=180", "width=64,height=48", LOST },
   { "videoflip-horizontal", "videoflip video-direction=horiz", "width=64,height=48", LOST },
@@ -132,7 +137,8 @@ test_crop_in_place (void)
   const gint lefts[] = { 8, 16 };
 
   for (guint i = 0; i < G_N_ELEMENTS (lefts); i++) {
-    g_autofree gchar *description = g_strdup_printf ("videocrop left=%d top=%d", lefts[i], lefts[i] * 3 / 4); /* of equal aspect */
+    g_autofree gchar *description =
+        g_strdup_printf ("videocrop left=%d top=%d", lefts[i], lefts[i] * 3 / 4); /* of equal aspect */
     Stream *s = stream_new (description, FALSE);
     g_autoptr (GstUpiContent) content = full_content ();
     GstBuffer *buffer = frame_new ("I420", 64, 48, 0);
@@ -183,7 +189,8 @@ assert_warned (Stream *s, const gchar *element)
   g_assert_nonnull (strstr (warning, "before upiencoder"));
 }
 
-/* Between upiencoder and the first reader, or behind upidetect: one warning, of the next element, and no error. stream_free() sees to the rest. */
+/* Between upiencoder and the first reader, or behind upidetect: one warning, of the next element, and no error.
+ * stream_free() sees to the rest. */
 static void
 test_warns_once (gconstpointer between)
 {
@@ -192,8 +199,9 @@ test_warns_once (gconstpointer between)
   readers[3] = g_strdup_printf ("upijson name=d location=%s ", json_path);
   for (guint i = 0; i < G_N_ELEMENTS (readers); i++) {
     for (guint behind_detect = 0; behind_detect < 2; behind_detect++) {
-      g_autofree gchar *description = g_strdup_printf ("%s ! %s%s ! %s ! %s ! upioverlay ! upijson location=%s", ENCODER,
-          behind_detect ? "upidetect name=before threshold=0 ! " : "", (const gchar *) between, readers[i], "identity", json_path);
+      g_autofree gchar *description = g_strdup_printf ("%s ! %s%s ! %s ! %s ! upioverlay ! upijson location=%s",
+          ENCODER, behind_detect ? "upidetect name=before threshold=0 ! " : "", (const gchar *) between, readers[i],
+          "identity", json_path);
       Stream *s = stream_new (description, FALSE);
       GstBuffer *last = run (s, 4);
 
@@ -238,9 +246,10 @@ test_add_borders_false (void)
 static void
 test_one_of_two_adds_borders (void)
 {
-  Stream *s = stream_new (ENCODER "! videoscale ! " SQUASHED
-                                  "! videoscale add-borders=false ! capsfilter caps=video/x-raw,width=64,height=48 ! " DETECT,
-      FALSE);
+  Stream *s =
+      stream_new (ENCODER "! videoscale ! " SQUASHED
+                          "! videoscale add-borders=false ! capsfilter caps=video/x-raw,width=64,height=48 ! " DETECT,
+          FALSE);
   GstBuffer *last = run (s, 2);
 
   assert_warned (s, "reach d:");

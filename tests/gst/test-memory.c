@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Elements where memory is short: what the engine cannot have is an error on the bus that names it, what an element cannot have costs a part of its
- * result and a warning. tests/core/engine/test-engine-memory.c fails every one of the engine's allocations. */
+ * Elements where memory is short: what the engine cannot have is an error on the bus that names it, what an element
+ * cannot have costs a part of its result and a warning. tests/core/engine/test-engine-memory.c fails every one of the
+ * engine's allocations. */
 #define _GNU_SOURCE /* dladdr, RTLD_NEXT */
 #include <dlfcn.h>
 #include <string.h>
@@ -18,8 +19,9 @@ g_try_malloc (gsize bytes)
 
   if (real == NULL)
     real = (gpointer (*) (gsize)) dlsym (RTLD_NEXT, "g_try_malloc");
-  if (dladdr (__builtin_return_address (0), &caller) != 0 && caller.dli_fname != NULL && strstr (caller.dli_fname, "libgstupi.so") != NULL
-      && g_atomic_int_get (&until_failure) > 0 && g_atomic_int_dec_and_test (&until_failure))
+  if (dladdr (__builtin_return_address (0), &caller) != 0 && caller.dli_fname != NULL
+      && strstr (caller.dli_fname, "libgstupi.so") != NULL && g_atomic_int_get (&until_failure) > 0
+      && g_atomic_int_dec_and_test (&until_failure))
     return NULL;
   return real (bytes);
 }
@@ -32,8 +34,9 @@ test_elements (void)
   for (guint f = 0; f < G_N_ELEMENTS (formats); f++) {
     guint n = 1, failures = 0;
     for (;; n++) {
-      Stream *s = stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block model-instance-id=memory ! upidetect threshold=0 "
-                              "max-objects=4 ! upioverlay draw-labels=false",
+      Stream *s = stream_new (
+          "upiencoder model=tiny device=cpu threads=1 policy=block model-instance-id=memory ! upidetect threshold=0 "
+          "max-objects=4 ! upioverlay draw-labels=false",
           FALSE);
       stream_format (s, formats[f], 64, 48);
       g_atomic_int_set (&until_failure, (gint) n);
@@ -47,7 +50,8 @@ test_elements (void)
       }
       gint left = g_atomic_int_get (&until_failure);
       g_atomic_int_set (&until_failure, 0);
-      g_autofree gchar *error = stream_peek_message (s, GST_MESSAGE_ERROR), *warning = stream_peek_message (s, GST_MESSAGE_WARNING);
+      g_autofree gchar *error = stream_peek_message (s, GST_MESSAGE_ERROR),
+                       *warning = stream_peek_message (s, GST_MESSAGE_WARNING);
       gst_clear_buffer (&buffer);
       stream_free (s);
       if (left > 0) { /* there were fewer */
@@ -69,17 +73,18 @@ static gchar *
 live (void)
 {
   g_autoptr (GError) error = NULL;
-  GstElement *pipeline =
-      gst_parse_launch ("videotestsrc num-buffers=2 ! video/x-raw,format=I420,width=64,height=48 ! upiencoder model=tiny "
-                        "device=cpu threads=1 batch-size=2 policy=block ! upidetect threshold=0 ! upicaption ! upioverlay "
-                        "! fakesink",
-          &error);
+  GstElement *pipeline = gst_parse_launch (
+      "videotestsrc num-buffers=2 ! video/x-raw,format=I420,width=64,height=48 ! upiencoder model=tiny "
+      "device=cpu threads=1 batch-size=2 policy=block ! upidetect threshold=0 ! upicaption ! upioverlay "
+      "! fakesink",
+      &error);
   gchar *said = NULL;
 
   g_assert_no_error (error);
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  g_autoptr (GstMessage) message =
+      gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
     gst_message_parse_error (message, &error, NULL);
     said = g_strdup (error->message);

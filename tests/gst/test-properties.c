@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-properties.c: what the properties of all elements promise is what they take: with every number at both ends of its range, every choice
- * of an enumeration and both values of a switch, frames pass without an error or a warning. */
+/* test-properties.c: what the properties of all elements promise is what they take: with every number at both ends of
+ * its range, every choice of an enumeration and both values of a switch, frames pass without an error or a warning. */
 #include "tests/gst/stream.h"
 
-/* All elements of the plugin, each named as its factory; upicaption, which takes most of the time, where it is the one that is tried. A length penalty
- * counts only with more than one beam, candidates only without one and with a model that has grounded captions. */
+/* All elements of the plugin, each named as its factory; upicaption, which takes most of the time, where it is the one
+ * that is tried. A length penalty counts only with more than one beam, candidates only without one and with a model
+ * that has grounded captions. */
 #define CAPTION(beam_size) "upicaption name=upicaption interval=0 beam-size=" beam_size " ! "
-#define ALL(model, caption)                                                                                                                \
-  "upiencoder name=upiencoder model=" model " device=cpu threads=1 policy=block ! upidetect name=upidetect ! upitrack name=upitrack ! "    \
-  "upirules name=upirules rules=\"{\\\"rules\\\":{\\\"n\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":1}}}\" ! "                           \
-  "upiclassify name=upiclassify labels=\"night, day\" ! " caption "upijson name=upijson location=/dev/null ! upioverlay name=upioverlay"
+#define ALL(model, caption)                                                                                            \
+  "upiencoder name=upiencoder model=" model                                                                            \
+  " device=cpu threads=1 policy=block ! upidetect name=upidetect ! upitrack name=upitrack ! "                          \
+  "upirules name=upirules rules=\"{\\\"rules\\\":{\\\"n\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":1}}}\" ! "       \
+  "upiclassify name=upiclassify labels=\"night, day\" ! " caption                                                      \
+  "upijson name=upijson location=/dev/null ! upioverlay name=upioverlay"
 
 /* Sets one property and runs frames; the end of the stream finds errors and warnings, and names what was set. */
 static void
@@ -20,7 +23,8 @@ run_in (const gchar *description, const gchar *name, const gchar *property, cons
   g_autofree gchar *text = g_strdup_value_contents (value);
 
   g_test_message ("%s %s=%s", name, property, text);
-  gst_element_set_state (element, GST_STATE_READY); /* before what is fixed from PAUSED on; the harness has set it playing */
+  gst_element_set_state (
+      element, GST_STATE_READY); /* before what is fixed from PAUSED on; the harness has set it playing */
   g_object_set_property (G_OBJECT (element), property, value);
   gst_element_sync_state_with_parent (element);
   stream_format (stream, "I420", 64, 48);

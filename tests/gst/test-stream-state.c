@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-stream-state.c: what elements know of a stream (the last encoding, the caption) ends where the stream does, by the rule of
- * gst/stream-time.h, and not before. The engine is held by gates, never by time. */
+/* test-stream-state.c: what elements know of a stream (the last encoding, the caption) ends where the stream does, by
+ * the rule of gst/stream-time.h, and not before. The engine is held by gates, never by time. */
 #include "tests/gst/caption/fixture.h"
 
 /* Frame @first is the segment's first, at @time of the stream. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-stream-time.c: when frames are, with PTS and without, and which events and frames end the state that elements have of a stream. */
+/* test-stream-time.c: when frames are, with PTS and without, and which events and frames end the state that elements
+ * have of a stream. */
 #include "gst/stream-time.h"
 
 #define MS GST_MSECOND
@@ -23,7 +24,8 @@ take (GstUpiStreamTime *time, GstEvent *event)
 
 /* A segment in time from @start to @stop (NONE: open), at @time of the stream and running time @base. */
 static gboolean
-take_segment (GstUpiStreamTime *time, gdouble rate, GstClockTime start, GstClockTime stop, GstClockTime stream_time, GstClockTime base)
+take_segment (GstUpiStreamTime *time, gdouble rate, GstClockTime start, GstClockTime stop, GstClockTime stream_time,
+    GstClockTime base)
 {
   GstSegment segment;
 
@@ -94,8 +96,9 @@ test_without_pts (void)
   take_caps (&time, "25/1");
   for (guint i = 0; i < 3; i++)
     g_assert_cmpuint (counted (&time, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE), ==, GST_SECOND + i * FRAME);
-  g_assert_cmpuint (counted (&time, GST_CLOCK_TIME_NONE, 100 * MS), ==, GST_SECOND + 3 * FRAME); /* its own duration counts */
-  g_assert_cmpuint (counted (&time, 15 * GST_SECOND, GST_CLOCK_TIME_NONE), ==, 6 * GST_SECOND);  /* and a PTS is taken */
+  g_assert_cmpuint (
+      counted (&time, GST_CLOCK_TIME_NONE, 100 * MS), ==, GST_SECOND + 3 * FRAME); /* its own duration counts */
+  g_assert_cmpuint (counted (&time, 15 * GST_SECOND, GST_CLOCK_TIME_NONE), ==, 6 * GST_SECOND); /* and a PTS is taken */
   g_assert_cmpuint (counted (&time, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE), ==, 6 * GST_SECOND + FRAME);
 
   /* Reverse playback counts down from the segment's end, and never below 0. */

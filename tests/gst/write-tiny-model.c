@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* write-tiny-model.c: writes the small random model that element tests run, into the directory given; "tiny", "no-labels", "grounded" or
- * "calibrated". */
+/* write-tiny-model.c: writes the small random model that element tests run, into the directory given; "tiny",
+ * "no-labels", "grounded" or "calibrated". */
 #include "core/model/model.h"
 
 #include <string.h>

@@ -30,7 +30,8 @@ add_elements (UpiValue value, gpointer user_data)
   *(gdouble *) pair[1] += elements (pair[0], value);
 }
 
-/* What an operation must read and write at least: inputs, weights, output; of a table the rows that it gives, of a cache those that it takes. */
+/* What an operation must read and write at least: inputs, weights, output; of a table the rows that it gives, of a
+ * cache those that it takes. */
 static gdouble
 op_elements (const UpiProgram *p, const UpiOp *op)
 {
@@ -69,13 +70,15 @@ parity_share_of_peak (const UpiPlan *plan, const gdouble *microseconds)
       continue;
     longest = MAX (moving, computing);
     g_free (bound);
-    bound = moving >= computing ? g_strdup_printf ("memory, %.0f GB/s", 1e-9 * peak.bytes)
-                                : g_strdup_printf ("%s, %.1f TFLOP/s", peak.tensor_cores ? "tensor cores" : "float32", 1e-12 * peak.flops);
+    bound = moving >= computing
+        ? g_strdup_printf ("memory, %.0f GB/s", 1e-9 * peak.bytes)
+        : g_strdup_printf ("%s, %.1f TFLOP/s", peak.tensor_cores ? "tensor cores" : "float32", 1e-12 * peak.flops);
   }
   /* the stand-in of tests/cuda gives itself this name */
   if (plan->backend->description != NULL && strstr (plan->backend->description, "test device") != NULL)
     return g_strdup_printf ("bound by %s of the test device: no share of a real card", bound);
-  return g_strdup_printf ("%5.1f %% of the peak (%s), %.1f µs on the card", 100 * least / MAX (taken, 1e-3), bound, taken);
+  return g_strdup_printf (
+      "%5.1f %% of the peak (%s), %.1f µs on the card", 100 * least / MAX (taken, 1e-3), bound, taken);
 }
 
 /* One operation's share, from the run whose time is the median of several. */
@@ -134,9 +137,9 @@ parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index
   for (guint i = 0; i < p->ops->len; i++)
     bytes += op_elements (p, upi_program_op (p, i)) * UPI_ELEMENT_BYTES;
   share = measured_share (context);
-  g_print ("%-4s %-70s %10.1f µs (best %10.1f) %7.2f GB/s %7.2f GFLOP/s%s%s\n", backend->name, name, times[n / 2], times[0],
-      1e-3 * bytes / MAX (times[n / 2], 0.5), 2e-3 * (gdouble) upi_program_macs (p) / MAX (times[n / 2], 0.5), share != NULL ? "  " : "",
-      share != NULL ? share : "");
+  g_print ("%-4s %-70s %10.1f µs (best %10.1f) %7.2f GB/s %7.2f GFLOP/s%s%s\n", backend->name, name, times[n / 2],
+      times[0], 1e-3 * bytes / MAX (times[n / 2], 0.5), 2e-3 * (gdouble) upi_program_macs (p) / MAX (times[n / 2], 0.5),
+      share != NULL ? "  " : "", share != NULL ? share : "");
   g_clear_pointer (&context, upi_context_free);
   g_clear_pointer (&plan, upi_plan_free);
   parity_free (parity);

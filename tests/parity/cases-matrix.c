@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Cases of what multiplies: conv2d, linear, matmul, attention, deformable attention. Big ones have the shapes of the nano network. */
+/* Cases of what multiplies: conv2d, linear, matmul, attention, deformable attention. Big ones have the shapes of the
+ * nano network. */
 
 #include "tests/parity/parity.h"
 
@@ -55,14 +56,18 @@ build_conv (Parity *parity, const void *data)
 {
   const Conv *c = data;
   UpiProgram *p = parity_program (parity);
-  UpiConv conv = {
-    .stride = c->stride, .groups = c->groups, .pad_top = c->top, .pad_left = c->left, .pad_bottom = c->bottom, .pad_right = c->right
-  };
+  UpiConv conv = { .stride = c->stride,
+    .groups = c->groups,
+    .pad_top = c->top,
+    .pad_left = c->left,
+    .pad_bottom = c->bottom,
+    .pad_right = c->right };
   gint fan_in = c->c / c->groups * c->kh * c->kw;
   UpiValue x, w, b = UPI_NO_VALUE, y;
 
-  parity_name (parity, "n%d %dx%dx%d o%d k%dx%d s%d g%d p%d%d%d%d%s%s %s", c->n, c->h, c->w, c->c, c->o, c->kh, c->kw, c->stride, c->groups,
-      c->top, c->left, c->bottom, c->right, c->bias ? " bias" : "", c->residual ? " residual" : "", act_names[c->act]);
+  parity_name (parity, "n%d %dx%dx%d o%d k%dx%d s%d g%d p%d%d%d%d%s%s %s", c->n, c->h, c->w, c->c, c->o, c->kh, c->kw,
+      c->stride, c->groups, c->top, c->left, c->bottom, c->right, c->bias ? " bias" : "",
+      c->residual ? " residual" : "", act_names[c->act]);
   x = parity_input (parity, UPI_SHAPE4 (c->n, c->h, c->w, c->c), PARITY_FILL_NORMAL, 1);
   w = parity_weight (parity, UPI_SHAPE4 (c->o, c->c / c->groups, c->kh, c->kw), 1 / sqrtf ((gfloat) fan_in));
   if (c->bias)
@@ -110,8 +115,8 @@ build_linear (Parity *parity, const void *data)
   UpiProgram *p = parity_program (parity);
   UpiValue x, w, b = UPI_NO_VALUE, y;
 
-  parity_name (
-      parity, "n%d %dx%d o%d%s%s %s", c->n, c->t, c->in, c->out, c->bias ? " bias" : "", c->residual ? " residual" : "", act_names[c->act]);
+  parity_name (parity, "n%d %dx%d o%d%s%s %s", c->n, c->t, c->in, c->out, c->bias ? " bias" : "",
+      c->residual ? " residual" : "", act_names[c->act]);
   x = parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->in), PARITY_FILL_NORMAL, 1);
   w = parity_weight (parity, UPI_SHAPE2 (c->out, c->in), 1 / sqrtf ((gfloat) c->in));
   if (c->bias)
@@ -149,18 +154,20 @@ build_matmul (Parity *parity, const void *data)
 {
   const Matmul *c = data;
   gint batch = MAX (c->n, 1);
-  UpiShape a = UPI_SHAPE3 (batch, c->m, c->k), b = c->transpose ? UPI_SHAPE3 (batch, c->cols, c->k) : UPI_SHAPE3 (batch, c->k, c->cols);
+  UpiShape a = UPI_SHAPE3 (batch, c->m, c->k),
+           b = c->transpose ? UPI_SHAPE3 (batch, c->cols, c->k) : UPI_SHAPE3 (batch, c->k, c->cols);
   UpiValue x, y;
 
   if (c->n == 0) {
     a = UPI_SHAPE2 (a.dim[1], a.dim[2]);
     b = UPI_SHAPE2 (b.dim[1], b.dim[2]);
   }
-  parity_name (parity, "n%d %dx%d %s %dx%d scale %g", c->n, c->m, c->k, c->transpose ? "transposed" : "by", b.dim[b.rank - 2],
-      b.dim[b.rank - 1], (gdouble) c->scale);
+  parity_name (parity, "n%d %dx%d %s %dx%d scale %g", c->n, c->m, c->k, c->transpose ? "transposed" : "by",
+      b.dim[b.rank - 2], b.dim[b.rank - 1], (gdouble) c->scale);
   x = parity_input (parity, a, PARITY_FILL_NORMAL, 1);
   y = parity_input (parity, b, PARITY_FILL_NORMAL, 1);
-  parity_output (parity, upi_matmul (parity_program (parity), x, y, &(UpiMatmul){ .transpose_b = c->transpose, .scale = c->scale }));
+  parity_output (parity,
+      upi_matmul (parity_program (parity), x, y, &(UpiMatmul){ .transpose_b = c->transpose, .scale = c->scale }));
 }
 
 typedef struct {
@@ -188,7 +195,8 @@ static const Attention attention_cases[] = {
   { FALSE, 3, 5, 11, 0, 48, 3, -1, 0, FALSE, 1, TRUE },
   { FALSE, 8, 1, 20, 7, 64, 4, -1, 0, FALSE, 1, TRUE },
   { FALSE, 3, 6, 7, 5, 36, 3, 0, 0, FALSE, 1, TRUE },
-  { FALSE, 9, 1, 13, 6, 36, 3, 0, 0, FALSE, 2, TRUE }, /* a query each: lengths, also of nothing, and heads that no vector fits */
+  { FALSE, 9, 1, 13, 6, 36, 3, 0, 0, FALSE, 2,
+      TRUE }, /* a query each: lengths, also of nothing, and heads that no vector fits */
   { FALSE, 35, 1, 21, 5, 64, 4, -1, 0, TRUE, 1, TRUE },
   { FALSE, 2, 1, 19, 0, 128, 2, -1, 0, FALSE, 3, TRUE },
   { TRUE, 1, 100, 100, 0, 96, 8, -1, 0, FALSE, 1 },
@@ -251,14 +259,14 @@ build_window (Parity *parity, const void *data)
   gint side = 2 * c->window - 1;
   UpiValue qkv, beyond, table;
 
-  parity_name (parity, "n%d %dx%dx%d h%d w%d shift%d scale %g", c->n, c->height, c->width, c->channels, c->heads, c->window, c->shift,
-      (gdouble) c->scale);
+  parity_name (parity, "n%d %dx%dx%d h%d w%d shift%d scale %g", c->n, c->height, c->width, c->channels, c->heads,
+      c->window, c->shift, (gdouble) c->scale);
   qkv = parity_input (parity, UPI_SHAPE4 (c->n, c->height, c->width, 3 * c->channels), PARITY_FILL_NORMAL, c->scale);
   beyond = parity_weight (parity, UPI_SHAPE1 (3 * c->channels), 1);
   table = parity_weight (parity, UPI_SHAPE2 (side * side, c->heads), 2);
   parity_output (parity,
-      upi_window_attention (
-          parity_program (parity), qkv, beyond, table, &(UpiWindow){ .heads = c->heads, .window = c->window, .shift = c->shift }));
+      upi_window_attention (parity_program (parity), qkv, beyond, table,
+          &(UpiWindow){ .heads = c->heads, .window = c->window, .shift = c->shift }));
 }
 
 typedef struct {
@@ -298,8 +306,8 @@ build_deformable (Parity *parity, const void *data)
     d.level[l].start = tokens;
     tokens += c->size[l][0] * c->size[l][1];
   }
-  parity_name (parity, "n%d q%d t%d d%d h%d l%d k%d ref%dx%d offsets %g", c->n, c->queries, tokens, c->width, c->heads, c->levels,
-      c->points, c->reference_batch, c->reference, (gdouble) c->offset_scale);
+  parity_name (parity, "n%d q%d t%d d%d h%d l%d k%d ref%dx%d offsets %g", c->n, c->queries, tokens, c->width, c->heads,
+      c->levels, c->points, c->reference_batch, c->reference, (gdouble) c->offset_scale);
   value = parity_input (parity, UPI_SHAPE3 (c->n, tokens, c->width), PARITY_FILL_NORMAL, 1);
   offsets = parity_input (parity, UPI_SHAPE3 (c->n, c->queries, 2 * samples), PARITY_FILL_NORMAL, c->offset_scale);
   weights = parity_input (parity, UPI_SHAPE3 (c->n, c->queries, samples), PARITY_FILL_NORMAL, 2);
@@ -307,9 +315,9 @@ build_deformable (Parity *parity, const void *data)
   parity_output (parity, upi_deformable_attention (parity_program (parity), value, offsets, weights, reference, &d));
 }
 
-#define FAMILY(name, tolerance)                                                                                                            \
-  {                                                                                                                                        \
-#name, name##_cases, G_N_ELEMENTS(name##_cases), sizeof name##_cases[0], tolerance, build_##name                                       \
+#define FAMILY(name, tolerance)                                                                                        \
+  {                                                                                                                    \
+#name, name##_cases, G_N_ELEMENTS(name##_cases), sizeof name##_cases[0], tolerance, build_##name                   \
   }
 
 const ParityFamily parity_matrix_families[] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Cases of what works on rows, elements and maps: norms, softmax, arithmetic, resize, pools, gather, top-k, distinct boxes, caches, copies. */
+/* Cases of what works on rows, elements and maps: norms, softmax, arithmetic, resize, pools, gather, top-k, distinct
+ * boxes, caches, copies. */
 
 #include "tests/parity/parity.h"
 
@@ -33,7 +34,8 @@ build_layer_norm (Parity *parity, const void *data)
   UpiValue x = parity_input (parity, shape, c->fill, c->scale);
   UpiValue gamma = parity_weight (parity, UPI_SHAPE1 (c->c), 1), beta = parity_weight (parity, UPI_SHAPE1 (c->c), 1);
 
-  parity_name (parity, "n%d %dx%d%s %s fill%d", c->n, c->t, c->c, c->residual ? " residual" : "", act_names[c->act], c->fill);
+  parity_name (
+      parity, "n%d %dx%d%s %s fill%d", c->n, c->t, c->c, c->residual ? " residual" : "", act_names[c->act], c->fill);
   if (c->residual)
     x = upi_add (p, x, parity_input (parity, shape, PARITY_FILL_NORMAL, 1));
   x = upi_layer_norm (p, x, gamma, beta, 1e-5f);
@@ -59,7 +61,8 @@ build_group_norm (Parity *parity, const void *data)
   UpiValue x = parity_input (parity, UPI_SHAPE4 (c->n, height, c->t / height, c->c), c->fill, c->scale);
   UpiValue gamma = parity_weight (parity, UPI_SHAPE1 (c->c), 1), beta = parity_weight (parity, UPI_SHAPE1 (c->c), 1);
 
-  parity_name (parity, "n%d %dx%dx%d g%d %s fill%d", c->n, height, c->t / height, c->c, c->groups, act_names[c->act], c->fill);
+  parity_name (
+      parity, "n%d %dx%dx%d g%d %s fill%d", c->n, height, c->t / height, c->c, c->groups, act_names[c->act], c->fill);
   x = upi_group_norm (p, x, gamma, beta, c->groups, 1e-5f);
   parity_output (parity, c->act != UPI_ACT_NONE ? upi_activation (p, x, c->act) : x);
 }
@@ -77,7 +80,8 @@ build_softmax (Parity *parity, const void *data)
   const Rows *c = data;
 
   parity_name (parity, "n%d %dx%d fill%d", c->n, c->t, c->c, c->fill);
-  parity_output (parity, upi_softmax (parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale)));
+  parity_output (parity,
+      upi_softmax (parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale)));
 }
 
 static const Rows l2_norm_cases[] = {
@@ -93,7 +97,8 @@ build_l2_norm (Parity *parity, const void *data)
   const Rows *c = data;
 
   parity_name (parity, "n%d %dx%d fill%d", c->n, c->t, c->c, c->fill);
-  parity_output (parity, upi_l2_norm (parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale)));
+  parity_output (parity,
+      upi_l2_norm (parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale)));
 }
 
 static const Rows activation_cases[] = {
@@ -128,8 +133,9 @@ build_mean_tokens (Parity *parity, const void *data)
   const Rows *c = data;
 
   parity_name (parity, "n%d %dx%d", c->n, c->t, c->c);
-  parity_output (
-      parity, upi_mean_tokens (parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale)));
+  parity_output (parity,
+      upi_mean_tokens (
+          parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale)));
 }
 
 static const Rows copy_cases[] = {
@@ -175,7 +181,8 @@ build_broadcast (Parity *parity, const void *data)
 {
   const Broadcast *c = data;
   UpiProgram *p = parity_program (parity);
-  UpiValue x = parity_input (parity, c->x, PARITY_FILL_NORMAL, 1), b = parity_input (parity, c->b, PARITY_FILL_NORMAL, 1), y;
+  UpiValue x = parity_input (parity, c->x, PARITY_FILL_NORMAL, 1),
+           b = parity_input (parity, c->b, PARITY_FILL_NORMAL, 1), y;
   GString *name = g_string_new (c->mul ? "mul" : "add");
 
   for (guint i = 0; i < c->x.rank; i++)
@@ -351,8 +358,8 @@ build_anchor_max (Parity *parity, const void *data)
   UpiValue scores = parity_input (parity, UPI_SHAPE3 (c->n, c->anchors, c->columns), PARITY_FILL_NORMAL, 1);
   UpiValue anchors = parity_input (parity, UPI_SHAPE3 (c->anchor_batch, c->anchors, 4), PARITY_FILL_UNIT, 1);
 
-  parity_name (parity, "n%d %d of n%d %dx%d ratio%g least%g fill%d", c->n, c->boxes, c->anchor_batch, c->anchors, c->columns,
-      (gdouble) c->ratio, (gdouble) c->least, c->fill);
+  parity_name (parity, "n%d %d of n%d %dx%d ratio%g least%g fill%d", c->n, c->boxes, c->anchor_batch, c->anchors,
+      c->columns, (gdouble) c->ratio, (gdouble) c->least, c->fill);
   parity_output (parity, upi_anchor_max (p, boxes, scores, anchors, c->ratio, c->least));
 }
 
@@ -366,7 +373,8 @@ static void
 build_embed (Parity *parity, const void *data)
 {
   const Choice *c = data;
-  UpiValue table = parity_weight (parity, UPI_SHAPE2 (c->k, c->c), 1), ids = parity_ints (parity, UPI_SHAPE2 (c->n, c->t), 0, c->k - 1);
+  UpiValue table = parity_weight (parity, UPI_SHAPE2 (c->k, c->c), 1),
+           ids = parity_ints (parity, UPI_SHAPE2 (c->n, c->t), 0, c->k - 1);
 
   parity_name (parity, "n%d %d of %dx%d", c->n, c->t, c->k, c->c);
   parity_output (parity, upi_embed (parity_program (parity), table, ids));
@@ -404,7 +412,8 @@ build_sine (Parity *parity, const void *data)
   const Choice *c = data;
 
   parity_name (parity, "n%d %d f%d", c->n, c->t, c->c);
-  parity_output (parity, upi_sine_position (parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, 4), c->fill, 1), c->c));
+  parity_output (parity,
+      upi_sine_position (parity_program (parity), parity_input (parity, UPI_SHAPE3 (c->n, c->t, 4), c->fill, 1), c->c));
 }
 
 static const Choice box_refine_cases[] = {
@@ -418,15 +427,16 @@ build_box_refine (Parity *parity, const void *data)
 {
   const Choice *c = data;
   UpiShape shape = UPI_SHAPE3 (c->n, c->t, 4);
-  UpiValue delta = parity_input (parity, shape, c->fill, 1), reference = parity_input (parity, shape, PARITY_FILL_UNIT, 1);
+  UpiValue delta = parity_input (parity, shape, c->fill, 1),
+           reference = parity_input (parity, shape, PARITY_FILL_UNIT, 1);
 
   parity_name (parity, "n%d %d fill%d", c->n, c->t, c->fill);
   parity_output (parity, upi_box_refine (parity_program (parity), delta, reference));
 }
 
-#define FAMILY(name, tolerance)                                                                                                            \
-  {                                                                                                                                        \
-#name, name##_cases, G_N_ELEMENTS(name##_cases), sizeof name##_cases[0], tolerance, build_##name                                       \
+#define FAMILY(name, tolerance)                                                                                        \
+  {                                                                                                                    \
+#name, name##_cases, G_N_ELEMENTS(name##_cases), sizeof name##_cases[0], tolerance, build_##name                   \
   }
 
 const ParityFamily parity_row_families[] = {

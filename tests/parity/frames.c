@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* put_frame on every backend against ref: layouts, orientations, odd sizes, strides, matrices, ranges; and values that are bound item by item.
- * Runs on the device without a GPU and on a GPU alike. */
+/* put_frame on every backend against ref: layouts, orientations, odd sizes, strides, matrices, ranges; and values that
+ * are bound item by item. Runs on the device without a GPU and on a GPU alike. */
 #include "tests/parity/frames.h"
 
 #include "core/backends/frames/reader.h"
@@ -35,7 +35,8 @@ frames_open (const UpiBackend *backend, guint n, guint width, guint height, UpiP
   GError *error = NULL;
   UpiContext *context;
 
-  upi_program_output (p, "out", upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 ((gint) n, (gint) height, (gint) width, 3)));
+  upi_program_output (
+      p, "out", upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 ((gint) n, (gint) height, (gint) width, 3)));
   upi_program_make_resident (p, "image");
   *plan = upi_plan_new (backend, p, 1, &error);
   g_assert_no_error (error);
@@ -50,7 +51,8 @@ input_of (const UpiBackend *backend, Picture *pictures, guint width, guint heigh
 {
   static const gfloat pad[3] = { 0.25f, 0.5f, 0.75f };
   static const gfloat mean[2][3] = { { 0, 0, 0 }, { 0.485f, 0.456f, 0.406f } };
-  static const gfloat std[2][3] = { { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f }, { 0.229f, 0.224f, 0.225f } }; /* the first: 0..255 */
+  static const gfloat std[2][3] = { { 1 / 255.0f, 1 / 255.0f, 1 / 255.0f },
+    { 0.229f, 0.224f, 0.225f } }; /* the first: 0..255 */
   g_autoptr (UpiFrameReader) reader = upi_frame_reader_new ();
   gfloat *out = g_new (gfloat, (gsize) 2 * 3 * width * height);
   GError *error = NULL;
@@ -60,7 +62,8 @@ input_of (const UpiBackend *backend, Picture *pictures, guint width, guint heigh
   for (guint i = 2; i-- > 0;) {
     UpiFrame frame;
 
-    g_assert_true (upi_frame_reader_describe (reader, &pictures[i].image, picture[0], picture[1], mean[i], std[i], &frame, &error));
+    g_assert_true (upi_frame_reader_describe (
+        reader, &pictures[i].image, picture[0], picture[1], mean[i], std[i], &frame, &error));
     if (picture[0] < width || picture[1] < height)
       upi_frame_letterbox (&frame, pictures[i].image.orientation, width, height, pad);
     upi_context_put_frame (context, upi_plan_find (plan, "image"), i, &frame, &error);
@@ -77,12 +80,16 @@ input_of (const UpiBackend *backend, Picture *pictures, guint width, guint heigh
 static void
 test_frames (gconstpointer data)
 {
-  static const guint sources[][2] = { { 97, 61 }, { 1, 1 }, { 2, 3 }, { 33, 200 }, { 640, 36 }, { 64, 32 }, { 5000, 7 }, { 96, 64 } };
+  static const guint sources[][2] = { { 97, 61 }, { 1, 1 }, { 2, 3 }, { 33, 200 }, { 640, 36 }, { 64, 32 }, { 5000, 7 },
+    { 96, 64 } };
   static const guint inputs[][2] = { { 64, 32 }, { 32, 32 }, { 96, 64 } };
   static const gfloat matrices[][2] = { { 0, 0 }, { 0.2126f, 0.0722f }, { 0.2627f, 0.0593f } };
   const Test *test = data;
   /* Levels of 8 bits: of float32, and half of what lies between two numbers of 16 bits. */
-  const gfloat rounding = test->numbers & PARITY_BF16 ? 0.5f : test->numbers & PARITY_F16 ? 0.0625f : 0, tolerance = 2e-3f + rounding;
+  const gfloat rounding = test->numbers & PARITY_BF16 ? 0.5f
+      : test->numbers & PARITY_F16                    ? 0.0625f
+                                                      : 0,
+               tolerance = 2e-3f + rounding;
 
   for (guint k = 0; k < 2; k++) {
     guint first = test->layout + 3 * test->orientation + 5 * k;
@@ -94,7 +101,8 @@ test_frames (gconstpointer data)
     Picture pictures[2];
 
     for (guint i = 0; i < 2; i++) {
-      guint number = first + i, width = sources[number % G_N_ELEMENTS (sources)][0], height = sources[number % G_N_ELEMENTS (sources)][1];
+      guint number = first + i, width = sources[number % G_N_ELEMENTS (sources)][0],
+            height = sources[number % G_N_ELEMENTS (sources)][1];
 
       picture_init (&pictures[i], test->layout, width, height, ((gint) (number % 3) - 1) * 6, number);
       pictures[i].image.orientation = test->orientation;
@@ -106,8 +114,9 @@ test_frames (gconstpointer data)
     expected = input_of (upi_backend_ref (), pictures, input[0], input[1], picture);
     for (guint i = 0; i < 2 * 3 * input[0] * input[1]; i++)
       if (!(fabsf (found[i] - expected[i]) <= tolerance))
-        g_error ("%u × %u and %u × %u → %u × %u: value %u is %g, expected %g", pictures[0].image.width, pictures[0].image.height,
-            pictures[1].image.width, pictures[1].image.height, input[0], input[1], i, (gdouble) found[i], (gdouble) expected[i]);
+        g_error ("%u × %u and %u × %u → %u × %u: value %u is %g, expected %g", pictures[0].image.width,
+            pictures[0].image.height, pictures[1].image.width, pictures[1].image.height, input[0], input[1], i,
+            (gdouble) found[i], (gdouble) expected[i]);
     for (guint i = 0; i < 2; i++)
       picture_clear (&pictures[i]);
   }
@@ -143,7 +152,8 @@ frames_upload (const UpiBackend *backend, const guint8 *bytes, gsize count)
 #define ROWS 5
 #define WIDTH 16
 
-/* Values bound item by item: an input of several items, one that is changed in place, an output; each item lies in memory of its own. */
+/* Values bound item by item: an input of several items, one that is changed in place, an output; each item lies in
+ * memory of its own. */
 static void
 test_items (gconstpointer data)
 {
@@ -162,7 +172,8 @@ test_items (gconstpointer data)
 
   upi_program_part (p, "test");
   upi_program_output (p, "y", upi_activation (p, x, UPI_ACT_RELU));
-  upi_program_output (p, "sum", upi_mean_tokens (p, upi_store_rows (p, cache, upi_slice (p, upi_slice (p, x, 0, 0, 1), 1, 0, 1), start)));
+  upi_program_output (p, "sum",
+      upi_mean_tokens (p, upi_store_rows (p, cache, upi_slice (p, upi_slice (p, x, 0, 0, 1), 1, 0, 1), start)));
   upi_program_make_resident (p, "x");
   upi_program_make_resident (p, "cache");
   upi_program_make_resident (p, "y");
@@ -193,7 +204,8 @@ test_items (gconstpointer data)
     for (guint j = 0; j < ROWS * WIDTH; j++)
       g_assert_cmpfloat (found[j], ==, MAX (numbers_of_x[i][j], 0));
   }
-  /* The cache has the new row, and is not read again: what is written over it meanwhile does not show in the next run's. */
+  /* The cache has the new row, and is not read again: what is written over it meanwhile does not show in the next
+   * run's. */
   own->copy (context, copy, text, sizeof zeros, &error);
   g_assert_no_error (error);
   row = 4;
@@ -219,8 +231,8 @@ add_test (const gchar *name, const gchar *filter, gchar *rest /* transfer full *
   g_autofree gchar *path = g_strdup_printf ("/parity/%s/%s", name, rest);
 
   if (filter == NULL || strstr (rest, filter) != NULL)
-    g_test_add_data_func_full (
-        path, func == test_items ? (gpointer) test.backend : g_memdup2 (&test, sizeof test), func, func == test_items ? NULL : g_free);
+    g_test_add_data_func_full (path, func == test_items ? (gpointer) test.backend : g_memdup2 (&test, sizeof test),
+        func, func == test_items ? NULL : g_free);
   g_free (rest);
 }
 
@@ -231,6 +243,7 @@ frames_add_tests (const UpiBackend *backend, const gchar *name, ParityVariant nu
 
   for (test.layout = 0; test.layout < N_LAYOUTS; test.layout++)
     for (test.orientation = 0; test.orientation <= UPI_ORIENTATION_UR_LL; test.orientation++)
-      add_test (name, filter, g_strdup_printf ("frames/%s orientation %u", layouts[test.layout], test.orientation), test, test_frames);
+      add_test (name, filter, g_strdup_printf ("frames/%s orientation %u", layouts[test.layout], test.orientation),
+          test, test_frames);
   add_test (name, filter, g_strdup ("items"), test, test_items);
 }

@@ -13,7 +13,8 @@
 #define SENTINEL 0x7fc0beefu /* a NaN that no operation makes */
 #define MAX_BUFFERS 12
 
-/* Bound memory of one input or output: `whole` is what is bound, of which the case sees the part that starts at `start`. */
+/* Bound memory of one input or output: `whole` is what is bound, of which the case sees the part that starts at
+ * `start`. */
 typedef struct {
   UpiValue value;
   UpiDType dtype;
@@ -82,8 +83,8 @@ narrowed (ParityVariant variant, gfloat value)
   return (gfloat) ldexp (rint (ldexp ((gdouble) value, 11 - exponent)), exponent - 11);
 }
 
-/* Normalised mean squared error that is allowed: what the definition's own float32 rounding allows, or the output's rounding to 16 bits and
- * that of intermediate results. What copies is exact in every type. */
+/* Normalised mean squared error that is allowed: what the definition's own float32 rounding allows, or the output's
+ * rounding to 16 bits and that of intermediate results. What copies is exact in every type. */
 static gdouble
 tolerance_of (const ParityFamily *family, ParityVariant variant)
 {
@@ -290,7 +291,9 @@ parity_build (const ParityFamily *family, guint index, ParityVariant variant)
 {
   Parity *parity = g_new (Parity, 1);
 
-  *parity = (Parity){ .variant = variant, .program = upi_program_new (family->name), .rand = g_rand_new_with_seed (index + 1) };
+  *parity = (Parity){
+    .variant = variant, .program = upi_program_new (family->name), .rand = g_rand_new_with_seed (index + 1)
+  };
   upi_program_part (parity->program, family->name);
   family->build (parity, parity_family_case (family, index));
   return parity;
@@ -334,7 +337,8 @@ run_between_guards (Parity *parity, const UpiBackend *backend)
   g_assert_no_error (error);
   for (guint i = 0; i < parity->n_buffers; i++) {
     if (!guards_intact (&parity->buffers[i])) {
-      g_test_message ("%s %u: bytes before or behind the bound memory were written", parity->buffers[i].is_output ? "output" : "input", i);
+      g_test_message ("%s %u: bytes before or behind the bound memory were written",
+          parity->buffers[i].is_output ? "output" : "input", i);
       g_test_fail ();
     }
   }
@@ -391,7 +395,8 @@ compare (const Buffer *found, const Buffer *expected, guint number, gdouble tole
     else
       g_test_message ("buffer %u: normalised mean squared error %.3g, at most %.3g; worst at element %" G_GSIZE_FORMAT
                       ": %.9g, expected %.9g",
-          number, error, tolerance, worst, (gdouble) ((gfloat *) found->data)[f], (gdouble) ((gfloat *) expected->data)[e]);
+          number, error, tolerance, worst, (gdouble) ((gfloat *) found->data)[f],
+          (gdouble) ((gfloat *) expected->data)[e]);
     g_test_fail ();
   }
 }

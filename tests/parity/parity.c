@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* parity [--backend NAME] [--bench] [--filter TEXT] [--threads N] [g_test options]
  *
- * Without --bench: every case of every family on the backend, in every variant, and frames (frames.c), against ref (TAP). With it: a line of speed for each big
- * case (all cases that match, with --filter). */
+ * Without --bench: every case of every family on the backend, in every variant, and frames (frames.c), against ref
+ * (TAP). With it: a line of speed for each big case (all cases that match, with --filter). */
 
 #include "tests/parity/frames.h"
 #include "tests/parity/parity.h"
@@ -17,12 +17,13 @@ static gchar *backend_name, *filter;
 static gboolean bench;
 static gint threads = 1;
 
-static const GOptionEntry options[] = { { "backend", 0, 0, G_OPTION_ARG_STRING, &backend_name,
-                                            "cpu (default), cpu:ISA (its own kernels alone), cuda, cuda:tf32, cuda:f16, cuda:bf16 or ref",
-                                            "NAME" },
+static const GOptionEntry options[] = {
+  { "backend", 0, 0, G_OPTION_ARG_STRING, &backend_name,
+      "cpu (default), cpu:ISA (its own kernels alone), cuda, cuda:tf32, cuda:f16, cuda:bf16 or ref", "NAME" },
   { "bench", 0, 0, G_OPTION_ARG_NONE, &bench, "Measure instead of comparing", NULL },
   { "filter", 0, 0, G_OPTION_ARG_STRING, &filter, "Only cases whose name contains TEXT", "TEXT" },
-  { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "Threads of one run in --bench", "N" }, { NULL } };
+  { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "Threads of one run in --bench", "N" }, { NULL }
+};
 
 static const ParityVariant variants[] = {
   PARITY_DENSE,
@@ -64,8 +65,8 @@ add_tests (const UpiBackend *backend, const ParityFamily *family, guint index, c
   gboolean big = parity_case_is_big (family, index);
 
   for (guint v = 0; v < (big ? 1 : G_N_ELEMENTS (variants)); v++) {
-    g_autofree gchar *path =
-        g_strdup_printf ("/parity/%s/%s %s", backend_name != NULL ? backend_name : backend->name, name, variant_names[v]);
+    g_autofree gchar *path = g_strdup_printf (
+        "/parity/%s/%s %s", backend_name != NULL ? backend_name : backend->name, name, variant_names[v]);
     Test *test = g_new (Test, 1);
 
     *test = (Test){ backend, family, index, variants[v] | numbers_of (backend_name) };
@@ -90,7 +91,8 @@ each_case (const UpiBackend *backend, const ParityFamily *families, guint n_fami
   }
 }
 
-/* "cpu:avx2": the cpu backend's own kernels of one instruction set, without oneDNN; anything else is a backend's name. */
+/* "cpu:avx2": the cpu backend's own kernels of one instruction set, without oneDNN; anything else is a backend's
+ * name. */
 static const UpiBackend *
 find_backend (const gchar *name, GError **error)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Parity: every operation on every backend against ref. A case is one line of a family's table (cases-*.c); its build function makes a
- * program of that operation with the calls below. The harness builds it densely for ref, and in every variant for the backend under test.
+/* Parity: every operation on every backend against ref. A case is one line of a family's table (cases-*.c); its build
+ * function makes a program of that operation with the calls below. The harness builds it densely for ref, and in every
+ * variant for the backend under test.
  */
 #pragma once
 
@@ -11,11 +12,13 @@ G_BEGIN_DECLS
 /* How a program's inputs and outputs lie in memory, and how it is run. Bits. */
 typedef enum {
   PARITY_DENSE = 0,
-  PARITY_STRIDED_INPUTS = 1 << 0,  /* slices of larger inputs; what lies between is NaN */
-  PARITY_STRIDED_OUTPUTS = 1 << 1, /* results are written into a part of a larger output; what lies between must not change */
-  PARITY_UNALIGNED = 1 << 2,       /* bound memory is aligned to 4 bytes only */
-  PARITY_THREADS = 1 << 3,         /* two threads */
-  /* The backend computes in 16 bits: inputs and weights are numbers that these can hold, and tolerances as wide as their rounding. */
+  PARITY_STRIDED_INPUTS = 1 << 0, /* slices of larger inputs; what lies between is NaN */
+  PARITY_STRIDED_OUTPUTS =
+      1 << 1,                /* results are written into a part of a larger output; what lies between must not change */
+  PARITY_UNALIGNED = 1 << 2, /* bound memory is aligned to 4 bytes only */
+  PARITY_THREADS = 1 << 3,   /* two threads */
+  /* The backend computes in 16 bits: inputs and weights are numbers that these can hold, and tolerances as wide as
+   * their rounding. */
   PARITY_F16 = 1 << 4,
   PARITY_BF16 = 1 << 5,
   /* Products see 10 bits of the fraction of what they multiply; all else is float32. */
@@ -72,10 +75,12 @@ UpiContext *parity_open (Parity *parity, const UpiBackend *backend, guint thread
 void parity_free (Parity *parity);
 /* Builds, runs and compares; g_test fails with what differs. */
 void parity_check (const UpiBackend *backend, const ParityFamily *family, guint index, ParityVariant variant);
-/* What share of the hardware's peak a run of the plan is whose operations took these times, in words; NULL where the backend knows no peak.
- * An operation is bound by what takes longer at the peak's rates: its bytes, or its arithmetic. */
+/* What share of the hardware's peak a run of the plan is whose operations took these times, in words; NULL where the
+ * backend knows no peak. An operation is bound by what takes longer at the peak's rates: its bytes, or its
+ * arithmetic. */
 gchar *parity_share_of_peak (const UpiPlan *plan, const gdouble *microseconds);
 /* Prints one line: `name`, time, GB/s, GFLOP/s, share of the peak. */
-void parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, const gchar *name, guint threads);
+void
+parity_bench (const UpiBackend *backend, const ParityFamily *family, guint index, const gchar *name, guint threads);
 
 G_END_DECLS

@@ -41,7 +41,8 @@ describe_layout (UpiImage *image, guint layout, guint bytes[3], guint rows[3])
   case LAYOUT_LIMITED_ARGB:
     for (guint c = 0; c < 3; c++) {
       bytes[c] = layout == LAYOUT_GBR ? w : c == 0 ? 4 * w : 0;
-      image->components[c] = layout == LAYOUT_GBR ? (UpiComponent){ (c + 2) % 3, 0, 1, 0, 0 } : (UpiComponent){ 0, 1 + c, 4, 0, 0 };
+      image->components[c] =
+          layout == LAYOUT_GBR ? (UpiComponent){ (c + 2) % 3, 0, 1, 0, 0 } : (UpiComponent){ 0, 1 + c, 4, 0, 0 };
     }
     break;
   case UPI_PIXELS_NV12:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The harness must see what it is there for: a backend that is ref but for one fault, run in a subprocess, has to fail. */
+/* The harness must see what it is there for: a backend that is ref but for one fault, run in a subprocess, has to
+ * fail. */
 
 #include "tests/parity/parity.h"
 
@@ -13,19 +14,19 @@ typedef enum { FAULT_NONE, FAULT_VALUE, FAULT_NAN, FAULT_BEFORE, FAULT_BEHIND, F
 static const UpiStepFuncs *ref_funcs (void);
 
 /* Runs the operation as ref does, then does its fault to the result of the first product. */
-#define FAULTY(name, statement)                                                                                                            \
-  static gboolean name (UpiContext *context, const UpiStep *step, GError **error)                                                          \
-  {                                                                                                                                        \
-    gfloat *out = step->out.data, *in = step->in[0].data;                                                                                  \
-    gint width = upi_shape_width (&step->out.shape);                                                                                       \
-                                                                                                                                           \
-    if (!ref_funcs ()->run (context, step, error))                                                                                         \
-      return FALSE;                                                                                                                        \
-    (void) out;                                                                                                                            \
-    (void) in;                                                                                                                             \
-    (void) width;                                                                                                                          \
-    statement;                                                                                                                             \
-    return TRUE;                                                                                                                           \
+#define FAULTY(name, statement)                                                                                        \
+  static gboolean name (UpiContext *context, const UpiStep *step, GError **error)                                      \
+  {                                                                                                                    \
+    gfloat *out = step->out.data, *in = step->in[0].data;                                                              \
+    gint width = upi_shape_width (&step->out.shape);                                                                   \
+                                                                                                                       \
+    if (!ref_funcs ()->run (context, step, error))                                                                     \
+      return FALSE;                                                                                                    \
+    (void) out;                                                                                                        \
+    (void) in;                                                                                                         \
+    (void) width;                                                                                                      \
+    statement;                                                                                                         \
+    return TRUE;                                                                                                       \
   }
 
 FAULTY (run_none, )
@@ -36,8 +37,8 @@ FAULTY (run_behind, out[width] = 0) /* of the first row: a gap if rows have gaps
 FAULTY (run_input, in[0] += 1)
 FAULTY (run_reads_between, out[0] += 0 * in[upi_shape_width (&step->in[0].shape)])
 
-static gboolean (*const runs[]) (
-    UpiContext *, const UpiStep *, GError **) = { run_none, run_value, run_nan, run_before, run_behind, run_input, run_reads_between };
+static gboolean (*const runs[]) (UpiContext *, const UpiStep *, GError **) = { run_none, run_value, run_nan, run_before,
+  run_behind, run_input, run_reads_between };
 
 static const UpiStepFuncs *
 ref_funcs (void)
@@ -128,13 +129,15 @@ test_share_of_peak (void)
   } cases[] = {
     { "slow memory", "cuda:0 (L4), f32", NULL, 2 },
     { "fast memory", "cuda:0 (L4), f32", NULL, 4 },
-    { "slow memory", "cuda:0 (test device 0), f32", "bound by memory, 47 GB/s of the test device: no share of a real card", 2 },
+    { "slow memory", "cuda:0 (test device 0), f32",
+        "bound by memory, 47 GB/s of the test device: no share of a real card", 2 },
     { "unknown", "cuda:0 (new)", "cuda:0 (new): not known", 2 },
   };
   static gfloat weights[32 * 64];
   /* in the reader's locale */
   g_autofree gchar *slow = g_strdup_printf ("%5.1f %% of the peak (memory, 47 GB/s), %.1f µs on the card", 50., 2.);
-  g_autofree gchar *fast = g_strdup_printf ("%5.1f %% of the peak (float32, %.1f TFLOP/s), %.1f µs on the card", 25., 0.4, 4.);
+  g_autofree gchar *fast =
+      g_strdup_printf ("%5.1f %% of the peak (float32, %.1f TFLOP/s), %.1f µs on the card", 25., 0.4, 4.);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     const gchar *text = cases[i].text != NULL ? cases[i].text : i == 0 ? slow : fast;
@@ -149,8 +152,8 @@ test_share_of_peak (void)
     upi_program_part (p, "share");
     upi_program_output (p, "out",
         upi_linear (p, upi_program_input (p, "in", UPI_F32, UPI_SHAPE2 (100, 64)),
-            upi_program_weight (p, "w", weights, UPI_SHAPE2 (32, 64)), upi_program_weight (p, "b", weights, UPI_SHAPE1 (32)),
-            UPI_ACT_NONE));
+            upi_program_weight (p, "w", weights, UPI_SHAPE2 (32, 64)),
+            upi_program_weight (p, "b", weights, UPI_SHAPE1 (32)), UPI_ACT_NONE));
     plan = upi_plan_new (&backend, p, 1, NULL);
     g_assert_nonnull (plan);
     share = parity_share_of_peak (plan, &cases[i].microseconds);

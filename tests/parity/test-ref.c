@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The ref backend against numbers worked out by hand: what every other backend is then compared with. Each case is small enough to be checked
- * on paper, and chosen so that a mistake in order, axis, border or sign shows. */
+/* The ref backend against numbers worked out by hand: what every other backend is then compared with. Each case is
+ * small enough to be checked on paper, and chosen so that a mistake in order, axis, border or sign shows. */
 
 #include "core/backends/backend.h"
 #include "core/program/passes.h"
@@ -85,14 +85,16 @@ test_conv (void)
 
   /* A kernel that tells rows from columns; padding above and left only. */
   EXPECT (&c,
-      upi_conv2d (c.p, input (&c, UPI_SHAPE4 (1, 3, 3, 1), map), weight (&c, UPI_SHAPE4 (1, 1, 2, 2), F (1, 10, 100, 1000)), UPI_NO_VALUE,
+      upi_conv2d (c.p, input (&c, UPI_SHAPE4 (1, 3, 3, 1), map),
+          weight (&c, UPI_SHAPE4 (1, 1, 2, 2), F (1, 10, 100, 1000)), UPI_NO_VALUE,
           &(UpiConv){ .pad_top = 1, .pad_left = 1 }),
       1000, 2100, 3200, 4010, 5421, 6532, 7040, 8754, 9865);
   /* Stride 2 with the TensorFlow padding (0 before, 1 behind). */
   c = new_case ();
   EXPECT (&c,
-      upi_conv2d (c.p, input (&c, UPI_SHAPE4 (1, 3, 3, 1), map), weight (&c, UPI_SHAPE4 (1, 1, 2, 2), F (1, 10, 100, 1000)),
-          weight (&c, UPI_SHAPE1 (1), F (0.5f)), &(UpiConv){ .stride = 2, .pad_bottom = 1, .pad_right = 1 }),
+      upi_conv2d (c.p, input (&c, UPI_SHAPE4 (1, 3, 3, 1), map),
+          weight (&c, UPI_SHAPE4 (1, 1, 2, 2), F (1, 10, 100, 1000)), weight (&c, UPI_SHAPE1 (1), F (0.5f)),
+          &(UpiConv){ .stride = 2, .pad_bottom = 1, .pad_right = 1 }),
       5421.5f, 603.5f, 87.5f, 9.5f);
   /* Two groups: outputs 0, 1 read channels 0, 1; outputs 2, 3 read channels 2, 3. */
   c = new_case ();
@@ -105,8 +107,8 @@ test_conv (void)
   EXPECT (&c,
       upi_activation (c.p,
           upi_add (c.p,
-              upi_conv2d (c.p, input (&c, UPI_SHAPE4 (1, 1, 2, 1), F (1, -1)), weight (&c, UPI_SHAPE4 (1, 1, 1, 1), F (4)),
-                  weight (&c, UPI_SHAPE1 (1), F (1)), &(UpiConv){ 0 }),
+              upi_conv2d (c.p, input (&c, UPI_SHAPE4 (1, 1, 2, 1), F (1, -1)),
+                  weight (&c, UPI_SHAPE4 (1, 1, 1, 1), F (4)), weight (&c, UPI_SHAPE1 (1), F (1)), &(UpiConv){ 0 }),
               input (&c, UPI_SHAPE4 (1, 1, 2, 1), F (3, 2))),
           UPI_ACT_RELU6),
       6, 0);
@@ -118,8 +120,9 @@ test_products (void)
   Case c = new_case ();
 
   EXPECT (&c,
-      upi_linear (c.p, input (&c, UPI_SHAPE2 (2, 2), F (1, 2, 3, 4)), weight (&c, UPI_SHAPE2 (3, 2), F (1, 0, 0, 1, 10, 100)),
-          weight (&c, UPI_SHAPE1 (3), F (0, 0, -500)), UPI_ACT_RELU),
+      upi_linear (c.p, input (&c, UPI_SHAPE2 (2, 2), F (1, 2, 3, 4)),
+          weight (&c, UPI_SHAPE2 (3, 2), F (1, 0, 0, 1, 10, 100)), weight (&c, UPI_SHAPE1 (3), F (0, 0, -500)),
+          UPI_ACT_RELU),
       1, 2, 0, 3, 4, 0);
   c = new_case ();
   EXPECT (&c,
@@ -128,8 +131,8 @@ test_products (void)
       10.5f, 21, 31.5f);
   c = new_case ();
   EXPECT (&c,
-      upi_matmul (c.p, input (&c, UPI_SHAPE3 (2, 1, 2), F (1, 2, 3, 4)), input (&c, UPI_SHAPE3 (2, 2, 2), F (1, 10, 2, 20, 1, 0, 0, 1)),
-          &(UpiMatmul){ .transpose_b = TRUE }),
+      upi_matmul (c.p, input (&c, UPI_SHAPE3 (2, 1, 2), F (1, 2, 3, 4)),
+          input (&c, UPI_SHAPE3 (2, 2, 2), F (1, 10, 2, 20, 1, 0, 0, 1)), &(UpiMatmul){ .transpose_b = TRUE }),
       21, 42, 3, 4);
 }
 
@@ -173,8 +176,8 @@ test_attention (void)
   v = input (&c, UPI_SHAPE3 (1, 1, 1), F (4));
   EXPECT (&c,
       upi_attention2 (c.p, input (&c, UPI_SHAPE3 (1, 1, 1), F (1)), k, v, UPI_NO_VALUE,
-          input (&c, UPI_SHAPE3 (1, 3, 1), F (1.0986122887f, 50, 50)), input (&c, UPI_SHAPE3 (1, 3, 1), F (8, 999, 999)),
-          ints (&c, UPI_SHAPE1 (1), I (1)), &causal),
+          input (&c, UPI_SHAPE3 (1, 3, 1), F (1.0986122887f, 50, 50)),
+          input (&c, UPI_SHAPE3 (1, 3, 1), F (8, 999, 999)), ints (&c, UPI_SHAPE1 (1), I (1)), &causal),
       7);
 }
 
@@ -182,20 +185,24 @@ test_attention (void)
 static void
 test_window_attention (void)
 {
-  /* A row of four cells in windows of two, rolled by one: cells 1 and 2 are a window, 3 and 0 another, whose halves do not see each other.
-   * Each window has a second row, beyond the map. No queries, so that the table alone decides: a left neighbour counts three times. */
+  /* A row of four cells in windows of two, rolled by one: cells 1 and 2 are a window, 3 and 0 another, whose halves do
+   * not see each other. Each window has a second row, beyond the map. No queries, so that the table alone decides: a
+   * left neighbour counts three times. */
   UpiWindow window = { .heads = 1, .window = 2, .shift = 1 };
   Case c = new_case ();
 
   EXPECT (&c,
       upi_window_attention (c.p, input (&c, UPI_SHAPE4 (1, 1, 4, 3), F (0, 1, 2, 0, 1, 12, 0, 1, 18, 0, 1, 10)),
-          weight (&c, UPI_SHAPE1 (3), F (0, 0, 6)), weight (&c, UPI_SHAPE2 (9, 1), F (0, 0, 0, 0, 0, 1.0986122887f, 0, 0, 0)), &window),
+          weight (&c, UPI_SHAPE1 (3), F (0, 0, 6)),
+          weight (&c, UPI_SHAPE2 (9, 1), F (0, 0, 0, 0, 0, 1.0986122887f, 0, 0, 0)), &window),
       4, 10.5f, 11, 8);
-  /* Logits are divided by the root of a head's width, here 2, before the table counts; a window over both sides is not rolled. */
+  /* Logits are divided by the root of a head's width, here 2, before the table counts; a window over both sides is not
+   * rolled. */
   c = new_case ();
   EXPECT (&c,
       upi_window_attention (c.p,
-          input (&c, UPI_SHAPE4 (1, 1, 2, 12), F (2, 0, 0, 0, 0, 0, 0, 0, 4, 1, 1, 1, 0, 0, 0, 0, 1.0986122887f, 9, 9, 9, 8, 1, 1, 1)),
+          input (&c, UPI_SHAPE4 (1, 1, 2, 12),
+              F (2, 0, 0, 0, 0, 0, 0, 0, 4, 1, 1, 1, 0, 0, 0, 0, 1.0986122887f, 9, 9, 9, 8, 1, 1, 1)),
           weight (&c, UPI_SHAPE1 (12), F (0, 0, 0, 0, -1000, 0, 0, 0, 0, 0, 0, 0)),
           weight (&c, UPI_SHAPE2 (9, 1), F (-1000, -1000, -1000, 0, 0, 0, 0, 0, 0)), &window),
       7, 1, 1, 1, 6, 1, 1, 1);
@@ -208,8 +215,9 @@ expect_sample (gfloat x, gfloat y, gfloat expected)
   Case c = new_case ();
 
   EXPECT (&c,
-      upi_deformable_attention (c.p, input (&c, UPI_SHAPE3 (1, 6, 1), F (1, 2, 3, 4, 5, 6)), input (&c, UPI_SHAPE3 (1, 1, 2), F (0, 0)),
-          input (&c, UPI_SHAPE3 (1, 1, 1), F (5)), input (&c, UPI_SHAPE3 (1, 1, 2), F (x, y)), &d),
+      upi_deformable_attention (c.p, input (&c, UPI_SHAPE3 (1, 6, 1), F (1, 2, 3, 4, 5, 6)),
+          input (&c, UPI_SHAPE3 (1, 1, 2), F (0, 0)), input (&c, UPI_SHAPE3 (1, 1, 1), F (5)),
+          input (&c, UPI_SHAPE3 (1, 1, 2), F (x, y)), &d),
       expected);
 }
 
@@ -225,18 +233,22 @@ test_deformable (void)
   expect_sample (0, 0.25f, 0.5f);       /* half outside: zeros */
   expect_sample (0, 0, 0.25f);          /* a corner */
   expect_sample (2, 0.5f, 0);           /* outside */
-  /* Two levels, two points: offsets are pixels of the level, x first; logits (0, ln 2, 0, 0) weigh 1/5, 2/5, 1/5, 1/5. Tokens 1, 10 | 100. */
+  /* Two levels, two points: offsets are pixels of the level, x first; logits (0, ln 2, 0, 0) weigh 1/5, 2/5, 1/5, 1/5.
+   * Tokens 1, 10 | 100. */
   EXPECT (&c,
       upi_deformable_attention (c.p, input (&c, UPI_SHAPE3 (1, 3, 1), F (1, 10, 100)),
           input (&c, UPI_SHAPE3 (1, 1, 8), F (-0.5f, 0, 0.5f, 0, 0, 0, 0, 0.5f)),
-          input (&c, UPI_SHAPE3 (1, 1, 4), F (0, 0.69314718f, 0, 0)), input (&c, UPI_SHAPE3 (1, 1, 2), F (0.5f, 0.5f)), &two),
+          input (&c, UPI_SHAPE3 (1, 1, 4), F (0, 0.69314718f, 0, 0)), input (&c, UPI_SHAPE3 (1, 1, 2), F (0.5f, 0.5f)),
+          &two),
       0.2f * 1 + 0.4f * 10 + 0.2f * 100 + 0.2f * 50);
-  /* A box: the offset counts in half boxes over the points. Centre 0.5, width 1: +1 · 1/2 · 1 · 0.5 = +0.25, the second pixel's centre. */
+  /* A box: the offset counts in half boxes over the points. Centre 0.5, width 1: +1 · 1/2 · 1 · 0.5 = +0.25, the second
+   * pixel's centre. */
   c = new_case ();
   two.levels = 1;
   EXPECT (&c,
-      upi_deformable_attention (c.p, input (&c, UPI_SHAPE3 (1, 2, 1), F (1, 10)), input (&c, UPI_SHAPE3 (1, 1, 4), F (1, 0, -1, 0)),
-          input (&c, UPI_SHAPE3 (1, 1, 2), F (0, 1.0986122887f)), input (&c, UPI_SHAPE3 (1, 1, 4), F (0.5f, 0.5f, 1, 0.5f)), &two),
+      upi_deformable_attention (c.p, input (&c, UPI_SHAPE3 (1, 2, 1), F (1, 10)),
+          input (&c, UPI_SHAPE3 (1, 1, 4), F (1, 0, -1, 0)), input (&c, UPI_SHAPE3 (1, 1, 2), F (0, 1.0986122887f)),
+          input (&c, UPI_SHAPE3 (1, 1, 4), F (0.5f, 0.5f, 1, 0.5f)), &two),
       0.25f * 10 + 0.75f * 1);
 }
 
@@ -252,17 +264,19 @@ test_norms (void)
       -1.2247449f, 5, 2.4494897f);
   c = new_case (); /* eps below the root: variance 3 + 1 */
   EXPECT (&c,
-      upi_layer_norm (c.p, upi_add (c.p, input (&c, UPI_SHAPE2 (1, 2), F (1, 2)), input (&c, UPI_SHAPE2 (1, 2), F (0, 2.4641016f))),
+      upi_layer_norm (c.p,
+          upi_add (c.p, input (&c, UPI_SHAPE2 (1, 2), F (1, 2)), input (&c, UPI_SHAPE2 (1, 2), F (0, 2.4641016f))),
           weight (&c, UPI_SHAPE1 (2), F (1, 1)), weight (&c, UPI_SHAPE1 (2), F (0, 0)), 1),
       -0.8660254f, 0.8660254f);
   /* Groups of channels (0, 1) and (2, 3) over both pixels. */
   c = new_case ();
   EXPECT (&c,
-      upi_group_norm (c.p, input (&c, UPI_SHAPE4 (1, 1, 2, 4), F (1, 1, 0, 8, 3, 3, 0, 8)), weight (&c, UPI_SHAPE1 (4), F (1, 2, 1, 1)),
-          weight (&c, UPI_SHAPE1 (4), F (0, 0, 0, 1)), 2, 0),
+      upi_group_norm (c.p, input (&c, UPI_SHAPE4 (1, 1, 2, 4), F (1, 1, 0, 8, 3, 3, 0, 8)),
+          weight (&c, UPI_SHAPE1 (4), F (1, 2, 1, 1)), weight (&c, UPI_SHAPE1 (4), F (0, 0, 0, 1)), 2, 0),
       -1, -2, -1, 2, 1, 2, -1, 2);
   c = new_case ();
-  EXPECT (&c, upi_softmax (c.p, input (&c, UPI_SHAPE2 (2, 2), F (0, 1.0986122887f, 1000, 1000))), 0.25f, 0.75f, 0.5f, 0.5f);
+  EXPECT (
+      &c, upi_softmax (c.p, input (&c, UPI_SHAPE2 (2, 2), F (0, 1.0986122887f, 1000, 1000))), 0.25f, 0.75f, 0.5f, 0.5f);
   c = new_case ();
   EXPECT (&c, upi_l2_norm (c.p, input (&c, UPI_SHAPE2 (2, 2), F (3, -4, 0, 0))), 0.6f, -0.8f, 0, 0);
 }
@@ -273,17 +287,21 @@ test_elements (void)
   const gfloat *six = F (1, 2, 3, 4, 5, 6);
   Case c = new_case ();
 
-  EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (4), F (-1, 0, 1, 7)), UPI_ACT_GELU), -0.15865525f, 0, 0.84134475f, 7);
+  EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (4), F (-1, 0, 1, 7)), UPI_ACT_GELU), -0.15865525f, 0,
+      0.84134475f, 7);
   c = new_case ();
-  EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (3), F (-100, 0, 1.0986122887f)), UPI_ACT_SIGMOID), 0, 0.5f, 0.75f);
+  EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (3), F (-100, 0, 1.0986122887f)), UPI_ACT_SIGMOID), 0, 0.5f,
+      0.75f);
   c = new_case ();
   EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (3), F (-1, 3, 7)), UPI_ACT_RELU6), 0, 3, 6);
   c = new_case ();
   EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (3), F (-1, 3, 7)), UPI_ACT_RELU), 0, 3, 7);
   c = new_case (); /* one value a row */
-  EXPECT (&c, upi_add (c.p, input (&c, UPI_SHAPE3 (1, 2, 3), six), input (&c, UPI_SHAPE2 (2, 1), F (10, 20))), 11, 12, 13, 24, 25, 26);
+  EXPECT (&c, upi_add (c.p, input (&c, UPI_SHAPE3 (1, 2, 3), six), input (&c, UPI_SHAPE2 (2, 1), F (10, 20))), 11, 12,
+      13, 24, 25, 26);
   c = new_case (); /* one value a column */
-  EXPECT (&c, upi_mul (c.p, input (&c, UPI_SHAPE3 (1, 2, 3), six), input (&c, UPI_SHAPE1 (3), F (1, 10, 100))), 1, 20, 300, 4, 50, 600);
+  EXPECT (&c, upi_mul (c.p, input (&c, UPI_SHAPE3 (1, 2, 3), six), input (&c, UPI_SHAPE1 (3), F (1, 10, 100))), 1, 20,
+      300, 4, 50, 600);
 }
 
 static void
@@ -295,10 +313,13 @@ test_maps (void)
   c = new_case (); /* down: between the two in the middle of each half */
   EXPECT (&c, upi_resize (c.p, input (&c, UPI_SHAPE4 (1, 4, 1, 1), F (0, 1, 2, 10)), 2, 1), 0.5f, 6);
   c = new_case (); /* padding never wins, even over negative values */
-  EXPECT (&c, upi_max_pool (c.p, input (&c, UPI_SHAPE4 (1, 3, 3, 1), F (-1, -2, -3, -4, -5, -6, -7, -8, -9)), &(UpiPool){ 3, 2, 1 }), -1,
-      -2, -4, -5);
+  EXPECT (&c,
+      upi_max_pool (
+          c.p, input (&c, UPI_SHAPE4 (1, 3, 3, 1), F (-1, -2, -3, -4, -5, -6, -7, -8, -9)), &(UpiPool){ 3, 2, 1 }),
+      -1, -2, -4, -5);
   c = new_case (); /* 3 → 2: the middle belongs to both */
-  EXPECT (&c, upi_adaptive_avg_pool (c.p, input (&c, UPI_SHAPE4 (1, 3, 1, 2), F (1, 10, 2, 20, 6, 60)), 2, 1), 1.5f, 15, 4, 40);
+  EXPECT (&c, upi_adaptive_avg_pool (c.p, input (&c, UPI_SHAPE4 (1, 3, 1, 2), F (1, 10, 2, 20, 6, 60)), 2, 1), 1.5f, 15,
+      4, 40);
 }
 
 static void
@@ -309,8 +330,8 @@ test_rows (void)
 
   EXPECT (&c, upi_mean_tokens (c.p, input (&c, UPI_SHAPE3 (1, 3, 2), six)), 3, 4);
   c = new_case ();
-  EXPECT (
-      &c, upi_gather (c.p, input (&c, UPI_SHAPE3 (1, 3, 2), six), ints (&c, UPI_SHAPE2 (2, 2), I (2, 0, 1, 1))), 5, 6, 1, 2, 3, 4, 3, 4);
+  EXPECT (&c, upi_gather (c.p, input (&c, UPI_SHAPE3 (1, 3, 2), six), ints (&c, UPI_SHAPE2 (2, 2), I (2, 0, 1, 1))), 5,
+      6, 1, 2, 3, 4, 3, 4);
   c = new_case ();
   EXPECT (&c, upi_embed (c.p, input (&c, UPI_SHAPE2 (3, 2), six), ints (&c, UPI_SHAPE2 (1, 2), I (2, 0))), 5, 6, 1, 2);
   c = new_case (); /* equal scores: lower index first; what is no number last */
@@ -325,32 +346,36 @@ test_boxes (void)
   Case c = new_case ();
 
   /* Two features a coordinate: sin 2πc, cos 2πc; in the order cy, cx, w, h. */
-  EXPECT (&c, upi_sine_position (c.p, input (&c, UPI_SHAPE3 (1, 1, 4), F (0.25f, 0, 0.5f, 0.125f)), 2), 0, 1, 1, 0, 0, -1, 0.70710678f,
-      0.70710678f);
+  EXPECT (&c, upi_sine_position (c.p, input (&c, UPI_SHAPE3 (1, 1, 4), F (0.25f, 0, 0.5f, 0.125f)), 2), 0, 1, 1, 0, 0,
+      -1, 0.70710678f, 0.70710678f);
   c = new_case (); /* the second pair of four turns 10000^(1/2) = 100 times slower */
-  EXPECT (&c, upi_slice (c.p, upi_sine_position (c.p, input (&c, UPI_SHAPE3 (1, 1, 4), F (0, 0.25f, 0, 0)), 4), 2, 0, 4), 1, 0,
+  EXPECT (&c,
+      upi_slice (c.p, upi_sine_position (c.p, input (&c, UPI_SHAPE3 (1, 1, 4), F (0, 0.25f, 0, 0)), 4), 2, 0, 4), 1, 0,
       0.015707317f, 0.99987663f);
   c = new_case (); /* logit 0.75 = ln 3; ends are clamped to 1e-5 */
   EXPECT (&c,
-      upi_box_refine (
-          c.p, input (&c, UPI_SHAPE3 (1, 1, 4), F (0, -1.0986122887f, 0, 0)), input (&c, UPI_SHAPE3 (1, 1, 4), F (0.3f, 0.75f, 0, 1))),
+      upi_box_refine (c.p, input (&c, UPI_SHAPE3 (1, 1, 4), F (0, -1.0986122887f, 0, 0)),
+          input (&c, UPI_SHAPE3 (1, 1, 4), F (0.3f, 0.75f, 0, 1))),
       0.3f, 0.5f, 1e-5f, 0.99999f);
   c = new_case (); /* the second overlaps the first by 0.6, the third both by less, the fourth is the third */
   EXPECT_INTS (&c,
       upi_distinct (c.p,
-          input (
-              &c, UPI_SHAPE3 (1, 4, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.6f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f)),
+          input (&c, UPI_SHAPE3 (1, 4, 4),
+              F (0.5f, 0.5f, 0.4f, 0.4f, 0.6f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f)),
           ints (&c, UPI_SHAPE2 (1, 4), I (9, 3, 7, 5)), 4, 0.5f),
       9, 7, 3, 5);
-  /* the first box lies on anchor 0 and overlaps 1 by 0.6, 2 by 1/7; the second overlaps nothing; the third is no number */
+  /* the first box lies on anchor 0 and overlaps 1 by 0.6, 2 by 1/7; the second overlaps nothing; the third is no
+   * number */
   for (guint ratio = 0; ratio < 2; ratio++) {
     UpiValue boxes, scores, anchors;
 
     c = new_case ();
     boxes = input (&c, UPI_SHAPE3 (1, 3, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.1f, 0.1f, 0.1f, 0.1f, NAN, 0.5f, 0.4f, 0.4f));
     scores = input (&c, UPI_SHAPE3 (1, 3, 2), F (1, -9, 0.5f, 2, 7, 7));
-    anchors = input (&c, UPI_SHAPE3 (1, 3, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.6f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f));
-    EXPECT (&c, upi_anchor_max (c.p, boxes, scores, anchors, ratio ? 0.5f : 0.7f, -3), 1, ratio ? 2 : -3, -3, -3, -3, -3);
+    anchors =
+        input (&c, UPI_SHAPE3 (1, 3, 4), F (0.5f, 0.5f, 0.4f, 0.4f, 0.6f, 0.5f, 0.4f, 0.4f, 0.8f, 0.5f, 0.4f, 0.4f));
+    EXPECT (
+        &c, upi_anchor_max (c.p, boxes, scores, anchors, ratio ? 0.5f : 0.7f, -3), 1, ratio ? 2 : -3, -3, -3, -3, -3);
   }
 }
 

@@ -52,8 +52,9 @@ note_text (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   g_assert_true (gst_buffer_map (buffer, &map, GST_MAP_READ));
   if (map.size > 0) {
     g_mutex_lock (&run->lock);
-    g_ptr_array_add (
-        run->cues, cue_new (GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), g_strndup ((const gchar *) map.data, map.size)));
+    g_ptr_array_add (run->cues,
+        cue_new (
+            GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), g_strndup ((const gchar *) map.data, map.size)));
     g_mutex_unlock (&run->lock);
   }
   gst_buffer_unmap (buffer, &map);

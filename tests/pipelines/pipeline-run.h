@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pipeline-run.h: runs a pipeline to its end and keeps what the tests look at: captions from the bus, timestamps of frames, text. */
+/* pipeline-run.h: runs a pipeline to its end and keeps what the tests look at: captions from the bus, timestamps of
+ * frames, text. */
 #pragma once
 
 #include <gst/gst.h>

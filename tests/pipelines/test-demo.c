@@ -11,15 +11,17 @@ static gchar *
 make_clip (const gchar *folder)
 {
   gchar *path = g_build_filename (folder, "a clip.mkv", NULL);
-  g_autofree gchar *line = g_strdup_printf (
-      "videotestsrc num-buffers=3 ! video/x-raw,width=64,height=48 ! vp8enc deadline=1 ! matroskamux ! filesink location=\"%s\"", path);
+  g_autofree gchar *line = g_strdup_printf ("videotestsrc num-buffers=3 ! video/x-raw,width=64,height=48 ! vp8enc "
+                                            "deadline=1 ! matroskamux ! filesink location=\"%s\"",
+      path);
   g_autoptr (GError) error = NULL;
   g_autoptr (GstElement) pipeline = gst_parse_launch (line, &error);
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
 
   g_assert_no_error (error);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  g_autoptr (GstMessage) message =
+      gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
   g_assert_cmpint (GST_MESSAGE_TYPE (message), ==, GST_MESSAGE_EOS);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   return path;
@@ -27,18 +29,19 @@ make_clip (const gchar *folder)
 
 /* Runs the demo in @folder; its JSON lines. */
 static GPtrArray *
-run_demo (const gchar *folder, const gchar *locale, const gchar *labels, const gchar *threshold, const gchar *out, const gchar *rules,
-    gchar **printed)
+run_demo (const gchar *folder, const gchar *locale, const gchar *labels, const gchar *threshold, const gchar *out,
+    const gchar *rules, gchar **printed)
 {
-  g_autofree gchar *clip = make_clip (folder), *said = NULL, *json = g_build_filename (folder, out, "objects.jsonl", NULL), *text = NULL;
-  const gchar *argv[] = { g_getenv ("UPI_TEST_DEMO"), "--model", "tiny", "--device", "cpu", "--labels", labels, "--threshold", threshold,
-    "--out", out, clip, rules != NULL ? "--rules" : NULL, rules, NULL };
+  g_autofree gchar *clip = make_clip (folder), *said = NULL,
+                   *json = g_build_filename (folder, out, "objects.jsonl", NULL), *text = NULL;
+  const gchar *argv[] = { g_getenv ("UPI_TEST_DEMO"), "--model", "tiny", "--device", "cpu", "--labels", labels,
+    "--threshold", threshold, "--out", out, clip, rules != NULL ? "--rules" : NULL, rules, NULL };
   g_auto (GStrv) environment = g_environ_setenv (g_get_environ (), "LC_ALL", locale, TRUE);
   g_autoptr (GError) error = NULL;
   gint status;
 
-  g_spawn_sync (folder, (gchar **) argv, environment, printed != NULL ? G_SPAWN_DEFAULT : G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, printed,
-      &said, &status, &error);
+  g_spawn_sync (folder, (gchar **) argv, environment, printed != NULL ? G_SPAWN_DEFAULT : G_SPAWN_STDOUT_TO_DEV_NULL,
+      NULL, NULL, printed, &said, &status, &error);
   g_assert_no_error (error);
   if (status != 0)
     g_error ("the demo ended with %d: %s", status, said);
@@ -75,17 +78,19 @@ test_options (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (locales); i++) {
     g_autofree gchar *folder = g_dir_make_tmp ("demo-XXXXXX", NULL);
-    g_autoptr (GPtrArray) lines =
-        run_demo (folder, locales[i], "F\u00fc\u00dfe, r\u00f8d \"bil\", IĞDIR \\ ılık", "0.0125", "the \"out\" folder", NULL, NULL);
+    g_autoptr (GPtrArray) lines = run_demo (folder, locales[i], "F\u00fc\u00dfe, r\u00f8d \"bil\", IĞDIR \\ ılık",
+        "0.0125", "the \"out\" folder", NULL, NULL);
     guint n_objects = 0;
 
     g_assert_cmpuint (lines->len, ==, 3);
     for (guint l = 0; l < lines->len; l++) {
-      JsonArray *objects = json_object_get_array_member (json_node_get_object (json_parser_get_root (lines->pdata[l])), "objects");
+      JsonArray *objects =
+          json_object_get_array_member (json_node_get_object (json_parser_get_root (lines->pdata[l])), "objects");
       for (guint o = 0; o < json_array_get_length (objects); o++) {
         JsonObject *object = json_array_get_object_element (objects, o);
         const gchar *label = json_object_get_string_member (object, "label");
-        g_assert_true (g_strv_contains ((const gchar *[]){ "F\u00fc\u00dfe", "r\u00f8d \"bil\"", "IĞDIR \\ ılık", NULL }, label));
+        g_assert_true (
+            g_strv_contains ((const gchar *[]){ "F\u00fc\u00dfe", "r\u00f8d \"bil\"", "IĞDIR \\ ılık", NULL }, label));
         g_assert_cmpfloat (json_object_get_double_member (object, "score"), >=, 0.0125);
         n_objects++;
       }
@@ -95,23 +100,27 @@ test_options (void)
   }
 }
 
-/* What happens is printed as it does, and what it came to at the end; a rules file that cannot be read is an error that names it. */
+/* What happens is printed as it does, and what it came to at the end; a rules file that cannot be read is an error that
+ * names it. */
 static void
 test_rules (void)
 {
-  g_autofree gchar *folder = g_dir_make_tmp ("demo-XXXXXX", NULL), *printed = NULL, *clip = make_clip (folder), *said = NULL;
+  g_autofree gchar *folder = g_dir_make_tmp ("demo-XXXXXX", NULL), *printed = NULL, *clip = make_clip (folder),
+                   *said = NULL;
   g_autofree gchar *rules = g_build_filename (folder, "a \"count\".json", NULL);
-  const gchar *argv[] = { g_getenv ("UPI_TEST_DEMO"), "--model", "tiny", "--device", "cpu", "--rules", "/nowhere/rules.json", "--out",
-    "out", clip, NULL };
+  const gchar *argv[] = { g_getenv ("UPI_TEST_DEMO"), "--model", "tiny", "--device", "cpu", "--rules",
+    "/nowhere/rules.json", "--out", "out", clip, NULL };
   gint status;
 
   g_assert_true (g_file_set_contents (rules, "{\"rules\":{\"crowd\":{\"type\":\"count\",\"above\":0}}}", -1, NULL));
   g_autoptr (GPtrArray) lines = run_demo (folder, "C", "cat, dog", "0.0", "out", rules, &printed);
   g_assert_cmpuint (lines->len, ==, 3);
-  if (strstr (printed, "crowd: ") == NULL || strstr (printed, "too many") == NULL || strstr (printed, "crowd: once") == NULL)
+  if (strstr (printed, "crowd: ") == NULL || strstr (printed, "too many") == NULL
+      || strstr (printed, "crowd: once") == NULL)
     g_error ("nothing happened: %s", printed);
 
-  g_assert_true (g_spawn_sync (folder, (gchar **) argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, &said, &status, NULL));
+  g_assert_true (
+      g_spawn_sync (folder, (gchar **) argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, &said, &status, NULL));
   g_assert_cmpint (status, !=, 0);
   if (strstr (said, "/nowhere/rules.json") == NULL)
     g_error ("the file is not named: %s", said);

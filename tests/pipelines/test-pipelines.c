@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-pipelines.c: whole pipelines on a generated clip: frames and timestamps in = out; captions into every muxer and text writer that users
- * have, read back; a tee; two streams that share a model. */
+/* test-pipelines.c: whole pipelines on a generated clip: frames and timestamps in = out; captions into every muxer and
+ * text writer that users have, read back; a tee; two streams that share a model. */
 #include "tests/pipelines/pipeline-run.h"
 
 #include <glib/gstdio.h>
@@ -25,7 +25,8 @@ static void
 test_frames_unchanged (void)
 {
   g_autofree gchar *json = path_of ("frames.jsonl");
-  Run *run = run_once (CLIP "! identity name=in ! " ENCODE "! upidetect threshold=0 ! upicaption ! upijson location=%s ! upioverlay "
+  Run *run = run_once (CLIP "! identity name=in ! " ENCODE
+                            "! upidetect threshold=0 ! upicaption ! upijson location=%s ! upioverlay "
                             "! identity name=out ! fakesink",
       json);
   g_autofree gchar *lines = NULL;
@@ -50,20 +51,23 @@ test_bundled_clip (void)
 
   if (!have_elements ("matroskademux", "vp8dec", "jpegenc", "matroskamux", NULL))
     return;
-  Run *run = run_once (
-      "filesrc location=\"%s\" ! decodebin ! videoconvert ! identity name=in ! " ENCODE_GROUNDED "! upidetect ! upicaption name=c "
-      "! upioverlay ! identity name=out ! jpegenc ! queue ! m. c.text ! queue ! m. matroskamux name=m ! filesink location=%s",
+  Run *run = run_once ("filesrc location=\"%s\" ! decodebin ! videoconvert ! identity name=in ! " ENCODE_GROUNDED
+                       "! upidetect ! upicaption name=c "
+                       "! upioverlay ! identity name=out ! jpegenc ! queue ! m. c.text ! queue ! m. matroskamux name=m "
+                       "! filesink location=%s",
       clip, file);
   g_assert_cmpuint (run->in->len, >, 100);
   assert_same_times (run->out, run->in);
   assert_same_times (run->out_durations, run->in_durations);
 
-  Run *again = run_once ("filesrc location=%s ! matroskademux name=d d.video_0 ! queue ! identity name=in ! fakesink sync=false "
-                         "d.subtitle_0 ! queue ! identity name=text ! fakesink sync=false",
-      file);
+  Run *again =
+      run_once ("filesrc location=%s ! matroskademux name=d d.video_0 ! queue ! identity name=in ! fakesink sync=false "
+                "d.subtitle_0 ! queue ! identity name=text ! fakesink sync=false",
+          file);
   g_assert_cmpuint (again->in->len, ==, run->in->len);
   for (guint i = 0; i < run->in->len; i++) /* Matroska counts milliseconds */
-    g_assert_cmpint (ABS (GST_CLOCK_DIFF (g_array_index (again->in, GstClockTime, i), g_array_index (run->in, GstClockTime, i))), <=,
+    g_assert_cmpint (
+        ABS (GST_CLOCK_DIFF (g_array_index (again->in, GstClockTime, i), g_array_index (run->in, GstClockTime, i))), <=,
         (GstClockTimeDiff) GST_MSECOND);
   g_assert_cmpuint (again->cues->len, ==, run->captions->len);
   run_free (again);
@@ -87,7 +91,8 @@ static void
 test_encoding_dropped (void)
 {
   for (guint keep = 0; keep < 2; keep++) {
-    Run *run = run_new (CLIP "! " ENCODE "! upidetect ! upioverlay name=o keep-encoding=%s ! fakesink", keep ? "true" : "false");
+    Run *run = run_new (
+        CLIP "! " ENCODE "! upidetect ! upioverlay name=o keep-encoding=%s ! fakesink", keep ? "true" : "false");
     guint counts[2] = { 0, 0 };
     run_watch (run, "o", note_encoding, counts);
     run_play (run);
@@ -104,15 +109,17 @@ write_text (const gchar *element, const gchar *name, gboolean webvtt)
 
   if (!have_elements (element, "subparse", NULL))
     return;
-  Run *run = run_once (CLIP "! " ENCODE "! upicaption name=c ! fakesink c.text ! %s ! filesink location=%s", element, file);
+  Run *run =
+      run_once (CLIP "! " ENCODE "! upicaption name=c ! fakesink c.text ! %s ! filesink location=%s", element, file);
   g_assert_cmpuint (run->captions->len, ==, 3);
   g_assert_true (g_file_get_contents (file, &text, NULL, NULL));
   g_autoptr (GPtrArray) cues = parse_cues (text, webvtt);
   assert_same_cues (cues, run->captions);
 
   /* A player's reader finds the same. */
-  Run *again =
-      run_once ("filesrc location=%s ! subparse ! text/x-raw,format=pango-markup ! identity name=text ! fakesink sync=false", file);
+  Run *again = run_once (
+      "filesrc location=%s ! subparse ! text/x-raw,format=pango-markup ! identity name=text ! fakesink sync=false",
+      file);
   g_assert_cmpuint (again->cues->len, ==, 3);
   for (guint i = 0; i < 3; i++) {
     g_assert_cmpuint (((Cue *) again->cues->pdata[i])->pts, ==, i * GST_SECOND);
@@ -141,7 +148,8 @@ mux (const gchar *video, const gchar *muxer, const gchar *demuxer)
   g_autofree gchar *file = path_of (muxer);
 
   Run *run = run_new (CLIP
-      "! " ENCODE "! upicaption name=c ! queue ! %s ! m.video_%%u c.text ! queue ! m.subtitle_%%u %s name=m ! filesink location=%s",
+      "! " ENCODE
+      "! upicaption name=c ! queue ! %s ! m.video_%%u c.text ! queue ! m.subtitle_%%u %s name=m ! filesink location=%s",
       video, muxer, file);
   run_preroll (run);
   run_play (run);
@@ -214,7 +222,8 @@ test_textoverlay (void)
 
   if (!have_elements ("textoverlay", NULL))
     return;
-  Run *run = run_new (BLACK "! " ENCODE "! upicaption name=c ! t.video_sink c.text ! t.text_sink textoverlay name=t ! fakesink");
+  Run *run = run_new (
+      BLACK "! " ENCODE "! upicaption name=c ! t.video_sink c.text ! t.text_sink textoverlay name=t ! fakesink");
   run_watch (run, "t", look, &seen);
   run_preroll (run);
   run_play (run);
@@ -242,8 +251,9 @@ static void
 test_tee (void)
 {
   Seen drawn = { 0 }, plain = { 0 };
-  Run *run = run_new (BLACK "! " ENCODE "! tee name=t ! queue ! upidetect threshold=0 masks=false ! upioverlay name=a ! fakesink "
-                            "t. ! queue ! upicaption name=b ! fakesink");
+  Run *run = run_new (
+      BLACK "! " ENCODE "! tee name=t ! queue ! upidetect threshold=0 masks=false ! upioverlay name=a ! fakesink "
+            "t. ! queue ! upicaption name=b ! fakesink");
 
   run_watch (run, "a", look, &drawn);
   run_watch (run, "b", look, &plain);
@@ -264,7 +274,9 @@ static void
 test_two_streams (void)
 {
   g_autoptr (GError) error = NULL;
-  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = "tiny", .device = "cpu", .instance_id = "two" };
+  const UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = "tiny", .device = "cpu", .instance_id = "two"
+  };
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
   g_autofree gchar *first = path_of ("first.vtt"), *second = path_of ("second.vtt"), *a = NULL, *b = NULL;
   UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
@@ -272,10 +284,11 @@ test_two_streams (void)
   g_assert_no_error (error);
   if (!have_elements ("webvttenc", NULL))
     return;
-  Run *run = run_once (CLIP "! identity name=in ! " ENCODE "model-instance-id=two ! upidetect ! upicaption name=c ! fakesink "
-                            "c.text ! webvttenc ! filesink location=%s " BLACK "! " ENCODE
-                            "model-instance-id=two ! upidetect ! upicaption name=d interval=500000000 ! identity name=out ! fakesink "
-                            "d.text ! webvttenc ! filesink location=%s",
+  Run *run = run_once (CLIP
+      "! identity name=in ! " ENCODE "model-instance-id=two ! upidetect ! upicaption name=c ! fakesink "
+      "c.text ! webvttenc ! filesink location=%s " BLACK "! " ENCODE
+      "model-instance-id=two ! upidetect ! upicaption name=d interval=500000000 ! identity name=out ! fakesink "
+      "d.text ! webvttenc ! filesink location=%s",
       first, second);
   assert_same_times (run->out, run->in);
   upi_engine_get_stats (engine, &stats);
@@ -293,9 +306,10 @@ test_two_streams (void)
 static void
 test_live (void)
 {
-  Run *run = run_once ("videotestsrc is-live=true num-buffers=25 ! video/x-raw,format=I420,width=96,height=64,framerate=100/1 "
-                       "! identity name=in ! upiencoder model=tiny device=cpu ! upidetect ! upicaption name=c ! upioverlay "
-                       "! identity name=out ! fakesink sync=true qos=true c.text ! fakesink sync=true async=false");
+  Run *run =
+      run_once ("videotestsrc is-live=true num-buffers=25 ! video/x-raw,format=I420,width=96,height=64,framerate=100/1 "
+                "! identity name=in ! upiencoder model=tiny device=cpu ! upidetect ! upicaption name=c ! upioverlay "
+                "! identity name=out ! fakesink sync=true qos=true c.text ! fakesink sync=true async=false");
   assert_same_times (run->out, run->in);
   g_assert_cmpuint (run->out->len, ==, 25);
   run_free (run);
@@ -309,13 +323,15 @@ test_no_timestamps (void)
     "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time ! video/x-raw,framerate=25/1",
     "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=bytes ! video/x-raw,framerate=25/1",
     "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time ! video/x-raw,framerate=0/1",
-    "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time do-timestamp=true ! video/x-raw,framerate=25/1",
+    "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time do-timestamp=true ! "
+    "video/x-raw,framerate=25/1",
     "filesrc location=/dev/zero num-buffers=60 blocksize=9216 ! video/x-raw,framerate=25/1",
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++) {
-    Run *run = run_new (
-        "%s,format=I420,width=96,height=64 ! " ENCODE "! upicaption name=c ! fakesink c.text ! identity name=text ! fakesink", sources[i]);
+    Run *run = run_new ("%s,format=I420,width=96,height=64 ! " ENCODE
+                        "! upicaption name=c ! fakesink c.text ! identity name=text ! fakesink",
+        sources[i]);
     run_preroll (run);
     run_play (run);
     if (i != 3) /* whose times are the clock's */
@@ -334,13 +350,14 @@ test_seek (void)
   if (!have_elements ("jpegenc", "jpegdec", "matroskamux", "matroskademux", NULL))
     return;
   run_free (run_once (CLIP "! jpegenc ! matroskamux ! filesink location=%s", file));
-  Run *run = run_new ("filesrc location=%s ! matroskademux ! jpegdec ! " ENCODE "! upicaption name=c ! fakesink sync=false "
-                      "c.text ! identity name=text ! fakesink sync=false async=false",
-      file);
+  Run *run =
+      run_new ("filesrc location=%s ! matroskademux ! jpegdec ! " ENCODE "! upicaption name=c ! fakesink sync=false "
+               "c.text ! identity name=text ! fakesink sync=false async=false",
+          file);
   run_preroll (run);
   for (guint i = 0; i < 20; i++)
-    g_assert_true (gst_element_seek_simple (
-        run->pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, (i % 3) * 800 * GST_MSECOND + 40 * GST_MSECOND));
+    g_assert_true (gst_element_seek_simple (run->pipeline, GST_FORMAT_TIME,
+        GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, (i % 3) * 800 * GST_MSECOND + 40 * GST_MSECOND));
   run_play (run);
   g_assert_cmpuint (run->cues->len, >=, 3); /* from 0.84 s to 3 s */
   for (guint i = 0; i < 3; i++)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-times.c: captions are where their frames are, in subtitle files, in muxers and on the picture: clips whose PTS do not begin at 0
- * (B-frames, MPEG-TS), playlists, seeks, reverse and fast playback.
+/* test-times.c: captions are where their frames are, in subtitle files, in muxers and on the picture: clips whose PTS
+ * do not begin at 0 (B-frames, MPEG-TS), playlists, seeks, reverse and fast playback.
  *
- * The clips are black and 100 frames long; every 40th frame is encoded and starts a caption of a second, so that 15 frames of 40 show none.
+ * The clips are black and 100 frames long; every 40th frame is encoded and starts a caption of a second, so that 15
+ * frames of 40 show none.
  */
 #include "tests/pipelines/pipeline-run.h"
 
@@ -12,7 +13,8 @@
 #define FRAME (40 * GST_MSECOND)
 #define FORMAT "video/x-raw,format=I420,width=320,height=240,framerate=25/1 "
 #define BLACK "videotestsrc num-buffers=100 pattern=black ! " FORMAT
-#define CAPTION "! identity name=in ! upiencoder model=tiny device=cpu policy=block inference-interval=40 ! upicaption name=c "
+#define CAPTION                                                                                                        \
+  "! identity name=in ! upiencoder model=tiny device=cpu policy=block inference-interval=40 ! upicaption name=c "
 
 typedef struct {
   GstClockTime pts, stream_time, running_time;
@@ -119,7 +121,8 @@ pause_before_first (Run *run, GstPad *pad, Gate *gate)
   g_mutex_unlock (&gate->lock);
 }
 
-/* Plays the case. @muxed: a flush would cut what a muxer has written, so that it must come before that. (transfer full): its frames */
+/* Plays the case. @muxed: a flush would cut what a muxer has written, so that it must come before that. (transfer
+ * full): its frames */
 static GArray *
 play (Run *run, const Case *c, gboolean muxed)
 {
@@ -135,8 +138,8 @@ play (Run *run, const Case *c, gboolean muxed)
     else
       run_preroll (run);
     g_assert_true (gst_pad_send_event (pad,
-        gst_event_new_seek (c->rate, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET, (gint64) c->from,
-            GST_SEEK_TYPE_SET, 100 * FRAME)));
+        gst_event_new_seek (c->rate, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, GST_SEEK_TYPE_SET,
+            (gint64) c->from, GST_SEEK_TYPE_SET, 100 * FRAME)));
   }
   run_play (run);
   gst_object_unref (pad);
@@ -171,8 +174,8 @@ run_webvtt (gconstpointer data)
 
   for (guint running = 0; running < 2; running++) {
     g_autofree gchar *text = NULL;
-    Run *run =
-        run_new ("%s text-time=%s ! fakesink c.text ! webvttenc ! filesink location=%s", source, running ? "running" : "stream", path);
+    Run *run = run_new ("%s text-time=%s ! fakesink c.text ! webvttenc ! filesink location=%s", source,
+        running ? "running" : "stream", path);
     g_autoptr (GArray) frames = play (run, c, FALSE);
     g_autoptr (GArray) starts = starts_of (frames);
     g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
@@ -213,13 +216,15 @@ run_matroska (gconstpointer data)
   if (!have_elements ("jpegenc", "matroskamux", "matroskademux", NULL))
     return;
   for (guint running = 0; running < 2; running++) {
-    Run *run = run_new ("%s text-time=%s ! queue ! jpegenc ! m. c.text ! queue ! m. matroskamux name=m ! filesink location=%s", source,
-        running ? "running" : "stream", path);
+    Run *run =
+        run_new ("%s text-time=%s ! queue ! jpegenc ! m. c.text ! queue ! m. matroskamux name=m ! filesink location=%s",
+            source, running ? "running" : "stream", path);
     g_autoptr (GArray) frames = play (run, c, TRUE), found = g_array_new (FALSE, FALSE, sizeof (GstClockTime));
     g_autoptr (GArray) starts = starts_of (frames);
 
-    Run *again = run_new ("filesrc location=%s ! matroskademux name=d d.video_0 ! queue ! identity name=in ! fakesink sync=false "
-                          "d.subtitle_0 ! queue ! identity name=text ! fakesink sync=false",
+    Run *again = run_new (
+        "filesrc location=%s ! matroskademux name=d d.video_0 ! queue ! identity name=in ! fakesink sync=false "
+        "d.subtitle_0 ! queue ! identity name=text ! fakesink sync=false",
         path);
     run_watch (again, "in", note_pts, found);
     run_play (again);
@@ -264,15 +269,16 @@ run_textoverlay (gconstpointer data)
 {
   const Case *c = data;
   g_autofree gchar *source = describe (c);
-  /* In reverse playback textoverlay takes a frame's time for that of its end: text begins and ends there two frames late at most. */
+  /* In reverse playback textoverlay takes a frame's time for that of its end: text begins and ends there two frames
+   * late at most. */
   const guint blur = c->rate < 0 ? 2 : 0;
 
   if (!have_elements ("textoverlay", NULL))
     return;
   for (guint running = 0; running < 2; running++) {
     g_autoptr (GArray) bright = g_array_new (FALSE, FALSE, sizeof (gboolean));
-    Run *run = run_new (
-        "%s text-time=%s ! t.video_sink c.text ! t.text_sink textoverlay name=t ! fakesink", source, running ? "running" : "stream");
+    Run *run = run_new ("%s text-time=%s ! t.video_sink c.text ! t.text_sink textoverlay name=t ! fakesink", source,
+        running ? "running" : "stream");
     GstElement *overlay = gst_bin_get_by_name (GST_BIN (run->pipeline), "t");
     GstPad *pad = gst_element_get_static_pad (overlay, "src");
     gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_FLUSH, note_text, bright, NULL);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* soak: eight streams on one engine, and whatever may happen to them, for as long as it is told: soak [--minutes N | --rounds N] [--seed N].
+/* soak: eight streams on one engine, and whatever may happen to them, for as long as it is told: soak [--minutes N |
+ * --rounds N] [--seed N].
  *
- * A round picks a stream and seeks it, flushes it, stops and starts it, takes it away and puts another in its place, gives it other words, another
- * size, another static-threshold, or lets an inference fail. Checked all the time: frames that leave a stream with policy "block" are all there, in
- * order; a stream fails only if an inference was made to. Checked at rests, when all streams stand: the process has no more memory (2 %) and
- * no more threads than after the first quarter. A round waits for frames, never for time. */
+ * A round picks a stream and seeks it, flushes it, stops and starts it, takes it away and puts another in its place,
+ * gives it other words, another size, another static-threshold, or lets an inference fail. Checked all the time: frames
+ * that leave a stream with policy "block" are all there, in order; a stream fails only if an inference was made to.
+ * Checked at rests, when all streams stand: the process has no more memory (2 %) and no more threads than after the
+ * first quarter. A round waits for frames, never for time. */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,16 +68,18 @@ watch (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 static void
 camera_start (Soak *soak, Camera *camera)
 {
-  static const gchar *const policies[] = { "block", "block max-in-flight=3", "block inference-interval=3", "block static-threshold=0.02",
-    "latest", "latest static-threshold=0.02", "latest inference-interval=2", "block" };
+  static const gchar *const policies[] = { "block", "block max-in-flight=3", "block inference-interval=3",
+    "block static-threshold=0.02", "latest", "latest static-threshold=0.02", "latest inference-interval=2", "block" };
   g_autoptr (GError) error = NULL;
-  g_autofree gchar *description = g_strdup_printf (
-      "videotestsrc pattern=%s ! capsfilter name=size caps-change-mode=delayed "
-      "caps=video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! "
-      "upiencoder name=e model=tiny device=cpu threads=2 model-instance-id=soak policy=%s ! upidetect name=d threshold=0 "
-      "labels=\"person,cat\" ! "
-      "%s fakesink name=s sync=false async=true",
-      camera->number % 2 ? "ball" : "smpte", policies[camera->number], camera->number % 4 == 0 ? "upicaption interval=400000000 !" : "");
+  g_autofree gchar *description =
+      g_strdup_printf ("videotestsrc pattern=%s ! capsfilter name=size caps-change-mode=delayed "
+                       "caps=video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! "
+                       "upiencoder name=e model=tiny device=cpu threads=2 model-instance-id=soak policy=%s ! upidetect "
+                       "name=d threshold=0 "
+                       "labels=\"person,cat\" ! "
+                       "%s fakesink name=s sync=false async=true",
+          camera->number % 2 ? "ball" : "smpte", policies[camera->number],
+          camera->number % 4 == 0 ? "upicaption interval=400000000 !" : "");
 
   camera->block = g_str_has_prefix (policies[camera->number], "block");
   camera->next = GST_CLOCK_TIME_NONE;
@@ -83,8 +87,9 @@ camera_start (Soak *soak, Camera *camera)
   g_assert_no_error (error);
   g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (camera->pipeline), "s");
   g_autoptr (GstPad) pad = gst_element_get_static_pad (sink, "sink");
-  gst_pad_add_probe (
-      pad, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH, watch, camera, NULL);
+  gst_pad_add_probe (pad,
+      GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH, watch, camera,
+      NULL);
   gst_element_set_state (camera->pipeline, GST_STATE_PLAYING);
 }
 
@@ -165,8 +170,8 @@ play_round (Soak *soak)
   switch (choice) {
   case 0:
   case 1:
-    gst_element_seek_simple (
-        camera->pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, (gint64) which * 1000 * (gint64) FRAME);
+    gst_element_seek_simple (camera->pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE,
+        (gint64) which * 1000 * (gint64) FRAME);
     break;
   case 2: /* a storm of flushes */
     for (guint i = 0; i < 3; i++)
@@ -177,7 +182,8 @@ play_round (Soak *soak)
     set_on (camera, "d", "labels", labels[which]);
     break;
   case 5: {
-    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=I420,width=%s,height=48,framerate=25/1", sizes[which]);
+    g_autofree gchar *caps =
+        g_strdup_printf ("video/x-raw,format=I420,width=%s,height=48,framerate=25/1", sizes[which]);
     set_on (camera, "size", "caps", caps);
     break;
   }
@@ -222,15 +228,16 @@ take_rest (Soak *soak)
   malloc_trim (0);
   g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
   rest = (Rest){ (gdouble) strtoul (strchr (text, ' '), NULL, 10) * 4096 / 1e6, test_threads () };
-  g_print ("# %" G_GUINT64_FORMAT " rounds, %" G_GUINT64_FORMAT " frames, %" G_GUINT64_FORMAT " failures, %" G_GUINT64_FORMAT
-           " streams began anew after one: %.1f MB, %u threads\n",
+  g_print ("# %" G_GUINT64_FORMAT " rounds, %" G_GUINT64_FORMAT " frames, %" G_GUINT64_FORMAT
+           " failures, %" G_GUINT64_FORMAT " streams began anew after one: %.1f MB, %u threads\n",
       soak->rounds, soak->frames, soak->failures, soak->restarts, rest.megabytes, rest.threads);
   for (guint i = 0; i < STREAMS; i++)
     camera_start (soak, &soak->cameras[i]);
   return rest;
 }
 
-/* Until then memory grows by what is made on first use: plans of every size, caps, pools (measured: 2.4 MB over 350 rounds, 0.5 MB over the next 1200). */
+/* Until then memory grows by what is made on first use: plans of every size, caps, pools (measured: 2.4 MB over 350
+ * rounds, 0.5 MB over the next 1200). */
 #define WARM_UP 400 /* rounds */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -248,7 +255,8 @@ test_soak (void)
   gint64 start = g_get_monotonic_time (), end = start + minutes * G_TIME_SPAN_MINUTE;
   Rest settled = { 0 }, last;
 
-  mallopt (M_ARENA_MAX, 2); /* memory that threads which come and go leave in arenas of their own is no leak, but looks like one */
+  mallopt (M_ARENA_MAX,
+      2); /* memory that threads which come and go leave in arenas of their own is no leak, but looks like one */
   for (guint i = 0; i < STREAMS; i++) {
     soak.cameras[i].number = i;
     camera_start (&soak, &soak.cameras[i]);
@@ -258,7 +266,8 @@ test_soak (void)
     if (soak.rounds % REST_EVERY != 0)
       continue;
     last = take_rest (&soak);
-    gdouble done = minutes > 0 ? (gdouble) (g_get_monotonic_time () - start) / (gdouble) (end - start) : (gdouble) soak.rounds / rounds;
+    gdouble done = minutes > 0 ? (gdouble) (g_get_monotonic_time () - start) / (gdouble) (end - start)
+                               : (gdouble) soak.rounds / rounds;
     if (done < 0.25 || soak.rounds <= WARM_UP || settled.threads == 0)
       settled = last;
     g_assert_cmpuint (last.threads, <=, settled.threads + 2); /* GLib's pools keep an idle one now and then */
@@ -277,7 +286,8 @@ test_soak (void)
 int
 main (int argc, char **argv)
 {
-  static const GOptionEntry options[] = { { "minutes", 0, 0, G_OPTION_ARG_INT, &minutes, "How long (default: by rounds)", "N" },
+  static const GOptionEntry options[] = { { "minutes", 0, 0, G_OPTION_ARG_INT, &minutes,
+                                              "How long (default: by rounds)", "N" },
     { "rounds", 0, 0, G_OPTION_ARG_INT, &rounds, "How often something happens (1000)", "N" },
     { "seed", 0, 0, G_OPTION_ARG_INT, &seed, "Of what happens", "N" }, { NULL } };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upi-annotate on pictures made here: files, folders, clips and COCO files in; results that COCO's tools would read out. */
+/* upi-annotate on pictures made here: files, folders, clips and COCO files in; results that COCO's tools would read
+ * out. */
 #include "core/model/model.h"
 #include "core/upi.h"
 #include "tests/tiny-config.h"
@@ -110,7 +111,8 @@ check_object (JsonObject *object, gint width, gint height)
   g_assert_cmpint (sum, ==, width * height);
   g_assert_cmpint (area, ==, json_object_get_int_member (object, "area"));
   g_assert_cmpfloat (json_array_get_double_element (box, 0) + json_array_get_double_element (box, 2), <=, width + 0.02);
-  g_assert_cmpfloat (json_array_get_double_element (box, 1) + json_array_get_double_element (box, 3), <=, height + 0.02);
+  g_assert_cmpfloat (
+      json_array_get_double_element (box, 1) + json_array_get_double_element (box, 3), <=, height + 0.02);
   g_assert_cmpfloat (json_object_get_double_member (object, "score"), >, 0);
 }
 
@@ -154,7 +156,8 @@ test_folder_and_clip (void)
     if (i >= 2)
       g_assert_cmpfloat_with_epsilon (json_object_get_double_member (caption, "time"), (i - 2) * 0.3, 0.002);
   }
-  g_assert_true (g_str_has_suffix (json_object_get_string_member (json_array_get_object_element (captions, 1), "file_name"), "b.jpg"));
+  g_assert_true (g_str_has_suffix (
+      json_object_get_string_member (json_array_get_object_element (captions, 1), "file_name"), "b.jpg"));
 }
 
 /* A clip with B-frames: its first PTS is 200 ms, and is where the clip begins. */
@@ -170,21 +173,24 @@ test_times_of_clip (void)
     return;
   }
   make ("late.mp4",
-      "videotestsrc num-buffers=6 ! video/x-raw,format=I420,width=64,height=48,framerate=10/1 ! x264enc bframes=3 b-adapt=false ! "
+      "videotestsrc num-buffers=6 ! video/x-raw,format=I420,width=64,height=48,framerate=10/1 ! x264enc bframes=3 "
+      "b-adapt=false ! "
       "h264parse "
       "! mp4mux");
   g_assert_cmpint (run (NULL, "--no-objects --captions late.json late.mp4"), ==, 0);
   captions = read_list ("late.json");
   g_assert_cmpuint (json_array_get_length (captions), ==, 6);
   for (guint i = 0; i < 6; i++)
-    g_assert_cmpfloat_with_epsilon (json_object_get_double_member (json_array_get_object_element (captions, i), "time"), i * 0.1, 0.002);
+    g_assert_cmpfloat_with_epsilon (
+        json_object_get_double_member (json_array_get_object_element (captions, i), "time"), i * 0.1, 0.002);
 }
 
 static void
 test_coco (void)
 {
-  static const gchar coco[] = "{\"images\":[{\"id\":70,\"file_name\":\"a.png\"},{\"id\":9,\"file_name\":\"folder/b.jpg\"}],"
-                              "\"categories\":[{\"id\":44,\"name\":\"cat\"},{\"id\":7,\"name\":\"red car\"}]}";
+  static const gchar coco[] =
+      "{\"images\":[{\"id\":70,\"file_name\":\"a.png\"},{\"id\":9,\"file_name\":\"folder/b.jpg\"}],"
+      "\"categories\":[{\"id\":44,\"name\":\"cat\"},{\"id\":7,\"name\":\"red car\"}]}";
   g_autofree gchar *path = in_directory ("coco.json");
   g_autoptr (JsonArray) objects = NULL;
   guint first = 0, of_44 = 0;
@@ -192,10 +198,12 @@ test_coco (void)
   g_assert_true (g_file_set_contents (path, coco, -1, NULL));
   g_assert_cmpint (run (NULL, "--coco coco.json -t 0 -o objects.json"), ==, 0);
   objects = read_list ("objects.json");
-  g_assert_cmpuint (json_array_get_length (objects), ==, 2 * 10 * 2); /* every pair of region and category, no suppression */
+  g_assert_cmpuint (
+      json_array_get_length (objects), ==, 2 * 10 * 2); /* every pair of region and category, no suppression */
   for (guint i = 0; i < json_array_get_length (objects); i++) {
     JsonObject *object = json_array_get_object_element (objects, i);
-    gint64 id = json_object_get_int_member (object, "image_id"), category = json_object_get_int_member (object, "category_id");
+    gint64 id = json_object_get_int_member (object, "image_id"),
+           category = json_object_get_int_member (object, "category_id");
 
     g_assert_true (id == 70 || id == 9);
     g_assert_true (category == 44 || category == 7);
@@ -217,7 +225,8 @@ test_lines (void)
   g_auto (GStrv) lines = NULL;
 
   g_assert_true (g_file_set_contents (texts, "a cat\n\n  the \"red\" car\n", -1, NULL));
-  g_assert_cmpint (run (NULL, "--no-objects --classify classes.jsonl --embed embeddings.jsonl --texts texts.txt a.png"), ==, 0);
+  g_assert_cmpint (
+      run (NULL, "--no-objects --classify classes.jsonl --embed embeddings.jsonl --texts texts.txt a.png"), ==, 0);
   g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
   lines = g_strsplit (text, "\n", -1);
   g_assert_cmpuint (g_strv_length (lines), ==, 4); /* two texts, a picture, nothing after the last line end */
@@ -292,9 +301,10 @@ count_words (const gchar *name, gboolean *grounded)
       JsonObject *word = json_array_get_object_element (words, w), *region;
       JsonArray *regions = json_object_get_array_member (word, "regions");
 
-      g_assert_true (g_str_has_prefix (
-          g_utf8_offset_to_pointer (text, json_object_get_int_member (word, "first")), json_object_get_string_member (word, "word")));
-      g_assert_cmpuint (json_array_get_length (regions), ==, 2); /* the word that the model says often needs two things */
+      g_assert_true (g_str_has_prefix (g_utf8_offset_to_pointer (text, json_object_get_int_member (word, "first")),
+          json_object_get_string_member (word, "word")));
+      g_assert_cmpuint (
+          json_array_get_length (regions), ==, 2); /* the word that the model says often needs two things */
       region = json_array_get_object_element (regions, 0);
       g_assert_cmpstr (json_object_get_string_member (region, "category"), ==, "person");
       g_assert_cmpuint (json_array_get_length (json_object_get_array_member (region, "bbox")), ==, 4);
@@ -320,7 +330,8 @@ test_grounded (void)
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
-    g_autofree gchar *arguments = g_strdup_printf ("%s --no-objects --captions captions.json --interval 2 clip.avi", rows[i].options);
+    g_autofree gchar *arguments =
+        g_strdup_printf ("%s --no-objects --captions captions.json --interval 2 clip.avi", rows[i].options);
     g_autofree gchar *said = NULL;
     gboolean grounded = FALSE;
     guint n;
@@ -412,9 +423,11 @@ main (int argc, char *argv[])
   g_mkdir (grounded, 0700);
   upi_model_write_random (grounded, UPI_TINY_GROUNDED_CONFIG, 7, &error);
   g_assert_no_error (error);
-  g_assert_true (g_file_set_contents (note, "not a picture\n", -1, NULL) && g_file_set_contents (inside, "neither\n", -1, NULL));
+  g_assert_true (
+      g_file_set_contents (note, "not a picture\n", -1, NULL) && g_file_set_contents (inside, "neither\n", -1, NULL));
   make ("a.png", "videotestsrc num-buffers=1 ! video/x-raw,format=RGB,width=100,height=70 ! pngenc");
-  make ("folder/a.png", "videotestsrc num-buffers=1 pattern=ball ! video/x-raw,format=RGB,width=100,height=70 ! pngenc");
+  make (
+      "folder/a.png", "videotestsrc num-buffers=1 pattern=ball ! video/x-raw,format=RGB,width=100,height=70 ! pngenc");
   make ("folder/b.jpg", "videotestsrc num-buffers=1 pattern=snow ! video/x-raw,width=64,height=90 ! jpegenc");
   make ("clip.avi", "videotestsrc num-buffers=12 ! video/x-raw,width=64,height=48,framerate=10/1 ! jpegenc ! avimux");
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* upi-dump as a user runs it: on a config with random weights, each side of the network, with times; and what it says when it cannot. */
+/* upi-dump as a user runs it: on a config with random weights, each side of the network, with times; and what it says
+ * when it cannot. */
 
 #include "tests/tiny-config.h"
 
@@ -47,7 +48,8 @@ run (gboolean succeeds, const gchar *first, ...)
     g_ptr_array_add (arguments, (gpointer) argument);
   va_end (list);
   g_ptr_array_add (arguments, NULL);
-  g_spawn_sync (NULL, (gchar **) arguments->pdata, environment, G_SPAWN_DEFAULT, NULL, NULL, &out, &err, &status, &error);
+  g_spawn_sync (
+      NULL, (gchar **) arguments->pdata, environment, G_SPAWN_DEFAULT, NULL, NULL, &out, &err, &status, &error);
   g_assert_no_error (error);
   if (!succeeds) {
     g_assert_cmpint (status, !=, 0);
@@ -99,7 +101,8 @@ test_second (Fixture *f, gconstpointer data)
 static void
 test_time (Fixture *f, gconstpointer data)
 {
-  g_autofree gchar *text = run (TRUE, "--random", f->config, "--time", "--device", "ref", "--runs", "1", "--batch", "2", NULL);
+  g_autofree gchar *text =
+      run (TRUE, "--random", f->config, "--time", "--device", "ref", "--runs", "1", "--batch", "2", NULL);
 
   assert_has (text, "ref, 1 threads: median ");
   assert_has (text, "[2,32,32,32]");

@@ -81,8 +81,8 @@ mot_file_read (const gchar *path, GError **error)
     if (*g_strstrip (lines[i]) == '\0')
       continue;
     if (!read_row (lines[i], &row)) {
-      g_set_error (
-          error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s:%u: \"%s\" is not frame,id,left,top,width,height,score", path, i + 1, lines[i]);
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s:%u: \"%s\" is not frame,id,left,top,width,height,score",
+          path, i + 1, lines[i]);
       return NULL;
     }
     g_array_append_val (rows, row);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* mot-run.c: runs the tracker alone over detections in MOTChallenge form and writes its result in that form. mot_score.py scores it.
+/* mot-run.c: runs the tracker alone over detections in MOTChallenge form and writes its result in that form.
+ * mot_score.py scores it.
  *
- *   build/tests/track/mot-run [--reference] [--fps 30] [--threshold 0.6] [--region] [--set NAME=VALUE]… DET.txt RESULT.txt
+ *   build/tests/track/mot-run [--reference] [--fps 30] [--threshold 0.6] [--region] [--set NAME=VALUE]… DET.txt
+ *   RESULT.txt
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,9 +18,9 @@ static const struct {
   const gchar *name;
   gsize offset;
 } NUMBERS[] = {
-#define NUMBER(field)                                                                                                                      \
-  {                                                                                                                                        \
-#field, G_STRUCT_OFFSET(GstUpiTrackerOptions, field)                                                                                   \
+#define NUMBER(field)                                                                                                  \
+  {                                                                                                                    \
+#field, G_STRUCT_OFFSET(GstUpiTrackerOptions, field)                                                               \
   }
   NUMBER (iou_threshold),
   NUMBER (candidate_threshold),
@@ -52,7 +54,8 @@ set_number (GstUpiTrackerOptions *options, const gchar *assignment)
   for (guint i = 0; equals != NULL && i < G_N_ELEMENTS (NUMBERS); i++) {
     gchar *end;
 
-    if (strncmp (NUMBERS[i].name, assignment, (gsize) (equals - assignment)) != 0 || NUMBERS[i].name[equals - assignment] != '\0')
+    if (strncmp (NUMBERS[i].name, assignment, (gsize) (equals - assignment)) != 0
+        || NUMBERS[i].name[equals - assignment] != '\0')
       continue;
     *number_of (options, i) = g_ascii_strtod (equals + 1, &end);
     return end != equals + 1 && *end == '\0';
@@ -68,15 +71,15 @@ write_line (FILE *file, guint frame, guint64 id, const GstUpiBox *box, gdouble s
 
   for (guint i = 0; i < 5; i++)
     g_ascii_formatd (numbers[i], sizeof (numbers[i]), "%.4f", values[i]);
-  fprintf (
-      file, "%u,%" G_GUINT64_FORMAT ",%s,%s,%s,%s,%s,-1,-1,-1\n", frame, id, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]);
+  fprintf (file, "%u,%" G_GUINT64_FORMAT ",%s,%s,%s,%s,%s,-1,-1,-1\n", frame, id, numbers[0], numbers[1], numbers[2],
+      numbers[3], numbers[4]);
 }
 
-/* What is shown at one frame: where the filter has what was found (with --reference where it was found, as the public implementation has it), and where
- * it thinks the missing are. */
+/* What is shown at one frame: where the filter has what was found (with --reference where it was found, as the public
+ * implementation has it), and where it thinks the missing are. */
 static void
-write_frame (FILE *file, const GstUpiTracker *tracker, guint frame, gint64 time, const GstUpiSighting *sightings, const gdouble *scores,
-    guint n, gboolean predicted, gboolean reference)
+write_frame (FILE *file, const GstUpiTracker *tracker, guint frame, gint64 time, const GstUpiSighting *sightings,
+    const gdouble *scores, guint n, gboolean predicted, gboolean reference)
 {
   for (guint i = 0; i < n; i++) {
     const GstUpiTrack *track = gst_upi_tracker_get_track_of (tracker, i);
@@ -107,7 +110,8 @@ main (int argc, char **argv)
     { "threshold", 0, 0, G_OPTION_ARG_DOUBLE, &threshold, "Detections of a lower score are candidates (0.6)", "SCORE" },
     { "predicted", 0, 0, G_OPTION_ARG_NONE, &predicted, "Write where missed objects are thought to be as well", NULL },
     { "region", 0, 0, G_OPTION_ARG_NONE, &region, "Compare what region-dump says that objects look like", NULL },
-    { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &settings, "Another value for one of the tracker's options", "NAME=VALUE" },
+    { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &settings, "Another value for one of the tracker's options",
+        "NAME=VALUE" },
     { "defaults", 0, 0, G_OPTION_ARG_NONE, &defaults, "Print what --set may set, and end", NULL },
     { NULL },
   };
@@ -175,8 +179,8 @@ main (int argc, char **argv)
       g_array_append_val (scores, score);
     }
     gst_upi_tracker_observe (tracker, time, (const GstUpiSighting *) (gpointer) sightings->data, sightings->len);
-    write_frame (file, tracker, frame, time, (const GstUpiSighting *) (gpointer) sightings->data, (const gdouble *) (gpointer) scores->data,
-        sightings->len, predicted, reference);
+    write_frame (file, tracker, frame, time, (const GstUpiSighting *) (gpointer) sightings->data,
+        (const gdouble *) (gpointer) scores->data, sightings->len, predicted, reference);
   }
   if (fclose (file) != 0) {
     g_printerr ("mot-run: cannot write %s\n", argv[2]);

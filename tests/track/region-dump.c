@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* region-dump.c: what a model finds in the frames of a file of raw RGB, with what each region looks like: the detections that mot-run tracks with
- * --region. region_clips.py makes such files.
+/* region-dump.c: what a model finds in the frames of a file of raw RGB, with what each region looks like: the
+ * detections that mot-run tracks with --region. region_clips.py makes such files.
  *
  *   build/tests/track/region-dump MODEL FRAMES.rgb WIDTH HEIGHT STEP LABELS DET.txt
  *
- * Every STEP-th frame is encoded, the others are not in DET.txt. A line is frame,-1,left,top,width,height,score,label,threshold,length,vector…
+ * Every STEP-th frame is encoded, the others are not in DET.txt. A line is
+ * frame,-1,left,top,width,height,score,label,threshold,length,vector…
  */
 #include <stdio.h>
 #include <string.h>
@@ -69,9 +70,12 @@ main (int argc, char **argv)
     g_printerr ("usage: region-dump MODEL FRAMES.rgb WIDTH HEIGHT STEP LABELS DET.txt\n");
     return 2;
   }
-  const guint width = (guint) g_ascii_strtoull (argv[3], NULL, 10), height = (guint) g_ascii_strtoull (argv[4], NULL, 10);
+  const guint width = (guint) g_ascii_strtoull (argv[3], NULL, 10),
+              height = (guint) g_ascii_strtoull (argv[4], NULL, 10);
   const guint step = (guint) MAX (g_ascii_strtoull (argv[5], NULL, 10), 1);
-  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = argv[1], .device = "cpu", .threads = 1 };
+  const UpiEngineOptions options = {
+    .size = sizeof (UpiEngineOptions), .model = argv[1], .device = "cpu", .threads = 1
+  };
   g_auto (GStrv) words = g_strsplit (argv[6], ",", -1);
   g_autoptr (GMappedFile) frames = g_mapped_file_new (argv[2], FALSE, &error);
   g_autoptr (UpiEngine) engine = frames != NULL ? upi_engine_open (&options, NULL, &error) : NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-tracker.c: assignment, motion, and what the tracker makes of small scenes; its reference mode against the public C-BIoU. */
+/* test-tracker.c: assignment, motion, and what the tracker makes of small scenes; its reference mode against the public
+ * C-BIoU. */
 #include "gst/track/assignment.h"
 #include "gst/track/tracker.h"
 
@@ -21,7 +22,8 @@ best_sum (const gdouble *similarity, guint rows, guint columns, guint row, guint
     return 0;
   for (guint c = 0; c < columns; c++) {
     if (!(taken & (1u << c)))
-      best = MAX (best, similarity[row * columns + c] + best_sum (similarity, rows, columns, row + 1, taken | (1u << c)));
+      best =
+          MAX (best, similarity[row * columns + c] + best_sum (similarity, rows, columns, row + 1, taken | (1u << c)));
   }
   if (rows - row > columns - (guint) __builtin_popcount (taken)) /* more rows than columns: this one may go without */
     best = MAX (best, best_sum (similarity, rows, columns, row + 1, taken));
@@ -129,7 +131,8 @@ assert_equal_ids (GArray *rows, const gint *expected)
       g_array_append_val (sightings, sighting);
       g_array_append_val (places, next);
     }
-    gst_upi_tracker_observe (tracker, (gint64) (frame * 1e9 / 30), (const GstUpiSighting *) (gpointer) sightings->data, sightings->len);
+    gst_upi_tracker_observe (
+        tracker, (gint64) (frame * 1e9 / 30), (const GstUpiSighting *) (gpointer) sightings->data, sightings->len);
     for (guint i = 0; i < sightings->len; i++) {
       const GstUpiTrack *track = gst_upi_tracker_get_track_of (tracker, i);
       const gint64 id = track != NULL && track->id != 0 ? (gint64) track->id : -1;
@@ -138,7 +141,8 @@ assert_equal_ids (GArray *rows, const gint *expected)
       g_assert_cmpint (id < 0, ==, wanted < 0);
       if (id < 0)
         continue;
-      if (!g_hash_table_contains (to, GSIZE_TO_POINTER (id)) && !g_hash_table_contains (from, GSIZE_TO_POINTER (wanted + 1))) {
+      if (!g_hash_table_contains (to, GSIZE_TO_POINTER (id))
+          && !g_hash_table_contains (from, GSIZE_TO_POINTER (wanted + 1))) {
         g_hash_table_insert (to, GSIZE_TO_POINTER (id), GSIZE_TO_POINTER (wanted + 1));
         g_hash_table_insert (from, GSIZE_TO_POINTER (wanted + 1), GSIZE_TO_POINTER (id));
       }
@@ -170,7 +174,8 @@ test_reference_scenes (void)
 static void
 test_reference_street (void)
 {
-  g_autofree gchar *found = g_test_build_filename (G_TEST_DIST, "..", "..", "..", "shared", "tracking", "TUD-Campus-det.txt", NULL);
+  g_autofree gchar *found =
+      g_test_build_filename (G_TEST_DIST, "..", "..", "..", "shared", "tracking", "TUD-Campus-det.txt", NULL);
   g_autofree gchar *ids = g_test_build_filename (G_TEST_DIST, "golden", "tud-campus-ids.txt", NULL);
   g_autofree gchar *text = NULL;
   g_autoptr (GError) error = NULL;
@@ -259,8 +264,8 @@ test_unsure (void)
 static void
 test_rates (void)
 {
-  const gint64 steps[4][3] = { { MS * 1000 / 60, MS * 1000 / 60, MS * 1000 / 60 }, { STEP, STEP, STEP }, { 200 * MS, 200 * MS, 200 * MS },
-    { 30 * MS, 170 * MS, 80 * MS } };
+  const gint64 steps[4][3] = { { MS * 1000 / 60, MS * 1000 / 60, MS * 1000 / 60 }, { STEP, STEP, STEP },
+    { 200 * MS, 200 * MS, 200 * MS }, { 30 * MS, 170 * MS, 80 * MS } };
 
   for (guint rate = 0; rate < 4; rate++) {
     g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
@@ -327,7 +332,8 @@ test_recovery (void)
   gst_upi_tracker_observe (tracker, time, &sighting, 1);
   g_assert_cmpuint (id_of (tracker, 0), ==, 1);
   /* it stood: what the filter believed of its speed meanwhile is forgotten */
-  g_assert_cmpfloat (gst_upi_tracker_get_track_of (tracker, 0)->motion.axes[0].rate * GST_UPI_MOTION_STEPS_PER_SECOND, <, 0.1);
+  g_assert_cmpfloat (
+      gst_upi_tracker_get_track_of (tracker, 0)->motion.axes[0].rate * GST_UPI_MOTION_STEPS_PER_SECOND, <, 0.1);
 }
 
 static void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The cpu backend: oneDNN for convolutions and linear layers, own kernels for the rest, the widest instruction set of the machine. */
+/* The cpu backend: oneDNN for convolutions and linear layers, own kernels for the rest, the widest instruction set of
+ * the machine. */
 #include "core/backends/cpu/cpu.h"
 #include "core/backends/cpu/onednn.h"
 #include "core/backends/cpu/prepare.h"
@@ -41,13 +42,15 @@ step_prepare (UpiPlan *plan, const UpiStep *shape, gpointer *state, gsize *scrat
   UpiCpuState *s = g_new0 (UpiCpuState, 1);
 
   /* A frame on several threads is our own thread pool's: the library would bring OpenMP's. */
-  if (!upi_cpu_prepare (s, kernels_of[backend->isa], backend->library && plan->threads == 1, plan->program->of_many_shapes, shape, error)) {
+  if (!upi_cpu_prepare (s, kernels_of[backend->isa], backend->library && plan->threads == 1,
+          plan->program->of_many_shapes, shape, error)) {
     upi_cpu_state_free (s);
     return FALSE;
   }
   s->scratch = (s->scratch + UPI_ALIGNMENT - 1) / UPI_ALIGNMENT * UPI_ALIGNMENT;
   s->shared = plan->threads > 1 && s->units > s->grain
-      && (upi_op_macs (plan->program, shape->op) > SHARED_MACS || upi_shape_count (&shape->out.shape) > SHARED_ELEMENTS);
+      && (upi_op_macs (plan->program, shape->op) > SHARED_MACS
+          || upi_shape_count (&shape->out.shape) > SHARED_ELEMENTS);
   *state = s;
   *scratch_bytes = s->scratch * plan->threads;
   return TRUE;
@@ -93,7 +96,8 @@ step_run (UpiContext *context, const UpiStep *step, GError **error)
   if (step->local != NULL)
     return upi_dnn_run (step->local, step->in[0].data, step->out.data, step->residual.data, step->scratch, error);
   if (state->shared)
-    upi_thread_pool_run (((UpiCpuContext *) context->extra)->threads, run_share, (gpointer) step, state->units, state->grain);
+    upi_thread_pool_run (
+        ((UpiCpuContext *) context->extra)->threads, run_share, (gpointer) step, state->units, state->grain);
   else
     state->kernel (step, 0, state->units, step->scratch);
   return TRUE;
@@ -161,23 +165,23 @@ cpu_run (UpiContext *context, GError **error)
 /* A second-level cache has one or two MB; twice as many strips gain no more (README.md). */
 #define STRIP_BYTES (2 * 1024 * 1024)
 
-#define VARIANT(isa_, title, library_)                                                                                                     \
-  {                                                                                                                                        \
-    { .name = "cpu",                                                                                                                       \
-      .prepare = cpu_prepare,                                                                                                              \
-      .plan_free = upi_steps_plan_free,                                                                                                    \
-      .context_new = cpu_context_new,                                                                                                      \
-      .context_free = cpu_context_free,                                                                                                    \
-      .bind = upi_steps_bind,                                                                                                              \
-      .bind_item = upi_steps_bind_item,                                                                                                    \
-      .put_frame = cpu_put_frame,                                                                                                          \
-      .get_frame = upi_steps_get_frame,                                                                                                    \
-      .run = cpu_run,                                                                                                                      \
-      .run_timed = cpu_run_timed,                                                                                                          \
-      .description = title,                                                                                                                \
-      .memory = &upi_steps_memory,                                                                                                         \
-      .strip_bytes = STRIP_BYTES },                                                                                                        \
-        isa_, library_                                                                                                                     \
+#define VARIANT(isa_, title, library_)                                                                                 \
+  {                                                                                                                    \
+    { .name = "cpu",                                                                                                   \
+      .prepare = cpu_prepare,                                                                                          \
+      .plan_free = upi_steps_plan_free,                                                                                \
+      .context_new = cpu_context_new,                                                                                  \
+      .context_free = cpu_context_free,                                                                                \
+      .bind = upi_steps_bind,                                                                                          \
+      .bind_item = upi_steps_bind_item,                                                                                \
+      .put_frame = cpu_put_frame,                                                                                      \
+      .get_frame = upi_steps_get_frame,                                                                                \
+      .run = cpu_run,                                                                                                  \
+      .run_timed = cpu_run_timed,                                                                                      \
+      .description = title,                                                                                            \
+      .memory = &upi_steps_memory,                                                                                     \
+      .strip_bytes = STRIP_BYTES },                                                                                    \
+        isa_, library_                                                                                                 \
   }
 
 const UpiBackend *
@@ -220,8 +224,8 @@ upi_cpu_description (void)
     if (colon != NULL)
       name = g_strstrip (g_strndup (colon + 1, strcspn (colon + 1, "\n")));
   }
-  return g_strdup_printf (
-      "%s (%s%s)", name != NULL ? name : "CPU", upi_isa_name (upi_processor_isa ()), upi_dnn_available () ? ", oneDNN" : "");
+  return g_strdup_printf ("%s (%s%s)", name != NULL ? name : "CPU", upi_isa_name (upi_processor_isa ()),
+      upi_dnn_available () ? ", oneDNN" : "");
 }
 
 static void
@@ -247,7 +251,8 @@ gdouble
 upi_cpu_sgemm_rate (guint n, guint repeats)
 {
   const gsize count = (gsize) n * n;
-  gfloat *a = g_aligned_alloc (4 * count + 64 * n, sizeof (gfloat), UPI_ALIGNMENT), *b = a + count, *c = b + count, *packed = c + count;
+  gfloat *a = g_aligned_alloc (4 * count + 64 * n, sizeof (gfloat), UPI_ALIGNMENT), *b = a + count, *c = b + count,
+         *packed = c + count;
   gdouble best = G_MAXDOUBLE;
 
   for (gsize i = 0; i < 2 * count; i++)

@@ -43,13 +43,13 @@ desc_new (gint rank, const dnnl_dims_t dims, dnnl_format_tag_t tag)
 }
 
 static dnnl_status_t
-conv_desc_new (dnnl_primitive_desc_t *result, dnnl_engine_t engine, Desc x, Desc w, Desc bias, Desc y, const dnnl_dims_t stride,
-    const dnnl_dims_t pad_before, const dnnl_dims_t pad_after, dnnl_primitive_attr_t attr)
+conv_desc_new (dnnl_primitive_desc_t *result, dnnl_engine_t engine, Desc x, Desc w, Desc bias, Desc y,
+    const dnnl_dims_t stride, const dnnl_dims_t pad_before, const dnnl_dims_t pad_after, dnnl_primitive_attr_t attr)
 {
   const dnnl_dims_t dilation = { 0, 0 };
 #if DNNL_VERSION_MAJOR >= 3
-  return dnnl_convolution_forward_primitive_desc_create (
-      result, engine, dnnl_forward_inference, dnnl_convolution_direct, x, w, bias, y, stride, dilation, pad_before, pad_after, attr);
+  return dnnl_convolution_forward_primitive_desc_create (result, engine, dnnl_forward_inference,
+      dnnl_convolution_direct, x, w, bias, y, stride, dilation, pad_before, pad_after, attr);
 #else
   dnnl_convolution_desc_t conv;
   dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init (
@@ -79,7 +79,8 @@ struct _UpiDnnLocal {
   gint n_args;
 };
 
-/* OpenMP is oneDNN's dependency, not ours: its functions are found where the library has brought them, whichever runtime it is. Looked for
+/* OpenMP is oneDNN's dependency, not ours: its functions are found where the library has brought them, whichever
+ * runtime it is. Looked for
  * once: dlsym takes a lock that a run must not wait for. */
 typedef struct {
   gint (*get) (void);
@@ -132,7 +133,8 @@ append_post_ops (dnnl_post_ops_t ops, ConstDesc residual, UpiAct act)
 
   if (residual != NULL && dnnl_post_ops_append_binary (ops, dnnl_binary_add, residual) != dnnl_success)
     return FALSE;
-  return act == UPI_ACT_NONE || APPEND_ELTWISE (ops, eltwise[act].algorithm, eltwise[act].alpha, eltwise[act].beta) == dnnl_success;
+  return act == UPI_ACT_NONE
+      || APPEND_ELTWISE (ops, eltwise[act].algorithm, eltwise[act].alpha, eltwise[act].beta) == dnnl_success;
 }
 
 /* The library's packed copy of w [O,C,kh,kw]. */
@@ -168,7 +170,8 @@ static gboolean
 conv_init (UpiDnn *dnn, const UpiDnnConv *spec, GError **error)
 {
   const UpiShape *x = &spec->x->shape, *w = &spec->w->shape, *y = &spec->y->shape;
-  const dnnl_dims_t xs = { x->dim[0], x->dim[3], x->dim[1], x->dim[2] }, ws = { w->dim[0], w->dim[1], w->dim[2], w->dim[3] };
+  const dnnl_dims_t xs = { x->dim[0], x->dim[3], x->dim[1], x->dim[2] },
+                    ws = { w->dim[0], w->dim[1], w->dim[2], w->dim[3] };
   const dnnl_dims_t ys = { y->dim[0], y->dim[3], y->dim[1], y->dim[2] }, bs = { y->dim[3] };
   const dnnl_dims_t stride = { MAX (spec->conv->stride, 1), MAX (spec->conv->stride, 1) };
   const dnnl_dims_t before = { spec->conv->pad_top, spec->conv->pad_left };
@@ -182,12 +185,14 @@ conv_init (UpiDnn *dnn, const UpiDnnConv *spec, GError **error)
   dnn->residual = spec->residual != NULL;
   ok = xd != NULL && yd != NULL && wd != NULL && plain != NULL && (bd != NULL || spec->bias == NULL)
       && dnnl_engine_create (&dnn->engine, dnnl_cpu, 0) == dnnl_success && dnnl_post_ops_create (&ops) == dnnl_success
-      && dnnl_primitive_attr_create (&attr) == dnnl_success && append_post_ops (ops, dnn->residual ? yd : NULL, spec->conv->act)
+      && dnnl_primitive_attr_create (&attr) == dnnl_success
+      && append_post_ops (ops, dnn->residual ? yd : NULL, spec->conv->act)
       && dnnl_primitive_attr_set_post_ops (attr, ops) == dnnl_success
       && dnnl_primitive_attr_set_scratchpad_mode (attr, dnnl_scratchpad_mode_user) == dnnl_success
       && conv_desc_new (&dnn->desc, dnn->engine, xd, wd, bd, yd, stride, before, after, attr) == dnnl_success
       && dnnl_primitive_desc_query (dnn->desc, dnnl_query_impl_info_str, 0, &dnn->implementation) == dnnl_success
-      && strstr (dnn->implementation, "ref") == NULL && dnnl_primitive_create (&dnn->primitive, dnn->desc) == dnnl_success
+      && strstr (dnn->implementation, "ref") == NULL
+      && dnnl_primitive_create (&dnn->primitive, dnn->desc) == dnnl_success
       && pack_weights (dnn, plain, spec->w->data, error);
   if (ok && bd != NULL) {
     dnn->bias_data = UPI_MEMORY_NEW (gfloat, (gsize) y->dim[3], "a bias", error);
@@ -207,7 +212,8 @@ conv_init (UpiDnn *dnn, const UpiDnnConv *spec, GError **error)
   return ok;
 }
 
-/* The library writes its kernels into memory that it does not check: it is asked only while there is this much to spare, one thread at a time. */
+/* The library writes its kernels into memory that it does not check: it is asked only while there is this much to
+ * spare, one thread at a time. */
 #define ROOM ((gsize) 32 << 20)
 
 static gboolean
@@ -220,7 +226,8 @@ has_room (GError **error)
     return TRUE;
   }
   g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
-      "no memory for oneDNN's kernels: %" G_GSIZE_FORMAT " bytes must be free to make one; use a smaller input size or fewer threads",
+      "no memory for oneDNN's kernels: %" G_GSIZE_FORMAT
+      " bytes must be free to make one; use a smaller input size or fewer threads",
       ROOM);
   return FALSE;
 }
@@ -258,7 +265,8 @@ upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error)
     made = upi_dnn_guard (conv_call, &call);
     set_threads (before);
     if (made < 0)
-      g_set_error_literal (&cause, UPI_ERROR, UPI_ERROR_MEMORY, "oneDNN ran out of memory when it made a convolution; use fewer threads");
+      g_set_error_literal (&cause, UPI_ERROR, UPI_ERROR_MEMORY,
+          "oneDNN ran out of memory when it made a convolution; use fewer threads");
   }
   upi_memory_unhold ();
   if (made > 0)
@@ -313,11 +321,12 @@ local_call (void *data)
   ConstDesc y = dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_dst_md, 0);
 
   return dnnl_stream_create (&local->stream, dnn->engine, dnnl_stream_default_flags) == dnnl_success
-      && dnnl_memory_create (&local->x, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_src_md, 0), dnn->engine, DNNL_MEMORY_NONE)
+      && dnnl_memory_create (
+             &local->x, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_src_md, 0), dnn->engine, DNNL_MEMORY_NONE)
       == dnnl_success
       && dnnl_memory_create (&local->y, y, dnn->engine, DNNL_MEMORY_NONE) == dnnl_success
-      && dnnl_memory_create (
-             &local->scratch, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_scratchpad_md, 0), dnn->engine, DNNL_MEMORY_NONE)
+      && dnnl_memory_create (&local->scratch, dnnl_primitive_desc_query_md (dnn->desc, dnnl_query_scratchpad_md, 0),
+             dnn->engine, DNNL_MEMORY_NONE)
       == dnnl_success
       && (!dnn->residual || dnnl_memory_create (&local->residual, y, dnn->engine, DNNL_MEMORY_NONE) == dnnl_success);
 }
@@ -331,7 +340,8 @@ upi_dnn_local_new (const UpiDnn *dnn, GError **error)
   local->dnn = dnn;
   if (upi_dnn_guard (local_call, &call) <= 0) {
     upi_dnn_local_free (local);
-    g_set_error_literal (error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for oneDNN's objects of a convolution; use fewer threads");
+    g_set_error_literal (
+        error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for oneDNN's objects of a convolution; use fewer threads");
     return NULL;
   }
   local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_SRC, local->x };
@@ -341,7 +351,8 @@ upi_dnn_local_new (const UpiDnn *dnn, GError **error)
   if (dnn->bias != NULL)
     local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_BIAS, dnn->bias };
   if (dnn->residual)
-    local->args[local->n_args++] = (dnnl_exec_arg_t){ DNNL_ARG_ATTR_MULTIPLE_POST_OP (0) | DNNL_ARG_SRC_1, local->residual };
+    local->args[local->n_args++] =
+        (dnnl_exec_arg_t){ DNNL_ARG_ATTR_MULTIPLE_POST_OP (0) | DNNL_ARG_SRC_1, local->residual };
   return local;
 }
 
@@ -373,7 +384,8 @@ run_call (void *data)
   return dnnl_memory_set_data_handle (local->x, (void *) call->x) == dnnl_success
       && dnnl_memory_set_data_handle (local->y, call->y) == dnnl_success
       && dnnl_memory_set_data_handle (local->scratch, call->scratch) == dnnl_success
-      && (local->residual == NULL || dnnl_memory_set_data_handle (local->residual, (void *) call->residual) == dnnl_success)
+      && (local->residual == NULL
+          || dnnl_memory_set_data_handle (local->residual, (void *) call->residual) == dnnl_success)
       && dnnl_primitive_execute (local->dnn->primitive, local->stream, local->n_args, local->args) == dnnl_success
       && dnnl_stream_wait (local->stream) == dnnl_success;
 }
@@ -385,9 +397,11 @@ upi_dnn_run (UpiDnnLocal *local, const void *x, void *y, const void *residual, v
   gint done = upi_dnn_guard (run_call, &call);
 
   if (done < 0)
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "oneDNN (%s) ran out of memory in a convolution", local->dnn->implementation);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "oneDNN (%s) ran out of memory in a convolution",
+        local->dnn->implementation);
   else if (done == 0)
-    g_set_error (error, UPI_ERROR, UPI_ERROR_FAILED, "oneDNN (%s) could not run a convolution", local->dnn->implementation);
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_FAILED, "oneDNN (%s) could not run a convolution", local->dnn->implementation);
   return done > 0;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* oneDNN 2.6 to 3.x: convolution (a linear layer is a 1×1 convolution) with bias, residual and activation, NHWC, weights packed once.
+/* oneDNN 2.6 to 3.x: convolution (a linear layer is a 1×1 convolution) with bias, residual and activation, NHWC,
+ * weights packed once.
  *
- * Built without oneDNN, upi_dnn_conv_new() gives none and the backend's own kernels do all. oneDNN runs on OpenMP: everything here asks
- * for one thread, so that no team is ever made; threads of a frame are the backend's own.
+ * Built without oneDNN, upi_dnn_conv_new() gives none and the backend's own kernels do all. oneDNN runs on OpenMP:
+ * everything here asks for one thread, so that no team is ever made; threads of a frame are the backend's own.
  */
 #pragma once
 
@@ -20,8 +21,8 @@ typedef struct {
 } UpiDnnConv;
 
 gboolean upi_dnn_available (void);
-/* A result of NULL where the library has nothing better than its reference implementation, or does not take these strides. FALSE and an error where
- * there is no memory. */
+/* A result of NULL where the library has nothing better than its reference implementation, or does not take these
+ * strides. FALSE and an error where there is no memory. */
 gboolean upi_dnn_conv_new (const UpiDnnConv *spec, UpiDnn **result, GError **error);
 void upi_dnn_free (UpiDnn *dnn);
 gsize upi_dnn_scratch (const UpiDnn *dnn);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is slow, once: weights packed for the instruction set, tables of offsets and interpolation, the choice of kernel or library. */
+/* What is slow, once: weights packed for the instruction set, tables of offsets and interpolation, the choice of kernel
+ * or library. */
 #include "core/backends/cpu/prepare.h"
 #include "core/backends/cpu/onednn.h"
 #include "core/memory.h"
@@ -16,8 +17,8 @@ aligned_floats (gsize count, GError **error)
 
 /* w [O, C/groups, kh, kw] → for each group panels of B (tap · C/groups + c, o). */
 static gboolean
-pack_conv (
-    UpiCpuState *state, const UpiCpuKernels *kernels, const gfloat *w, gint out, gint channels, gint taps, gint groups, GError **error)
+pack_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const gfloat *w, gint out, gint channels, gint taps,
+    gint groups, GError **error)
 {
   gint n = out / groups, k = channels * taps;
   g_autofree gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) n * (gsize) k, "weights to pack", error);
@@ -41,8 +42,9 @@ static gboolean
 conv_offsets (UpiCpuState *state, const UpiTensor *x, const UpiTensor *y, const UpiConv *conv, GError **error)
 {
   gint stride = MAX (conv->stride, 1), height = x->shape.dim[1], width = x->shape.dim[2];
-  gint32 *at = UPI_MEMORY_NEW (
-      gint32, (gsize) y->shape.dim[1] * y->shape.dim[2] * state->kernel_height * state->kernel_width, "a convolution's offsets", error);
+  gint32 *at =
+      UPI_MEMORY_NEW (gint32, (gsize) y->shape.dim[1] * y->shape.dim[2] * state->kernel_height * state->kernel_width,
+          "a convolution's offsets", error);
 
   if (at == NULL)
     return FALSE;
@@ -94,24 +96,27 @@ prepare_conv (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s
   state->units = y->shape.dim[0] * y->shape.dim[1] * y->shape.dim[2];
   state->grain = 24;
   if (library && groups == 1) {
-    UpiDnnConv spec = { x, w, s->in[2].data, y, s->residual.data != NULL || s->op->residual != UPI_NO_VALUE ? &s->residual : NULL, conv };
+    UpiDnnConv spec = { x, w, s->in[2].data, y,
+      s->residual.data != NULL || s->op->residual != UPI_NO_VALUE ? &s->residual : NULL, conv };
 
     if (!upi_dnn_conv_new (&spec, &state->dnn, error))
       return FALSE;
     if (state->dnn != NULL)
       return TRUE;
   }
-  if ((state->kernel_height * state->kernel_width > 1 || conv->stride > 1 || conv->pad_top || conv->pad_left || conv->pad_bottom
-          || conv->pad_right || x->stride[1] != x->shape.dim[2] * x->stride[2])
+  if ((state->kernel_height * state->kernel_width > 1 || conv->stride > 1 || conv->pad_top || conv->pad_left
+          || conv->pad_bottom || conv->pad_right || x->stride[1] != x->shape.dim[2] * x->stride[2])
       && !conv_offsets (state, x, y, conv, error))
     return FALSE;
   state->zero = aligned_floats ((gsize) channels / groups, error);
   return state->zero != NULL
-      && pack_conv (state, kernels, w->data, out, channels / groups, state->kernel_height * state->kernel_width, groups, error);
+      && pack_conv (
+          state, kernels, w->data, out, channels / groups, state->kernel_height * state->kernel_width, groups, error);
 }
 
 static gboolean
-prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library, gboolean shared, GError **error)
+prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, gboolean library, gboolean shared,
+    GError **error)
 {
   const UpiTensor *w = &s->in[1];
   gint in = w->shape.dim[1], out = w->shape.dim[0];
@@ -130,7 +135,8 @@ prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
     UpiConv conv = { .act = s->op->u.act };
 
     if (upi_tensor_is_contiguous (&x) && upi_tensor_is_contiguous (&y)
-        && (s->op->residual == UPI_NO_VALUE || (upi_tensor_is_contiguous (&residual) && upi_shape_equal (&residual.shape, &y.shape)))) {
+        && (s->op->residual == UPI_NO_VALUE
+            || (upi_tensor_is_contiguous (&residual) && upi_shape_equal (&residual.shape, &y.shape)))) {
       UpiDnnConv spec = { &x, &weight, s->in[2].data, &y, s->op->residual != UPI_NO_VALUE ? &residual : NULL, &conv };
 
       x.shape = UPI_SHAPE4 (1, 1, state->units, in);
@@ -152,7 +158,8 @@ prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
   return state->weights != NULL;
 }
 
-/* Bilinear, half-pixel centres, edges clamped: for each output line the two source lines and the weight of the second. */
+/* Bilinear, half-pixel centres, edges clamped: for each output line the two source lines and the weight of the
+ * second. */
 static void
 resize_lines (gint in, gint out, gint stride, gint32 *first, gint32 *second, gfloat *weight)
 {
@@ -173,11 +180,13 @@ prepare_resize (UpiCpuState *state, const UpiStep *s, GError **error)
 
   state->units = s->out.shape.dim[0] * height;
   state->weights = aligned_floats ((gsize) lines, error);
-  if (state->weights == NULL || (state->offsets = UPI_MEMORY_NEW (gint32, 2 * (gsize) lines, "a resize's lines", error)) == NULL)
+  if (state->weights == NULL
+      || (state->offsets = UPI_MEMORY_NEW (gint32, 2 * (gsize) lines, "a resize's lines", error)) == NULL)
     return FALSE;
-  resize_lines (s->in[0].shape.dim[1], height, s->in[0].stride[1], state->offsets, state->offsets + lines, state->weights);
   resize_lines (
-      s->in[0].shape.dim[2], width, s->in[0].stride[2], state->offsets + height, state->offsets + lines + height, state->weights + height);
+      s->in[0].shape.dim[1], height, s->in[0].stride[1], state->offsets, state->offsets + lines, state->weights);
+  resize_lines (s->in[0].shape.dim[2], width, s->in[0].stride[2], state->offsets + height,
+      state->offsets + lines + height, state->weights + height);
   return TRUE;
 }
 
@@ -203,25 +212,27 @@ attention_scratch (const UpiCpuKernels *kernels, const UpiStep *s)
     guint input = range ? 4 : 1;
     gint keys = input < s->op->n_inputs ? s->in[input].shape.dim[1] : 0;
 
-    floats += (gsize) keys * UPI_CPU_QUERY_BLOCK + kernels->gemm_packed (width, keys) + kernels->gemm_packed (keys, width);
+    floats +=
+        (gsize) keys * UPI_CPU_QUERY_BLOCK + kernels->gemm_packed (width, keys) + kernels->gemm_packed (keys, width);
   }
   return floats * sizeof (gfloat);
 }
 
-/* The kernel's scratchpad, as window_init() divides it: four biases and the scores, a head's mixed values, where the cells lie, packed keys and
- * values; its table [(2·window - 1)², heads] head by head. */
+/* The kernel's scratchpad, as window_init() divides it: four biases and the scores, a head's mixed values, where the
+ * cells lie, packed keys and values; its table [(2·window - 1)², heads] head by head. */
 static gboolean
 prepare_window (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep *s, GError **error)
 {
   const UpiWindow *window = &s->op->u.window;
-  gint cells = window->window * window->window, width = s->out.shape.dim[3] / window->heads, entries = s->in[2].shape.dim[0];
+  gint cells = window->window * window->window, width = s->out.shape.dim[3] / window->heads,
+       entries = s->in[2].shape.dim[0];
   gint stride = upi_cpu_window_stride (cells);
   const gfloat *table = s->in[2].data;
 
   state->units = s->out.shape.dim[0] * upi_window_side (s->out.shape.dim[1], window).windows
       * upi_window_side (s->out.shape.dim[2], window).windows * window->heads;
-  state->scratch = ((gsize) cells * (gsize) (4 * stride + MAX (stride, width) + width + 1) + kernels->gemm_packed (width, cells)
-                       + kernels->gemm_packed (cells, width))
+  state->scratch = ((gsize) cells * (gsize) (4 * stride + MAX (stride, width) + width + 1)
+                       + kernels->gemm_packed (width, cells) + kernels->gemm_packed (cells, width))
       * sizeof (gfloat);
   state->weights = aligned_floats ((gsize) entries * (gsize) window->heads, error);
   if (state->weights == NULL || (state->zero = aligned_floats ((gsize) width, error)) == NULL)
@@ -233,7 +244,8 @@ prepare_window (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
 }
 
 gboolean
-upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean library, gboolean shared, const UpiStep *s, GError **error)
+upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean library, gboolean shared, const UpiStep *s,
+    GError **error)
 {
   const UpiOp *op = s->op;
   gint items = s->out.shape.dim[0], width = upi_shape_width (&s->in[0].shape);
@@ -255,7 +267,8 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
     state->scratch = kernels->gemm_packed (width, upi_shape_width (&s->out.shape)) * sizeof (gfloat);
     break;
   case UPI_OP_ATTENTION:
-    state->units = (upi_cpu_shares_keys (s) ? (items + UPI_CPU_QUERY_BLOCK - 1) / UPI_CPU_QUERY_BLOCK : items) * op->u.attention.heads;
+    state->units = (upi_cpu_shares_keys (s) ? (items + UPI_CPU_QUERY_BLOCK - 1) / UPI_CPU_QUERY_BLOCK : items)
+        * op->u.attention.heads;
     state->scratch = attention_scratch (kernels, s);
     break;
   case UPI_OP_WINDOW_ATTENTION:
@@ -267,7 +280,8 @@ upi_cpu_prepare (UpiCpuState *state, const UpiCpuKernels *kernels, gboolean libr
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
           "%s: deformable attention with %d levels × %d points; the cpu backend takes up to %d "
           "samples a head",
-          op->part != NULL ? op->part : "program", op->u.deformable.levels, op->u.deformable.points, UPI_CPU_MAX_SAMPLES);
+          op->part != NULL ? op->part : "program", op->u.deformable.levels, op->u.deformable.points,
+          UPI_CPU_MAX_SAMPLES);
       return FALSE;
     }
     break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A pool: helpers that wait for the next job spinning for some microseconds, as jobs of one frame follow closely, and then asleep, so that
- * an idle pool costs nothing beside decoders and encoders. */
+/* A pool: helpers that wait for the next job spinning for some microseconds, as jobs of one frame follow closely, and
+ * then asleep, so that an idle pool costs nothing beside decoders and encoders. */
 #include "core/backends/cpu/thread-pool.h"
 #include "core/upi.h"
 
@@ -79,7 +79,8 @@ static void
 start (UpiThreadPool *pool)
 {
   g_atomic_int_inc (&pool->generation);
-  /* A helper counts itself before it looks at the generation for the last time, under the mutex: it is seen here or it sees the job. */
+  /* A helper counts itself before it looks at the generation for the last time, under the mutex: it is seen here or it
+   * sees the job. */
   if (g_atomic_int_get (&pool->sleeping) > 0) {
     g_mutex_lock (&pool->mutex);
     g_cond_broadcast (&pool->wake);
@@ -101,8 +102,9 @@ upi_thread_pool_new (guint threads, GError **error)
     pool->helpers[i] = (Helper){ pool, i + 1, NULL };
     pool->helpers[i].thread = g_thread_try_new ("upi-frame", helper_main, &pool->helpers[i], &cause);
     if (pool->helpers[i].thread == NULL) {
-      g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY, "thread %u of %u of a frame could not be made: %s; use fewer threads-per-frame",
-          i + 2, threads, cause->message);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
+          "thread %u of %u of a frame could not be made: %s; use fewer threads-per-frame", i + 2, threads,
+          cause->message);
       pool->threads = i + 1;
       upi_thread_pool_free (pool);
       return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The threads that share one frame, for plans with threads > 1 (lowest latency on a quiet machine). One pool a context. */
+/* The threads that share one frame, for plans with threads > 1 (lowest latency on a quiet machine). One pool a
+ * context. */
 #pragma once
 
 #include <glib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* weights.c: packed weights of linear layers that many plans share: a model's text side has a plan for every length of text. Packed once for
- * an instruction set, however many plans use the same memory, and gone with the last of them. */
+/* weights.c: packed weights of linear layers that many plans share: a model's text side has a plan for every length of
+ * text. Packed once for an instruction set, however many plans use the same memory, and gone with the last of them. */
 #include "core/backends/cpu/prepare.h"
 #include "core/memory.h"
 

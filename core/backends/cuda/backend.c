@@ -42,8 +42,8 @@ parse (const gchar *name, gint *device, guint *kind, GError **error)
       return TRUE;
     }
   }
-  g_set_error (
-      error, UPI_ERROR, UPI_ERROR_ARGUMENT, "device \"%s\" is not known, expected cuda[:N][:f32|tf32|f16|bf16], as in cuda:0:f16", name);
+  g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+      "device \"%s\" is not known, expected cuda[:N][:f32|tf32|f16|bf16], as in cuda:0:f16", name);
   return FALSE;
 }
 
@@ -55,13 +55,16 @@ is_alive (const UpiBackend *backend, GError **error)
 
 /**
  * upi_backend_cuda:
- * @name: "cuda[:N][:KIND]": number of the GPU, default 0; KIND f32 (default), tf32 (float32 whose products have 10 bits), f16, bf16
+ * @name: "cuda[:N][:KIND]": number of the GPU, default 0; KIND f32 (default), tf32 (float32 whose products have 10
+ * bits), f16, bf16
  *
  * Returns: (nullable): the backend for that device, for the life of the process; UPI_ERROR_DEVICE says what is missing
  */
 __attribute__ ((visibility ("default"))) const UpiBackend *upi_backend_cuda (const gchar *name, GError **error);
-/* The same in a CUcontext of somebody else's, which must stay while something of the backend is in it; NULL: the device's own. */
-__attribute__ ((visibility ("default"))) const UpiBackend *upi_backend_cuda_in (const gchar *name, gpointer context, GError **error);
+/* The same in a CUcontext of somebody else's, which must stay while something of the backend is in it; NULL: the
+ * device's own. */
+__attribute__ ((visibility ("default"))) const UpiBackend *
+upi_backend_cuda_in (const gchar *name, gpointer context, GError **error);
 
 const UpiBackend *
 upi_backend_cuda (const gchar *name, GError **error)
@@ -97,7 +100,8 @@ upi_backend_cuda_in (const gchar *name, gpointer context, GError **error)
   if (!parse (name, &index, &kind, error))
     return NULL;
   device = upi_cuda_device_open (index, context, error);
-  if (device == NULL || !upi_cuda_enter (&scope, device, error)) /* it may be lost: device=auto then takes the processor */
+  if (device == NULL
+      || !upi_cuda_enter (&scope, device, error)) /* it may be lost: device=auto then takes the processor */
     return NULL;
   g_mutex_lock (&made.lock);
   if (made.backends == NULL)

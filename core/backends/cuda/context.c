@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A context of the cuda backend: one allocation on the device, one in pinned memory, one stream, one graph of the whole program.
+/* A context of the cuda backend: one allocation on the device, one in pinned memory, one stream, one graph of the whole
+ * program.
  *
- * The device's memory: arena | inputs | outputs | resident | scratch, and where numbers have 16 bits the same inputs and outputs again, in float32,
- * as the host has them. Device-resident values (resident.c) never see the host. run() neither allocates nor waits for anything but its
- * own stream, so that the copies of one context overlap the work of another. */
+ * The device's memory: arena | inputs | outputs | resident | scratch, and where numbers have 16 bits the same inputs
+ * and outputs again, in float32, as the host has them. Device-resident values (resident.c) never see the host. run()
+ * neither allocates nor waits for anything but its own stream, so that the copies of one context overlap the work of
+ * another. */
 #include "core/backends/cuda/cuda.h"
 
 #include <string.h>
@@ -74,7 +76,8 @@ narrow (UpiCudaContext *context, UpiValue value, GError **error)
 
   if (plan->type == UPI_CUDA_F32 || tensor.dtype == UPI_I32)
     return TRUE;
-  return UPI_CUDA (plan->device, upi_cuda_from_float (plan->type, context->stream, wide, tensor.data, upi_cuda_view (&tensor)), error);
+  return UPI_CUDA (plan->device,
+      upi_cuda_from_float (plan->type, context->stream, wide, tensor.data, upi_cuda_view (&tensor)), error);
 }
 
 /* What operations wrote of a bound value, and nothing else, back to float32. */
@@ -93,7 +96,8 @@ widen (UpiCudaContext *context, UpiValue value, GError **error)
     if (plan->type == UPI_CUDA_F32 || info->base != value || info->dtype == UPI_I32)
       continue;
     tensor = upi_cuda_resolve (plan, written, context);
-    if (!UPI_CUDA (plan->device, upi_cuda_to_float (plan->type, context->stream, tensor.data, wide, upi_cuda_view (&tensor)), error))
+    if (!UPI_CUDA (plan->device,
+            upi_cuda_to_float (plan->type, context->stream, tensor.data, wide, upi_cuda_view (&tensor)), error))
       return FALSE;
   }
   return TRUE;
@@ -140,7 +144,8 @@ launch_all (UpiCudaContext *context, GError **error)
   const UpiProgram *p = context->base.plan->program;
 
   for (guint i = 0; i < p->ops->len; i++) {
-    if (context->timers != NULL && !UPI_CUDA (context->plan->device, cudaEventRecord (context->timers[i], context->stream), error))
+    if (context->timers != NULL
+        && !UPI_CUDA (context->plan->device, cudaEventRecord (context->timers[i], context->stream), error))
       return FALSE;
     if (!upi_cuda_op_launch (context, i, error))
       return FALSE;
@@ -162,8 +167,8 @@ wait (UpiCudaContext *context, GError **error)
   return TRUE;
 }
 
-/* The first run of a plan is made call by call, with inputs of zero: kernels are loaded and libraries set themselves up now, which they must
- * not do while a stream captures. */
+/* The first run of a plan is made call by call, with inputs of zero: kernels are loaded and libraries set themselves up
+ * now, which they must not do while a stream captures. */
 static gboolean
 warm_up (UpiCudaContext *context, GError **error)
 {
@@ -216,7 +221,8 @@ allocate (UpiCudaContext *context, gsize *bytes, GError **error)
   const UpiProgram *p = plan->base.program;
   gsize arena = aligned (p->arena_bytes), typed = plan->type == UPI_CUDA_F32 ? 0 : plan->io_bytes;
 
-  *bytes = MAX (arena + plan->io_bytes + typed + plan->resident_bytes + aligned (plan->scratch_bytes), UPI_CUDA_ALIGNMENT);
+  *bytes =
+      MAX (arena + plan->io_bytes + typed + plan->resident_bytes + aligned (plan->scratch_bytes), UPI_CUDA_ALIGNMENT);
   if (!UPI_CUDA (plan->device, cudaMalloc ((void **) &context->device_memory, *bytes), error))
     return FALSE;
   context->arena = context->device_memory;
@@ -233,7 +239,8 @@ allocate (UpiCudaContext *context, gsize *bytes, GError **error)
       context->values[v] = context->resident + plan->io_offset[v];
   }
   return plan->io_bytes == 0
-      || UPI_CUDA (plan->device, cudaHostAlloc ((void **) &context->pinned, plan->io_bytes, cudaHostAllocDefault), error);
+      || UPI_CUDA (
+          plan->device, cudaHostAlloc ((void **) &context->pinned, plan->io_bytes, cudaHostAllocDefault), error);
 }
 
 UpiContext *
@@ -253,7 +260,8 @@ upi_cuda_context_new (UpiPlan *base, GError **error)
   context->values = g_new0 (void *, base->program->values->len);
   ok = upi_cuda_enter (&scope, device, error) && allocate (context, &bytes, error)
       && UPI_CUDA (device, cudaStreamCreateWithFlags (&context->stream, cudaStreamNonBlocking), error)
-      && UPI_CUDA (device, cudaEventCreateWithFlags (&context->done, cudaEventBlockingSync | cudaEventDisableTiming), error)
+      && UPI_CUDA (
+          device, cudaEventCreateWithFlags (&context->done, cudaEventBlockingSync | cudaEventDisableTiming), error)
       && spoil (context, bytes, error);
   if (ok)
     upi_cuda_resident_init (context);
@@ -390,11 +398,12 @@ upi_cuda_run (UpiContext *base, GError **error)
   UpiCudaDevice *device = context->plan->device;
   g_auto (UpiCudaScope) scope = { NULL };
 
-  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !upi_cuda_resident_receive (context, error))
+  if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error)
+      || !upi_cuda_resident_receive (context, error))
     return FALSE;
   if (context->graph != NULL
-      && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error) || !upi_cuda_resident_send (context, error)
-          || !wait (context, error)))
+      && (!UPI_CUDA (device, cudaGraphLaunch (context->graph, context->stream), error)
+          || !upi_cuda_resident_send (context, error) || !wait (context, error)))
     return FALSE;
   give_outputs (context);
   return TRUE;
@@ -408,7 +417,8 @@ make_timers (UpiCudaContext *context, GError **error)
   if (context->timers == NULL)
     context->timers = g_new0 (cudaEvent_t, n);
   for (guint i = 0; i < n; i++) { /* those that an earlier call could not make too */
-    if (context->timers[i] == NULL && !UPI_CUDA (context->plan->device, cudaEventCreateWithFlags (&context->timers[i], 0), error))
+    if (context->timers[i] == NULL
+        && !UPI_CUDA (context->plan->device, cudaEventCreateWithFlags (&context->timers[i], 0), error))
       return FALSE;
   }
   return TRUE;
@@ -428,8 +438,8 @@ upi_cuda_run_timed (UpiContext *base, gdouble *microseconds, GError **error)
   if (!upi_cuda_enter (&scope, device, error) || !take_inputs (context, error) || !make_timers (context, error))
     return FALSE;
   g_mutex_lock (&device->lock);
-  ok = upi_cuda_resident_receive (context, error) && receive (context, error) && launch_all (context, error) && send (context, error)
-      && upi_cuda_resident_send (context, error);
+  ok = upi_cuda_resident_receive (context, error) && receive (context, error) && launch_all (context, error)
+      && send (context, error) && upi_cuda_resident_send (context, error);
   g_mutex_unlock (&device->lock);
   if (!ok || !wait (context, error))
     return FALSE;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Convolutions through cuDNN's graph API: convolution → + bias → + residual → activation as one operation graph, for which cuDNN is asked for an
- * engine. Where it has none for the whole graph it is asked for the convolution alone, and an own kernel does the rest.
+/* Convolutions through cuDNN's graph API: convolution → + bias → + residual → activation as one operation graph, for
+ * which cuDNN is asked for an engine. Where it has none for the whole graph it is asked for the convolution alone, and
+ * an own kernel does the rest.
  *
- * cuDNN's dimensions are [N,C,H,W] whatever the layout; strides say that it is NHWC. Strict float32 refuses engines that use tensor cores (TF32)
- * or round their inputs: cuDNN's heuristics would put them first. */
+ * cuDNN's dimensions are [N,C,H,W] whatever the layout; strides say that it is NHWC. Strict float32 refuses engines
+ * that use tensor cores (TF32) or round their inputs: cuDNN's heuristics would put them first. */
 #include "core/backends/cuda/cuda.h"
 
 #include <stdbool.h>
@@ -49,8 +50,8 @@ make (Graph *g, cudnnBackendDescriptorType_t type)
 }
 
 static gboolean
-set (Graph *g, cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, gint64 count,
-    const void *elements)
+set (Graph *g, cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
+    gint64 count, const void *elements)
 {
   return UPI_DNN (g->device, cudnnBackendSetAttribute (d, name, type, count, elements), g->error);
 }
@@ -105,7 +106,8 @@ bias_tensor (Graph *g, gint64 channels)
 static gboolean
 append_convolution (Graph *g, const UpiConv *conv, const UpiTensor *x, const UpiTensor *w, cudnnBackendDescriptor_t y)
 {
-  const gint64 pre[2] = { conv->pad_top, conv->pad_left }, post[2] = { conv->pad_bottom, conv->pad_right }, one[2] = { 1, 1 };
+  const gint64 pre[2] = { conv->pad_top, conv->pad_left }, post[2] = { conv->pad_bottom, conv->pad_right },
+               one[2] = { 1, 1 };
   const gint64 stride[2] = { conv->stride, conv->stride }, spatial = 2;
   const gint64 o = w->shape.dim[0], c = w->shape.dim[1], kh = w->shape.dim[2], kw = w->shape.dim[3];
   const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
@@ -114,7 +116,8 @@ append_convolution (Graph *g, const UpiConv *conv, const UpiTensor *x, const Upi
   cudnnBackendDescriptor_t from = map_tensor (g, UID_X, x, FALSE), d, op;
   cudnnBackendDescriptor_t filter = from == NULL
       ? NULL
-      : tensor (g, UID_W, (gint64[]){ o, c, kh, kw }, (gint64[]){ c * kh * kw, 1, kw * c, c }, UPI_CUDA_ALIGNMENT, FALSE);
+      : tensor (
+          g, UID_W, (gint64[]){ o, c, kh, kw }, (gint64[]){ c * kh * kw, 1, kw * c, c }, UPI_CUDA_ALIGNMENT, FALSE);
 
   if (filter == NULL || (d = make (g, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)) == NULL
       || !set (g, d, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &spatial)
@@ -138,16 +141,16 @@ append_convolution (Graph *g, const UpiConv *conv, const UpiTensor *x, const Upi
 
 /* y = mode (x, b); b NULL: of x alone. clip: upper end of ReLU, 0: none. */
 static gboolean
-append_pointwise (
-    Graph *g, cudnnPointwiseMode_t mode, gdouble clip, cudnnBackendDescriptor_t x, cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t y)
+append_pointwise (Graph *g, cudnnPointwiseMode_t mode, gdouble clip, cudnnBackendDescriptor_t x,
+    cudnnBackendDescriptor_t b, cudnnBackendDescriptor_t y)
 {
   const cudnnDataType_t precision = CUDNN_DATA_FLOAT;
   cudnnBackendDescriptor_t d = make (g, CUDNN_BACKEND_POINTWISE_DESCRIPTOR), op;
 
   if (d == NULL || !set (g, d, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode)
       || !set (g, d, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &precision)
-      || (clip > 0 && !set (g, d, CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, CUDNN_TYPE_DOUBLE, 1, &clip)) || !finalize (g, d)
-      || (op = make (g, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)) == NULL
+      || (clip > 0 && !set (g, d, CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, CUDNN_TYPE_DOUBLE, 1, &clip))
+      || !finalize (g, d) || (op = make (g, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)) == NULL
       || !set_descriptor (g, op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, d)
       || !set_descriptor (g, op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, x)
       || (b != NULL && !set_descriptor (g, op, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, b))
@@ -165,8 +168,8 @@ result (Graph *g, const UpiTensor *y, gboolean last)
 }
 
 static gboolean
-append_all (Graph *g, const UpiConv *conv, const UpiTensor *x, const UpiTensor *w, const UpiTensor *y, const UpiTensor *residual,
-    gboolean bias, UpiAct act)
+append_all (Graph *g, const UpiConv *conv, const UpiTensor *x, const UpiTensor *w, const UpiTensor *y,
+    const UpiTensor *residual, gboolean bias, UpiAct act)
 {
   static const cudnnPointwiseMode_t modes[] = {
     [UPI_ACT_NONE] = CUDNN_POINTWISE_ADD, /* not used */
@@ -207,12 +210,15 @@ is_strict (cudnnBackendDescriptor_t config)
 
   if (cudnnBackendCreateDescriptor (CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) != CUDNN_STATUS_SUCCESS)
     return FALSE;
-  if (cudnnBackendGetAttribute (config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n, &engine) == CUDNN_STATUS_SUCCESS
-      && cudnnBackendGetAttribute (engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, MAX_NOTES, &n, notes)
+  if (cudnnBackendGetAttribute (config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n, &engine)
+          == CUDNN_STATUS_SUCCESS
+      && cudnnBackendGetAttribute (
+             engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, MAX_NOTES, &n, notes)
           == CUDNN_STATUS_SUCCESS) {
     strict = n <= MAX_NOTES;
     for (gint64 i = 0; i < MIN (n, MAX_NOTES); i++)
-      strict = strict && notes[i] != CUDNN_NUMERICAL_NOTE_TENSOR_CORE && notes[i] != CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
+      strict = strict && notes[i] != CUDNN_NUMERICAL_NOTE_TENSOR_CORE
+          && notes[i] != CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
   }
   cudnnBackendDestroyDescriptor (engine);
   return strict;
@@ -235,7 +241,8 @@ choose (Graph *g, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, g
       return FALSE;
   }
   if (!UPI_DNN (g->device,
-          cudnnBackendGetAttribute (heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, MAX_CONFIGS, &n, configs),
+          cudnnBackendGetAttribute (
+              heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, MAX_CONFIGS, &n, configs),
           g->error))
     return FALSE;
   for (gint64 i = 0; i < MIN (n, MAX_CONFIGS) && g->c->plan == NULL; i++) {
@@ -249,7 +256,8 @@ choose (Graph *g, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, g
         || !set_descriptor (g, plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configs[i]))
       return FALSE;
     if (cudnnBackendFinalize (plan) == CUDNN_STATUS_SUCCESS /* else this engine cannot, after all */
-        && cudnnBackendGetAttribute (plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &g->c->workspace)
+        && cudnnBackendGetAttribute (
+               plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &g->c->workspace)
             == CUDNN_STATUS_SUCCESS
         && g->c->workspace <= MAX_WORKSPACE)
       g->c->plan = plan;
@@ -267,7 +275,8 @@ find_plan (Graph *g, gboolean strict)
     return FALSE;
   if (cudnnBackendFinalize (graph) != CUDNN_STATUS_SUCCESS)
     return TRUE; /* a graph that cuDNN does not know */
-  return choose (g, graph, CUDNN_HEUR_MODE_A, strict) && (g->c->plan != NULL || choose (g, graph, CUDNN_HEUR_MODE_FALLBACK, strict));
+  return choose (g, graph, CUDNN_HEUR_MODE_A, strict)
+      && (g->c->plan != NULL || choose (g, graph, CUDNN_HEUR_MODE_FALLBACK, strict));
 }
 
 static void
@@ -277,8 +286,9 @@ destroy_descriptor (gpointer descriptor)
 }
 
 gboolean
-upi_cuda_convolution_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiOp *op, const UpiTensor *x, const UpiTensor *w,
-    const UpiTensor *y, const UpiTensor *residual, gboolean bias, UpiCudaConvolution **convolution, gboolean *fused, GError **error)
+upi_cuda_convolution_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiOp *op, const UpiTensor *x,
+    const UpiTensor *w, const UpiTensor *y, const UpiTensor *residual, gboolean bias, UpiCudaConvolution **convolution,
+    gboolean *fused, GError **error)
 {
   const UpiConv *conv = &op->u.conv;
   gboolean alone = !bias && residual == NULL && conv->act == UPI_ACT_NONE, ok = TRUE;
@@ -318,8 +328,8 @@ upi_cuda_convolution_workspace (const UpiCudaConvolution *c)
 
 /* The device's lock is held: its handle has one stream. */
 gboolean
-upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *c, const void *x, const void *w, const void *bias,
-    const void *residual, void *y, void *workspace, cudaStream_t stream, GError **error)
+upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *c, const void *x, const void *w,
+    const void *bias, const void *residual, void *y, void *workspace, cudaStream_t stream, GError **error)
 {
   gint64 uids[5] = { UID_X, UID_W, UID_Y }, n = 3;
   const void *pointers[5] = { x, w, y };
@@ -337,10 +347,15 @@ upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *c, co
   }
   ok = UPI_DNN (device, cudnnSetStream (device->dnn, stream), error)
       && UPI_DNN (device, cudnnBackendCreateDescriptor (CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack), error)
-      && UPI_DNN (device, cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, uids), error)
-      && UPI_DNN (device, cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, pointers), error)
-      && UPI_DNN (device, cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &room), error)
-      && UPI_DNN (device, cudnnBackendFinalize (pack), error) && UPI_DNN (device, cudnnBackendExecute (device->dnn, c->plan, pack), error);
+      && UPI_DNN (
+          device, cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, uids), error)
+      && UPI_DNN (device,
+          cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, pointers),
+          error)
+      && UPI_DNN (device,
+          cudnnBackendSetAttribute (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &room), error)
+      && UPI_DNN (device, cudnnBackendFinalize (pack), error)
+      && UPI_DNN (device, cudnnBackendExecute (device->dnn, c->plan, pack), error);
   if (pack != NULL)
     cudnnBackendDestroyDescriptor (pack);
   return ok;

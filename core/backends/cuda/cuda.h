@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inside the cuda backend: devices, plans, contexts, and how every call's status becomes a GError.
  *
- * A device is opened on first use and kept for the life of the process; its library handles and the weights on it are there while a plan is.
- * A plan holds what was chosen and packed once; a context holds memory, a stream and one CUDA graph of the whole program: run() copies the
- * inputs into pinned memory, launches the graph, waits for its own event, copies the results out. */
+ * A device is opened on first use and kept for the life of the process; its library handles and the weights on it are
+ * there while a plan is. A plan holds what was chosen and packed once; a context holds memory, a stream and one CUDA
+ * graph of the whole program: run() copies the inputs into pinned memory, launches the graph, waits for its own event,
+ * copies the results out. */
 #pragma once
 
 #include "core/backends/cuda/kernels/kernels.h"
@@ -38,13 +39,15 @@ typedef struct {
   gchar *lost_reason;  /* written once, before lost */
 } UpiCudaDevice;
 
-/* The device of that number, for the life of the process. NULL and an error that says what is missing: driver, GPU, its number, its age. */
+/* The device of that number, for the life of the process. NULL and an error that says what is missing: driver, GPU, its
+ * number, its age. */
 UpiCudaDevice *upi_cuda_device_open (gint index, CUcontext context, GError **error);
 /* A plan comes and goes. */
 gboolean upi_cuda_device_acquire (UpiCudaDevice *device, GError **error);
 void upi_cuda_device_release (UpiCudaDevice *device);
-/* A stretch of a function in which the device's context is current on the thread; afterwards the thread has what it had before, or none. Every
- * function that is called from outside begins with `g_auto (UpiCudaScope) scope = { NULL };` and one of the next two. */
+/* A stretch of a function in which the device's context is current on the thread; afterwards the thread has what it had
+ * before, or none. Every function that is called from outside begins with `g_auto (UpiCudaScope) scope = { NULL };` and
+ * one of the next two. */
 typedef struct {
   CUcontext before;
   gboolean entered;
@@ -58,9 +61,12 @@ void upi_cuda_leave (UpiCudaScope *scope);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (UpiCudaScope, upi_cuda_leave)
 gboolean upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error);
 
-gboolean upi_cuda_check (UpiCudaDevice *device, cudaError_t status, const gchar *call, const gchar *place, GError **error);
-gboolean upi_cuda_check_blas (UpiCudaDevice *device, cublasStatus_t status, const gchar *call, const gchar *place, GError **error);
-gboolean upi_cuda_check_dnn (UpiCudaDevice *device, cudnnStatus_t status, const gchar *call, const gchar *place, GError **error);
+gboolean
+upi_cuda_check (UpiCudaDevice *device, cudaError_t status, const gchar *call, const gchar *place, GError **error);
+gboolean upi_cuda_check_blas (
+    UpiCudaDevice *device, cublasStatus_t status, const gchar *call, const gchar *place, GError **error);
+gboolean
+upi_cuda_check_dnn (UpiCudaDevice *device, cudnnStatus_t status, const gchar *call, const gchar *place, GError **error);
 #define UPI_CUDA(device, call, error) upi_cuda_check (device, call, #call, G_STRLOC, error)
 #define UPI_BLAS(device, call, error) upi_cuda_check_blas (device, call, #call, G_STRLOC, error)
 #define UPI_DNN(device, call, error) upi_cuda_check_dnn (device, call, #call, G_STRLOC, error)
@@ -75,9 +81,10 @@ typedef enum {
   UPI_CUDA_WEIGHT_KRSC,      /* [O, C, kh, kw] → [O, kh, kw, C] */
 } UpiCudaPacking;
 
-/* The weight on the device, packed; shared by all plans that ask for the same, until each has let go of it. The device is acquired. */
-const void *
-upi_cuda_weight_get (UpiCudaDevice *device, UpiCudaType type, UpiCudaPacking packing, const UpiTensor *weight, gint groups, GError **error);
+/* The weight on the device, packed; shared by all plans that ask for the same, until each has let go of it. The device
+ * is acquired. */
+const void *upi_cuda_weight_get (UpiCudaDevice *device, UpiCudaType type, UpiCudaPacking packing,
+    const UpiTensor *weight, gint groups, GError **error);
 void upi_cuda_weight_unref (UpiCudaDevice *device, const void *memory);
 
 /* products.c */
@@ -104,24 +111,26 @@ typedef struct {
 } UpiCudaProduct;
 
 /* Chooses the algorithm. *product stays NULL without an error where cuBLASLt has none. */
-gboolean upi_cuda_product_new (
-    UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiCudaProductShape *shape, UpiCudaProduct **product, GError **error);
+gboolean upi_cuda_product_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiCudaProductShape *shape,
+    UpiCudaProduct **product, GError **error);
 void upi_cuda_product_free (UpiCudaProduct *product);
-gboolean upi_cuda_product_run (UpiCudaDevice *device, const UpiCudaProduct *product, const void *a, const void *b, const void *c, void *d,
-    void *workspace, cudaStream_t stream, GError **error);
+gboolean upi_cuda_product_run (UpiCudaDevice *device, const UpiCudaProduct *product, const void *a, const void *b,
+    const void *c, void *d, void *workspace, cudaStream_t stream, GError **error);
 
 /* convolution.c */
 
 /* A cuDNN execution plan of convolution, bias, residual and activation, as much of it as cuDNN has an engine for. */
 typedef struct _UpiCudaConvolution UpiCudaConvolution;
 
-/* *convolution stays NULL without an error where cuDNN has no engine. *fused: bias, residual and activation are in it; else the caller's. */
-gboolean
-upi_cuda_convolution_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiOp *op, const UpiTensor *x, const UpiTensor *w,
-    const UpiTensor *y, const UpiTensor *residual, gboolean bias, UpiCudaConvolution **convolution, gboolean *fused, GError **error);
+/* *convolution stays NULL without an error where cuDNN has no engine. *fused: bias, residual and activation are in it;
+ * else the caller's. */
+gboolean upi_cuda_convolution_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiOp *op,
+    const UpiTensor *x, const UpiTensor *w, const UpiTensor *y, const UpiTensor *residual, gboolean bias,
+    UpiCudaConvolution **convolution, gboolean *fused, GError **error);
 void upi_cuda_convolution_free (UpiCudaConvolution *convolution);
 gsize upi_cuda_convolution_workspace (const UpiCudaConvolution *convolution);
-gboolean upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *convolution, const void *x, const void *w,
+gboolean
+upi_cuda_convolution_run (UpiCudaDevice *device, const UpiCudaConvolution *convolution, const void *x, const void *w,
     const void *bias, const void *residual, void *y, void *workspace, cudaStream_t stream, GError **error);
 
 /* plan.c, context.c, operations.c, launch.c: plans and contexts. */
@@ -138,7 +147,8 @@ typedef struct {
   const void *weight, *bias;       /* packed; NULL where `how` needs none */
   UpiCudaProduct *product;         /* linear, matmul, 1×1 convolutions; NULL: an own kernel */
   UpiCudaConvolution *convolution; /* NULL: an own kernel */
-  gboolean epilogue;               /* an own kernel applies what the library left: activation, and after a convolution bias and residual */
+  /* an own kernel applies what the library left: activation, and after a convolution bias and residual */
+  gboolean epilogue;
   gsize scratch;
 } UpiCudaOp;
 
@@ -149,8 +159,8 @@ typedef struct {
   UpiCudaOp *ops;
   const void **weights; /* one a value: those that operations read as they are */
   gsize scratch_bytes;
-  /* Bound values, contiguous on the device and in pinned memory, in the same order: inputs, then outputs. Resident ones have a place of their own,
-   * on the device alone, in the type that is computed in. */
+  /* Bound values, contiguous on the device and in pinned memory, in the same order: inputs, then outputs. Resident ones
+   * have a place of their own, on the device alone, in the type that is computed in. */
   gsize *io_offset; /* one a value; of resident ones: in their place */
   gsize in_bytes, io_bytes, resident_bytes;
   gint warm; /* atomic: a context of it has run */
@@ -178,12 +188,13 @@ typedef struct {
   UpiContext base;
   UpiCudaPlan *plan;
   guint8 *device_memory, *pinned;
-  guint8 *arena, *io, *typed_io, *resident, *scratch; /* parts of device_memory; typed_io is io where values are float32 */
-  GArray *resident_items;                             /* UpiCudaResident, as they lie */
-  GArray *pending_frames;                             /* UpiCudaPendingFrame, one an item of the frames' input */
-  void **bound;                                       /* host memory, one a value */
-  void ***bound_items;                                /* the same for each item of an output that is bound so; NULL: bound as a whole */
-  void **values;                                      /* the same on the device */
+  guint8 *arena, *io, *typed_io, *resident,
+      *scratch;           /* parts of device_memory; typed_io is io where values are float32 */
+  GArray *resident_items; /* UpiCudaResident, as they lie */
+  GArray *pending_frames; /* UpiCudaPendingFrame, one an item of the frames' input */
+  void **bound;           /* host memory, one a value */
+  void ***bound_items;    /* the same for each item of an output that is bound so; NULL: bound as a whole */
+  void **values;          /* the same on the device */
   cudaStream_t stream;
   cudaEvent_t done;
   cudaGraphExec_t graph;

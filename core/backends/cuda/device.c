@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Devices of the cuda backend: opening one says what is missing; every status becomes an error that names call, place and device; a sticky error
- * marks the device as lost for the life of the process, as CUDA has it. */
+/* Devices of the cuda backend: opening one says what is missing; every status becomes an error that names call, place
+ * and device; a sticky error marks the device as lost for the life of the process, as CUDA has it. */
 #include "core/backends/cuda/cuda.h"
 
 #include <dlfcn.h>
@@ -9,7 +9,8 @@
 #define STAGING_BYTES (4 * 1024 * 1024)
 #define MIN_CAPABILITY 75 /* Turing: the oldest that the kernels are built for */
 
-/* The driver's calls: this module is not linked with it, because it must load where there is none. The test device has its own. */
+/* The driver's calls: this module is not linked with it, because it must load where there is none. The test device has
+ * its own. */
 extern __typeof__ (cuDeviceGet) cuDeviceGet __attribute__ ((weak));
 extern __typeof__ (cuDevicePrimaryCtxRetain) cuDevicePrimaryCtxRetain __attribute__ ((weak));
 extern __typeof__ (cuCtxGetCurrent) cuCtxGetCurrent __attribute__ ((weak));
@@ -57,12 +58,14 @@ call_name (const gchar *call)
 }
 
 static gboolean
-fail (UpiCudaDevice *device, UpiErrorCode code, const gchar *call, const gchar *place, const gchar *reason, GError **error)
+fail (UpiCudaDevice *device, UpiErrorCode code, const gchar *call, const gchar *place, const gchar *reason,
+    GError **error)
 {
   g_autofree gchar *name = call_name (call);
   const gchar *file = strrchr (place, '/');
 
-  g_set_error (error, UPI_ERROR, code, "%s: %s failed: %s (%s)", device->name, name, reason, file != NULL ? file + 1 : place);
+  g_set_error (
+      error, UPI_ERROR, code, "%s: %s failed: %s (%s)", device->name, name, reason, file != NULL ? file + 1 : place);
   return FALSE;
 }
 
@@ -108,7 +111,8 @@ upi_cuda_check (UpiCudaDevice *device, cudaError_t status, const gchar *call, co
 
 /* A library's failure may be the device's. */
 static gboolean
-library_failed (UpiCudaDevice *device, const gchar *call, const gchar *place, const gchar *reason, gboolean memory, GError **error)
+library_failed (
+    UpiCudaDevice *device, const gchar *call, const gchar *place, const gchar *reason, gboolean memory, GError **error)
 {
   cudaError_t status = cudaGetLastError ();
 
@@ -120,11 +124,13 @@ library_failed (UpiCudaDevice *device, const gchar *call, const gchar *place, co
 }
 
 gboolean
-upi_cuda_check_blas (UpiCudaDevice *device, cublasStatus_t status, const gchar *call, const gchar *place, GError **error)
+upi_cuda_check_blas (
+    UpiCudaDevice *device, cublasStatus_t status, const gchar *call, const gchar *place, GError **error)
 {
   if (status == CUBLAS_STATUS_SUCCESS)
     return TRUE;
-  return library_failed (device, call, place, cublasLtGetStatusString (status), status == CUBLAS_STATUS_ALLOC_FAILED, error);
+  return library_failed (
+      device, call, place, cublasLtGetStatusString (status), status == CUBLAS_STATUS_ALLOC_FAILED, error);
 }
 
 gboolean
@@ -146,8 +152,8 @@ upi_cuda_device_is_alive (UpiCudaDevice *device, GError **error)
   if (!g_atomic_int_get (&device->lost))
     return TRUE;
   g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
-      "%s was lost (%s); nothing runs on it before this program is started anew, other devices and device=cpu do", device->name,
-      device->lost_reason);
+      "%s was lost (%s); nothing runs on it before this program is started anew, other devices and device=cpu do",
+      device->name, device->lost_reason);
   return FALSE;
 }
 
@@ -243,17 +249,19 @@ check_device (gint index, gchar **name, GError **error)
   status = cudaGetDeviceCount (&count);
   if (status == cudaErrorInsufficientDriver) {
     cudaRuntimeGetVersion (&runtime);
-    return unusable (error, "the NVIDIA driver is for CUDA %d.%d, expected %d.%d or newer", driver / 1000, driver % 1000 / 10,
-        runtime / 1000, runtime % 1000 / 10);
+    return unusable (error, "the NVIDIA driver is for CUDA %d.%d, expected %d.%d or newer", driver / 1000,
+        driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
   }
   if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
     return unusable (error, "this machine has no NVIDIA GPU");
   if (status != cudaSuccess)
     return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status));
   if (!load_driver ())
-    return unusable (error, "no NVIDIA driver is loaded (libcuda.so.1)"); /* uncovered: the test device always has its driver's calls */
+    return unusable (error,
+        "no NVIDIA driver is loaded (libcuda.so.1)"); /* uncovered: the test device always has its driver's calls */
   if (index >= count)
-    return unusable (error, "there is no cuda:%d: this machine has %d NVIDIA GPU%s, from cuda:0", index, count, count == 1 ? "" : "s");
+    return unusable (error, "there is no cuda:%d: this machine has %d NVIDIA GPU%s, from cuda:0", index, count,
+        count == 1 ? "" : "s");
   status = cudaGetDeviceProperties (&properties, index);
   if (status == cudaSuccess)
     status = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor, index);
@@ -262,8 +270,8 @@ check_device (gint index, gchar **name, GError **error)
   if (status != cudaSuccess)
     return unusable (error, "cuda:%d does not answer: %s", index, cudaGetErrorString (status));
   if (10 * major + minor < MIN_CAPABILITY)
-    return unusable (error, "cuda:%d (%s) has compute capability %d.%d, expected %d.%d or newer", index, properties.name, major, minor,
-        MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
+    return unusable (error, "cuda:%d (%s) has compute capability %d.%d, expected %d.%d or newer", index,
+        properties.name, major, minor, MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
   *name = g_strdup_printf ("cuda:%d (%s)", index, properties.name);
   return TRUE;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A frame on its way to the device: planes row by row into pinned memory, with the tables of the filters before them, one copy, one kernel
- * (kernels/preprocess.cu), all in the context's own stream before its graph. The tables travel with each frame: tens of kilobytes beside
- * megabytes of pixels, and no state that could be out of date when the next frame has another size. */
+/* A frame on its way to the device: planes row by row into pinned memory, with the tables of the filters before them,
+ * one copy, one kernel (kernels/preprocess.cu), all in the context's own stream before its graph. The tables travel
+ * with each frame: tens of kilobytes beside megabytes of pixels, and no state that could be out of date when the next
+ * frame has another size. */
 #include "core/backends/cuda/cuda.h"
 
 #include <string.h>
@@ -30,7 +31,8 @@ tables_bytes (const UpiFrame *frame)
   gsize bytes = 0;
 
   for (guint i = 0; i < frame->n_components; i++)
-    bytes += (table_words (frame->components[i].across) + table_words (frame->planes[frame->components[i].plane].down)) * sizeof (guint32);
+    bytes += (table_words (frame->components[i].across) + table_words (frame->planes[frame->components[i].plane].down))
+        * sizeof (guint32);
   return aligned (bytes);
 }
 
@@ -45,8 +47,8 @@ frame_bytes (const UpiFrame *frame)
   return bytes;
 }
 
-/* Memory of a pending frame that no earlier copy reads any more: one may, if a frame was put and never run. It grows with
- * the frames and stays as large. */
+/* Memory of a pending frame that no earlier copy reads any more: one may, if a frame was put and never run. It grows
+ * with the frames and stays as large. */
 static UpiCudaPendingFrame *
 take_pending_frame (UpiCudaContext *context, guint item, gsize bytes, GError **error)
 {
@@ -155,12 +157,14 @@ upi_cuda_put_frame (UpiContext *base, UpiValue value, guint item, const UpiFrame
   f.lies_height = (gint) frame->height;
   memcpy (f.border, frame->border, sizeof f.border);
   out = (guint8 *) input.data
-      + (gsize) item * frame->input_height * frame->input_width * 3 * upi_cuda_element_bytes (context->plan->type, UPI_F32);
+      + (gsize) item * frame->input_height * frame->input_width * 3
+          * upi_cuda_element_bytes (context->plan->type, UPI_F32);
   pending->is_copying = TRUE;
-  return UPI_CUDA (device, cudaMemcpyAsync (pending->device, pending->pinned, bytes, cudaMemcpyHostToDevice, context->stream), error)
+  return UPI_CUDA (device,
+             cudaMemcpyAsync (pending->device, pending->pinned, bytes, cudaMemcpyHostToDevice, context->stream), error)
       && UPI_CUDA (device,
-          upi_cuda_preprocess (context->plan->type, context->stream, &f, first[0], first[1], first[2], (const gint *) pending->pinned,
-              (const gint *) pending->device, out),
+          upi_cuda_preprocess (context->plan->type, context->stream, &f, first[0], first[1], first[2],
+              (const gint *) pending->pinned, (const gint *) pending->device, out),
           error)
       && UPI_CUDA (device, upi_cuda_border (context->plan->type, context->stream, &f, out), error);
 }

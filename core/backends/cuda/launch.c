@@ -79,9 +79,12 @@ launch_own_layer (const Step *s, GError **error)
   const UpiCudaPlan *plan = s->context->plan;
   const UpiShape *w = &upi_program_value (plan->base.program, op->inputs[1])->shape;
   gboolean linear = op->kind == UPI_OP_LINEAR, residual = s->residual.data != NULL;
-  UpiCudaConv conv = {
-    .x = upi_cuda_map_view (&s->in[0]), .y = upi_cuda_map_view (&s->out), .groups = 1, .kernel_height = 1, .kernel_width = 1, .stride = 1
-  };
+  UpiCudaConv conv = { .x = upi_cuda_map_view (&s->in[0]),
+    .y = upi_cuda_map_view (&s->out),
+    .groups = 1,
+    .kernel_height = 1,
+    .kernel_width = 1,
+    .stride = 1 };
 
   conv.residual = residual ? upi_cuda_map_view (&s->residual) : conv.y;
   conv.act = acts[linear ? op->u.act : op->u.conv.act];
@@ -95,12 +98,12 @@ launch_own_layer (const Step *s, GError **error)
   }
   if (!linear && w->dim[1] == 1 && w->dim[0] == conv.groups && conv.groups > 1)
     return UPI_CUDA (plan->device,
-        upi_cuda_depthwise (plan->type, s->context->stream, &conv, s->in[0].data, s->attributes->weight, s->attributes->bias,
-            s->residual.data, s->out.data),
+        upi_cuda_depthwise (plan->type, s->context->stream, &conv, s->in[0].data, s->attributes->weight,
+            s->attributes->bias, s->residual.data, s->out.data),
         error);
   return UPI_CUDA (plan->device,
-      upi_cuda_conv (
-          plan->type, s->context->stream, &conv, s->in[0].data, s->attributes->weight, s->attributes->bias, s->residual.data, s->out.data),
+      upi_cuda_conv (plan->type, s->context->stream, &conv, s->in[0].data, s->attributes->weight, s->attributes->bias,
+          s->residual.data, s->out.data),
       error);
 }
 
@@ -113,12 +116,12 @@ launch_layer (const Step *s, GError **error)
   UpiCudaView y = upi_cuda_view (&s->out);
 
   if (s->attributes->product != NULL) {
-    if (!upi_cuda_product_run (device, s->attributes->product, s->attributes->weight, s->in[0].data, s->residual.data, s->out.data,
-            c->scratch, c->stream, error))
+    if (!upi_cuda_product_run (device, s->attributes->product, s->attributes->weight, s->in[0].data, s->residual.data,
+            s->out.data, c->scratch, c->stream, error))
       return FALSE;
   } else if (after_convolution) {
-    if (!upi_cuda_convolution_run (device, s->attributes->convolution, s->in[0].data, s->attributes->weight, s->attributes->bias,
-            s->residual.data, s->out.data, c->scratch, c->stream, error))
+    if (!upi_cuda_convolution_run (device, s->attributes->convolution, s->in[0].data, s->attributes->weight,
+            s->attributes->bias, s->residual.data, s->out.data, c->scratch, c->stream, error))
       return FALSE;
   } else {
     return launch_own_layer (s, error);
@@ -126,7 +129,8 @@ launch_layer (const Step *s, GError **error)
   return !s->attributes->epilogue
       || UPI_CUDA (device,
           upi_cuda_epilogue (c->plan->type, c->stream, s->out.data, y, after_convolution ? s->attributes->bias : NULL,
-              after_convolution ? s->residual.data : NULL, after_convolution && residual ? upi_cuda_view (&s->residual) : y,
+              after_convolution ? s->residual.data : NULL,
+              after_convolution && residual ? upi_cuda_view (&s->residual) : y,
               acts[s->op->kind == UPI_OP_LINEAR ? s->op->u.act : s->op->u.conv.act]),
           error);
 }
@@ -148,8 +152,8 @@ launch_matmul (const Step *s, GError **error)
 {
   const UpiCudaContext *c = s->context;
 
-  return upi_cuda_product_run (
-      c->plan->device, s->attributes->product, s->in[1].data, s->in[0].data, NULL, s->out.data, c->scratch, c->stream, error);
+  return upi_cuda_product_run (c->plan->device, s->attributes->product, s->in[1].data, s->in[0].data, NULL, s->out.data,
+      c->scratch, c->stream, error);
 }
 
 /* What nearly every kernel is called with: the views of the first input and of the output. */
@@ -191,8 +195,8 @@ launch_attention (const Step *s, GError **error)
     a.length2_stride = in[6].data != NULL ? upi_tensor_step (&in[6], 0) : 0;
   }
   return launched (s,
-      upi_cuda_attention (s->context->plan->type, s->context->stream, &a, in[0].data, in[1].data, in[2].data, in[3].data,
-          two ? in[4].data : NULL, two ? in[5].data : NULL, two ? in[6].data : NULL, s->out.data),
+      upi_cuda_attention (s->context->plan->type, s->context->stream, &a, in[0].data, in[1].data, in[2].data,
+          in[3].data, two ? in[4].data : NULL, two ? in[5].data : NULL, two ? in[6].data : NULL, s->out.data),
       error);
 }
 
@@ -233,8 +237,8 @@ launch_deformable_attention (const Step *s, GError **error)
     shape.start[l] = d->level[l].start;
   }
   return launched (s,
-      upi_cuda_deformable_attention (
-          s->context->plan->type, s->context->stream, &shape, s->in[0].data, s->in[1].data, s->in[2].data, s->in[3].data, s->out.data),
+      upi_cuda_deformable_attention (s->context->plan->type, s->context->stream, &shape, s->in[0].data, s->in[1].data,
+          s->in[2].data, s->in[3].data, s->out.data),
       error);
 }
 
@@ -245,8 +249,8 @@ launch_layer_norm (const Step *s, GError **error)
 
   return launched (s,
       upi_cuda_layer_norm (k.type, k.stream, s->in[0].data, k.x, s->residual.data,
-          s->residual.data != NULL ? upi_cuda_view (&s->residual) : k.x, s->in[1].data, s->in[2].data, s->out.data, k.y, s->op->u.norm.eps,
-          acts[s->op->u.norm.act]),
+          s->residual.data != NULL ? upi_cuda_view (&s->residual) : k.x, s->in[1].data, s->in[2].data, s->out.data, k.y,
+          s->op->u.norm.eps, acts[s->op->u.norm.act]),
       error);
 }
 
@@ -256,8 +260,9 @@ launch_group_norm (const Step *s, GError **error)
   const Kernel k = kernel_of (s);
 
   return launched (s,
-      upi_cuda_group_norm (k.type, k.stream, s->in[0].data, upi_cuda_map_view (&s->in[0]), s->in[1].data, s->in[2].data, s->out.data,
-          upi_cuda_map_view (&s->out), s->op->u.norm.groups, s->op->u.norm.eps, acts[s->op->u.norm.act], (gfloat *) s->context->scratch),
+      upi_cuda_group_norm (k.type, k.stream, s->in[0].data, upi_cuda_map_view (&s->in[0]), s->in[1].data, s->in[2].data,
+          s->out.data, upi_cuda_map_view (&s->out), s->op->u.norm.groups, s->op->u.norm.eps, acts[s->op->u.norm.act],
+          (gfloat *) s->context->scratch),
       error);
 }
 
@@ -283,7 +288,9 @@ launch_add (const Step *s, GError **error)
   const Kernel k = kernel_of (s);
   const UpiCudaView b = broadcast_view (&s->in[1], &k.y);
 
-  return launched (s, upi_cuda_add (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, b, s->out.data, k.y, acts[s->op->u.act]), error);
+  return launched (s,
+      upi_cuda_add (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, b, s->out.data, k.y, acts[s->op->u.act]),
+      error);
 }
 
 static gboolean
@@ -300,7 +307,8 @@ launch_activation (const Step *s, GError **error)
 {
   const Kernel k = kernel_of (s);
 
-  return launched (s, upi_cuda_activation (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y, acts[s->op->u.act]), error);
+  return launched (
+      s, upi_cuda_activation (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y, acts[s->op->u.act]), error);
 }
 
 static gboolean
@@ -308,8 +316,9 @@ launch_copy (const Step *s, GError **error)
 {
   const Kernel k = kernel_of (s);
 
-  return launched (
-      s, upi_cuda_copy (s->out.dtype == UPI_I32 ? UPI_CUDA_F32 : k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+  return launched (s,
+      upi_cuda_copy (s->out.dtype == UPI_I32 ? UPI_CUDA_F32 : k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y),
+      error);
 }
 
 static gboolean
@@ -326,8 +335,8 @@ launch_max_pool (const Step *s, GError **error)
   const Kernel k = kernel_of (s);
 
   return launched (s,
-      upi_cuda_max_pool (
-          k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y, s->op->u.pool.kernel, s->op->u.pool.stride, s->op->u.pool.pad),
+      upi_cuda_max_pool (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y, s->op->u.pool.kernel,
+          s->op->u.pool.stride, s->op->u.pool.pad),
       error);
 }
 
@@ -353,8 +362,8 @@ launch_gather (const Step *s, GError **error)
   const Kernel k = kernel_of (s);
 
   return launched (s,
-      upi_cuda_gather (
-          k.type, k.stream, s->in[0].data, item_view (&s->in[0]), s->in[1].data, upi_tensor_step (&s->in[1], 0), s->out.data, k.y),
+      upi_cuda_gather (k.type, k.stream, s->in[0].data, item_view (&s->in[0]), s->in[1].data,
+          upi_tensor_step (&s->in[1], 0), s->out.data, k.y),
       error);
 }
 
@@ -365,8 +374,10 @@ launch_embed (const Step *s, GError **error)
   Kernel k = kernel_of (s);
 
   k.x.stride[1] = 0;
-  return launched (
-      s, upi_cuda_gather (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_tensor_step (&s->in[1], 0), s->out.data, k.y), error);
+  return launched (s,
+      upi_cuda_gather (
+          k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_tensor_step (&s->in[1], 0), s->out.data, k.y),
+      error);
 }
 
 static gboolean
@@ -375,8 +386,8 @@ launch_store_rows (const Step *s, GError **error)
   const Kernel k = kernel_of (s);
 
   return launched (s,
-      upi_cuda_store_rows (
-          k.type, k.stream, s->in[1].data, upi_cuda_view (&s->in[1]), s->in[2].data, upi_tensor_step (&s->in[2], 0), s->out.data, k.y),
+      upi_cuda_store_rows (k.type, k.stream, s->in[1].data, upi_cuda_view (&s->in[1]), s->in[2].data,
+          upi_tensor_step (&s->in[2], 0), s->out.data, k.y),
       error);
 }
 
@@ -388,8 +399,10 @@ launch_top_k (const Step *s, GError **error)
   if (s->in[0].shape.rank == 2) { /* [N,T] → [1,N,T,1] */
     k.x = (UpiCudaView){ { 1, s->in[0].shape.dim[0], s->in[0].shape.dim[1], 1 }, { 0, s->in[0].stride[0], 1, 1 } };
   }
-  return launched (
-      s, upi_cuda_top_k (k.type, k.stream, s->in[0].data, k.x, s->out.data, upi_tensor_step (&s->out, 0), s->op->u.top_k.count), error);
+  return launched (s,
+      upi_cuda_top_k (
+          k.type, k.stream, s->in[0].data, k.x, s->out.data, upi_tensor_step (&s->out, 0), s->op->u.top_k.count),
+      error);
 }
 
 static gboolean
@@ -398,8 +411,8 @@ launch_distinct (const Step *s, GError **error)
   const Kernel k = kernel_of (s);
 
   return launched (s,
-      upi_cuda_distinct (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_tensor_step (&s->in[1], 0), s->out.data,
-          upi_tensor_step (&s->out, 0), s->op->u.distinct.count, s->op->u.distinct.limit),
+      upi_cuda_distinct (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_tensor_step (&s->in[1], 0),
+          s->out.data, upi_tensor_step (&s->out, 0), s->op->u.distinct.count, s->op->u.distinct.limit),
       error);
 }
 
@@ -409,8 +422,8 @@ launch_anchor_max (const Step *s, GError **error)
   const Kernel k = kernel_of (s);
 
   return launched (s,
-      upi_cuda_anchor_max (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_cuda_view (&s->in[1]), s->in[2].data,
-          item_view (&s->in[2]), s->out.data, k.y, s->op->u.anchor_max.ratio, s->op->u.anchor_max.least),
+      upi_cuda_anchor_max (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_cuda_view (&s->in[1]),
+          s->in[2].data, item_view (&s->in[2]), s->out.data, k.y, s->op->u.anchor_max.ratio, s->op->u.anchor_max.least),
       error);
 }
 
@@ -427,8 +440,10 @@ launch_box_refine (const Step *s, GError **error)
 {
   const Kernel k = kernel_of (s);
 
-  return launched (
-      s, upi_cuda_box_refine (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, item_view (&s->in[1]), s->out.data, k.y), error);
+  return launched (s,
+      upi_cuda_box_refine (
+          k.type, k.stream, s->in[0].data, k.x, s->in[1].data, item_view (&s->in[1]), s->out.data, k.y),
+      error);
 }
 
 static gboolean (*const launches[UPI_OP_COUNT]) (const Step *s, GError **error) = {

@@ -2,7 +2,8 @@
 /* How each operation is prepared: the library call or kernel that it becomes, and its weights. */
 #include "core/backends/cuda/cuda.h"
 
-/* A tensor as `batch` matrices of `rows` rows: all rows at once where one stride serves them, else an item each. FALSE: neither. */
+/* A tensor as `batch` matrices of `rows` rows: all rows at once where one stride serves them, else an item each. FALSE:
+ * neither. */
 typedef struct {
   gint batch, rows, ld;
   gint64 stride;
@@ -38,9 +39,11 @@ alignment_of (const UpiCudaPlan *plan, UpiValue value, const Rows *rows)
   const UpiValueInfo *info = upi_program_value (plan->base.program, value);
   gsize bytes = upi_cuda_element_bytes (plan->type, info->dtype);
   const UpiValueInfo *owner = upi_program_value (plan->base.program, info->base);
-  /* In the arena a value may lie at any multiple of UPI_ALIGNMENT; weights and bound values begin an allocation, or a part aligned as one. */
+  /* In the arena a value may lie at any multiple of UPI_ALIGNMENT; weights and bound values begin an allocation, or a
+   * part aligned as one. */
   gsize place = owner->kind == UPI_VALUE_COMPUTED && !owner->is_output ? owner->arena_offset : 0;
-  gsize bits = place | (info->offset | (gsize) rows->ld | (rows->batch > 1 ? (gsize) rows->stride : 0)) * bytes | UPI_CUDA_ALIGNMENT;
+  gsize bits = place | (info->offset | (gsize) rows->ld | (rows->batch > 1 ? (gsize) rows->stride : 0)) * bytes
+      | UPI_CUDA_ALIGNMENT;
 
   return (guint) (bits & -bits);
 }
@@ -49,7 +52,8 @@ static gboolean
 prepare_rows_product (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *attributes, UpiAct act, gint width, GError **error)
 {
   const UpiCudaBackend *backend = (const UpiCudaBackend *) plan->base.backend;
-  UpiTensor x = upi_cuda_resolve (plan, op->inputs[0], NULL), y = upi_cuda_resolve (plan, op->output, NULL), r = { NULL };
+  UpiTensor x = upi_cuda_resolve (plan, op->inputs[0], NULL), y = upi_cuda_resolve (plan, op->output, NULL),
+            r = { NULL };
   gboolean residual = op->residual != UPI_NO_VALUE;
   Rows xr, yr, rr = { 1, 0, 0, 0 };
   UpiCudaProductShape s;
@@ -115,8 +119,9 @@ prepare_matmul (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *attributes, GErro
   if (!upi_cuda_product_new (plan->device, plan->type, backend->tf32, &s, &attributes->product, error))
     return FALSE;
   if (attributes->product == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s: cuBLASLt has no algorithm for a product of [%d,%d] and [%d,%d]; use device=cpu",
-        plan->device->name, s.n, s.k, s.k, s.m);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE,
+        "%s: cuBLASLt has no algorithm for a product of [%d,%d] and [%d,%d]; use device=cpu", plan->device->name, s.n,
+        s.k, s.k, s.m);
     return FALSE;
   }
   return TRUE;
@@ -131,8 +136,8 @@ is_depthwise (const UpiTensor *w, const UpiConv *conv)
 static gboolean
 is_pointwise (const UpiTensor *w, const UpiConv *conv)
 {
-  return conv->groups == 1 && conv->stride == 1 && w->shape.dim[2] == 1 && w->shape.dim[3] == 1 && conv->pad_top == 0 && conv->pad_left == 0
-      && conv->pad_bottom == 0 && conv->pad_right == 0;
+  return conv->groups == 1 && conv->stride == 1 && w->shape.dim[2] == 1 && w->shape.dim[3] == 1 && conv->pad_top == 0
+      && conv->pad_left == 0 && conv->pad_bottom == 0 && conv->pad_right == 0;
 }
 
 static UpiTensor
@@ -178,11 +183,13 @@ prepare_layer (UpiCudaPlan *plan, const UpiOp *op, UpiCudaOp *attributes, GError
     }
     attributes->epilogue = FALSE;
   } else if (conv->groups == 1) {
-    if (!upi_cuda_convolution_new (plan->device, plan->type, backend->tf32, op, &x, &w, &y, op->residual != UPI_NO_VALUE ? &r : NULL,
-            attributes->bias != NULL, &attributes->convolution, &fused, error))
+    if (!upi_cuda_convolution_new (plan->device, plan->type, backend->tf32, op, &x, &w, &y,
+            op->residual != UPI_NO_VALUE ? &r : NULL, attributes->bias != NULL, &attributes->convolution, &fused,
+            error))
       return FALSE;
     if (attributes->convolution != NULL) {
-      attributes->epilogue = !fused && (attributes->bias != NULL || op->residual != UPI_NO_VALUE || conv->act != UPI_ACT_NONE);
+      attributes->epilogue =
+          !fused && (attributes->bias != NULL || op->residual != UPI_NO_VALUE || conv->act != UPI_ACT_NONE);
       attributes->scratch = upi_cuda_convolution_workspace (attributes->convolution);
       return get_weight (plan, op->inputs[1], UPI_CUDA_WEIGHT_KRSC, 1, &attributes->weight, error);
     }
@@ -205,8 +212,8 @@ load_plain_weight (UpiCudaPlan *plan, UpiValue value, GError **error)
   if (info->kind != UPI_VALUE_WEIGHT || plan->weights[base] != NULL)
     return TRUE;
   whole = host_weight (plan, base);
-  plan->weights[base] = upi_cuda_weight_get (
-      plan->device, plan->type, info->dtype == UPI_I32 ? UPI_CUDA_WEIGHT_INTS : UPI_CUDA_WEIGHT_PLAIN, &whole, 1, error);
+  plan->weights[base] = upi_cuda_weight_get (plan->device, plan->type,
+      info->dtype == UPI_I32 ? UPI_CUDA_WEIGHT_INTS : UPI_CUDA_WEIGHT_PLAIN, &whole, 1, error);
   return plan->weights[base] != NULL;
 }
 
@@ -216,8 +223,9 @@ head_fits (const UpiOp *op, gint width, GError **error)
 {
   if (width <= UPI_CUDA_MAX_HEAD)
     return TRUE;
-  g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: attention heads are %d wide, the cuda backend has at most %d; use device=cpu",
-      op->part, width, UPI_CUDA_MAX_HEAD);
+  g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL,
+      "%s: attention heads are %d wide, the cuda backend has at most %d; use device=cpu", op->part, width,
+      UPI_CUDA_MAX_HEAD);
   return FALSE;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a card can do at most: bytes and operations per second from its clocks and units, for benchmarks that say how near they come.
+/* What a card can do at most: bytes and operations per second from its clocks and units, for benchmarks that say how
+ * near they come.
  *
- * Units per multiprocessor: CUDA C++ Programming Guide, "Arithmetic Instructions" (float32), and the architecture papers of Turing, Ampere, Ada,
- * Hopper and Blackwell (tensor cores, dense, float32 sums). */
+ * Units per multiprocessor: CUDA C++ Programming Guide, "Arithmetic Instructions" (float32), and the architecture
+ * papers of Turing, Ampere, Ada, Hopper and Blackwell (tensor cores, dense, float32 sums). */
 #include "core/backends/cuda/cuda.h"
 
 /* Multiply-adds of one multiprocessor in a clock. */
@@ -46,7 +47,8 @@ upi_cuda_card_peak (const UpiCudaCard *card, UpiCudaType type, gboolean tf32, gb
     if (units[i].capability == 10 * card->major + card->minor)
       found = &units[i];
   }
-  if (found == NULL || card->clock_khz <= 0 || card->memory_khz <= 0 || card->bus_bits <= 0 || card->multiprocessors <= 0)
+  if (found == NULL || card->clock_khz <= 0 || card->memory_khz <= 0 || card->bus_bits <= 0
+      || card->multiprocessors <= 0)
     return FALSE;
   if (product)
     fma = type == UPI_CUDA_F16 ? found->half : type == UPI_CUDA_BF16 ? found->bf16 : tf32 ? found->tf32 : 0;
@@ -89,9 +91,10 @@ upi_cuda_get_peak (const UpiPlan *base, guint op, UpiPeak *peak, GError **error)
 
   if (!read_card (plan->device, &card, error))
     return FALSE;
-  if (upi_cuda_card_peak (&card, plan->type, backend->tf32, attributes->product != NULL || attributes->convolution != NULL, peak))
+  if (upi_cuda_card_peak (
+          &card, plan->type, backend->tf32, attributes->product != NULL || attributes->convolution != NULL, peak))
     return TRUE;
-  g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s: the peak of compute capability %d.%d is not known", plan->device->name, card.major,
-      card.minor);
+  g_set_error (error, UPI_ERROR, UPI_ERROR_DEVICE, "%s: the peak of compute capability %d.%d is not known",
+      plan->device->name, card.major, card.minor);
   return FALSE;
 }

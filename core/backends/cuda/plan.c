@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A plan of the cuda backend: weights on the device, an algorithm chosen for each operation, the places of what is bound. */
+/* A plan of the cuda backend: weights on the device, an algorithm chosen for each operation, the places of what is
+ * bound. */
 #include "core/backends/cuda/cuda.h"
 
 static gsize
@@ -28,7 +29,8 @@ upi_cuda_resolve (const UpiCudaPlan *plan, UpiValue value, const UpiCudaContext 
   if (owner->kind == UPI_VALUE_WEIGHT)
     data = plan->weights[info->base];
   else if (context != NULL)
-    data = owner->kind == UPI_VALUE_INPUT || owner->is_output ? context->values[info->base] : context->arena + owner->arena_offset;
+    data = owner->kind == UPI_VALUE_INPUT || owner->is_output ? context->values[info->base]
+                                                              : context->arena + owner->arena_offset;
   if (data != NULL)
     tensor.data = (void *) (data + info->offset * upi_cuda_element_bytes (plan->type, info->dtype));
   return tensor;

@@ -4,7 +4,9 @@
 
 #define MAX_WORKSPACE ((gsize) 8 * 1024 * 1024)
 
-static const cudaDataType_t data_types[] = { [UPI_CUDA_F32] = CUDA_R_32F, [UPI_CUDA_F16] = CUDA_R_16F, [UPI_CUDA_BF16] = CUDA_R_16BF };
+static const cudaDataType_t data_types[] = {
+  [UPI_CUDA_F32] = CUDA_R_32F, [UPI_CUDA_F16] = CUDA_R_16F, [UPI_CUDA_BF16] = CUDA_R_16BF
+};
 
 static gboolean
 layout_new (UpiCudaDevice *device, UpiCudaType type, gint rows, gint columns, gint ld, gint batch, gint64 stride,
@@ -13,11 +15,17 @@ layout_new (UpiCudaDevice *device, UpiCudaType type, gint rows, gint columns, gi
   gint32 count = batch;
 
   /* A matrix of one column has any stride; what is passed must still be as large as a column. */
-  return UPI_BLAS (device, cublasLtMatrixLayoutCreate (layout, data_types[type], (guint64) rows, (guint64) columns, MAX (ld, rows)), error)
+  return UPI_BLAS (device,
+             cublasLtMatrixLayoutCreate (layout, data_types[type], (guint64) rows, (guint64) columns, MAX (ld, rows)),
+             error)
       && (batch == 1
-          || (UPI_BLAS (device, cublasLtMatrixLayoutSetAttribute (*layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count), error)
+          || (UPI_BLAS (device,
+                  cublasLtMatrixLayoutSetAttribute (*layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count),
+                  error)
               && UPI_BLAS (device,
-                  cublasLtMatrixLayoutSetAttribute (*layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride), error)));
+                  cublasLtMatrixLayoutSetAttribute (
+                      *layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride),
+                  error)));
 }
 
 static gboolean
@@ -26,14 +34,17 @@ set_epilogue (UpiCudaDevice *device, const UpiCudaProduct *p, const UpiCudaProdu
   guint32 epilogue = s->bias != NULL ? (s->relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
                                      : (s->relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT);
 
-  return UPI_BLAS (device, cublasLtMatmulDescSetAttribute (p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue), error)
+  return UPI_BLAS (device,
+             cublasLtMatmulDescSetAttribute (p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue), error)
       && (s->bias == NULL
-          || UPI_BLAS (
-              device, cublasLtMatmulDescSetAttribute (p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &s->bias, sizeof s->bias), error));
+          || UPI_BLAS (device,
+              cublasLtMatmulDescSetAttribute (p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &s->bias, sizeof s->bias),
+              error));
 }
 
 static gboolean
-set_preference (UpiCudaDevice *device, cublasLtMatmulPreference_t preference, const UpiCudaProductShape *s, GError **error)
+set_preference (
+    UpiCudaDevice *device, cublasLtMatmulPreference_t preference, const UpiCudaProductShape *s, GError **error)
 {
   const struct {
     cublasLtMatmulPreferenceAttributes_t attribute;
@@ -48,12 +59,15 @@ set_preference (UpiCudaDevice *device, cublasLtMatmulPreference_t preference, co
 
   for (guint i = 0; i < G_N_ELEMENTS (alignments); i++) {
     if (!UPI_BLAS (device,
-            cublasLtMatmulPreferenceSetAttribute (preference, alignments[i].attribute, &alignments[i].bytes, sizeof alignments[i].bytes),
+            cublasLtMatmulPreferenceSetAttribute (
+                preference, alignments[i].attribute, &alignments[i].bytes, sizeof alignments[i].bytes),
             error))
       return FALSE;
   }
   return UPI_BLAS (device,
-      cublasLtMatmulPreferenceSetAttribute (preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace), error);
+      cublasLtMatmulPreferenceSetAttribute (
+          preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace),
+      error);
 }
 
 /* *found: whether there is an algorithm. */
@@ -64,13 +78,15 @@ choose (UpiCudaDevice *device, UpiCudaProduct *p, const UpiCudaProductShape *s, 
   cublasLtMatmulHeuristicResult_t result = { 0 };
   cublasStatus_t status;
   gint n = 0;
-  gboolean ok = UPI_BLAS (device, cublasLtMatmulPreferenceCreate (&preference), error) && set_preference (device, preference, s, error);
+  gboolean ok = UPI_BLAS (device, cublasLtMatmulPreferenceCreate (&preference), error)
+      && set_preference (device, preference, s, error);
 
   *found = FALSE;
   if (ok) {
     status = cublasLtMatmulAlgoGetHeuristic (device->blas, p->desc, p->a, p->b, p->c, p->d, preference, 1, &result, &n);
     /* "not supported" is an answer, not a failure */
-    ok = status == CUBLAS_STATUS_NOT_SUPPORTED || upi_cuda_check_blas (device, status, "cublasLtMatmulAlgoGetHeuristic", G_STRLOC, error);
+    ok = status == CUBLAS_STATUS_NOT_SUPPORTED
+        || upi_cuda_check_blas (device, status, "cublasLtMatmulAlgoGetHeuristic", G_STRLOC, error);
     *found = status == CUBLAS_STATUS_SUCCESS && n > 0 && result.state == CUBLAS_STATUS_SUCCESS;
     p->algo = result.algo;
     p->workspace = result.workspaceSize;
@@ -81,8 +97,8 @@ choose (UpiCudaDevice *device, UpiCudaProduct *p, const UpiCudaProductShape *s, 
 }
 
 gboolean
-upi_cuda_product_new (
-    UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiCudaProductShape *s, UpiCudaProduct **product, GError **error)
+upi_cuda_product_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32, const UpiCudaProductShape *s,
+    UpiCudaProduct **product, GError **error)
 {
   UpiCudaProduct *p = g_new0 (UpiCudaProduct, 1);
   const cublasComputeType_t compute = tf32 && type == UPI_CUDA_F32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
@@ -93,13 +109,16 @@ upi_cuda_product_new (
   p->beta = s->add ? 1 : 0;
   ok = UPI_BLAS (device, cublasLtMatmulDescCreate (&p->desc, compute, CUDA_R_32F), error)
       && (!s->transpose_a
-          || UPI_BLAS (
-              device, cublasLtMatmulDescSetAttribute (p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof transposed), error))
-      && layout_new (device, type, s->transpose_a ? s->k : s->m, s->transpose_a ? s->m : s->k, s->lda, s->batch, s->stride_a, &p->a, error)
+          || UPI_BLAS (device,
+              cublasLtMatmulDescSetAttribute (p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof transposed),
+              error))
+      && layout_new (device, type, s->transpose_a ? s->k : s->m, s->transpose_a ? s->m : s->k, s->lda, s->batch,
+          s->stride_a, &p->a, error)
       && layout_new (device, type, s->k, s->n, s->ldb, s->batch, s->stride_b, &p->b, error)
-      && layout_new (device, type, s->m, s->n, s->add ? s->ldc : s->ldd, s->batch, s->add ? s->stride_c : s->stride_d, &p->c, error)
-      && layout_new (device, type, s->m, s->n, s->ldd, s->batch, s->stride_d, &p->d, error) && set_epilogue (device, p, s, error)
-      && choose (device, p, s, &found, error);
+      && layout_new (device, type, s->m, s->n, s->add ? s->ldc : s->ldd, s->batch, s->add ? s->stride_c : s->stride_d,
+          &p->c, error)
+      && layout_new (device, type, s->m, s->n, s->ldd, s->batch, s->stride_d, &p->d, error)
+      && set_epilogue (device, p, s, error) && choose (device, p, s, &found, error);
   if (!ok || !found)
     g_clear_pointer (&p, upi_cuda_product_free);
   *product = p;
@@ -121,11 +140,11 @@ upi_cuda_product_free (UpiCudaProduct *p)
 }
 
 gboolean
-upi_cuda_product_run (UpiCudaDevice *device, const UpiCudaProduct *p, const void *a, const void *b, const void *c, void *d, void *workspace,
-    cudaStream_t stream, GError **error)
+upi_cuda_product_run (UpiCudaDevice *device, const UpiCudaProduct *p, const void *a, const void *b, const void *c,
+    void *d, void *workspace, cudaStream_t stream, GError **error)
 {
   return UPI_BLAS (device,
-      cublasLtMatmul (device->blas, p->desc, &p->alpha, a, p->a, b, p->b, &p->beta, c != NULL ? c : d, p->c, d, p->d, &p->algo,
-          p->workspace > 0 ? workspace : NULL, p->workspace, stream),
+      cublasLtMatmul (device->blas, p->desc, &p->alpha, a, p->a, b, p->b, &p->beta, c != NULL ? c : d, p->c, d, p->d,
+          &p->algo, p->workspace > 0 ? workspace : NULL, p->workspace, stream),
       error);
 }

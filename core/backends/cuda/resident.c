@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Values that never see the host: memory on the device that callers hold, and the copies between it and a context, around its graph. A graph's
- * addresses are fixed when it is captured, hence a place in the context; the copies are on the device, at its bandwidth. */
+/* Values that never see the host: memory on the device that callers hold, and the copies between it and a context,
+ * around its graph. A graph's addresses are fixed when it is captured, hence a place in the context; the copies are on
+ * the device, at its bandwidth. */
 #include "core/backends/cuda/cuda.h"
 
 #include <string.h>
@@ -41,7 +42,8 @@ read_pieces (UpiCudaDevice *device, const guint8 *memory, guint8 *to, gsize byte
   for (gsize start = 0; start < bytes; start += STAGING_BYTES) {
     gsize n = MIN (STAGING_BYTES, bytes - start);
 
-    if (!UPI_CUDA (device, cudaMemcpyAsync (device->staging, memory + start, n, cudaMemcpyDeviceToHost, device->upload), error)
+    if (!UPI_CUDA (
+            device, cudaMemcpyAsync (device->staging, memory + start, n, cudaMemcpyDeviceToHost, device->upload), error)
         || !UPI_CUDA (device, cudaStreamSynchronize (device->upload), error))
       return FALSE;
     memcpy (to + start, device->staging, n);
@@ -88,7 +90,8 @@ upi_cuda_resident_init (UpiCudaContext *context)
     const UpiValueInfo *info = upi_program_value (p, v);
     guint items = (guint) info->shape.dim[0];
     gsize count = upi_shape_count (&info->shape) / MAX (items, 1);
-    gboolean written = info->is_output || (info->is_resident && upi_program_is_written (p, v, info->first_op, info->last_op));
+    gboolean written =
+        info->is_output || (info->is_resident && upi_program_is_written (p, v, info->first_op, info->last_op));
 
     for (guint i = 0; info->is_resident && info->first_op >= 0 && i < items; i++) {
       UpiCudaResident resident = { .value = v, .item = i, .count = count, .result = written };
@@ -137,8 +140,8 @@ joint_bytes (const UpiCudaContext *context, gboolean receive, guint from, guint 
   for (*next = from + 1; *next < context->resident_items->len; (*next)++) {
     const UpiCudaResident *resident = &items[*next];
 
-    if (resident->memory == NULL || !(receive ? resident->stale : resident->result) || resident->place != items[from].place + bytes
-        || resident->memory != items[from].memory + bytes)
+    if (resident->memory == NULL || !(receive ? resident->stale : resident->result)
+        || resident->place != items[from].place + bytes || resident->memory != items[from].memory + bytes)
       break;
     bytes += resident->count * sizeof (gfloat);
   }
@@ -164,10 +167,11 @@ move (UpiCudaContext *context, gboolean receive, GError **error)
       gsize bytes = joint_bytes (context, receive, i, &next);
 
       call = "cudaMemcpyAsync";
-      status = cudaMemcpyAsync (receive ? resident->place : resident->memory, receive ? resident->memory : resident->place, bytes,
-          cudaMemcpyDeviceToDevice, context->stream);
+      status = cudaMemcpyAsync (receive ? resident->place : resident->memory,
+          receive ? resident->memory : resident->place, bytes, cudaMemcpyDeviceToDevice, context->stream);
     } else if (receive) {
-      status = upi_cuda_from_float (plan->type, context->stream, (const gfloat *) resident->memory, resident->place, view);
+      status =
+          upi_cuda_from_float (plan->type, context->stream, (const gfloat *) resident->memory, resident->place, view);
     } else {
       status = upi_cuda_to_float (plan->type, context->stream, resident->place, (gfloat *) resident->memory, view);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Weights on a device: packed once as the operation wants them, shared by all plans of the process that use the same memory. */
+/* Weights on a device: packed once as the operation wants them, shared by all plans of the process that use the same
+ * memory. */
 #include "core/backends/cuda/cuda.h"
 
 #include <string.h>
@@ -35,7 +36,8 @@ weight_equal (gconstpointer a, gconstpointer b)
 static gsize
 packed_source (UpiCudaPacking packing, const UpiShape *shape, gint groups, gsize i)
 {
-  gsize outputs = (gsize) shape->dim[0], channels = (gsize) shape->dim[1], taps = (gsize) shape->dim[2] * (gsize) shape->dim[3];
+  gsize outputs = (gsize) shape->dim[0], channels = (gsize) shape->dim[1],
+        taps = (gsize) shape->dim[2] * (gsize) shape->dim[3];
   gsize o, c, tap;
 
   switch (packing) {
@@ -65,7 +67,8 @@ packed_source (UpiCudaPacking packing, const UpiShape *shape, gint groups, gsize
   return (o * channels + c) * taps + tap;
 }
 
-/* Through the pinned staging memory, a piece at a time. Waits for its own stream: what other streams run is not held up. */
+/* Through the pinned staging memory, a piece at a time. Waits for its own stream: what other streams run is not held
+ * up. */
 static gboolean
 upload (UpiCudaDevice *device, UpiCudaPacking packing, const UpiTensor *weight, gint groups, gfloat *to, GError **error)
 {
@@ -82,7 +85,8 @@ upload (UpiCudaDevice *device, UpiCudaPacking packing, const UpiTensor *weight, 
       memcpy (staging, (const guint32 *) weight->data + start, n * sizeof *staging);
     for (gsize i = 0; i < n && packing != UPI_CUDA_WEIGHT_PLAIN && packing != UPI_CUDA_WEIGHT_INTS; i++)
       staging[i] = ((const guint32 *) weight->data)[packed_source (packing, &shape, groups, start + i)];
-    if (!UPI_CUDA (device, cudaMemcpyAsync (to + start, staging, n * sizeof (gfloat), cudaMemcpyHostToDevice, device->upload), error)
+    if (!UPI_CUDA (device,
+            cudaMemcpyAsync (to + start, staging, n * sizeof (gfloat), cudaMemcpyHostToDevice, device->upload), error)
         || !UPI_CUDA (device, cudaStreamSynchronize (device->upload), error))
       return FALSE;
   }
@@ -97,13 +101,17 @@ load (UpiCudaDevice *device, Weight *w, const UpiTensor *weight, gint groups, GE
   gboolean narrow = w->type != UPI_CUDA_F32 && w->packing != UPI_CUDA_WEIGHT_INTS, ok;
   void *wide = NULL;
 
-  if (!UPI_CUDA (device, cudaMalloc (&w->memory, count * upi_cuda_element_bytes (w->type, narrow ? UPI_F32 : UPI_I32)), error))
+  if (!UPI_CUDA (
+          device, cudaMalloc (&w->memory, count * upi_cuda_element_bytes (w->type, narrow ? UPI_F32 : UPI_I32)), error))
     return FALSE;
   if (!narrow)
     return upload (device, w->packing, weight, groups, w->memory, error);
-  ok = UPI_CUDA (device, cudaMalloc (&wide, count * sizeof (gfloat)), error) && upload (device, w->packing, weight, groups, wide, error)
+  ok = UPI_CUDA (device, cudaMalloc (&wide, count * sizeof (gfloat)), error)
+      && upload (device, w->packing, weight, groups, wide, error)
       && UPI_CUDA (device,
-          upi_cuda_from_float (w->type, device->upload, wide, w->memory, (UpiCudaView){ { 1, 1, 1, (gint) count }, { 0, 0, 0, 1 } }), error)
+          upi_cuda_from_float (
+              w->type, device->upload, wide, w->memory, (UpiCudaView){ { 1, 1, 1, (gint) count }, { 0, 0, 0, 1 } }),
+          error)
       && UPI_CUDA (device, cudaStreamSynchronize (device->upload), error);
   if (wide != NULL)
     cudaFree (wide);
@@ -111,7 +119,8 @@ load (UpiCudaDevice *device, Weight *w, const UpiTensor *weight, gint groups, GE
 }
 
 const void *
-upi_cuda_weight_get (UpiCudaDevice *device, UpiCudaType type, UpiCudaPacking packing, const UpiTensor *weight, gint groups, GError **error)
+upi_cuda_weight_get (UpiCudaDevice *device, UpiCudaType type, UpiCudaPacking packing, const UpiTensor *weight,
+    gint groups, GError **error)
 {
   Weight key = { weight->data, upi_shape_count (&weight->shape), packing, type, 1, NULL }, *w;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Conversion of a frame on the processor. For each output row: the source rows under the filter are summed up (vertical), the sum is filtered
- * along the row (horizontal), component by component at its own resolution, then colour matrix and normalisation; nothing but rows is kept in
- * between. */
+/* Conversion of a frame on the processor. For each output row: the source rows under the filter are summed up
+ * (vertical), the sum is filtered along the row (horizontal), component by component at its own resolution, then colour
+ * matrix and normalisation; nothing but rows is kept in between. */
 #include "core/backends/frames/convert.h"
 
 #include "core/backends/frames/kernels/scale.h"
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Floats that grow with the frames. Zeroed: the horizontal pass reads, and weighs with zero, what lies beyond the row; what is left there from a
- * wider row is finite too. */
+/* Floats that grow with the frames. Zeroed: the horizontal pass reads, and weighs with zero, what lies beyond the row;
+ * what is left there from a wider row is finite too. */
 typedef struct {
   gfloat *data;
   gsize n;
@@ -77,10 +77,11 @@ vertical (UpiConverter *converter, const UpiFrame *frame, guint plane, guint y)
   const gfloat *weights = down->weights + (gsize) y * down->taps;
 
   if (frame->sample_bytes == 1)
-    converter->kernels->vertical (rows, stride, weights, down->count[y], converter->sums[plane].data, frame->planes[plane].samples);
+    converter->kernels->vertical (
+        rows, stride, weights, down->count[y], converter->sums[plane].data, frame->planes[plane].samples);
   else
-    converter->kernels->vertical_words (
-        rows, stride, frame->sample_shift, weights, down->count[y], converter->sums[plane].data, frame->planes[plane].samples);
+    converter->kernels->vertical_words (rows, stride, frame->sample_shift, weights, down->count[y],
+        converter->sums[plane].data, frame->planes[plane].samples);
 }
 
 /* R, G, B beside each other, 0..255 as they are: scaled together, which is faster. */
@@ -109,8 +110,9 @@ convert_packed (UpiConverter *converter, const UpiFrame *frame, gfloat *out)
   const UpiFilter *across = frame->components[0].across;
   gboolean reverse = frame->components[2].first < frame->components[0].first;
 
-  converter->kernels->horizontal_packed (converter->sums[0].data + frame->components[reverse ? 2 : 0].first, frame->components[0].step,
-      reverse, across->start, across->weights, across->taps, converter->scale, converter->bias, out, across->n_out);
+  converter->kernels->horizontal_packed (converter->sums[0].data + frame->components[reverse ? 2 : 0].first,
+      frame->components[0].step, reverse, across->start, across->weights, across->taps, converter->scale,
+      converter->bias, out, across->n_out);
 }
 
 static void
@@ -128,7 +130,9 @@ convert_components (UpiConverter *converter, const UpiFrame *frame, gfloat *out)
     const gfloat *row = converter->sums[frame->components[c].plane].data + frame->components[c].first;
 
     if (frame->components[c].step > 1) {
-      guint samples = (frame->planes[frame->components[c].plane].samples - 1 - frame->components[c].first) / frame->components[c].step + 1;
+      guint samples = (frame->planes[frame->components[c].plane].samples - 1 - frame->components[c].first)
+              / frame->components[c].step
+          + 1;
 
       converter->kernels->pick (row, frame->components[c].step, converter->picked.data, samples);
       row = converter->picked.data;
@@ -136,14 +140,16 @@ convert_components (UpiConverter *converter, const UpiFrame *frame, gfloat *out)
     converter->kernels->horizontal (row, across->start, across->weights, across->taps, converter->scaled[c].data, n);
     scaled[c] = converter->scaled[c].data;
   }
-  converter->kernels->matrix (scaled[0], scaled[1], scaled[2], frame->matrix, converter->scale, converter->bias, out, n);
+  converter->kernels->matrix (
+      scaled[0], scaled[1], scaled[2], frame->matrix, converter->scale, converter->bias, out, n);
 }
 
 /* Beyond a row the kernels read up to a filter's taps and a vector. */
 static gboolean
 reserve_rows (UpiConverter *converter, const UpiFrame *frame, GError **error)
 {
-  gsize beyond = 0, room = ((gsize) frame->components[0].across->n_out + 3) & ~(gsize) 3; /* they write four pixels at a time */
+  gsize beyond = 0,
+        room = ((gsize) frame->components[0].across->n_out + 3) & ~(gsize) 3; /* they write four pixels at a time */
 
   for (guint c = 0; c < frame->n_components; c++)
     beyond = MAX (beyond, (gsize) frame->components[c].across->taps * frame->components[c].step + 16);
@@ -157,7 +163,8 @@ reserve_rows (UpiConverter *converter, const UpiFrame *frame, GError **error)
   return grow (&converter->turned, 3 * room, error);
 }
 
-/* Whether a row of the picture can be made in the input: its pixels lie beside each other there, and are as many as the kernels write. */
+/* Whether a row of the picture can be made in the input: its pixels lie beside each other there, and are as many as the
+ * kernels write. */
 static gboolean
 is_in_place (const UpiFrame *frame)
 {
@@ -196,8 +203,9 @@ is_identity (const UpiFilter *filter)
 static gboolean
 is_scaled (const UpiFrame *frame)
 {
-  return is_packed_rgb (frame) && frame->sample_bytes == 1 && frame->components[0].step == 3 && frame->components[0].first == 0
-      && is_identity (frame->components[0].across) && is_identity (frame->planes[0].down);
+  return is_packed_rgb (frame) && frame->sample_bytes == 1 && frame->components[0].step == 3
+      && frame->components[0].first == 0 && is_identity (frame->components[0].across)
+      && is_identity (frame->planes[0].down);
 }
 
 /* Row y of the input from pixel x on. */

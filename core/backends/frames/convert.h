@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A frame into the network's input in one pass, on the processor, by its vector units: scaled, converted, normalised, turned. */
+/* A frame into the network's input in one pass, on the processor, by its vector units: scaled, converted, normalised,
+ * turned. */
 #pragma once
 
 #include "core/backends/backend.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Filter tables: Pillow's precompute_coeffs with its bilinear filter, whose support grows with the reduction; see filters.h. */
+/* Filter tables: Pillow's precompute_coeffs with its bilinear filter, whose support grows with the reduction; see
+ * filters.h. */
 #include "core/backends/frames/filters.h"
 
 #include "core/memory.h"
@@ -28,7 +29,8 @@ static gboolean
 filter_init (UpiCachedFilter *f, guint n_in, gdouble extent, guint n_out, GError **error)
 {
   gdouble scale = extent / n_out, stretch = MAX (scale, 1.0), support = stretch;
-  guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u, room = (n_out + 3) & ~3u; /* kernels make four outputs at a time */
+  guint taps = ((guint) ceil (support) * 2 + 1 + 3) & ~3u,
+        room = (n_out + 3) & ~3u; /* kernels make four outputs at a time */
 
   f->n_in = n_in;
   f->extent = extent;

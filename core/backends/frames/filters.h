@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Filter tables of one worker: antialiased triangles (models/reference/NETWORK.md, "Input"; Pillow's BILINEAR), made on first use. */
+/* Filter tables of one worker: antialiased triangles (models/reference/NETWORK.md, "Input"; Pillow's BILINEAR), made on
+ * first use. */
 #pragma once
 
 #include "core/backends/backend.h"
@@ -25,7 +26,8 @@ typedef struct {
   guint64 requests;
 } UpiFilters;
 
-/* n_out samples over the first extent of n_in. Valid until UPI_CACHED_FILTERS others were asked for: the one used longest ago makes room. */
+/* n_out samples over the first extent of n_in. Valid until UPI_CACHED_FILTERS others were asked for: the one used
+ * longest ago makes room. */
 const UpiFilter *upi_filters_get (UpiFilters *filters, guint n_in, gdouble extent, guint n_out, GError **error);
 void upi_filters_clear (UpiFilters *filters);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From an image's format to components in planes, and the border where a caller's description of an image is checked: see image.h. */
+/* From an image's format to components in planes, and the border where a caller's description of an image is checked:
+ * see image.h. */
 #include "core/backends/frames/image.h"
 
 #define MAX_SIDE 32768 /* of a source image */
@@ -55,8 +56,8 @@ upi_component_samples (guint pixels, guint shift)
 static gboolean
 wrong (GError **error, guint component, const gchar *what, guint found, guint least, guint most)
 {
-  g_set_error (
-      error, UPI_ERROR, UPI_ERROR_ARGUMENT, "component %u of the image has %s %u, expected %u to %u", component, what, found, least, most);
+  g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "component %u of the image has %s %u, expected %u to %u",
+      component, what, found, least, most);
   return FALSE;
 }
 
@@ -67,13 +68,15 @@ check_components (const UpiImage *image, GError **error)
   guint bytes = image->depth > 8 ? 2 : 1;
 
   if (image->n_components != 3 && (image->n_components != 1 || image->format != UPI_PIXELS_YUV_COMPONENTS)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the image has %u components, expected 3, or 1 of YUV", image->n_components);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the image has %u components, expected 3, or 1 of YUV",
+        image->n_components);
     return FALSE;
   }
   if ((image->depth != 0 && image->depth < 8) || image->depth > 16 || image->shift > 16 - MAX (image->depth, 8)
       || (bytes == 1 && image->shift > 0)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "the image has samples of %u bits above %u unused ones, expected 8 to 16 bits, and unused ones beside them in two bytes",
+        "the image has samples of %u bits above %u unused ones, expected 8 to 16 bits, and unused ones beside them in "
+        "two bytes",
         image->depth, image->shift);
     return FALSE;
   }
@@ -90,8 +93,8 @@ check_components (const UpiImage *image, GError **error)
       return wrong (error, i, "a subsampling shift of", MAX (c->width_shift, c->height_shift), 0, MAX_SUBSAMPLING);
     for (guint j = 0; j < i; j++)
       if (image->components[j].plane == c->plane && image->components[j].height_shift != c->height_shift)
-        return wrong (error, i, "a height_shift that differs in its plane:", c->height_shift, image->components[j].height_shift,
-            image->components[j].height_shift);
+        return wrong (error, i, "a height_shift that differs in its plane:", c->height_shift,
+            image->components[j].height_shift, image->components[j].height_shift);
   }
   return TRUE;
 }
@@ -105,18 +108,20 @@ check_planes (const UpiImage *image, GError **error)
   for (guint i = 0; i < pixels.n_components; i++) {
     const UpiComponent *c = &pixels.components[i];
     gssize n = upi_component_samples (image->width, c->width_shift), stride = image->strides[c->plane];
-    gssize bytes = has_name (image) ? n * c->step : c->first + (n - 1) * (gssize) c->step + (gssize) pixels.sample_bytes;
+    gssize bytes =
+        has_name (image) ? n * c->step : c->first + (n - 1) * (gssize) c->step + (gssize) pixels.sample_bytes;
     const guint8 *data = image->planes[c->plane];
 
     if (data == NULL || ABS (stride) < bytes) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-          "plane %u of the image has %s and a stride of %" G_GSSIZE_FORMAT " bytes, expected %" G_GSSIZE_FORMAT " or more", c->plane,
-          data != NULL ? "data" : "no data", stride, bytes);
+          "plane %u of the image has %s and a stride of %" G_GSSIZE_FORMAT " bytes, expected %" G_GSSIZE_FORMAT
+          " or more",
+          c->plane, data != NULL ? "data" : "no data", stride, bytes);
       return FALSE;
     }
     if (image->on_device && pixels.sample_bytes == 2 && (GPOINTER_TO_SIZE (data) % 2 != 0 || stride % 2 != 0)) {
-      g_set_error (
-          error, UPI_ERROR, UPI_ERROR_ARGUMENT, "plane %u of the image has samples of two bytes at an odd address of the device", c->plane);
+      g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+          "plane %u of the image has samples of two bytes at an odd address of the device", c->plane);
       return FALSE;
     }
   }
@@ -133,8 +138,8 @@ upi_image_check (const UpiImage *image, const UpiBackend *backend, const gchar *
     return FALSE;
   }
   if (image->width < 1 || image->height < 1 || image->width > MAX_SIDE || image->height > MAX_SIDE) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the image is %u × %u, expected 1 to %d a side", image->width, image->height, MAX_SIDE);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the image is %u × %u, expected 1 to %d a side", image->width,
+        image->height, MAX_SIDE);
     return FALSE;
   }
   if (image->format == UPI_PIXELS_READ && image->read == NULL) {
@@ -142,8 +147,8 @@ upi_image_check (const UpiImage *image, const UpiBackend *backend, const gchar *
     return FALSE;
   }
   if (image->on_device && (!backend->has_device || image->format == UPI_PIXELS_READ || image->prepare != NULL)) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_ARGUMENT, "an engine on %s cannot read an image of format %d in a GPU's memory", device, image->format);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "an engine on %s cannot read an image of format %d in a GPU's memory", device, image->format);
     return FALSE;
   }
   if ((guint) image->orientation > UPI_ORIENTATION_UR_LL) {
@@ -151,8 +156,9 @@ upi_image_check (const UpiImage *image, const UpiBackend *backend, const gchar *
     return FALSE;
   }
   if (!(image->kr >= 0 && image->kb >= 0 && image->kr + image->kb < 1)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "the YUV matrix has kr %g and kb %g, expected 0 or more and less than 1 together",
-        (gdouble) image->kr, (gdouble) image->kb);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "the YUV matrix has kr %g and kb %g, expected 0 or more and less than 1 together", (gdouble) image->kr,
+        (gdouble) image->kb);
     return FALSE;
   }
   return image->format == UPI_PIXELS_READ
@@ -166,7 +172,8 @@ upi_image_read_failed (GError **error, GError *cause)
     g_propagate_error (error, cause);
     return;
   }
-  g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "the frame could not be read: %s", cause != NULL ? cause->message : "no reason given");
+  g_set_error (error, UPI_ERROR, UPI_ERROR_INPUT, "the frame could not be read: %s",
+      cause != NULL ? cause->message : "no reason given");
   g_clear_error (&cause);
 }
 

@@ -23,7 +23,8 @@ upi_orientation_is_transposed (UpiOrientation orientation)
 }
 
 void
-upi_orientation_steps (UpiOrientation orientation, guint width, guint height, guint stride, gssize *origin, gssize *step_x, gssize *step_y)
+upi_orientation_steps (
+    UpiOrientation orientation, guint width, guint height, guint stride, gssize *origin, gssize *step_x, gssize *step_y)
 {
   gboolean transposed = turns[orientation].transposed;
   gssize across = transposed ? height : width, down = transposed ? width : height; /* of the turned picture */

@@ -6,10 +6,10 @@
 
 G_BEGIN_DECLS
 
-/* A picture of width × height, as it is: its pixel (x, y) is number origin + x · step_x + y · step_y of the turned one, whose rows begin `stride`
- * pixels from each other. */
-void
-upi_orientation_steps (UpiOrientation orientation, guint width, guint height, guint stride, gssize *origin, gssize *step_x, gssize *step_y);
+/* A picture of width × height, as it is: its pixel (x, y) is number origin + x · step_x + y · step_y of the turned one,
+ * whose rows begin `stride` pixels from each other. */
+void upi_orientation_steps (UpiOrientation orientation, guint width, guint height, guint stride, gssize *origin,
+    gssize *step_x, gssize *step_y);
 /* A box of the turned picture, 0..1, becomes one of the picture. */
 void upi_orientation_turn_back (UpiOrientation orientation, gfloat *x, gfloat *y, gfloat *width, gfloat *height);
 /* The same for a mask: a new one. (transfer full) of both; NULL: no memory, and @mask is gone */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From an image to a frame: matrix, filters and steps through the input follow from its format (image.c), size and orientation. */
+/* From an image to a frame: matrix, filters and steps through the input follow from its format (image.c), size and
+ * orientation. */
 #include "core/backends/frames/reader.h"
 
 #include "core/backends/frames/filters.h"
@@ -41,7 +42,8 @@ upi_frame_reader_free (UpiFrameReader *reader)
 static void
 matrix_of (const UpiImage *image, const UpiPixels *pixels, gfloat matrix[3][4])
 {
-  gdouble luma = pixels->full_range ? 1 : 255.0 / 219, black = pixels->full_range ? 0 : 16, chroma = pixels->full_range ? 1 : 255.0 / 224;
+  gdouble luma = pixels->full_range ? 1 : 255.0 / 219, black = pixels->full_range ? 0 : 16,
+          chroma = pixels->full_range ? 1 : 255.0 / 224;
   gdouble kr = image->kr, kb = image->kb, kg, to_rgb[3][2] = { { 0 } };
 
   if (kr == 0 && kb == 0) {
@@ -66,7 +68,8 @@ matrix_of (const UpiImage *image, const UpiPixels *pixels, gfloat matrix[3][4])
 static const UpiFilter *
 filter_along (UpiFrameReader *reader, guint pixels, guint shift, guint n_out, GError **error)
 {
-  return upi_filters_get (&reader->filters, upi_component_samples (pixels, shift), (gdouble) pixels / (1u << shift), n_out, error);
+  return upi_filters_get (
+      &reader->filters, upi_component_samples (pixels, shift), (gdouble) pixels / (1u << shift), n_out, error);
 }
 
 /* Where the frame has the plane of component c; a new one at its end. */
@@ -81,8 +84,8 @@ frame_plane (const UpiPixels *pixels, const UpiFrame *frame, guint c)
 
 /* width × height: of the picture as it is. */
 static gboolean
-describe (UpiFrameReader *reader, const UpiImage *image, guint width, guint height, const gfloat mean[3], const gfloat std[3],
-    UpiFrame *frame, GError **error)
+describe (UpiFrameReader *reader, const UpiImage *image, guint width, guint height, const gfloat mean[3],
+    const gfloat std[3], UpiFrame *frame, GError **error)
 {
   UpiPixels pixels;
 
@@ -100,7 +103,8 @@ describe (UpiFrameReader *reader, const UpiImage *image, guint width, guint heig
   matrix_of (image, &pixels, frame->matrix);
   frame->width = frame->input_width = upi_orientation_is_transposed (image->orientation) ? height : width;
   frame->height = frame->input_height = upi_orientation_is_transposed (image->orientation) ? width : height;
-  upi_orientation_steps (image->orientation, width, height, frame->width, &frame->origin, &frame->step_x, &frame->step_y);
+  upi_orientation_steps (
+      image->orientation, width, height, frame->width, &frame->origin, &frame->step_x, &frame->step_y);
   for (guint c = 0; c < pixels.n_components; c++) {
     const UpiComponent *component = &pixels.components[c];
     guint n = upi_component_samples (image->width, component->width_shift), i = frame_plane (&pixels, frame, c);
@@ -120,7 +124,8 @@ describe (UpiFrameReader *reader, const UpiImage *image, guint width, guint heig
       if (frame->planes[i].down == NULL)
         return FALSE;
     }
-    frame->planes[i].samples = MAX (frame->planes[i].samples, frame->components[c].first + (n - 1) * frame->components[c].step + 1);
+    frame->planes[i].samples =
+        MAX (frame->planes[i].samples, frame->components[c].first + (n - 1) * frame->components[c].step + 1);
   }
   return TRUE;
 }
@@ -147,7 +152,8 @@ read_scaled (Pixels *pixels, const UpiImage *image, guint width, guint height, G
 }
 
 gboolean
-upi_frame_reader_read (UpiFrameReader *reader, guint item, UpiImage *image, guint width, guint height, UpiImage *pixels, GError **error)
+upi_frame_reader_read (
+    UpiFrameReader *reader, guint item, UpiImage *image, guint width, guint height, UpiImage *pixels, GError **error)
 {
   gboolean transposed = upi_orientation_is_transposed (image->orientation);
   guint across = transposed ? height : width, down = transposed ? width : height;
@@ -172,8 +178,8 @@ upi_frame_reader_read (UpiFrameReader *reader, guint item, UpiImage *image, guin
 }
 
 gboolean
-upi_frame_reader_describe (UpiFrameReader *reader, const UpiImage *pixels, guint width, guint height, const gfloat mean[3],
-    const gfloat std[3], UpiFrame *frame, GError **error)
+upi_frame_reader_describe (UpiFrameReader *reader, const UpiImage *pixels, guint width, guint height,
+    const gfloat mean[3], const gfloat std[3], UpiFrame *frame, GError **error)
 {
   gboolean transposed = upi_orientation_is_transposed (pixels->orientation);
 
@@ -186,8 +192,8 @@ upi_frame_letterbox (UpiFrame *frame, UpiOrientation orientation, guint width, g
   g_assert (width >= frame->width && height >= frame->height);
   frame->input_width = width;
   frame->input_height = height;
-  upi_orientation_steps (
-      orientation, frame->components[0].across->n_out, frame->planes[0].down->n_out, width, &frame->origin, &frame->step_x, &frame->step_y);
+  upi_orientation_steps (orientation, frame->components[0].across->n_out, frame->planes[0].down->n_out, width,
+      &frame->origin, &frame->step_x, &frame->step_y);
   for (guint i = 0; i < 3; i++)
     frame->border[i] = 255 * pad[i] * frame->scale[i] + frame->bias[i];
 }

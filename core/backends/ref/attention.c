@@ -27,7 +27,8 @@ key_token (const UpiTensor *t, gint n, gint row)
 
 /* One query row and head: softmax over the keys of both ranges, sum of their values. */
 static void
-attend (const gfloat *q, const Range *ranges, guint n_ranges, gint n, gint first, gint width, gdouble *weights, gfloat *out)
+attend (
+    const gfloat *q, const Range *ranges, guint n_ranges, gint n, gint first, gint width, gdouble *weights, gfloat *out)
 {
   gdouble scale = 1. / sqrt ((gdouble) width), max = -INFINITY, sum = 0;
   gint count = 0;
@@ -67,7 +68,8 @@ upi_ref_attention (const UpiStep *step)
   gint queries = q->shape.dim[1], width = q->shape.dim[2] / attention->heads;
 
   for (gint n = 0; n < q->shape.dim[0]; n++) {
-    gint lengths[2] = { range_length (&step->in[3], &step->in[1], n), n_ranges == 2 ? range_length (&step->in[6], &step->in[4], n) : 0 };
+    gint lengths[2] = { range_length (&step->in[3], &step->in[1], n),
+      n_ranges == 2 ? range_length (&step->in[6], &step->in[4], n) : 0 };
 
     for (gint t = 0; t < queries; t++) {
       Range ranges[2] = { { &step->in[1], &step->in[2], lengths[0] }, { &step->in[4], &step->in[5], lengths[1] } };

@@ -3,8 +3,8 @@
 
 #include "core/backends/ref/ref.h"
 
-/* [N,Q,4] → [N,Q,4·F], coordinates in the order (cy, cx, w, h): feature k of coordinate c has the angle 2π·c / 10000^(2·⌊k/2⌋/F), even k
- * sine, odd k cosine */
+/* [N,Q,4] → [N,Q,4·F], coordinates in the order (cy, cx, w, h): feature k of coordinate c has the angle 2π·c /
+ * 10000^(2·⌊k/2⌋/F), even k sine, odd k cosine */
 void
 upi_ref_sine_position (const UpiStep *step)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* 2-D convolution, grouped and depthwise included: x [N,H,W,C] * w [O,C/groups,kh,kw] + bias (+ residual), activation → [N,OH,OW,O]. */
+/* 2-D convolution, grouped and depthwise included: x [N,H,W,C] * w [O,C/groups,kh,kw] + bias (+ residual), activation →
+ * [N,OH,OW,O]. */
 
 #include "core/backends/ref/ref.h"
 
@@ -41,8 +42,8 @@ upi_ref_conv2d (const UpiStep *step)
 
         for (gint o = 0; o < outputs; o++) {
           gint first = o / group_outputs * weight->shape.dim[1];
-          gdouble sum = window_sum (
-              x, w + (gsize) o * filter, &weight->shape, n, i * conv->stride - conv->pad_top, j * conv->stride - conv->pad_left, first);
+          gdouble sum = window_sum (x, w + (gsize) o * filter, &weight->shape, n, i * conv->stride - conv->pad_top,
+              j * conv->stride - conv->pad_left, first);
 
           sum += bias != NULL ? bias[o] : 0;
           sum += residual != NULL ? residual[o] : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Multi-scale deformable attention (Deformable DETR, 2010.04159): each head of a query reads L·K bilinear samples of value around the
- * query's reference point, weighted by a softmax over them. */
+/* Multi-scale deformable attention (Deformable DETR, 2010.04159): each head of a query reads L·K bilinear samples of
+ * value around the query's reference point, weighted by a softmax over them. */
 
 #include "core/backends/ref/ref.h"
 
@@ -50,7 +50,8 @@ softmax (const gfloat *logits, gint count, gdouble *weights)
 
 /* One head of one query. offsets [L,K,2], weights [L,K]; writes channels first .. first + width - 1. */
 static void
-attend (const UpiStep *step, gint n, gint head, const gfloat *offsets, const gdouble *weights, const gfloat *reference, gfloat *out)
+attend (const UpiStep *step, gint n, gint head, const gfloat *offsets, const gdouble *weights, const gfloat *reference,
+    gfloat *out)
 {
   const UpiDeformable *d = &step->op->u.deformable;
   gint width = step->in[0].shape.dim[2] / d->heads, boxes = step->in[3].shape.dim[2] == 4;

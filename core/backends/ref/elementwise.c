@@ -68,7 +68,8 @@ upi_ref_activation (const UpiStep *step)
 void
 upi_ref_copy (const UpiStep *step)
 {
-  gsize rows = upi_shape_rows (&step->out.shape), bytes = (gsize) upi_shape_width (&step->out.shape) * UPI_ELEMENT_BYTES;
+  gsize rows = upi_shape_rows (&step->out.shape),
+        bytes = (gsize) upi_shape_width (&step->out.shape) * UPI_ELEMENT_BYTES;
 
   for (gsize r = 0; r < rows; r++)
     memcpy (upi_tensor_row (&step->out, r), upi_tensor_row (&step->in[0], r), bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The ref backend: every operation as the plain loops that define it. No library, no threads, any strides (the last dimension contiguous).
- * Sums are made in double, so that the definition depends on no order of summation. */
+/* The ref backend: every operation as the plain loops that define it. No library, no threads, any strides (the last
+ * dimension contiguous). Sums are made in double, so that the definition depends on no order of summation. */
 #pragma once
 
 #include "core/backends/steps.h"
@@ -38,7 +38,8 @@ upi_ref_act (UpiAct act, gdouble x)
   }
 }
 
-/* Element [i, j, k] of a tensor's first dimensions, [.., c = 0]: maps [N,H,W,C] by (n, y, x), tokens [N,T,C] by (n, t). */
+/* Element [i, j, k] of a tensor's first dimensions, [.., c = 0]: maps [N,H,W,C] by (n, y, x), tokens [N,T,C] by (n,
+ * t). */
 static inline gfloat *
 upi_ref_pixel (const UpiTensor *t, gint n, gint y, gint x)
 {

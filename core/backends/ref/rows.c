@@ -41,7 +41,8 @@ upi_ref_gather (const UpiStep *step)
       gint row = index_at (&step->in[1], n, k);
 
       g_assert (row >= 0 && row < x->shape.dim[1]);
-      memcpy (upi_ref_token (out, n, k), upi_ref_token (x, x->shape.dim[0] > 1 ? n : 0, row), (gsize) out->shape.dim[2] * sizeof (gfloat));
+      memcpy (upi_ref_token (out, n, k), upi_ref_token (x, x->shape.dim[0] > 1 ? n : 0, row),
+          (gsize) out->shape.dim[2] * sizeof (gfloat));
     }
   }
 }
@@ -57,7 +58,8 @@ upi_ref_embed (const UpiStep *step)
       gint row = index_at (&step->in[1], n, t);
 
       g_assert (row >= 0 && row < table->shape.dim[0]);
-      memcpy (upi_ref_token (out, n, t), upi_tensor_row (table, (gsize) row), (gsize) out->shape.dim[2] * sizeof (gfloat));
+      memcpy (
+          upi_ref_token (out, n, t), upi_tensor_row (table, (gsize) row), (gsize) out->shape.dim[2] * sizeof (gfloat));
     }
   }
 }
@@ -132,7 +134,8 @@ upi_ref_distinct (const UpiStep *step)
         gboolean stands_back = FALSE;
 
         for (gint j = 0; j < i && !stands_back; j++)
-          stands_back = overlap (upi_ref_token (boxes, n, i), upi_ref_token (boxes, n, j), (gdouble) step->op->u.distinct.limit);
+          stands_back =
+              overlap (upi_ref_token (boxes, n, i), upi_ref_token (boxes, n, j), (gdouble) step->op->u.distinct.limit);
         if (stands_back == back && found < count)
           out[found++] = index_at (&step->in[1], n, i);
       }
@@ -151,7 +154,8 @@ upi_ref_store_rows (const UpiStep *step)
 
     for (gint r = 0; r < rows->shape.dim[1]; r++) {
       if (first + r >= 0 && first + r < cache->shape.dim[1])
-        memcpy (upi_ref_token (cache, n, (gint) (first + r)), upi_ref_token (rows, n, r), (gsize) rows->shape.dim[2] * sizeof (gfloat));
+        memcpy (upi_ref_token (cache, n, (gint) (first + r)), upi_ref_token (rows, n, r),
+            (gsize) rows->shape.dim[2] * sizeof (gfloat));
     }
   }
 }

@@ -33,20 +33,22 @@ cells_of_window (const UpiStep *step, const UpiWindowSide sides[2], gint n, gint
 }
 
 static void
-attend (const UpiStep *step, const Cell *cells, gint count, const Cell *query, gint head, gint width, gdouble *weights, gfloat *out)
+attend (const UpiStep *step, const Cell *cells, gint count, const Cell *query, gint head, gint width, gdouble *weights,
+    gfloat *out)
 {
   const UpiWindow *window = &step->op->u.window;
   gint whole = width * window->heads, first = head * width;
   gdouble most = -INFINITY, sum = 0;
 
   for (gint j = 0; j < count; j++) {
-    gint entry =
-        (query->row - cells[j].row + window->window - 1) * (2 * window->window - 1) + query->column - cells[j].column + window->window - 1;
+    gint entry = (query->row - cells[j].row + window->window - 1) * (2 * window->window - 1) + query->column
+        - cells[j].column + window->window - 1;
     gdouble dot = 0;
 
     for (gint c = 0; c < width; c++)
       dot += (gdouble) query->qkv[first + c] * (gdouble) cells[j].qkv[whole + first + c];
-    weights[j] = dot / sqrt ((gdouble) width) + (gdouble) ((const gfloat *) step->in[2].data)[entry * window->heads + head];
+    weights[j] =
+        dot / sqrt ((gdouble) width) + (gdouble) ((const gfloat *) step->in[2].data)[entry * window->heads + head];
     if (cells[j].part != query->part)
       weights[j] = -INFINITY;
     most = MAX (most, weights[j]);

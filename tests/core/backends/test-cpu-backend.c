@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The cpu backend as a whole, on the bundled model's network with random weights: what runs it, on how many threads, from how many threads. */
+/* The cpu backend as a whole, on the bundled model's network with random weights: what runs it, on how many threads,
+ * from how many threads. */
 
 #include "core/backends/cpu/cpu.h"
 #include "core/backends/cpu/onednn.h"
@@ -42,7 +43,9 @@ run_init (Run *run, UpiPlan *plan)
   GError *error = NULL;
   UpiProgram *p = plan->program;
 
-  *run = (Run){ .plan = plan, .context = upi_context_new (plan, &error), .memory = g_ptr_array_new_with_free_func (g_free) };
+  *run = (Run){
+    .plan = plan, .context = upi_context_new (plan, &error), .memory = g_ptr_array_new_with_free_func (g_free)
+  };
   g_assert_no_error (error);
   for (guint v = 0; v < p->values->len; v++) {
     const UpiValueInfo *info = upi_value_info (p, v);
@@ -102,8 +105,9 @@ distance (const gfloat *a, const gfloat *b, gsize count)
   return error / norm;
 }
 
-/* Every convolution and every linear layer of contiguous rows that is not depthwise is oneDNN's, and none by its reference code. A library
- * that has nothing better for one of them would leave it to our own product: then this list is where it is seen. */
+/* Every convolution and every linear layer of contiguous rows that is not depthwise is oneDNN's, and none by its
+ * reference code. A library that has nothing better for one of them would leave it to our own product: then this list
+ * is where it is seen. */
 static void
 test_no_reference_implementation (void)
 {
@@ -118,11 +122,12 @@ test_no_reference_implementation (void)
   for (guint i = 0; i < plan->program->ops->len; i++) {
     const UpiOp *op = upi_program_op (plan->program, i);
     const gchar *implementation = upi_cpu_implementation (plan, i);
-    const UpiValueInfo *x = upi_value_info (plan->program, op->inputs[0]), *y = upi_value_info (plan->program, op->output);
+    const UpiValueInfo *x = upi_value_info (plan->program, op->inputs[0]),
+                       *y = upi_value_info (plan->program, op->output);
     gboolean dense = upi_value_is_contiguous (x) && upi_value_is_contiguous (y)
         && (op->residual == UPI_NO_VALUE || upi_value_is_contiguous (upi_value_info (plan->program, op->residual)));
-    gboolean product =
-        (op->kind == UPI_OP_CONV2D && MAX (op->u.conv.groups, 1) == 1) || (op->kind == UPI_OP_LINEAR && upi_shape_rows (&y->shape) > 1);
+    gboolean product = (op->kind == UPI_OP_CONV2D && MAX (op->u.conv.groups, 1) == 1)
+        || (op->kind == UPI_OP_LINEAR && upi_shape_rows (&y->shape) > 1);
 
     g_assert_nonnull (implementation);
     if (strstr (implementation, "ref") != NULL)
@@ -156,7 +161,8 @@ test_text_weights_shared (void)
   g_assert_cmpuint (upi_cpu_packed_count (), ==, 0);
 }
 
-/* Results of all variants agree: mask features come before any selection by score, so that no near tie can part them. */
+/* Results of all variants agree: mask features come before any selection by score, so that no near tie can part
+ * them. */
 static void
 test_variants_agree (void)
 {
@@ -206,7 +212,8 @@ test_contexts_at_once (void)
     threads[i] = g_thread_new ("worker", run_three_times, &runs[i]);
   for (guint i = 0; i < 4; i++) {
     g_thread_join (threads[i]);
-    g_assert_cmpmem (runs[i].regions, runs[i].n_regions * sizeof (gfloat), alone.regions, alone.n_regions * sizeof (gfloat));
+    g_assert_cmpmem (
+        runs[i].regions, runs[i].n_regions * sizeof (gfloat), alone.regions, alone.n_regions * sizeof (gfloat));
     run_clear (&runs[i]);
   }
   run_clear (&alone);
@@ -223,7 +230,8 @@ count_threads (void)
   return count;
 }
 
-/* One thread a frame is one thread: no OpenMP team beside the workers. With two, one helper comes and goes with the context. */
+/* One thread a frame is one thread: no OpenMP team beside the workers. With two, one helper comes and goes with the
+ * context. */
 static void
 test_thread_count (void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Conversion to the network's input: Pillow's numbers, every layout, every instruction set, odd sizes and strides, no byte read outside. */
+/* Conversion to the network's input: Pillow's numbers, every layout, every instruction set, odd sizes and strides, no
+ * byte read outside. */
 #include "core/backends/frames/convert.h"
 #include "core/backends/frames/reader.h"
 #include "core/model/letterbox.h"
@@ -57,8 +58,8 @@ scaler_free (Scaler *scaler)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Scaler, scaler_free)
 
 static gboolean
-scaler_convert (
-    Scaler *scaler, UpiImage *image, guint width, guint height, const gfloat *mean, const gfloat *std, gfloat *out, GError **error)
+scaler_convert (Scaler *scaler, UpiImage *image, guint width, guint height, const gfloat *mean, const gfloat *std,
+    gfloat *out, GError **error)
 {
   UpiImage pixels;
   UpiFrame frame;
@@ -83,9 +84,11 @@ convert (const gchar *isa, UpiImage *image, guint width, guint height)
   return out;
 }
 
-/* Same frame, any layout: planes of exactly the bytes that the format needs, so that a sanitizer sees what is read beyond. */
+/* Same frame, any layout: planes of exactly the bytes that the format needs, so that a sanitizer sees what is read
+ * beyond. */
 static void
-set_planes (UpiImage *image, UpiPixelFormat format, const guint8 *luma, const guint8 *u, const guint8 *v, guint8 *owned[2])
+set_planes (
+    UpiImage *image, UpiPixelFormat format, const guint8 *luma, const guint8 *u, const guint8 *v, guint8 *owned[2])
 {
   guint w = image->width, half = (w + 1) / 2, rows = (image->height + 1) / 2;
 
@@ -164,13 +167,15 @@ test_pillow (void)
   rows = json_node_get_array (json_parser_get_root (parser));
   for (guint i = 0; i < json_array_get_length (rows); i++) {
     JsonObject *row = json_array_get_object_element (rows, i);
-    JsonArray *source = json_object_get_array_member (row, "source"), *size = json_object_get_array_member (row, "size");
+    JsonArray *source = json_object_get_array_member (row, "source"),
+              *size = json_object_get_array_member (row, "size");
     const gchar *hex = json_object_get_string_member (row, "rgb");
     guint width = json_array_get_int_element (size, 0), height = json_array_get_int_element (size, 1);
-    UpiImage image = {
-      .size = sizeof (UpiImage), .width = json_array_get_int_element (source, 0), .height = json_array_get_int_element (source, 1)
-    };
-    gsize luma = (gsize) image.width * image.height, chroma = (gsize) ((image.width + 1) / 2) * ((image.height + 1) / 2);
+    UpiImage image = { .size = sizeof (UpiImage),
+      .width = json_array_get_int_element (source, 0),
+      .height = json_array_get_int_element (source, 1) };
+    gsize luma = (gsize) image.width * image.height,
+          chroma = (gsize) ((image.width + 1) / 2) * ((image.height + 1) / 2);
     const gchar *kind = json_object_get_string_member (row, "kind");
     gboolean yuv = strcmp (kind, "yuv") == 0, letterbox = strcmp (kind, "letterbox") == 0;
     g_autofree guint8 *data = numbers (yuv ? luma + 2 * chroma : 3 * luma, json_object_get_int_member (row, "seed"));
@@ -185,13 +190,15 @@ test_pillow (void)
           image.kr = json_object_get_double_member (row, "kr");
           image.kb = json_object_get_double_member (row, "kb");
           image.full_range = json_object_get_boolean_member (row, "full");
-          set_planes (&image, layout ? UPI_PIXELS_NV12 : UPI_PIXELS_I420, data, data + luma, data + luma + chroma, owned);
+          set_planes (
+              &image, layout ? UPI_PIXELS_NV12 : UPI_PIXELS_I420, data, data + luma, data + luma + chroma, owned);
         } else {
           image.format = UPI_PIXELS_RGB;
           image.planes[0] = data;
           image.strides[0] = 3 * image.width;
         }
-        out = letterbox ? convert_letterboxed (isas[k], &image, width, height) : convert (isas[k], &image, width, height);
+        out =
+            letterbox ? convert_letterboxed (isas[k], &image, width, height) : convert (isas[k], &image, width, height);
         if (out)
           check_against (out, hex, (gsize) width * height * 3, what);
         g_free (owned[0]);
@@ -208,15 +215,19 @@ assert_equal (const gfloat *a, const gfloat *b, gsize n, gfloat tolerance, const
       g_error ("%s: value %" G_GSIZE_FORMAT " is %g, expected %g", what, i, (gdouble) a[i], (gdouble) b[i]);
 }
 
-/* The four packed layouts of one picture give one input, on every instruction set, with padded and with bottom-up rows. */
+/* The four packed layouts of one picture give one input, on every instruction set, with padded and with bottom-up
+ * rows. */
 static void
 test_packed_layouts (void)
 {
   const guint w = 53, h = 41;
   g_autofree guint8 *rgb = numbers ((gsize) w * h * 3, 9);
-  UpiImage plain = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = w, .height = h, .planes = { rgb }, .strides = { 3 * w }
-  };
+  UpiImage plain = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = w,
+    .height = h,
+    .planes = { rgb },
+    .strides = { 3 * w } };
   g_autofree gfloat *expected = convert ("baseline", &plain, 64, 32);
 
   for (guint format = UPI_PIXELS_RGB; format <= UPI_PIXELS_BGRX; format++)
@@ -226,9 +237,12 @@ test_packed_layouts (void)
         guint channels = format <= UPI_PIXELS_BGR ? 3 : 4;
         gsize stride = (gsize) w * channels + (variant == 1 ? 13 : 0), bytes = stride * (h - 1) + (gsize) w * channels;
         g_autofree guint8 *data = g_malloc (bytes);
-        UpiImage image = {
-          .size = sizeof (UpiImage), .format = format, .width = w, .height = h, .planes = { data }, .strides = { stride }
-        };
+        UpiImage image = { .size = sizeof (UpiImage),
+          .format = format,
+          .width = w,
+          .height = h,
+          .planes = { data },
+          .strides = { stride } };
         g_autofree gchar *what = g_strdup_printf ("format %u, variant %u, %s", format, variant, isas[k]);
         g_autofree gfloat *out = NULL;
 
@@ -236,7 +250,8 @@ test_packed_layouts (void)
         for (guint y = 0; y < h; y++)
           for (guint x = 0; x < w; x++)
             for (guint c = 0; c < 3; c++)
-              data[(variant == 2 ? h - 1 - y : y) * stride + x * channels + (reverse ? 2 - c : c)] = rgb[(y * w + x) * 3 + c];
+              data[(variant == 2 ? h - 1 - y : y) * stride + x * channels + (reverse ? 2 - c : c)] =
+                  rgb[(y * w + x) * 3 + c];
         if (variant == 2) {
           image.planes[0] = data + (h - 1) * stride;
           image.strides[0] = -(gssize) stride;
@@ -247,8 +262,8 @@ test_packed_layouts (void)
       }
 }
 
-/* Every source size from 1 to 40 on a side, every layout: nothing is read outside (a sanitizer would tell), sets of instructions agree, a flat
- * frame stays flat. */
+/* Every source size from 1 to 40 on a side, every layout: nothing is read outside (a sanitizer would tell), sets of
+ * instructions agree, a flat frame stays flat. */
 static void
 test_sizes (void)
 {
@@ -332,7 +347,9 @@ test_normalisation (void)
   static const gfloat mean[3] = { 0.485f, 0.456f, 0.406f }, std[3] = { 0.229f, 0.224f, 0.225f };
   g_autoptr (Scaler) scaler = scaler_new (NULL);
   guint8 pixel[4] = { 10, 200, 90, 77 };
-  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { pixel }, .strides = { 4 } };
+  UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { pixel }, .strides = { 4 }
+  };
   gfloat out[32 * 32 * 3];
 
   g_assert_true (scaler_convert (scaler, &image, 32, 32, mean, std, out, NULL));
@@ -358,7 +375,9 @@ read_gradient (gpointer user_data, guint8 *rgb, guint width, guint height, gsize
 static void
 test_read (void)
 {
-  UpiImage image = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 500, .height = 300, .read = read_gradient };
+  UpiImage image = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 500, .height = 300, .read = read_gradient
+  };
   g_autofree gfloat *out = convert (NULL, &image, 64, 32);
   g_autoptr (Scaler) scaler = scaler_new (NULL);
   g_autoptr (GError) silent = NULL;
@@ -378,7 +397,8 @@ test_read (void)
   g_assert_nonnull (strstr (foreign->message, "the camera is gone"));
 }
 
-/* One scaler serves frames of changing size and layout, as a worker's does; tables and rows left by one do not show in the next. */
+/* One scaler serves frames of changing size and layout, as a worker's does; tables and rows left by one do not show in
+ * the next. */
 static void
 test_reuse (void)
 {
@@ -387,7 +407,9 @@ test_reuse (void)
   for (guint round = 0; round < 60; round++) {
     guint w = 8 + round * 37 % 200, h = 5 + round * 53 % 150, channels = round % 2 ? 3 : 4;
     g_autofree guint8 *data = numbers ((gsize) w * h * 4, round);
-    UpiImage image = { .size = sizeof (UpiImage), .width = w, .height = h, .planes = { data }, .strides = { w * channels } };
+    UpiImage image = {
+      .size = sizeof (UpiImage), .width = w, .height = h, .planes = { data }, .strides = { w * channels }
+    };
     g_autofree gfloat *out = g_new (gfloat, 96 * 64 * 3);
     g_autofree gfloat *expected = NULL;
 
@@ -407,7 +429,8 @@ test_reuse (void)
   }
 }
 
-/* A stream of pictures of one width and ever other heights: the filter across stays in use while those down come and go. */
+/* A stream of pictures of one width and ever other heights: the filter across stays in use while those down come and
+ * go. */
 static void
 test_many_sizes (void)
 {
@@ -429,8 +452,8 @@ test_many_sizes (void)
   scaler_free (scaler);
 }
 
-/* One picture described in other ways: components in any order and step, samples of two bytes with garbage below the bits that count, made late
- * by prepare; on every instruction set. */
+/* One picture described in other ways: components in any order and step, samples of two bytes with garbage below the
+ * bits that count, made late by prepare; on every instruction set. */
 static gboolean
 prepare_planes (UpiImage *image, GError **error)
 {
@@ -470,7 +493,8 @@ static void
 test_components (void)
 {
   const guint w = 53, h = 41, half = 27, rows = 21;
-  g_autofree guint8 *luma = numbers ((gsize) w * h, 1), *u = numbers ((gsize) half * rows, 2), *v = numbers ((gsize) half * rows, 3);
+  g_autofree guint8 *luma = numbers ((gsize) w * h, 1), *u = numbers ((gsize) half * rows, 2),
+                    *v = numbers ((gsize) half * rows, 3);
 
   for (guint full = 0; full < 2; full++) {
     UpiImage i420 = { .format = UPI_PIXELS_I420,
@@ -530,9 +554,12 @@ static void
 test_rgb_and_grey_components (void)
 {
   const guint w = 37, h = 29, n = 37 * 29;
-  g_autofree guint8 *rgb = numbers (3 * n, 4), *planes = g_malloc (3 * n), *argb = g_malloc (4 * n), *limited = g_malloc (3 * n);
+  g_autofree guint8 *rgb = numbers (3 * n, 4), *planes = g_malloc (3 * n), *argb = g_malloc (4 * n),
+                    *limited = g_malloc (3 * n);
   UpiImage packed = { .format = UPI_PIXELS_RGB, .width = w, .height = h, .planes = { rgb }, .strides = { 3 * w } };
-  UpiImage image = { .format = UPI_PIXELS_RGB_COMPONENTS, .width = w, .height = h, .full_range = TRUE, .n_components = 3 };
+  UpiImage image = {
+    .format = UPI_PIXELS_RGB_COMPONENTS, .width = w, .height = h, .full_range = TRUE, .n_components = 3
+  };
 
   for (guint i = 0; i < n; i++)
     for (guint c = 0; c < 3; c++) {
@@ -604,14 +631,15 @@ test_prepare_fails (void)
 static void
 turned_place (UpiOrientation orientation, guint w, guint h, guint x, guint y, guint *to_x, guint *to_y)
 {
-  const guint places[][2] = { { x, y }, { h - 1 - y, x }, { w - 1 - x, h - 1 - y }, { y, w - 1 - x }, { w - 1 - x, y }, { x, h - 1 - y },
-    { y, x }, { h - 1 - y, w - 1 - x } };
+  const guint places[][2] = { { x, y }, { h - 1 - y, x }, { w - 1 - x, h - 1 - y }, { y, w - 1 - x }, { w - 1 - x, y },
+    { x, h - 1 - y }, { y, x }, { h - 1 - y, w - 1 - x } };
 
   *to_x = places[orientation][0];
   *to_y = places[orientation][1];
 }
 
-/* A picture that is turned on its way gives what the turned picture gives: packed, in planes, and read by its own function. */
+/* A picture that is turned on its way gives what the turned picture gives: packed, in planes, and read by its own
+ * function. */
 static void
 test_orientations (void)
 {
@@ -621,11 +649,18 @@ test_orientations (void)
   for (guint o = UPI_ORIENTATION_IDENTITY; o <= UPI_ORIENTATION_UR_LL; o++) {
     gboolean transposed = o == UPI_ORIENTATION_90R || o == UPI_ORIENTATION_90L || o >= UPI_ORIENTATION_UL_LR;
     guint across = transposed ? h : w, down = transposed ? w : h;
-    UpiImage as_is = { .format = UPI_PIXELS_RGB, .width = w, .height = h, .planes = { rgb }, .strides = { 3 * w }, .orientation = o };
-    UpiImage upright = { .format = UPI_PIXELS_RGB, .width = across, .height = down, .planes = { turned }, .strides = { 3 * across } };
-    UpiImage planar = {
-      .format = UPI_PIXELS_RGB_COMPONENTS, .width = w, .height = h, .full_range = TRUE, .n_components = 3, .orientation = o
+    UpiImage as_is = {
+      .format = UPI_PIXELS_RGB, .width = w, .height = h, .planes = { rgb }, .strides = { 3 * w }, .orientation = o
     };
+    UpiImage upright = {
+      .format = UPI_PIXELS_RGB, .width = across, .height = down, .planes = { turned }, .strides = { 3 * across }
+    };
+    UpiImage planar = { .format = UPI_PIXELS_RGB_COMPONENTS,
+      .width = w,
+      .height = h,
+      .full_range = TRUE,
+      .n_components = 3,
+      .orientation = o };
     UpiImage read = { .format = UPI_PIXELS_READ, .width = w, .height = h, .read = read_gradient, .orientation = o };
 
     for (guint y = 0; y < h; y++)

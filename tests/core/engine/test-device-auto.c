@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* device=auto where cuda may be missing: it takes a GPU that answers, else the processor; device=cuda then says what is missing. Run without the
- * module, and with the module built for the real libraries, which on most machines finds no driver. */
+/* device=auto where cuda may be missing: it takes a GPU that answers, else the processor; device=cuda then says what is
+ * missing. Run without the module, and with the module built for the real libraries, which on most machines finds no
+ * driver. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/backends/backend.h"

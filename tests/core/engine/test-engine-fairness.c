@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fairness between cameras, by a clock of the test's own: sixteen live streams on two workers, frames and encodings as events of a simulation
- * around the engine's own queue. Nothing here depends on how fast the machine is. */
+/* Fairness between cameras, by a clock of the test's own: sixteen live streams on two workers, frames and encodings as
+ * events of a simulation around the engine's own queue. Nothing here depends on how fast the machine is. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
@@ -138,13 +138,16 @@ run_cameras (guint fast, guint slow)
 
   for (guint i = 0; i < STREAMS; i++) {
     gint64 period = 1000000 / (i == 0 ? fast : slow);
-    cameras[i] = (Camera){ .stream = upi_stream_new (engine), .period = period, .next = period * i / STREAMS + 137 * i, .shown = -1 };
+    cameras[i] = (Camera){
+      .stream = upi_stream_new (engine), .period = period, .next = period * i / STREAMS + 137 * i, .shown = -1
+    };
   }
   simulate (engine, cameras);
   for (guint i = 0; i < STREAMS; i++) {
     gdouble age = cameras[i].age_sum / cameras[i].n_ages;
-    g_test_message ("%2u: %u encodings, %u superseded, mean age %.0f ms, longest without a result %" G_GINT64_FORMAT " ms", i,
-        cameras[i].encoded, cameras[i].superseded, age / 1000, cameras[i].longest / 1000);
+    g_test_message ("%2u: %u encodings, %u superseded, mean age %.0f ms, longest without a result %" G_GINT64_FORMAT
+                    " ms",
+        i, cameras[i].encoded, cameras[i].superseded, age / 1000, cameras[i].longest / 1000);
     if (i > 0 || fast == slow) { /* a result is as old as the frames of its camera are apart */
       least_age = MIN (least_age, age);
       most_age = MAX (most_age, age);

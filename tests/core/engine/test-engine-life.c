@@ -41,7 +41,10 @@ static void
 test_conflict (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 2, 4, 500, NULL);
-  const UpiEngineOptions same = { .size = sizeof (UpiEngineOptions), .threads = 2, .batch_size = 4, .batch_timeout_us = 500 },
+  const UpiEngineOptions same = { .size = sizeof (UpiEngineOptions),
+    .threads = 2,
+    .batch_size = 4,
+    .batch_timeout_us = 500 },
                          silent = { .size = sizeof (UpiEngineOptions) };
   const UpiEngineOptions other = {
     .size = sizeof (UpiEngineOptions), .threads = 3, .threads_per_frame = 3, .batch_size = 1, .batch_timeout_us = 7
@@ -59,8 +62,8 @@ test_conflict (void)
 static void
 test_nearest_size (void)
 {
-  static const guint cases[][4] = { { 1920, 1080, 96, 64 }, { 1080, 1920, 64, 96 }, { 500, 500, 64, 64 }, { 600, 500, 64, 64 },
-    { 10000, 1, 96, 64 }, { 1, 10000, 64, 96 }, { 0, 0, 64, 64 },
+  static const guint cases[][4] = { { 1920, 1080, 96, 64 }, { 1080, 1920, 64, 96 }, { 500, 500, 64, 64 },
+    { 600, 500, 64, 64 }, { 10000, 1, 96, 64 }, { 1, 10000, 64, 96 }, { 0, 0, 64, 64 },
     { 1600, 960, 96, 64 } /* 160×96 is meant for what is far off: not without being asked for */ };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
 
@@ -88,7 +91,9 @@ open_one (gpointer options)
 static void
 test_opened_once (void)
 {
-  UpiEngineOptions good = { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .threads = 2 };
+  UpiEngineOptions good = {
+    .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .threads = 2
+  };
   gchar *broken_model = fixture_write_model (NULL, NULL);
   g_autofree gchar *weights = g_build_filename (broken_model, "model.safetensors", NULL);
   UpiEngineOptions bad = { .size = sizeof (UpiEngineOptions), .model = broken_model, .device = "cpu" };
@@ -126,10 +131,14 @@ test_open_errors (void)
     { { .size = sizeof (UpiEngineOptions), .model = "/nowhere/at/all" }, UPI_ERROR_MODEL, "/nowhere/at/all" },
     { { .size = sizeof (UpiEngineOptions), .model = "no-such-name" }, UPI_ERROR_MODEL, "no-such-name" },
     { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "tpu" }, UPI_ERROR_ARGUMENT, "tpu" },
-    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:x" }, UPI_ERROR_ARGUMENT, "cuda:x" },
-    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:987" }, UPI_ERROR_DEVICE, "cuda" },
-    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .batch_size = 65 }, UPI_ERROR_ARGUMENT, "65" },
-    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .threads = 5000 }, UPI_ERROR_ARGUMENT, "5000" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:x" }, UPI_ERROR_ARGUMENT,
+        "cuda:x" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cuda:987" }, UPI_ERROR_DEVICE,
+        "cuda" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .batch_size = 65 },
+        UPI_ERROR_ARGUMENT, "65" },
+    { { .size = sizeof (UpiEngineOptions), .model = fixture_model (), .device = "cpu", .threads = 5000 },
+        UPI_ERROR_ARGUMENT, "5000" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -297,9 +306,12 @@ drop_all (UpiTicket *ticket, gpointer user_data)
 static void
 test_ticket_ends_in_its_callback (void)
 {
-  UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { (const guint8 *) "abcd" }, .strides = { 4 }
-  };
+  UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_BGRX,
+    .width = 1,
+    .height = 1,
+    .planes = { (const guint8 *) "abcd" },
+    .strides = { 4 } };
   GAsyncQueue *dropped = g_async_queue_new ();
 
   for (guint i = 0; i < 20; i++) {

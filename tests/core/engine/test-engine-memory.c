@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Every allocation whose size depends on the model, the frame, the batch or the list fails once, from the start of an engine to its end: each is an error
- * that names what it was for, nothing leaks, and what comes after it works. */
+ * Every allocation whose size depends on the model, the frame, the batch or the list fails once, from the start of an
+ * engine to its end: each is an error that names what it was for, nothing leaks, and what comes after it works. */
 #include <string.h>
 
 #include "core/memory.h"
@@ -13,7 +13,8 @@ static gboolean
 encode (UpiEngine *engine, UpiEncoding *encodings[2], GError **error)
 {
   FixtureCalls calls[2] = { 0 };
-  g_autoptr (UpiTicket) first = fixture_encode (engine, 1, 64, 64, &calls[0]), second = fixture_encode (engine, 2, 64, 64, &calls[1]);
+  g_autoptr (UpiTicket) first = fixture_encode (engine, 1, 64, 64, &calls[0]),
+                        second = fixture_encode (engine, 2, 64, 64, &calls[1]);
   gboolean ok = upi_ticket_wait (first, error);
 
   ok = upi_ticket_wait (second, ok ? error : NULL) && ok;
@@ -26,7 +27,9 @@ static gboolean
 look (UpiEngine *engine, UpiEncoding *encoding, GError **error)
 {
   static const gchar *const words[] = { "cat", "red car", NULL };
-  const UpiDetectOptions options = { .size = sizeof options, .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof options, .threshold = 0, .iou_threshold = 1, .max_objects = 5, .masks = TRUE
+  };
   const UpiCaptionOptions beam = { .size = sizeof beam, .max_tokens = 2, .beam_size = 2, .length_penalty = 1 };
   g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (engine, words, NULL, NULL, NULL, error);
   if (ticket == NULL || !upi_ticket_wait (ticket, error))
@@ -40,8 +43,8 @@ look (UpiEngine *engine, UpiEncoding *encoding, GError **error)
     return FALSE;
   if (upi_engine_info (engine)->caption_candidates == 0)
     return TRUE;
-  g_autoptr (UpiTicket) grounded =
-      upi_engine_caption (engine, encoding, &(UpiCaptionOptions){ .size = sizeof beam, .grounded = TRUE }, NULL, NULL, NULL, error);
+  g_autoptr (UpiTicket) grounded = upi_engine_caption (
+      engine, encoding, &(UpiCaptionOptions){ .size = sizeof beam, .grounded = TRUE }, NULL, NULL, NULL, error);
   return grounded != NULL && upi_ticket_wait (grounded, error);
 }
 

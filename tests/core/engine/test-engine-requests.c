@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Requests to an engine: every ticket ends once, images are released once, batches equal single frames, faults stay with their ticket. */
+/* Requests to an engine: every ticket ends once, images are released once, batches equal single frames, faults stay
+ * with their ticket. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
@@ -92,7 +93,8 @@ test_batch_equals_single (void)
   }
 }
 
-/* Frames of several sizes wait together: batches are of one size, what does not fill one runs alone, nothing is lost. */
+/* Frames of several sizes wait together: batches are of one size, what does not fill one runs alone, nothing is
+ * lost. */
 static void
 test_batches_by_size (void)
 {
@@ -111,7 +113,8 @@ test_batches_by_size (void)
   }
 }
 
-/* A batch that fills up is served at once, however long a partial one would wait; the other worker keeps its hands off meanwhile. */
+/* A batch that fills up is served at once, however long a partial one would wait; the other worker keeps its hands off
+ * meanwhile. */
 static void
 test_batch_waits_for_more (void)
 {
@@ -266,7 +269,9 @@ static void
 test_unreadable_frame (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 2, 0, NULL);
-  UpiImage unreadable = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 8, .height = 8, .read = read_nothing };
+  UpiImage unreadable = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 8, .height = 8, .read = read_nothing
+  };
   g_autoptr (GError) error = NULL;
   UpiTicket *good, *bad;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Structs that callers fill carry their size: those of an older header are taken, those of a newer one too as long as they ask for nothing new, and
- * a size that was forgotten is an error that says so. */
+ * Structs that callers fill carry their size: those of an older header are taken, those of a newer one too as long as
+ * they ask for nothing new, and a size that was forgotten is an error that says so. */
 #include "core/engine/engine-private.h"
 #include "tests/core/engine-fixture.h"
 

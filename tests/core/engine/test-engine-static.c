@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Static pictures through the engine: which frames keep an earlier one's encoding, and what becomes of those that wait for it. */
+/* Static pictures through the engine: which frames keep an earlier one's encoding, and what becomes of those that wait
+ * for it. */
 #include "tests/core/engine-fixture.h"
 
 #include <string.h>
@@ -22,9 +23,12 @@ paint (Picture *picture, guint box)
 static UpiTicket *
 send (UpiStream *stream, const Picture *picture, guint64 pts)
 {
-  const UpiImage image = {
-    .size = sizeof image, .format = UPI_PIXELS_RGB, .width = 64, .height = 64, .planes = { picture->pixels }, .strides = { 64 * 3 }
-  };
+  const UpiImage image = { .size = sizeof image,
+    .format = UPI_PIXELS_RGB,
+    .width = 64,
+    .height = 64,
+    .planes = { picture->pixels },
+    .strides = { 64 * 3 } };
   g_autoptr (GError) error = NULL;
   UpiTicket *ticket = upi_stream_encode (stream, &image, 64, 64, pts, FALSE, NULL, NULL, &error);
 
@@ -55,7 +59,8 @@ is_static (UpiStream *stream, const Picture *picture, guint64 pts)
   return finish (send (stream, picture, pts), NULL);
 }
 
-/* On both ways to a frame's small input: the backend's own, and one that is made for the comparison alone (ref shows nobody its input). */
+/* On both ways to a frame's small input: the backend's own, and one that is made for the comparison alone (ref shows
+ * nobody its input). */
 static void
 test_keeps (gconstpointer device)
 {
@@ -108,7 +113,8 @@ test_streams (void)
   g_assert_true (is_static (b, &picture, 1));
 }
 
-/* A batch of frames of several streams, some of which stayed as they were: the others run together, with their own pixels. */
+/* A batch of frames of several streams, some of which stayed as they were: the others run together, with their own
+ * pixels. */
 static void
 test_batch (void)
 {
@@ -148,8 +154,9 @@ test_batch (void)
   }
 }
 
-/* Several workers have frames of one still picture at once: some wait for the one that is being encoded; all end, with the same encoding or an
- * earlier one, whatever becomes of each: one that fails lets those fail that wait for it, and the next is encoded. */
+/* Several workers have frames of one still picture at once: some wait for the one that is being encoded; all end, with
+ * the same encoding or an earlier one, whatever becomes of each: one that fails lets those fail that wait for it, and
+ * the next is encoded. */
 static void
 test_waits (void)
 {

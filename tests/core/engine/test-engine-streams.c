@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Streams that share an engine: which of their frames run together, who waits for whom, and how the workers are shared out. Batches that
- * nothing completes would wait for an hour. */
+/* Streams that share an engine: which of their frames run together, who waits for whom, and how the workers are shared
+ * out. Batches that nothing completes would wait for an hour. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
@@ -11,9 +11,12 @@ static UpiTicket *
 encode (UpiStream *stream, gboolean latest)
 {
   static const guint8 pixels[48 * 32 * 3];
-  const UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 48, .height = 32, .planes = { pixels }, .strides = { 48 * 3 }
-  };
+  const UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = 48,
+    .height = 32,
+    .planes = { pixels },
+    .strides = { 48 * 3 } };
   g_autoptr (GError) error = NULL;
   UpiTicket *ticket = upi_stream_encode (stream, &image, 64, 64, 0, latest, NULL, NULL, &error);
 
@@ -36,8 +39,8 @@ runs (UpiEngine *engine)
   return (guint) stats.image_runs;
 }
 
-/* Nothing but the stream's own next frame could fill the batch: its frames go at once, one by one; of those that are wanted as soon as they can be had
- * the latest alone, which has taken the place of the ones before. */
+/* Nothing but the stream's own next frame could fill the batch: its frames go at once, one by one; of those that are
+ * wanted as soon as they can be had the latest alone, which has taken the place of the ones before. */
 static void
 test_alone (gconstpointer latest)
 {
@@ -157,12 +160,15 @@ static void
 test_fewer_than_taken (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 4, 0, NULL);
-  const UpiImage bad = { .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 8, .height = 8, .read = read_nothing };
+  const UpiImage bad = {
+    .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 8, .height = 8, .read = read_nothing
+  };
   UpiTicket *tickets[4];
 
   upi_engine_hold (engine);
   for (guint i = 0; i < 4; i++)
-    tickets[i] = i == 1 ? upi_engine_encode (engine, &bad, 64, 64, 0, NULL, NULL, NULL) : fixture_encode (engine, i, 64, 64, NULL);
+    tickets[i] = i == 1 ? upi_engine_encode (engine, &bad, 64, 64, 0, NULL, NULL, NULL)
+                        : fixture_encode (engine, i, 64, 64, NULL);
   upi_engine_release (engine);
   for (guint i = 0; i < 4; i++) {
     if (i == 1) {
@@ -176,7 +182,8 @@ test_fewer_than_taken (void)
   g_assert_cmpuint (runs (engine), ==, 2); /* 2 1 */
 }
 
-/* All workers for one stream that is alone, whatever the batch size; a part of them, one at least, beside others that have frames under way. */
+/* All workers for one stream that is alone, whatever the batch size; a part of them, one at least, beside others that
+ * have frames under way. */
 static void
 test_share (void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Static pictures: what counts as a change and what does not, on generated pictures: README's threshold tells them apart. */
+/* Static pictures: what counts as a change and what does not, on generated pictures: README's threshold tells them
+ * apart. */
 #include "core/engine/still.h"
 
 #include <math.h>
@@ -23,7 +24,9 @@ paint_yard (gfloat *picture, gint shift)
   for (gint y = 0; y < HEIGHT; y++)
     for (gint x = 0; x < WIDTH; x++) {
       gint at = x + shift;
-      gfloat level = y < 60 ? 0.75f - y * 0.002f : y < 140 ? 0.45f + 0.05f * sinf (at * 0.2f) : 0.25f + (y - 140) * 0.002f;
+      gfloat level = y < 60 ? 0.75f - y * 0.002f
+          : y < 140         ? 0.45f + 0.05f * sinf (at * 0.2f)
+                            : 0.25f + (y - 140) * 0.002f;
       if (y > 70 && y < 110 && at > 120 && at < 180)
         level = 0.08f;
       if (y > 100 && y < 150 && at % 48 < 5)
@@ -144,7 +147,8 @@ test_same (void)
   g_assert_cmpfloat (difference (pair.before, pair.after, "the same picture"), ==, 0);
 }
 
-/* A sensor's noise at night: after scaling 1080p down to the input less than two levels are left; four are twice that. */
+/* A sensor's noise at night: after scaling 1080p down to the input less than two levels are left; four are twice
+ * that. */
 static void
 test_noise (void)
 {
@@ -161,7 +165,8 @@ test_noise (void)
   }
 }
 
-/* A lamp that flickers or an automatic exposure: the whole picture is brighter by a fifth. A lamp that goes out is another picture. */
+/* A lamp that flickers or an automatic exposure: the whole picture is brighter by a fifth. A lamp that goes out is
+ * another picture. */
 static void
 test_lamp (void)
 {
@@ -182,7 +187,8 @@ test_lamp (void)
   g_assert_cmpfloat (difference (covered.before, covered.after, "the lens is covered"), ==, 1);
 }
 
-/* Dusk: half the light goes in twenty minutes; a picture is at most five seconds older than the next. The person who comes meanwhile is seen. */
+/* Dusk: half the light goes in twenty minutes; a picture is at most five seconds older than the next. The person who
+ * comes meanwhile is seen. */
 static void
 test_dusk (void)
 {
@@ -223,8 +229,8 @@ test_compression (void)
   }
 }
 
-/* A person of 5 % of the height comes, stands (with the sensor's noise), and moves by its own width, wherever it is between the tiles. A light that
- * turns from red to green of the same brightness is seen too. */
+/* A person of 5 % of the height comes, stands (with the sensor's noise), and moves by its own width, wherever it is
+ * between the tiles. A light that turns from red to green of the same brightness is seen too. */
 static void
 test_person (void)
 {

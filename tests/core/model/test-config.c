@@ -95,7 +95,8 @@ test_second_alone (void)
 
   for (guint r = 0; r < G_N_ELEMENTS (kinds); r++) {
     for (guint g = 0; g <= G_N_ELEMENTS (kinds); g++) {
-      g_autofree gchar *own = g < G_N_ELEMENTS (kinds) ? g_strdup_printf (", \"backbone\": { \"kind\": \"%s\" }", kinds[g]) : g_strdup ("");
+      g_autofree gchar *own =
+          g < G_N_ELEMENTS (kinds) ? g_strdup_printf (", \"backbone\": { \"kind\": \"%s\" }", kinds[g]) : g_strdup ("");
       g_autofree gchar *text = g_strdup_printf (UPI_TINY_CONFIG_OF ("2", "%s", "%s", ""), kinds[r], own);
       static const gint last[] = { 320, 2048, 1280 };
       GError *error = NULL;
@@ -163,12 +164,14 @@ test_letterbox (void)
   g_assert_true (c->input.letterbox);
   g_assert_cmpfloat (c->input.pad[1], ==, c->input.mean[1]);
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
-    upi_letterbox_picture (c, sizes[i].image[0], sizes[i].image[1], sizes[i].input[0], sizes[i].input[1], &width, &height);
+    upi_letterbox_picture (
+        c, sizes[i].image[0], sizes[i].image[1], sizes[i].input[0], sizes[i].input[1], &width, &height);
     g_assert_cmpuint (width, ==, sizes[i].picture[0]);
     g_assert_cmpuint (height, ==, sizes[i].picture[1]);
   }
   g_clear_pointer (&c, upi_config_free);
-  c = upi_config_parse (UPI_TINY_LETTERBOX_CONFIG (", \"short\": 800, \"long\": 1333, \"pad\": [0, 0.5, 1]"), -1, "short", &error);
+  c = upi_config_parse (
+      UPI_TINY_LETTERBOX_CONFIG (", \"short\": 800, \"long\": 1333, \"pad\": [0, 0.5, 1]"), -1, "short", &error);
   g_assert_no_error (error);
   g_assert_cmpfloat (c->input.pad[1], ==, 0.5f);
   for (guint i = 0; i < G_N_ELEMENTS (by_short); i++) {
@@ -189,10 +192,11 @@ static void
 test_evidence_defaults (void)
 {
   GError *error = NULL;
-  g_autoptr (UpiConfig) c = upi_config_parse (UPI_TINY_CONFIG_OF ("2", "efficientnet_lite0", "",
-                                                  ", \"evidence\": { \"channels\": [1, 1, 1], \"rank\": [1, 1, 1], \"extra\": [1, 1],"
-                                                  " \"anchors\": [[[0.1, 1]], [[0.2, 2]], [[0.3, 3]]] }"),
-      -1, "evidence", &error);
+  g_autoptr (UpiConfig) c =
+      upi_config_parse (UPI_TINY_CONFIG_OF ("2", "efficientnet_lite0", "",
+                            ", \"evidence\": { \"channels\": [1, 1, 1], \"rank\": [1, 1, 1], \"extra\": [1, 1],"
+                            " \"anchors\": [[[0.1, 1]], [[0.2, 2]], [[0.3, 3]]] }"),
+          -1, "evidence", &error);
 
   g_assert_no_error (error);
   g_assert_cmpfloat (c->evidence.pixels, ==, 300);
@@ -254,26 +258,32 @@ static const Wrong wrong[] = {
   { "evidence-unknown", "\"pixels\": 100", "\"pixel\": 100", { "evidence.pixel is unknown", "pixels" }, TRUE },
   { "evidence-without-rank", "\"rank\": [8, 10, 6], ", "", { "evidence.rank is missing" }, TRUE },
   { "evidence-of-two-maps", "\"rank\": [8, 10, 6]", "\"rank\": [8, 10]", { "evidence.rank has 2 entries", "3" }, TRUE },
-  { "evidence-of-no-channels", "\"channels\": [12, 16, 8]", "\"channels\": [12, 0, 8]", { "evidence.channels is 0", "from 1" }, TRUE },
+  { "evidence-of-no-channels", "\"channels\": [12, 16, 8]", "\"channels\": [12, 0, 8]",
+      { "evidence.channels is 0", "from 1" }, TRUE },
   { "evidence-without-anchors", "[[[0.1, 1], [0.2, 2]]", "[[]", { "evidence.anchors has 0 entries", "1 to 64" }, TRUE },
   { "evidence-flat-anchors", "[[[0.1, 1], [0.2, 2]]", "[[0.1, 1]", { "evidence.anchors is 0.1", "array" }, TRUE },
   { "evidence-of-negative-anchors", "[0.2, 2]", "[0.2, -2]", { "evidence.anchors is -2" }, TRUE },
   { "evidence-ratio-above-1", "\"ratio\": 0.6", "\"ratio\": 1.6", { "evidence.ratio is 1.6" }, TRUE },
   { "evidence-near-1", "\"near\": 0.5", "\"near\": 1", { "evidence.near is 1" }, TRUE },
-  { "evidence-of-no-labels", "[\"cat\", \"dog\", \"person\"]", "[]", { "evidence speaks for", "labels is empty" }, TRUE },
-  { "calibration-in-version-1", "\"d\": 32", "\"d\": 32, \"calibration\": {}", { ": calibration needs format_version 2" } },
+  { "evidence-of-no-labels", "[\"cat\", \"dog\", \"person\"]", "[]", { "evidence speaks for", "labels is empty" },
+      TRUE },
+  { "calibration-in-version-1", "\"d\": 32", "\"d\": 32, \"calibration\": {}",
+      { ": calibration needs format_version 2" } },
   { "unknown-global-kind", "{ \"kind\": \"efficientnet_lite0\" } }", "{ \"kind\": \"mobilenet\" } }",
       { "global.backbone.kind is \"mobilenet\"", "mobilenet_v2", "resnet50" }, TRUE },
   { "global-backbone-a-string", "{ \"kind\": \"efficientnet_lite0\" } }", "\"efficientnet_lite0\" }",
       { "global.backbone is \"efficientnet_lite0\"", "object" }, TRUE },
-  { "global-backbone-with-sizes", "{ \"kind\": \"efficientnet_lite0\" } }", "{ \"kind\": \"efficientnet_lite0\", \"size\": 2 } }",
-      { "global.backbone.size", "unknown", "kind" }, TRUE },
-  { "grounding-a-number", "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": 1", { "caption.grounding is 1", "object" }, TRUE },
+  { "global-backbone-with-sizes", "{ \"kind\": \"efficientnet_lite0\" } }",
+      "{ \"kind\": \"efficientnet_lite0\", \"size\": 2 } }", { "global.backbone.size", "unknown", "kind" }, TRUE },
+  { "grounding-a-number", "\"max_tokens\": 12", "\"max_tokens\": 12, \"grounding\": 1",
+      { "caption.grounding is 1", "object" }, TRUE },
   { "grounding-empty", WITH_GROUNDING (""), { "caption.grounding.determiners is missing" }, TRUE },
-  { "grounding-unknown", WITH_GROUNDING (NO_ENTRIES ", \"entry\": 1"), { "caption.grounding.entry is unknown", "entries" }, TRUE },
+  { "grounding-unknown", WITH_GROUNDING (NO_ENTRIES ", \"entry\": 1"),
+      { "caption.grounding.entry is unknown", "entries" }, TRUE },
   { "grounding-of-no-label", WITH_GROUNDING (ENTRY ("\"needs\": [\"horse\"], \"words\": [\"x\"]")),
       { "caption.grounding.entries[0].needs names \"horse\"", "labels nor of the groups" }, TRUE },
-  { "grounding-without-words", WITH_GROUNDING (ENTRY ("\"needs\": [\"pet\"]")), { "caption.grounding.entries[0].words is missing" }, TRUE },
+  { "grounding-without-words", WITH_GROUNDING (ENTRY ("\"needs\": [\"pet\"]")),
+      { "caption.grounding.entries[0].words is missing" }, TRUE },
   { "grounding-of-no-words", WITH_GROUNDING (ENTRY ("\"needs\": [], \"words\": []")),
       { "caption.grounding.entries[0].words has 0 entries" }, TRUE },
   { "grounding-of-numbers", WITH_GROUNDING (ENTRY ("\"needs\": [], \"words\": [1]")),
@@ -284,23 +294,27 @@ static const Wrong wrong[] = {
       { "caption.grounding.entries[0].after_determiner is 1", "true or false" }, TRUE },
   { "grounding-entry-a-string", WITH_GROUNDING ("\"determiners\": [], \"groups\": {}, \"entries\": [\"x\"]"),
       { "caption.grounding.entries[0] is \"x\"", "object" }, TRUE },
-  { "grounding-group-of-no-label", WITH_GROUNDING ("\"determiners\": [], \"groups\": { \"pet\": [\"cow\"] }, \"entries\": []"),
+  { "grounding-group-of-no-label",
+      WITH_GROUNDING ("\"determiners\": [], \"groups\": { \"pet\": [\"cow\"] }, \"entries\": []"),
       { "caption.grounding.groups.pet names \"cow\"" }, TRUE },
-  { "grounding-group-a-string", WITH_GROUNDING ("\"determiners\": [], \"groups\": { \"pet\": \"cat\" }, \"entries\": []"),
+  { "grounding-group-a-string",
+      WITH_GROUNDING ("\"determiners\": [], \"groups\": { \"pet\": \"cat\" }, \"entries\": []"),
       { "caption.grounding.groups.pet is \"cat\"", "array" }, TRUE },
   { "grounding-of-no-candidates", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"candidates\": 0 }"),
       { "caption.grounding.ranking.candidates is 0", "from 1 to 32" }, TRUE },
-  { "grounding-blunt", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"sharpness\": 0 }"), { "caption.grounding.ranking.sharpness is 0" },
-      TRUE },
+  { "grounding-blunt", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"sharpness\": 0 }"),
+      { "caption.grounding.ranking.sharpness is 0" }, TRUE },
   { "grounding-ranking-unknown", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"sharp\": 1 }"),
       { "caption.grounding.ranking.sharp is unknown", "sharpness" }, TRUE },
-  { "calibration-of-images-alone", ", \"regions\": { \"scale\": 0.5, \"offset\": 1 }", "", { "calibration.regions is missing" }, TRUE },
-  { "calibration-unknown", "\"offset\": -2", "\"offset\": -2, \"bias\": 1", { "calibration.image.bias", "unknown", "scale, offset" },
-      TRUE },
+  { "calibration-of-images-alone", ", \"regions\": { \"scale\": 0.5, \"offset\": 1 }", "",
+      { "calibration.regions is missing" }, TRUE },
+  { "calibration-unknown", "\"offset\": -2", "\"offset\": -2, \"bias\": 1",
+      { "calibration.image.bias", "unknown", "scale, offset" }, TRUE },
   { "calibration-downwards", "\"scale\": 0.5", "\"scale\": -0.5", { "calibration.regions.scale is -0.5" }, TRUE },
   { "calibration-flat", "\"scale\": 1.5", "\"scale\": 0", { "calibration.image.scale is 0" }, TRUE },
   { "calibration-null", "\"scale\": 1.5", "\"scale\": null", { "calibration.image.scale is null", "number" }, TRUE },
-  { "version-1-with-all-of-2", "\"format_version\": 2", "\"format_version\": 1", { "mobilenet_v2", "needs format_version 2" }, TRUE },
+  { "version-1-with-all-of-2", "\"format_version\": 2", "\"format_version\": 1",
+      { "mobilenet_v2", "needs format_version 2" }, TRUE },
   { "unknown-key", "\"d\": 32", "\"d\": 32, \"dd\": 1", { "dd", "unknown" } },
   { "unknown-key-inside", "\"pools\": 1", "\"pools\": 1, \"pool\": 2", { "global.pool", "unknown", "pools" } },
   { "missing-key", "\"d\": 32, ", "", { "d is missing" } },
@@ -310,21 +324,26 @@ static const Wrong wrong[] = {
   { "string-for-integer", "\"points\": 2", "\"points\": \"2\"", { "points", "integer" } },
   { "zero-layers", "\"region_decoder\": { \"layers\": 2 }", "\"region_decoder\": { \"layers\": 0 }",
       { "region_decoder.layers is 0", "from 1" } },
-  { "huge-integer", "\"count\": 10", "\"count\": 99999999999999999999", { "" } }, /* json-glib 1.10 may refuse it itself */
+  { "huge-integer", "\"count\": 10", "\"count\": 99999999999999999999",
+      { "" } }, /* json-glib 1.10 may refuse it itself */
   { "negative", "\"count\": 10", "\"count\": -1", { "query.count is -1" } },
   { "unknown-kind", "efficientnet_lite0", "efficientnet", { "backbone.kind", "efficientnet", "resnet50" } },
   { "unknown-resize", "\"stretch\"", "\"crop\"", { "input.resize", "crop", "letterbox" } },
-  { "letterbox-in-version-1", "\"stretch\"", "\"letterbox\"", { "input.resize is \"letterbox\"", "needs format_version 2" } },
+  { "letterbox-in-version-1", "\"stretch\"", "\"letterbox\"",
+      { "input.resize is \"letterbox\"", "needs format_version 2" } },
   { "pad-of-stretch", "\"stretch\"", "\"stretch\", \"pad\": [0, 0, 0]", { "input.pad has no meaning", "stretch" } },
   { "letterbox-pad", LETTERBOX ("\"pad\": [0, 2, 0]"), { "input.pad is 2", "from 0 to 1" }, TRUE },
   { "letterbox-short-alone", LETTERBOX ("\"short\": 800"), { "input.long is missing" }, TRUE },
   { "letterbox-long-alone", LETTERBOX ("\"long\": 800"), { "input.long has no meaning without input.short" }, TRUE },
-  { "letterbox-long-below-short", LETTERBOX ("\"short\": 800, \"long\": 799"), { "input.long is 799", "from 800" }, TRUE },
+  { "letterbox-long-below-short", LETTERBOX ("\"short\": 800, \"long\": 799"), { "input.long is 799", "from 800" },
+      TRUE },
   { "letterbox-multiple", LETTERBOX ("\"multiple\": 48"), { "input.multiple is 48", "32" }, TRUE },
-  { "letterbox-beyond", LETTERBOX ("\"short\": 800, \"long\": 4090, \"multiple\": 96"), { "input.long is 4090", "4096" }, TRUE },
+  { "letterbox-beyond", LETTERBOX ("\"short\": 800, \"long\": 4090, \"multiple\": 96"),
+      { "input.long is 4090", "4096" }, TRUE },
   { "array-for-object", "\"mask\": { \"channels\": 16, \"groups\": 4, \"lateral_norm\": false }", "\"mask\": []",
       { "mask is []", "object" } },
-  { "number-for-boolean", "\"lateral_norm\": false", "\"lateral_norm\": 0", { "mask.lateral_norm is 0", "true or false" } },
+  { "number-for-boolean", "\"lateral_norm\": false", "\"lateral_norm\": 0",
+      { "mask.lateral_norm is 0", "true or false" } },
   { "sizes-not-32", "[64, 64], [96, 64]", "[64, 64], [100, 64]", { "input.sizes is 100", "32" } },
   { "sizes-not-pairs", "[64, 64], [96, 64]", "[64, 64, 3], [96, 64]", { "input.sizes", "2" } },
   { "no-sizes", "[[64, 64], [96, 64], [64, 96], [160, 96]]", "[]", { "input.sizes", "0 entries" } },
@@ -334,15 +353,19 @@ static const Wrong wrong[] = {
   { "d-not-32", "\"d\": 32", "\"d\": 48", { "d is 48", "multiple of 32" } },
   { "groups-do-not-divide", "\"groups\": 4", "\"groups\": 5", { "mask.channels is 16", "multiple of 5" } },
   { "top-k-beyond-experts", "\"top_k\": 2", "\"top_k\": 4", { "decoder.top_k is 4", "to 3" } },
-  { "unequal-attribute-rows", "\"text\": [0, 1, 0, 1]", "\"text\": [0, 1, 0]", { "decoder.attributes.text", "3 entries", "4" } },
-  { "unknown-attribute", "\"text_causal\": [", "\"audio\": [0, 0, 0, 0], \"text_causal\": [", { "decoder.attributes.audio", "unknown" } },
+  { "unequal-attribute-rows", "\"text\": [0, 1, 0, 1]", "\"text\": [0, 1, 0]",
+      { "decoder.attributes.text", "3 entries", "4" } },
+  { "unknown-attribute", "\"text_causal\": [", "\"audio\": [0, 0, 0, 0], \"text_causal\": [",
+      { "decoder.attributes.audio", "unknown" } },
   { "caption-beyond-positions", "\"max_tokens\": 12", "\"max_tokens\": 63", { "caption.max_tokens is 63", "62" } },
   { "zero-temperature", "\"classification\": { \"temperature\": 0.07 }", "\"classification\": { \"temperature\": 0 }",
       { "tasks.classification.temperature is 0" } },
   { "empty-label", "\"dog\"", "\"\"", { "labels" } },
   { "threshold-above-one", "\"threshold\": 0.3", "\"threshold\": 1.5", { "threshold is 1.5" } },
-  { "distinct-without-candidates", "\"count\": 10", "\"count\": 10, \"distinct\": 0.8", { "query.distinct", "query.candidates" } },
-  { "candidates-without-distinct", "\"count\": 10", "\"count\": 10, \"candidates\": 20", { "query.distinct is missing" } },
+  { "distinct-without-candidates", "\"count\": 10", "\"count\": 10, \"distinct\": 0.8",
+      { "query.distinct", "query.candidates" } },
+  { "candidates-without-distinct", "\"count\": 10", "\"count\": 10, \"candidates\": 20",
+      { "query.distinct is missing" } },
   { "fewer-candidates-than-queries", "\"count\": 10", "\"count\": 10, \"candidates\": 9, \"distinct\": 0.8",
       { "query.candidates is 9", "from 10" } },
   { "cells-with-scale", "\"cells\"", "\"scale\"", { "query.anchor_cells" } },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Models that must not open: tensors that are missing, new, misshapen or not finite, and files of other models, truncated or gone. */
+/* Models that must not open: tensors that are missing, new, misshapen or not finite, and files of other models,
+ * truncated or gone. */
 #include "core/upi.h"
 #include "tests/core/tiny-model.h"
 #include "tests/tiny-config.h"
@@ -56,7 +57,8 @@ test_all_at_once (void)
   tiny_model_remove (directory);
 }
 
-/* Of what the second generation has more: one missing, two misshapen, and one that only the other place of a backbone has. */
+/* Of what the second generation has more: one missing, two misshapen, and one that only the other place of a backbone
+ * has. */
 #define SECOND UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION)
 
 static gboolean
@@ -69,7 +71,8 @@ break_second (TinyTensor *t, gpointer user_data)
     t->data = g_new0 (gfloat, 2);
     return TRUE;
   }
-  if (g_str_equal (t->name, "global.backbone.blocks.0.depthwise.weight") || g_str_equal (t->name, "calibration.image.mean"))
+  if (g_str_equal (t->name, "global.backbone.blocks.0.depthwise.weight")
+      || g_str_equal (t->name, "calibration.image.mean"))
     return FALSE;
   if (g_str_equal (t->name, "evidence.squeeze.2.weight") || g_str_equal (t->name, "evidence.offset"))
     return FALSE;
@@ -96,10 +99,10 @@ test_second (void)
   upi_model_unref (tiny_model_open (directory)); /* as it was written */
   tiny_model_edit (directory, "model.safetensors", break_second, NULL);
   expect_error (directory,
-      (const gchar *const[]){ "missing:", "global.backbone.blocks.0.depthwise.weight", "evidence.squeeze.2.weight", "evidence.offset",
-          "proposals.evidence.weight: is F32 [31, 3], expected floating point [32, 3]",
-          "evidence.scale: is F32 [1], expected floating point []", "calibration.image.mean",
-          "misshapen:", "\n    backbone.last.weight: is F32 [320, 1280, 1, 1], expected floating point [1280, 320, 1, 1]",
+      (const gchar *const[]){ "missing:", "global.backbone.blocks.0.depthwise.weight", "evidence.squeeze.2.weight",
+          "evidence.offset", "proposals.evidence.weight: is F32 [31, 3], expected floating point [32, 3]",
+          "evidence.scale: is F32 [1], expected floating point []", "calibration.image.mean", "misshapen:",
+          "\n    backbone.last.weight: is F32 [320, 1280, 1, 1], expected floating point [1280, 320, 1, 1]",
           "calibration.regions.covariance: is F32 [47, 48], expected floating point [48, 48]",
           "unused:", "global.backbone.last.bias (model.safetensors)", NULL });
   tiny_model_remove (directory);
@@ -170,7 +173,8 @@ test_negative_evidence (void)
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (SECOND, 1);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
-    expect_error (directory, (const gchar *const[]){ directory, "evidence.scale", i ? "is 0," : "is -0", "above 0", NULL });
+    expect_error (
+        directory, (const gchar *const[]){ directory, "evidence.scale", i ? "is 0," : "is -0", "above 0", NULL });
     tiny_model_remove (directory);
   }
 }
@@ -178,12 +182,14 @@ test_negative_evidence (void)
 static void
 test_negative_variance (void)
 {
-  static const Poison poisons[] = { { "calibration.image.covariance", 49, -0.5f }, { "calibration.regions.covariance", 0, -1e-3f } };
+  static const Poison poisons[] = { { "calibration.image.covariance", 49, -0.5f },
+    { "calibration.regions.covariance", 0, -1e-3f } };
 
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (SECOND, 1);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
-    expect_error (directory, (const gchar *const[]){ directory, poisons[i].name, i ? "[0, 0] is -0" : "[1, 1] is -0", NULL });
+    expect_error (
+        directory, (const gchar *const[]){ directory, poisons[i].name, i ? "[0, 0] is -0" : "[1, 1] is -0", NULL });
     tiny_model_remove (directory);
   }
 }
@@ -210,8 +216,8 @@ test_other_config (void)
 
   g_assert_true (g_file_set_contents (path, UPI_TINY_BASE_CONFIG, -1, NULL));
   expect_error (directory,
-      (const gchar *const[]){
-          "missing:", "backbone.layer4.2.conv3.weight", "misshapen:", "unused:", "backbone.blocks.15.project.bias", NULL });
+      (const gchar *const[]){ "missing:", "backbone.layer4.2.conv3.weight",
+          "misshapen:", "unused:", "backbone.blocks.15.project.bias", NULL });
   tiny_model_remove (directory);
 }
 
@@ -237,7 +243,8 @@ test_files (void)
   expect_error (directory, (const gchar *const[]){ "text_encoder.safetensors", "0 bytes", NULL });
   /* gone */
   g_unlink (text);
-  expect_error (directory, (const gchar *const[]){ "missing:", "text.encoder.layer.0.attention.self.query.weight", NULL });
+  expect_error (
+      directory, (const gchar *const[]){ "missing:", "text.encoder.layer.0.attention.self.query.weight", NULL });
   g_unlink (weights);
   expect_error (directory, (const gchar *const[]){ "no *.safetensors", NULL });
   tiny_model_remove (directory);

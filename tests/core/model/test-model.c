@@ -91,9 +91,10 @@ check_batch (const gchar *config, guint width, guint height, guint batch, const 
 {
   gchar *directory = tiny_model_write (config, 3);
   g_autoptr (UpiModel) model = tiny_model_open (directory);
-  g_autoptr (GoldenRun) together = image_run (model, backend, batch, width, height), alone = image_run (model, backend, 1, width, height);
-  static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed", "keys.0", "values.1",
-    "evidence" };
+  g_autoptr (GoldenRun) together = image_run (model, backend, batch, width, height),
+                        alone = image_run (model, backend, 1, width, height);
+  static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed",
+    "keys.0", "values.1", "evidence" };
   gsize count = width * height * 3;
 
   for (guint item = 0; item < batch; item++)
@@ -104,7 +105,8 @@ check_batch (const gchar *config, guint width, guint height, guint batch, const 
     golden_run (alone);
     for (guint i = 0; i < G_N_ELEMENTS (outputs) - (upi_model_config (model)->has_evidence ? 0 : 1); i++) {
       gsize n, all;
-      const gfloat *one = golden_run_buffer (alone, outputs[i], &n), *many = golden_run_buffer (together, outputs[i], &all);
+      const gfloat *one = golden_run_buffer (alone, outputs[i], &n),
+                   *many = golden_run_buffer (together, outputs[i], &all);
       check_finite (alone, outputs[i]);
       g_assert_cmpuint (all, ==, n * batch);
       golden_check (outputs[i], golden_nmse (many + item * n, one, n), 1e-9);
@@ -118,7 +120,8 @@ static void
 check_strips (const gchar *config, guint width, guint height, const gchar *backend)
 {
   static const gsize strips[] = { 1, 4000, 20000, 100000 };
-  static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed", "keys.0", "values.1" };
+  static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed",
+    "keys.0", "values.1" };
   gchar *directory = tiny_model_write (config, 3);
   g_autoptr (UpiModel) model = tiny_model_open (directory);
   g_autoptr (GoldenRun) whole = image_run (model, backend, 1, width, height);
@@ -142,7 +145,8 @@ check_strips (const gchar *config, guint width, guint height, const gchar *backe
     paint (golden_run_buffer (run, "image", NULL), (gsize) width * height * 3, 0);
     golden_run (run);
     for (guint k = 0; k < G_N_ELEMENTS (outputs); k++) {
-      const gfloat *expected = golden_run_buffer (whole, outputs[k], &n), *found = golden_run_buffer (run, outputs[k], NULL);
+      const gfloat *expected = golden_run_buffer (whole, outputs[k], &n),
+                   *found = golden_run_buffer (run, outputs[k], NULL);
       golden_check (outputs[k], golden_nmse (found, expected, n), 1e-10);
     }
   }
@@ -177,7 +181,8 @@ test_batches (gconstpointer backend)
   check_batch (UPI_TINY_CONFIG, 64, 96, 3, backend);
 }
 
-/* The paper's kinds: ResNet-50, four levels, learned content, post-norm, RoBERTa; an odd coarsest level (3 × 1 → 2 × 1). */
+/* The paper's kinds: ResNet-50, four levels, learned content, post-norm, RoBERTa; an odd coarsest level (3 × 1 → 2 ×
+ * 1). */
 static void
 test_base (gconstpointer backend)
 {
@@ -192,15 +197,18 @@ test_swin (gconstpointer backend)
   check_batch (UPI_TINY_SWIN_CONFIG, 160, 96, 2, backend);
 }
 
-/* The second generation's kinds; global.backbone's maps are odd all the way down (48 × 16 → 3 × 1 → 2 × 1; 80 × 48 → 5 × 3 → 3 × 2). */
+/* The second generation's kinds; global.backbone's maps are odd all the way down (48 × 16 → 3 × 1 → 2 × 1; 80 × 48 → 5
+ * × 3 → 3 × 2). */
 static void
 test_mobilenet (gconstpointer backend)
 {
   check_batch (UPI_TINY_MOBILENET_CONFIG, 96, 32, 2, backend);
   check_batch (UPI_TINY_MOBILENET_CONFIG, 160, 96, 1, backend);
-  check_batch (UPI_TINY_CONFIG_OF ("2", "efficientnet_lite0", ", \"backbone\": { \"kind\": \"mobilenet_v2\" }", ""), 96, 64, 2, backend);
+  check_batch (UPI_TINY_CONFIG_OF ("2", "efficientnet_lite0", ", \"backbone\": { \"kind\": \"mobilenet_v2\" }", ""), 96,
+      64, 2, backend);
   check_batch (UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", "", ""), 64, 64, 2, backend);
-  check_batch (UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"resnet50\" }", ""), 96, 32, 1, backend);
+  check_batch (
+      UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"resnet50\" }", ""), 96, 32, 1, backend);
 }
 
 /* Boxes lie in 0..1, embeddings have length one. */
@@ -369,8 +377,8 @@ object_of_kind (const gchar *kind)
   return object;
 }
 
-/* nano's config with a text encoder of a few kilobytes: the image side is the same. second: with the encoders of the second generation, and the class
- * predictors of its detector. */
+/* nano's config with a text encoder of a few kilobytes: the image side is the same. second: with the encoders of the
+ * second generation, and the class predictors of its detector. */
 static gchar *
 nano_config (gboolean second)
 {
@@ -383,15 +391,17 @@ nano_config (gboolean second)
   g_assert_no_error (error);
   root = json_node_get_object (json_parser_get_root (parser));
   if (second) {
-    JsonNode *evidence = json_from_string ("{ \"channels\": [96, 160, 128], \"rank\": [72, 96, 96], \"extra\": [256, 512],"
-                                           "  \"anchors\": [[[0.1, 1], [0.2, 2], [0.2, 0.5]],"
-                                           "  [[0.35, 1], [0.35, 2], [0.35, 0.5], [0.35, 3], [0.35, 0.33], [0.42, 1]],"
-                                           "  [[0.5, 1], [0.5, 2], [0.5, 0.5], [0.5, 3], [0.5, 0.33], [0.57, 1]]] }",
-        NULL);
+    JsonNode *evidence =
+        json_from_string ("{ \"channels\": [96, 160, 128], \"rank\": [72, 96, 96], \"extra\": [256, 512],"
+                          "  \"anchors\": [[[0.1, 1], [0.2, 2], [0.2, 0.5]],"
+                          "  [[0.35, 1], [0.35, 2], [0.35, 0.5], [0.35, 3], [0.35, 0.33], [0.42, 1]],"
+                          "  [[0.5, 1], [0.5, 2], [0.5, 0.5], [0.5, 3], [0.5, 0.33], [0.57, 1]]] }",
+            NULL);
     json_object_set_int_member (root, "format_version", 2);
     json_object_set_member (root, "evidence", evidence);
     json_object_set_object_member (root, "backbone", object_of_kind ("mobilenet_v2"));
-    json_object_set_object_member (json_object_get_object_member (root, "global"), "backbone", object_of_kind ("efficientnet_lite0"));
+    json_object_set_object_member (
+        json_object_get_object_member (root, "global"), "backbone", object_of_kind ("efficientnet_lite0"));
   }
   text = json_object_get_object_member (root, "text");
   json_object_set_int_member (text, "vocabulary", 150);
@@ -401,7 +411,8 @@ nano_config (gboolean second)
   return json_to_string (json_parser_get_root (parser), FALSE);
 }
 
-/* At most 1.6 GMAC for the image side at 384×224, attention products and sampling counted; every trained size builds. */
+/* At most 1.6 GMAC for the image side at 384×224, attention products and sampling counted; every trained size
+ * builds. */
 static void
 test_nano_cost (gconstpointer second)
 {
@@ -464,8 +475,9 @@ main (int argc, char **argv)
   static const struct {
     const gchar *name;
     GTestDataFunc func;
-  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "mobilenet", test_mobilenet }, { "swin", test_swin },
-    { "strips", test_strips }, { "ranges", test_ranges }, { "text-padding", test_text_padding }, { "caption-steps", test_caption_steps } };
+  } runs[] = { { "batches", test_batches }, { "base", test_base }, { "mobilenet", test_mobilenet },
+    { "swin", test_swin }, { "strips", test_strips }, { "ranges", test_ranges }, { "text-padding", test_text_padding },
+    { "caption-steps", test_caption_steps } };
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/model/open", test_open);

@@ -36,12 +36,13 @@ test_types (void)
     0x07, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff,                         /* I32 7, -1 */
     0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 5, 0, 0, 0, 0, 0, 0, 0, /* I64 -2, 5 */
   };
-  static const gchar header[] = "{\"__metadata__\":{\"format\":\"pt\"},\"f32\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-                                "\"f16\":{\"dtype\":\"F16\",\"shape\":[3,1],\"data_offsets\":[8,14]},"
-                                "\"bf16\":{\"dtype\":\"BF16\",\"shape\":[1,2],\"data_offsets\":[14,18]},"
-                                "\"i32\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[18,26]},"
-                                "\"i64\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[26,42]},"
-                                "\"none\":{\"dtype\":\"F32\",\"shape\":[0,4],\"data_offsets\":[42,42]}}";
+  static const gchar header[] =
+      "{\"__metadata__\":{\"format\":\"pt\"},\"f32\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+      "\"f16\":{\"dtype\":\"F16\",\"shape\":[3,1],\"data_offsets\":[8,14]},"
+      "\"bf16\":{\"dtype\":\"BF16\",\"shape\":[1,2],\"data_offsets\":[14,18]},"
+      "\"i32\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[18,26]},"
+      "\"i64\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[26,42]},"
+      "\"none\":{\"dtype\":\"F32\",\"shape\":[0,4],\"data_offsets\":[42,42]}}";
   GError *error = NULL;
   g_autoptr (UpiSafetensors) st = parse (header, data, sizeof data, NULL, &error);
   g_autofree gfloat *f32 = NULL, *f16 = NULL, *bf16 = NULL;
@@ -108,7 +109,8 @@ test_half (void)
   g_assert_cmpuint (upi_float_to_half (0x1.8p-24f), ==, 2);
 }
 
-#define ENTRY(name, dtype, shape, offsets) "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define ENTRY(name, dtype, shape, offsets)                                                                             \
+  "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 static const struct {
   const gchar *what, *header;
@@ -122,11 +124,14 @@ static const struct {
   { "huge-offset", "{" ENTRY ("a", "F32", "[4]", "[0,18446744073709551615]") "}", 16, "" },
   { "one-offset", "{" ENTRY ("a", "F32", "[4]", "[16]") "}", 16, "data_offsets" },
   { "too-short-for-shape", "{" ENTRY ("a", "F32", "[5]", "[0,16]") "}", 16, "a: has 16 bytes" },
-  { "overlap", "{" ENTRY ("a", "F32", "[2]", "[0,8]") "," ENTRY ("b", "F32", "[2]", "[4,12]") "}", 12, "b: overlaps a" },
+  { "overlap", "{" ENTRY ("a", "F32", "[2]", "[0,8]") "," ENTRY ("b", "F32", "[2]", "[4,12]") "}", 12,
+      "b: overlaps a" },
   { "same-place", "{" ENTRY ("a", "F32", "[2]", "[0,8]") "," ENTRY ("b", "F32", "[2]", "[0,8]") "}", 8, "overlaps" },
-  { "gap", "{" ENTRY ("a", "F32", "[2]", "[0,8]") "," ENTRY ("b", "F32", "[2]", "[12,20]") "}", 20, "b: 4 bytes before it" },
+  { "gap", "{" ENTRY ("a", "F32", "[2]", "[0,8]") "," ENTRY ("b", "F32", "[2]", "[12,20]") "}", 20,
+      "b: 4 bytes before it" },
   { "unused-end", "{" ENTRY ("a", "F32", "[2]", "[0,8]") "}", 12, "4 bytes at the end" },
-  { "overflowing-shape", "{" ENTRY ("a", "F32", "[4294967296,4294967296]", "[0,0]") "}", 0, "more elements than can be counted" },
+  { "overflowing-shape", "{" ENTRY ("a", "F32", "[4294967296,4294967296]", "[0,0]") "}", 0,
+      "more elements than can be counted" },
   { "wrapping-bytes", "{" ENTRY ("a", "F32", "[4611686018427387904]", "[0,0]") "}", 0, "a: has 0 bytes" },
   { "negative-shape", "{" ENTRY ("a", "F32", "[-4]", "[0,16]") "}", 16, "shape" },
   { "fractional-shape", "{" ENTRY ("a", "F32", "[4.0]", "[0,16]") "}", 16, "shape" },
@@ -182,8 +187,8 @@ test_not_finite (void)
 {
   static const guint32 bad[] = { 0x7fc00000, 0xffc00001, 0x7f800000, 0xff800000, 0x7f800001 };
   static const guint16 bad_half[] = { 0x7e00, 0xfc00 }, bad_bf16[] = { 0x7fc0, 0xff80 };
-  static const gchar header[] = "{" ENTRY ("a", "F32", "[9000]", "[0,36000]") "," ENTRY ("h", "F16", "[100]", "[36000,36200]") "," ENTRY (
-      "b", "BF16", "[100]", "[36200,36400]") "}";
+  static const gchar header[] = "{" ENTRY ("a", "F32", "[9000]", "[0,36000]") "," ENTRY (
+      "h", "F16", "[100]", "[36000,36200]") "," ENTRY ("b", "BF16", "[100]", "[36200,36400]") "}";
   static const gsize places[] = { 0, 4095, 4096, 8999 };
 
   for (guint p = 0; p < G_N_ELEMENTS (places); p++) {
@@ -221,7 +226,8 @@ test_wide_integer (void)
 {
   gint64 wide[] = { 1, (gint64) 1 << 31 };
   g_autoptr (GError) error = NULL;
-  g_autoptr (UpiSafetensors) st = parse ("{" ENTRY ("ids", "I64", "[2]", "[0,16]") "}", wide, sizeof wide, NULL, &error);
+  g_autoptr (UpiSafetensors) st =
+      parse ("{" ENTRY ("ids", "I64", "[2]", "[0,16]") "}", wide, sizeof wide, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_null (upi_safetensor_read_i32 (upi_safetensors_find (st, "ids"), &error));

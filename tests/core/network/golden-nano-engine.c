@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * golden-nano-engine.c: what the engine says of the generated pictures against the reference: grounded captions, independent sentences. */
+ * golden-nano-engine.c: what the engine says of the generated pictures against the reference: grounded captions,
+ * independent sentences. */
 #include "tests/core/network/golden-nano.h"
 
 #include "core/model/model-private.h"
@@ -39,7 +40,8 @@ encode_picture (UpiEngine *engine, const GoldenPicture *p)
 static void
 check_words (const UpiCaptionText *text, JsonObject *expected)
 {
-  JsonArray *words = json_object_get_array_member (expected, "words"), *ids = json_object_get_array_member (expected, "ids");
+  JsonArray *words = json_object_get_array_member (expected, "words"),
+            *ids = json_object_get_array_member (expected, "ids");
   g_autofree gint32 *tokens = g_new (gint32, json_array_get_length (ids));
 
   for (guint i = 0; i < json_array_get_length (ids); i++)
@@ -47,7 +49,8 @@ check_words (const UpiCaptionText *text, JsonObject *expected)
   g_assert_cmpuint (text->n_words, ==, json_array_get_length (words));
   for (guint i = 0; i < text->n_words; i++) {
     JsonObject *word = json_array_get_object_element (words, i);
-    gint start = (gint) json_object_get_int_member (word, "start"), end = (gint) json_object_get_int_member (word, "end");
+    gint start = (gint) json_object_get_int_member (word, "start"),
+         end = (gint) json_object_get_int_member (word, "end");
     JsonArray *regions = json_object_get_array_member (word, "regions");
     g_autofree gchar *found = g_strndup (text->text + text->words[i].first, text->words[i].bytes);
     g_autofree gchar *said = upi_tokenizer_sentence (golden_nano.tokenizer, tokens + start, (guint) (end - start));
@@ -79,9 +82,10 @@ golden_nano_grounded (gconstpointer data)
 {
   const GoldenPicture *p = data;
   JsonArray *expected = json_object_get_array_member (p->json, "grounded");
-  UpiEngineOptions options = {
-    .size = sizeof (UpiEngineOptions), .model = g_getenv ("UPI_TEST_NANO"), .device = golden_nano_backends[p->backend].name, .threads = 1
-  };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
+    .model = g_getenv ("UPI_TEST_NANO"),
+    .device = golden_nano_backends[p->backend].name,
+    .threads = 1 };
   const UpiCaptionOptions grounded = { .size = sizeof (UpiCaptionOptions), .grounded = TRUE };
   GError *error = NULL;
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
@@ -129,9 +133,10 @@ golden_nano_independent (gconstpointer data)
   JsonObject *expected = json_object_get_object_member (p->json, "independent");
   JsonArray *image, *regions, *texts = json_object_get_array_member (golden_nano.golden, "texts");
   const UpiClassifyOptions alone = { .size = sizeof (UpiClassifyOptions), .scores = UPI_SCORES_INDEPENDENT };
-  UpiEngineOptions options = {
-    .size = sizeof (UpiEngineOptions), .model = g_getenv ("UPI_TEST_NANO"), .device = golden_nano_backends[p->backend].name, .threads = 1
-  };
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
+    .model = g_getenv ("UPI_TEST_NANO"),
+    .device = golden_nano_backends[p->backend].name,
+    .threads = 1 };
   guint n = json_array_get_length (texts), n_regions = (guint) upi_model_config (golden_nano.model)->query.count;
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autofree guint *every = g_new (guint, n_regions);
@@ -147,7 +152,8 @@ golden_nano_independent (gconstpointer data)
   image = json_object_get_array_member (expected, "image");
   regions = json_object_get_array_member (expected, "regions");
   for (guint i = 0; i < n; i++)
-    g_ptr_array_add (names, (gpointer) json_object_get_string_member (json_array_get_object_element (texts, i), "text"));
+    g_ptr_array_add (
+        names, (gpointer) json_object_get_string_member (json_array_get_object_element (texts, i), "text"));
   g_ptr_array_add (names, NULL);
   ticket = upi_engine_encode_labels (engine, (const gchar *const *) names->pdata, NULL, NULL, NULL, &error);
   g_assert_no_error (error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * golden-nano.h: what the files of test-golden-nano share: the bundled model, the reference's numbers, the generated pictures. */
+ * golden-nano.h: what the files of test-golden-nano share: the bundled model, the reference's numbers, the generated
+ * pictures. */
 #pragma once
 
 #include "core/engine/engine-private.h"

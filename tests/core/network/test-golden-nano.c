@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The bundled model end to end against the PyTorch reference, on two generated pictures: every part's samples, the queries that are chosen,
- * the same objects with the same labels and boxes, the same greedy caption word for word, the same embeddings of texts.
+/* The bundled model end to end against the PyTorch reference, on two generated pictures: every part's samples, the
+ * queries that are chosen, the same objects with the same labels and boxes, the same greedy caption word for word, the
+ * same embeddings of texts.
  *
- * tests/golden/nano.json and nano-detections.json come from models/reference/golden.py and golden_detections.py; they belong to the weights.
+ * tests/golden/nano.json and nano-detections.json come from models/reference/golden.py and golden_detections.py; they
+ * belong to the weights.
  */
 #include "tests/core/network/golden-nano.h"
 
@@ -30,13 +32,16 @@ part_of (JsonObject *owner, const gchar *name)
 
 /* ours holds the reference's elements from `first` on, in our layout: rows that nobody reads are not computed. */
 static void
-check_samples (JsonObject *owner, const gchar *name, GoldenLayout layout, const gfloat *ours, gsize count, gdouble scale, gdouble tolerance)
+check_samples (JsonObject *owner, const gchar *name, GoldenLayout layout, const gfloat *ours, gsize count,
+    gdouble scale, gdouble tolerance)
 {
   JsonObject *part = part_of (owner, name);
-  JsonArray *dims = json_object_get_array_member (part, "shape"), *values = json_object_get_array_member (part, "values");
+  JsonArray *dims = json_object_get_array_member (part, "shape"),
+            *values = json_object_get_array_member (part, "values");
   gint64 shape[4] = { 0 }, stride = json_object_get_int_member (part, "stride");
   gsize total = 1, first, n = 0;
-  g_autofree gfloat *a = g_new (gfloat, json_array_get_length (values)), *b = g_new (gfloat, json_array_get_length (values));
+  g_autofree gfloat *a = g_new (gfloat, json_array_get_length (values)),
+                    *b = g_new (gfloat, json_array_get_length (values));
 
   for (guint i = 0; i < json_array_get_length (dims); i++) {
     shape[i] = json_array_get_int_element (dims, i);
@@ -87,8 +92,8 @@ run_image (const GoldenPicture *p, gboolean given)
 {
   GError *error = NULL;
   const UpiBackend *backend = upi_backend_find (golden_nano_backends[p->backend].name, NULL);
-  UpiProgram *program =
-      upi_image_program (golden_nano.model, 1, (guint) p->width, (guint) p->height, backend->strip_bytes, TRUE, given, &error);
+  UpiProgram *program = upi_image_program (
+      golden_nano.model, 1, (guint) p->width, (guint) p->height, backend->strip_bytes, TRUE, given, &error);
   GoldenRun *run;
 
   g_assert_no_error (error);
@@ -206,8 +211,8 @@ test_texts (gconstpointer data)
   for (guint i = 0; i < json_array_get_length (texts); i++) {
     JsonObject *text = json_array_get_object_element (texts, i);
     encode_text (backend, json_object_get_string_member (text, "text"), embedding);
-    check_samples (text, "text_spe", GOLDEN_ROWS, embedding, width, json_object_get_double_member (part_of (text, "text_spe"), "norm"),
-        golden_nano_backends[backend].tolerance);
+    check_samples (text, "text_spe", GOLDEN_ROWS, embedding, width,
+        json_object_get_double_member (part_of (text, "text_spe"), "norm"), golden_nano_backends[backend].tolerance);
   }
 }
 
@@ -229,7 +234,8 @@ test_objects (gconstpointer data)
 {
   GoldenPicture *p = (GoldenPicture *) data;
   const UpiConfig *config = upi_model_config (golden_nano.model);
-  JsonObject *image = json_array_get_object_element (json_object_get_array_member (golden_nano.detections, "images"), p->image);
+  JsonObject *image =
+      json_array_get_object_element (json_object_get_array_member (golden_nano.detections, "images"), p->image);
   JsonArray *objects = json_object_get_array_member (image, "objects");
   guint n_labels = g_strv_length (config->labels), width = config->decoder.width;
   const gint32 *index;
@@ -241,7 +247,8 @@ test_objects (gconstpointer data)
   index = golden_run_buffer (p->free, "index", NULL);
   regions = golden_run_buffer (p->free, "regions", NULL);
   boxes = golden_run_buffer (p->free, "boxes", NULL);
-  evidence = config->has_evidence ? golden_run_buffer (p->free, "evidence", NULL) : NULL; /* [N, K]: of the model's own labels */
+  evidence = config->has_evidence ? golden_run_buffer (p->free, "evidence", NULL)
+                                  : NULL; /* [N, K]: of the model's own labels */
   g_assert_cmpint (json_object_get_int_member (image, "width"), ==, p->width);
   g_assert_cmpuint (json_array_get_length (objects), >, 0);
   for (guint i = 0; i < json_array_get_length (objects); i++) {
@@ -283,8 +290,8 @@ test_caption (gconstpointer data)
   g_autofree gfloat *cosines = g_new0 (gfloat, (gsize) (limit + 1) * vocabulary);
   g_autofree gchar *text = NULL;
   GError *error = NULL;
-  UpiProgram *program =
-      upi_model_caption_program (golden_nano.model, upi_model_image_tokens (golden_nano.model, p->width, p->height), limit + 1, &error);
+  UpiProgram *program = upi_model_caption_program (
+      golden_nano.model, upi_model_image_tokens (golden_nano.model, p->width, p->height), limit + 1, &error);
   g_autoptr (GoldenRun) run = NULL;
   JsonArray *expected = json_object_get_array_member (p->json, "caption_ids");
   gint32 id = upi_tokenizer_start_id (golden_nano.tokenizer);
@@ -320,8 +327,8 @@ test_caption (gconstpointer data)
     g_assert_cmpint (id, ==, upi_tokenizer_end_id (golden_nano.tokenizer));
   text = upi_tokenizer_sentence (golden_nano.tokenizer, (const gint32 *) (gpointer) ids->data, ids->len);
   g_assert_cmpstr (text, ==, json_object_get_string_member (p->json, "caption"));
-  check_samples (
-      p->json, "caption_cosines", GOLDEN_ROWS, cosines, (gsize) (ids->len + 1) * vocabulary, 1, golden_nano_backends[p->backend].tolerance);
+  check_samples (p->json, "caption_cosines", GOLDEN_ROWS, cosines, (gsize) (ids->len + 1) * vocabulary, 1,
+      golden_nano_backends[p->backend].tolerance);
 }
 
 static void
@@ -369,7 +376,8 @@ add_tests (GPtrArray *pictures)
       static const struct {
         const gchar *name;
         GTestDataFunc func;
-      } tests[] = { { "parts", test_parts }, { "selection", test_selection }, { "objects", test_objects }, { "caption", test_caption } };
+      } tests[] = { { "parts", test_parts }, { "selection", test_selection }, { "objects", test_objects },
+        { "caption", test_caption } };
       GoldenPicture *p = g_new0 (GoldenPicture, 1);
       p->backend = k;
       p->image = (gint) i;
@@ -379,16 +387,18 @@ add_tests (GPtrArray *pictures)
       g_ptr_array_add (pictures, p);
       if (!g_str_equal (golden_nano_backends[k].name, "ref")
           && upi_model_config (golden_nano.model)->caption.grounding) { /* ref: half a minute for the labels */
-        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/grounded", golden_nano_backends[k].name, p->width, p->height);
+        g_autofree gchar *path =
+            g_strdup_printf ("/golden-nano/%s/%dx%d/grounded", golden_nano_backends[k].name, p->width, p->height);
         g_test_add_data_func (path, p, golden_nano_grounded);
       }
       if (!g_str_equal (golden_nano_backends[k].name, "ref") && upi_model_config (golden_nano.model)->has_calibration) {
-        g_autofree gchar *path = g_strdup_printf ("/golden-nano/%s/%dx%d/independent", golden_nano_backends[k].name, p->width, p->height);
+        g_autofree gchar *path =
+            g_strdup_printf ("/golden-nano/%s/%dx%d/independent", golden_nano_backends[k].name, p->width, p->height);
         g_test_add_data_func (path, p, golden_nano_independent);
       }
       for (guint t = 0; t < G_N_ELEMENTS (tests); t++) {
-        g_autofree gchar *path =
-            g_strdup_printf ("/golden-nano/%s/%dx%d/%s", golden_nano_backends[k].name, p->width, p->height, tests[t].name);
+        g_autofree gchar *path = g_strdup_printf (
+            "/golden-nano/%s/%dx%d/%s", golden_nano_backends[k].name, p->width, p->height, tests[t].name);
         g_test_add_data_func (path, p, tests[t].func);
       }
     }
@@ -423,8 +433,8 @@ main (int argc, char **argv)
   golden_nano.detections = read_json (detections_parser, "nano-detections.json");
   golden_nano.model = upi_model_open (directory, &error);
   g_assert_no_error (error);
-  golden_nano.tokenizer = upi_tokenizer_open (
-      directory, upi_model_config (golden_nano.model)->text.tokenizer, upi_model_config (golden_nano.model)->text.lower_case, &error);
+  golden_nano.tokenizer = upi_tokenizer_open (directory, upi_model_config (golden_nano.model)->text.tokenizer,
+      upi_model_config (golden_nano.model)->text.lower_case, &error);
   g_assert_no_error (error);
   add_tests (pictures);
   golden_skip_missing ("/golden-nano/cuda");

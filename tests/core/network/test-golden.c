@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Each part of the network against the PyTorch reference: fed the reference's input, its output is compared, so that a wrong part is named.
+/* Each part of the network against the PyTorch reference: fed the reference's input, its output is compared, so that a
+ * wrong part is named.
  *
- * Tiny networks with every kind of part (tests/tiny-config.h), their weights random but always the same; the reference's tensors are
- * tests/golden/NAME.safetensors, made by models/reference/golden_parts.py from the model that `test-golden --write NAME DIRECTORY` writes.
+ * Tiny networks with every kind of part (tests/tiny-config.h), their weights random but always the same; the
+ * reference's tensors are tests/golden/NAME.safetensors, made by models/reference/golden_parts.py from the model that
+ * `test-golden --write NAME DIRECTORY` writes.
  */
 #include "core/model/model-private.h"
 #include "core/model/safetensors.h"
@@ -30,12 +32,14 @@ static Network networks[] = {
   { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
   { "tiny-mobilenet", UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION), 96, 32, .second = TRUE },
   { "tiny-swin", UPI_TINY_SWIN_CONFIG, 96, 32 },
-  /* what neither has: a lite pixel encoder of two layers and four levels, distinct queries, mask features as wide as d, experts that all
-   * count */
+  /* what neither has: a lite pixel encoder of two layers and four levels, distinct queries, mask features as wide as d,
+   * experts that all count */
   { "tiny-lite", UPI_TINY_CONFIG, 96, 64,
-      { { "\"levels\": 3", "\"levels\": 4" }, { "\"kind\": \"lite\", \"layers\": 1", "\"kind\": \"lite\", \"layers\": 2" },
+      { { "\"levels\": 3", "\"levels\": 4" },
+          { "\"kind\": \"lite\", \"layers\": 1", "\"kind\": \"lite\", \"layers\": 2" },
           { "\"count\": 10", "\"count\": 10, \"candidates\": 60, \"distinct\": 0.3" },
-          { "\"channels\": 16, \"groups\": 4", "\"channels\": 32, \"groups\": 8" }, { "\"top_k\": 2", "\"top_k\": 3" } } },
+          { "\"channels\": 16, \"groups\": 4", "\"channels\": 32, \"groups\": 8" },
+          { "\"top_k\": 2", "\"top_k\": 3" } } },
 };
 
 /* (transfer full) the network's config.json */
@@ -232,7 +236,8 @@ query_scores (Part *part)
 static void
 queries (Part *part)
 {
-  UpiQueries q = upi_query_selection (&part->build, &part->levels, feed (part, "memory", GOLDEN_ROWS), feed (part, "index", GOLDEN_ROWS));
+  UpiQueries q = upi_query_selection (
+      &part->build, &part->levels, feed (part, "memory", GOLDEN_ROWS), feed (part, "index", GOLDEN_ROWS));
 
   expect (part, q.box, "box_0", GOLDEN_ROWS);
   expect (part, q.content, "content", GOLDEN_ROWS);
@@ -289,7 +294,8 @@ decoder_image (Part *part)
 
   for (gint i = 0; i < part->build.config->global.pools; i++)
     pools[i] = upi_slice (p, pool, 1, i, 1);
-  sequence = upi_image_sequence (&part->build, pools, feed (part, "g_flat", GOLDEN_ROWS), feed (part, "q_proposal", GOLDEN_ROWS));
+  sequence = upi_image_sequence (
+      &part->build, pools, feed (part, "g_flat", GOLDEN_ROWS), feed (part, "q_proposal", GOLDEN_ROWS));
   decoded = upi_decode_image (&part->build, sequence, keys, values);
   expect (part, decoded.spe, "image_spe", GOLDEN_ROWS);
   expect (part, decoded.regions, "decoded_regions", GOLDEN_ROWS);
@@ -423,7 +429,8 @@ test_part (gconstpointer data)
   part_clear (&part);
 }
 
-/* Caption steps with the reference's image cache, teacher forcing: each step's scores are the reference's cosines over τ. */
+/* Caption steps with the reference's image cache, teacher forcing: each step's scores are the reference's cosines over
+ * τ. */
 static void
 test_caption (gconstpointer data)
 {
@@ -560,8 +567,8 @@ main (int argc, char **argv)
         continue;
       for (guint i = 0; i <= G_N_ELEMENTS (parts); i++) {
         gboolean caption = i == G_N_ELEMENTS (parts);
-        g_autofree gchar *path =
-            g_strdup_printf ("/golden/%s/%s/%s", networks[n].name, backends[k].name, caption ? "caption" : parts[i].name);
+        g_autofree gchar *path = g_strdup_printf (
+            "/golden/%s/%s/%s", networks[n].name, backends[k].name, caption ? "caption" : parts[i].name);
         Case *c;
         if (!caption && parts[i].second && !networks[n].second)
           continue;

@@ -59,8 +59,10 @@ test_fold_is_the_gated_sum (void)
   for (gint i = 0; i < 2 * c->decoder.layers * UPI_N_ATTRIBUTES; i++) {
     gint attribute = i % UPI_N_ATTRIBUTES, in = i / UPI_N_ATTRIBUTES % 2 ? c->decoder.ffn : c->decoder.width;
     gint out = in == c->decoder.ffn ? c->decoder.width : c->decoder.ffn;
-    g_autofree gchar *name = g_strdup_printf ("decoder.layers.%d.ffn.linear%d", i / (2 * UPI_N_ATTRIBUTES), i / UPI_N_ATTRIBUTES % 2 + 1);
-    g_autofree gchar *w_name = g_strconcat (name, ".experts.weight", NULL), *b_name = g_strconcat (name, ".experts.bias", NULL);
+    g_autofree gchar *name =
+        g_strdup_printf ("decoder.layers.%d.ffn.linear%d", i / (2 * UPI_N_ATTRIBUTES), i / UPI_N_ATTRIBUTES % 2 + 1);
+    g_autofree gchar *w_name = g_strconcat (name, ".experts.weight", NULL),
+                     *b_name = g_strconcat (name, ".experts.bias", NULL);
     g_autofree gchar *gate_name = g_strconcat (name, ".gate.weight", NULL);
     g_autofree gfloat *w = upi_safetensor_read (upi_safetensors_find (file, w_name), NULL);
     g_autofree gfloat *bias = upi_safetensor_read (upi_safetensors_find (file, b_name), NULL);
@@ -79,7 +81,8 @@ test_fold_is_the_gated_sum (void)
     golden_run (run);
     folded = golden_run_buffer (run, "y", NULL);
 
-    upi_moe_gates (gate, c->decoder.experts, c->decoder.top_k, c->decoder.attributes[attribute], c->decoder.n_attributes, gates);
+    upi_moe_gates (
+        gate, c->decoder.experts, c->decoder.top_k, c->decoder.attributes[attribute], c->decoder.n_attributes, gates);
     for (gint o = 0; o < out; o++) {
       gdouble sum = 0;
       for (gint e = 0; e < c->decoder.experts; e++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* run() allocates nothing of ours: malloc and its kin are counted during a run of a program with every operation, by the library that called
- * them. What oneDNN and the C++ library do inside an execute is counted apart and bounded. */
+/* run() allocates nothing of ours: malloc and its kin are counted during a run of a program with every operation, by
+ * the library that called them. What oneDNN and the C++ library do inside an execute is counted apart and bounded. */
 
 #define _GNU_SOURCE
 #include "core/backends/backend.h"
@@ -44,8 +44,8 @@ count (const void *caller)
     return;
   if (dladdr (caller, &info) != 0 && info.dli_fname != NULL
       && (strstr (info.dli_fname, "dnnl") != NULL || strstr (info.dli_fname, "libstdc++") != NULL
-          || strstr (info.dli_fname, "libc++") != NULL || strstr (info.dli_fname, "gomp") != NULL || strstr (info.dli_fname, "tbb") != NULL
-          || strstr (info.dli_fname, "omp") != NULL))
+          || strstr (info.dli_fname, "libc++") != NULL || strstr (info.dli_fname, "gomp") != NULL
+          || strstr (info.dli_fname, "tbb") != NULL || strstr (info.dli_fname, "omp") != NULL))
     libraries++;
   else
     ours++;
@@ -104,37 +104,45 @@ static UpiProgram *
 every_operation (void)
 {
   UpiProgram *p = upi_program_new ("every operation");
-  UpiValue x = upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 (1, 32, 32, 3)), y, t, boxes, best, text, start, cache;
+  UpiValue x = upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 (1, 32, 32, 3)), y, t, boxes, best, text, start,
+           cache;
   UpiDeformable d = { .heads = 2, .points = 2, .levels = 1, .level = { { 8, 8, 0 } } };
-  UpiConv depthwise = { .groups = 16, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1, .act = UPI_ACT_RELU6 };
+  UpiConv depthwise = {
+    .groups = 16, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1, .act = UPI_ACT_RELU6
+  };
 
-  x = upi_conv2d (
-      p, x, weight (p, UPI_SHAPE4 (16, 3, 3, 3)), weight (p, UPI_SHAPE1 (16)), &(UpiConv){ .stride = 2, .pad_bottom = 1, .pad_right = 1 });
+  x = upi_conv2d (p, x, weight (p, UPI_SHAPE4 (16, 3, 3, 3)), weight (p, UPI_SHAPE1 (16)),
+      &(UpiConv){ .stride = 2, .pad_bottom = 1, .pad_right = 1 });
   y = upi_conv2d (p, x, weight (p, UPI_SHAPE4 (16, 1, 3, 3)), weight (p, UPI_SHAPE1 (16)), &depthwise);
   x = upi_add (p, x, upi_conv2d (p, y, weight (p, UPI_SHAPE4 (16, 16, 1, 1)), UPI_NO_VALUE, &(UpiConv){ 0 }));
   x = upi_group_norm (p, x, weight (p, UPI_SHAPE1 (16)), weight (p, UPI_SHAPE1 (16)), 4, 1e-5f);
   x = upi_max_pool (p, x, &(UpiPool){ 3, 2, 1 }); /* [1,8,8,16] */
   x = upi_adaptive_avg_pool (p, upi_resize (p, x, 16, 16), 8, 8);
   y = upi_linear (p, x, weight (p, UPI_SHAPE2 (48, 16)), weight (p, UPI_SHAPE1 (48)), UPI_ACT_NONE);
-  x = upi_add (p, x, upi_window_attention (p, y, weight (p, UPI_SHAPE1 (48)), weight (p, UPI_SHAPE2 (25, 2)), &(UpiWindow){ 2, 3, 1 }));
+  x = upi_add (p, x,
+      upi_window_attention (
+          p, y, weight (p, UPI_SHAPE1 (48)), weight (p, UPI_SHAPE2 (25, 2)), &(UpiWindow){ 2, 3, 1 }));
   t = upi_reshape (p, x, UPI_SHAPE3 (1, 64, 16));
   y = upi_linear (p, t, weight (p, UPI_SHAPE2 (12, 16)), weight (p, UPI_SHAPE1 (12)), UPI_ACT_NONE);
   boxes = upi_activation (p, upi_slice (p, y, 2, 8, 4), UPI_ACT_SIGMOID); /* [1,64,4] */
   t = upi_deformable_attention (p, t, upi_slice (p, y, 2, 0, 8), upi_slice (p, y, 2, 0, 4), boxes, &d);
-  t = upi_layer_norm (
-      p, upi_add (p, t, upi_reshape (p, x, UPI_SHAPE3 (1, 64, 16))), weight (p, UPI_SHAPE1 (16)), weight (p, UPI_SHAPE1 (16)), 1e-5f);
+  t = upi_layer_norm (p, upi_add (p, t, upi_reshape (p, x, UPI_SHAPE3 (1, 64, 16))), weight (p, UPI_SHAPE1 (16)),
+      weight (p, UPI_SHAPE1 (16)), 1e-5f);
   best = upi_top_k (p, upi_slice (p, y, 2, 0, 1), 20);
   best = upi_distinct (p, upi_gather (p, boxes, best), best, 10, 0.5f);
   t = upi_add (p, t, upi_anchor_max (p, boxes, t, boxes, 0.7f, 0));
   t = upi_gather (p, t, best);
   boxes = upi_gather (p, upi_box_refine (p, upi_slice (p, y, 2, 4, 4), boxes), best);
-  t = upi_concat (p, (UpiValue[]){ upi_mean_tokens (p, t), upi_mul (p, t, upi_sine_position (p, boxes, 4)) }, 2, 1); /* [1,11,16] */
+  t = upi_concat (
+      p, (UpiValue[]){ upi_mean_tokens (p, t), upi_mul (p, t, upi_sine_position (p, boxes, 4)) }, 2, 1); /* [1,11,16] */
   text = upi_embed (p, weight (p, UPI_SHAPE2 (20, 16)), upi_program_input (p, "ids", UPI_I32, UPI_SHAPE2 (1, 4)));
   start = upi_program_input (p, "start", UPI_I32, UPI_SHAPE1 (1));
   cache = upi_store_rows (p, upi_program_input (p, "cache", UPI_F32, UPI_SHAPE3 (1, 8, 16)), text, start);
-  text = upi_attention2 (p, text, t, t, UPI_NO_VALUE, cache, cache, start, &(UpiAttention){ .heads = 4, .causal = TRUE });
+  text =
+      upi_attention2 (p, text, t, t, UPI_NO_VALUE, cache, cache, start, &(UpiAttention){ .heads = 4, .causal = TRUE });
   text = upi_attention (p, text, t, t, UPI_NO_VALUE, &(UpiAttention){ .heads = 2 });
-  upi_program_output (p, "scores", upi_softmax (p, upi_matmul (p, upi_l2_norm (p, text), t, &(UpiMatmul){ .transpose_b = TRUE })));
+  upi_program_output (
+      p, "scores", upi_softmax (p, upi_matmul (p, upi_l2_norm (p, text), t, &(UpiMatmul){ .transpose_b = TRUE })));
   upi_program_output (p, "boxes", boxes);
   return p;
 }
@@ -188,7 +196,8 @@ test_allocations (gconstpointer data)
   counting = TRUE;
   g_assert_true (upi_context_run (context, &error));
   counting = FALSE;
-  g_test_message ("%s: %u allocations of ours, %u of libraries in %u operations", backend->name, ours, libraries, plan->program->ops->len);
+  g_test_message ("%s: %u allocations of ours, %u of libraries in %u operations", backend->name, ours, libraries,
+      plan->program->ops->len);
   g_assert_cmpuint (ours, ==, 0);
   g_assert_cmpuint (libraries, <=, 4 * plan->program->ops->len);
   g_assert_true (isfinite (scores[0]) && isfinite (boxes[0]));

@@ -80,7 +80,8 @@ test_random (void)
 
     values[n++] = upi_program_input (p, "x", UPI_F32, UPI_SHAPE3 (1, 5, 8));
     while (n < 60) {
-      UpiValue a = values[g_rand_int_range (rand, (gint) MAX (n, 6) - 6, (gint) n)], b = values[g_rand_int_range (rand, 0, (gint) n)];
+      UpiValue a = values[g_rand_int_range (rand, (gint) MAX (n, 6) - 6, (gint) n)],
+               b = values[g_rand_int_range (rand, 0, (gint) n)];
       UpiShape shape = upi_program_shape (p, a), other = upi_program_shape (p, b);
 
       switch (g_rand_int_range (rand, 0, 5)) {
@@ -88,7 +89,8 @@ test_random (void)
         values[n++] = upi_shape_equal (&shape, &other) ? upi_add (p, a, b) : upi_activation (p, a, UPI_ACT_RELU);
         break;
       case 1:
-        values[n++] = shape.dim[1] + other.dim[1] < 60 ? upi_concat (p, (UpiValue[]){ a, b }, 2, 1) : upi_softmax (p, a);
+        values[n++] =
+            shape.dim[1] + other.dim[1] < 60 ? upi_concat (p, (UpiValue[]){ a, b }, 2, 1) : upi_softmax (p, a);
         break;
       case 2:
         values[n++] = upi_slice (p, a, 1, 0, (shape.dim[1] + 1) / 2);
@@ -97,7 +99,8 @@ test_random (void)
         values[n++] = upi_reshape (p, upi_softmax (p, upi_reshape (p, a, UPI_SHAPE2 (shape.dim[1] * 2, 4))), shape);
         break;
       default:
-        values[n++] = upi_linear (p, a, upi_program_weight (p, "w", zeros, UPI_SHAPE2 (8, 8)), UPI_NO_VALUE, UPI_ACT_NONE);
+        values[n++] =
+            upi_linear (p, a, upi_program_weight (p, "w", zeros, UPI_SHAPE2 (8, 8)), UPI_NO_VALUE, UPI_ACT_NONE);
       }
     }
     upi_program_output (p, "out", values[n - 1]);
@@ -131,11 +134,13 @@ test_macs_and_dump (void)
 
   upi_program_part (p, "backbone");
   x = upi_conv2d (p, x, upi_program_weight (p, "w", zeros, UPI_SHAPE4 (4, 3, 3, 3)), UPI_NO_VALUE,
-      &(UpiConv){ .stride = 2, .groups = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1 }); /* [2,4,4,4] */
+      &(UpiConv){
+          .stride = 2, .groups = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1 }); /* [2,4,4,4] */
   upi_program_part (p, "attention");
   q = upi_reshape (p, x, UPI_SHAPE3 (2, 16, 4));
   q = upi_attention (p, q, q, q, UPI_NO_VALUE, &(UpiAttention){ .heads = 2 });
-  out = upi_linear (p, q, upi_program_weight (p, "o", zeros, UPI_SHAPE2 (12, 4)), UPI_NO_VALUE, UPI_ACT_RELU); /* [2,16,12] */
+  out = upi_linear (
+      p, q, upi_program_weight (p, "o", zeros, UPI_SHAPE2 (12, 4)), UPI_NO_VALUE, UPI_ACT_RELU); /* [2,16,12] */
   out = upi_deformable_attention (p, q, out, upi_slice (p, out, 2, 0, 6), upi_slice (p, out, 2, 0, 2), &d);
   upi_program_output (p, "out", out);
   g_assert_true (upi_program_finish (p, NULL));

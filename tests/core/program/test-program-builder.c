@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The builder and the ref backend end to end: a small network gives the numbers worked out by hand, views cost no operation, errors name
- * part, operation and shapes. */
+/* The builder and the ref backend end to end: a small network gives the numbers worked out by hand, views cost no
+ * operation, errors name part, operation and shapes. */
 
 #include "core/backends/backend.h"
 #include "core/program/passes.h"
@@ -35,7 +35,8 @@ test_runs (void)
   static const gfloat weight[6] = { 1, 0, 0, 1, 1, 1 }, bias[3] = { 0, 0, -1 };
   UpiProgram *p = upi_program_new ("small");
   UpiValue x = upi_program_input (p, "x", UPI_F32, UPI_SHAPE3 (1, 2, 2));
-  UpiValue w = upi_program_weight (p, "w", weight, UPI_SHAPE2 (3, 2)), b = upi_program_weight (p, "b", bias, UPI_SHAPE1 (3));
+  UpiValue w = upi_program_weight (p, "w", weight, UPI_SHAPE2 (3, 2)),
+           b = upi_program_weight (p, "b", bias, UPI_SHAPE1 (3));
   UpiValue y = upi_linear (p, x, w, b, UPI_ACT_RELU); /* [1,2,3] */
   g_autoptr (UpiPlan) plan = NULL;
   g_autoptr (UpiContext) context = NULL;
@@ -148,7 +149,8 @@ test_errors (void)
   x = upi_conv2d (p, x, w, UPI_NO_VALUE, &(UpiConv){ .stride = 2 });
   x = upi_layer_norm (p, upi_reshape (p, upi_slice (p, x, 3, 0, 9), UPI_SHAPE2 (3, 3)), w, w, 1e-5f);
   upi_program_output (p, "y", x);
-  assert_fails (p, "backbone: conv2d: weight reads 4 channels a group, x has 3", "[1,8,8,3] \"image\" [4,4,2,2] \"stem.weight\"");
+  assert_fails (
+      p, "backbone: conv2d: weight reads 4 channels a group, x has 3", "[1,8,8,3] \"image\" [4,4,2,2] \"stem.weight\"");
 
   p = upi_program_new ("wrong");
   x = upi_program_input (p, "x", UPI_F32, UPI_SHAPE3 (1, 4, 6));

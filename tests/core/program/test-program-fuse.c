@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-static const gfloat weights[64] = { 0.5f, -1, 0.25f, 2, -0.5f, 1, 0.75f, -2, 1, 0.5f, -0.25f, 0.125f, 3, -1, 0.5f, 0.25f };
+static const gfloat weights[64] = { 0.5f, -1, 0.25f, 2, -0.5f, 1, 0.75f, -2, 1, 0.5f, -0.25f, 0.125f, 3, -1, 0.5f,
+  0.25f };
 static const gfloat ones[8] = { 1, 1, 1, 1, 1, 1, 1, 1 }, zeros[8] = { 0 };
 
 typedef struct {
@@ -130,7 +131,8 @@ static void
 test_residual_of_later (void)
 {
   Fixture f = fixture ();
-  UpiValue first = upi_linear (f.p, f.x, f.w, f.b, UPI_ACT_NONE), second = upi_linear (f.p, f.y, f.w, f.b, UPI_ACT_NONE);
+  UpiValue first = upi_linear (f.p, f.x, f.w, f.b, UPI_ACT_NONE),
+           second = upi_linear (f.p, f.y, f.w, f.b, UPI_ACT_NONE);
 
   upi_program_output (f.p, "out", upi_add (f.p, first, second));
   finish (f.p);
@@ -140,7 +142,8 @@ test_residual_of_later (void)
   upi_program_free (f.p);
 }
 
-/* The other operand is made from what comes after: the linear waits for it, behind a change of a cache that it does not read. */
+/* The other operand is made from what comes after: the linear waits for it, behind a change of a cache that it does not
+ * read. */
 static void
 test_residual_waits (void)
 {
@@ -235,13 +238,14 @@ test_concat_copies (void)
 
   upi_program_output (f.p, "twice", upi_concat (f.p, (UpiValue[]){ a, a }, 2, 1));
   upi_program_output (f.p, "b", b);
-  upi_program_output (f.p, "part", upi_concat (f.p, (UpiValue[]){ b, upi_slice (f.p, upi_l2_norm (f.p, f.x), 1, 1, 3) }, 2, 1));
+  upi_program_output (
+      f.p, "part", upi_concat (f.p, (UpiValue[]){ b, upi_slice (f.p, upi_l2_norm (f.p, f.x), 1, 1, 3) }, 2, 1));
   wide = upi_l2_norm (f.p, f.y);
   upi_program_output (f.p, "flat", upi_softmax (f.p, upi_reshape (f.p, wide, UPI_SHAPE1 (16))));
   upi_program_output (f.p, "columns", upi_concat (f.p, (UpiValue[]){ wide, f.x }, 2, 2));
   finish (f.p);
-  ASSERT_OPS (f.p, UPI_OP_SOFTMAX, UPI_OP_SOFTMAX, UPI_OP_COPY /* second a */, UPI_OP_L2_NORM, UPI_OP_COPY /* b */, UPI_OP_COPY /* slice */,
-      UPI_OP_L2_NORM, UPI_OP_SOFTMAX, UPI_OP_COPY /* wide */, UPI_OP_COPY /* x */);
+  ASSERT_OPS (f.p, UPI_OP_SOFTMAX, UPI_OP_SOFTMAX, UPI_OP_COPY /* second a */, UPI_OP_L2_NORM, UPI_OP_COPY /* b */,
+      UPI_OP_COPY /* slice */, UPI_OP_L2_NORM, UPI_OP_SOFTMAX, UPI_OP_COPY /* wide */, UPI_OP_COPY /* x */);
   upi_program_free (f.p);
 }
 
@@ -275,7 +279,8 @@ test_dead (void)
   upi_program_free (f.p);
 }
 
-/* A block as a network has it, with and without the passes: equal numbers. Without: every value in between is an output. */
+/* A block as a network has it, with and without the passes: equal numbers. Without: every value in between is an
+ * output. */
 static UpiProgram *
 block (gboolean debug)
 {
@@ -286,8 +291,9 @@ block (gboolean debug)
   sum = upi_add (f.p, f.y, h);
   norm = upi_layer_norm (f.p, sum, f.gamma, f.beta, 1e-5f);
   cat = upi_concat (f.p,
-      (UpiValue[]){ norm, f.x, upi_activation (f.p, upi_add (f.p, upi_linear (f.p, norm, f.w, f.b, UPI_ACT_NONE), f.y), UPI_ACT_RELU) }, 3,
-      1); /* [1,12,4] */
+      (UpiValue[]){ norm, f.x,
+          upi_activation (f.p, upi_add (f.p, upi_linear (f.p, norm, f.w, f.b, UPI_ACT_NONE), f.y), UPI_ACT_RELU) },
+      3, 1); /* [1,12,4] */
   if (debug) {
     upi_program_output (f.p, "q", q);
     upi_program_output (f.p, "h", h);

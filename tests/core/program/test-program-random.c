@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Random programs: what the passes make of them (fused, in place, in one arena) computes what the plain list of operations does. Plain means
- * that every value is an output with memory of its own, which leaves the passes nothing to merge or to overlay. */
+/* Random programs: what the passes make of them (fused, in place, in one arena) computes what the plain list of
+ * operations does. Plain means that every value is an output with memory of its own, which leaves the passes nothing to
+ * merge or to overlay. */
 
 #include "core/backends/backend.h"
 #include "core/program/passes.h"
@@ -63,8 +64,8 @@ exchange (Builder *b, UpiValue x)
   return upi_concat (b->p, (UpiValue[]){ upi_activation (b->p, right, UPI_ACT_SIGMOID), left }, 2, 2);
 }
 
-/* What tokens are chosen by: a channel of theirs, each between two ranks, so that the order never hangs on the last bits of nearly equal
- * numbers, which another order of summation changes. */
+/* What tokens are chosen by: a channel of theirs, each between two ranks, so that the order never hangs on the last
+ * bits of nearly equal numbers, which another order of summation changes. */
 static UpiValue
 scores (Builder *b, UpiValue x)
 {
@@ -103,7 +104,8 @@ step (Builder *b, UpiValue cache, UpiValue start)
     return upi_activation (b->p, upi_add (b->p, conv (b, x), upi_softmax (b->p, x)), act);
   case 4:
   case 5:
-    return shape.dim[1] + other.dim[1] <= MAX_TOKENS ? upi_concat (b->p, (UpiValue[]){ x, y }, 2, 1) : upi_softmax (b->p, x);
+    return shape.dim[1] + other.dim[1] <= MAX_TOKENS ? upi_concat (b->p, (UpiValue[]){ x, y }, 2, 1)
+                                                     : upi_softmax (b->p, x);
   case 6:
     return upi_slice (b->p, x, 1, shape.dim[1] - half, half);
   case 7:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A plan is shared: contexts of several threads run it at the same time, each with its own memory, and give what one alone gives. */
+/* A plan is shared: contexts of several threads run it at the same time, each with its own memory, and give what one
+ * alone gives. */
 
 #include "core/backends/backend.h"
 #include "core/program/passes.h"
@@ -28,13 +29,15 @@ block (void)
   UpiShape one = UPI_SHAPE1 (WIDTH);
 
   qkv = upi_linear (p, x, weight (p, UPI_SHAPE2 (3 * WIDTH, WIDTH)), weight (p, UPI_SHAPE1 (3 * WIDTH)), UPI_ACT_NONE);
-  y = upi_attention (p, upi_slice (p, qkv, 2, 0, WIDTH), upi_slice (p, qkv, 2, WIDTH, WIDTH), upi_slice (p, qkv, 2, 2 * WIDTH, WIDTH),
-      UPI_NO_VALUE, &(UpiAttention){ .heads = 4 });
-  y = upi_layer_norm (p, upi_add (p, x, upi_linear (p, y, weight (p, UPI_SHAPE2 (WIDTH, WIDTH)), weight (p, one), UPI_ACT_NONE)),
+  y = upi_attention (p, upi_slice (p, qkv, 2, 0, WIDTH), upi_slice (p, qkv, 2, WIDTH, WIDTH),
+      upi_slice (p, qkv, 2, 2 * WIDTH, WIDTH), UPI_NO_VALUE, &(UpiAttention){ .heads = 4 });
+  y = upi_layer_norm (p,
+      upi_add (p, x, upi_linear (p, y, weight (p, UPI_SHAPE2 (WIDTH, WIDTH)), weight (p, one), UPI_ACT_NONE)),
       weight (p, one), weight (p, one), 1e-5f);
   y = upi_concat (p,
-      (UpiValue[]){ upi_mean_tokens (p, y), upi_linear (p, y, weight (p, UPI_SHAPE2 (WIDTH, WIDTH)), weight (p, one), UPI_ACT_GELU) }, 2,
-      1);
+      (UpiValue[]){ upi_mean_tokens (p, y),
+          upi_linear (p, y, weight (p, UPI_SHAPE2 (WIDTH, WIDTH)), weight (p, one), UPI_ACT_GELU) },
+      2, 1);
   upi_program_output (p, "best", upi_gather (p, y, upi_top_k (p, upi_slice (p, y, 2, 0, 1), 8)));
   return p;
 }

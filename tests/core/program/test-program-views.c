@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Views: reshape, slice and concat address the right elements, without an operation wherever strides can express them. */
+/* Views: reshape, slice and concat address the right elements, without an operation wherever strides can express
+ * them. */
 
 #include "core/backends/backend.h"
 #include "core/program/passes.h"
@@ -77,8 +78,8 @@ test_copies_where_needed (void)
 static void
 test_values (void)
 {
-  static const UpiShape targets[] = { { 4, { 2, 2, 2, 3 } }, { 3, { 4, 2, 3 } }, { 2, { 4, 6 } }, { 3, { 2, 6, 2 } }, { 1, { 24 } },
-    { 2, { 8, 3 } } };
+  static const UpiShape targets[] = { { 4, { 2, 2, 2, 3 } }, { 3, { 4, 2, 3 } }, { 2, { 4, 6 } }, { 3, { 2, 6, 2 } },
+    { 1, { 24 } }, { 2, { 8, 3 } } };
   gfloat in[3 * 4 * 7], out[24];
 
   for (guint i = 0; i < G_N_ELEMENTS (in); i++)

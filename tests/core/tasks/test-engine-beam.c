@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Beam search against an exhaustive one: every sequence of up to two tokens is scored, then the beam's rules are applied to the table. */
+/* Beam search against an exhaustive one: every sequence of up to two tokens is scored, then the beam's rules are
+ * applied to the table. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Sentences that stand alone: how probably each is true of a frame or of its regions, whatever else is in the list. Numbers follow NETWORK.md,
- * "calibration", from the model's own tensors; test-golden holds them to the reference's. */
+/* Sentences that stand alone: how probably each is true of a frame or of its regions, whatever else is in the list.
+ * Numbers follow NETWORK.md, "calibration", from the model's own tensors; test-golden holds them to the reference's. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
@@ -90,8 +90,8 @@ test_regions (void)
   for (guint r = 0; r < 3; r++)
     for (guint i = 0; i < 2; i++)
       g_assert_cmpfloat_with_epsilon (probabilities[r][i],
-          expected (engine, "regions", upi_encoding_part (encoding, UPI_PART_REGIONS) + regions[r] * WIDTH, labels->embeddings + i * WIDTH,
-              0.7, 0.25),
+          expected (engine, "regions", upi_encoding_part (encoding, UPI_PART_REGIONS) + regions[r] * WIDTH,
+              labels->embeddings + i * WIDTH, 0.7, 0.25),
           1e-5);
   g_assert_true (upi_engine_classify_regions (engine, encoding, labels, NULL, 0, NULL, &error));
   g_assert_false (upi_engine_classify_regions (engine, encoding, labels, beyond, 2, untouched, &error));
@@ -100,7 +100,8 @@ test_regions (void)
   g_assert_cmpfloat (untouched[0], ==, 7);
 }
 
-/* What belongs to a sentence is there with it, however it came: encoded in a batch with others, twice in a list, from the cache. */
+/* What belongs to a sentence is there with it, however it came: encoded in a batch with others, twice in a list, from
+ * the cache. */
 static void
 test_every_way (void)
 {
@@ -109,7 +110,8 @@ test_every_way (void)
   g_autoptr (UpiLabels) several = NULL, again = NULL;
 
   for (guint i = 0; i < 100; i++) /* more than a batch, of several lengths */
-    g_string_append_printf (list, ",%c %c%s", 'a' + (gchar) (i % 26), 'a' + (gchar) (i / 26), i % 3 ? "" : " in the street");
+    g_string_append_printf (
+        list, ",%c %c%s", 'a' + (gchar) (i % 26), 'a' + (gchar) (i / 26), i % 3 ? "" : " in the street");
   several = fixture_labels (engine, list->str);
   again = fixture_labels (engine, "dog,cat");
   for (guint i = 0; i < several->n; i++)
@@ -118,10 +120,10 @@ test_every_way (void)
 
       g_assert_cmpmem (&several->standings[i * UPI_N_SPREADS + k], sizeof standing, &standing, sizeof standing);
     }
-  g_assert_cmpmem (
-      again->standings, sizeof (UpiStanding) * UPI_N_SPREADS, several->standings + UPI_N_SPREADS, sizeof (UpiStanding) * UPI_N_SPREADS);
-  g_assert_cmpmem (
-      again->standings + UPI_N_SPREADS, sizeof (UpiStanding) * UPI_N_SPREADS, several->standings, sizeof (UpiStanding) * UPI_N_SPREADS);
+  g_assert_cmpmem (again->standings, sizeof (UpiStanding) * UPI_N_SPREADS, several->standings + UPI_N_SPREADS,
+      sizeof (UpiStanding) * UPI_N_SPREADS);
+  g_assert_cmpmem (again->standings + UPI_N_SPREADS, sizeof (UpiStanding) * UPI_N_SPREADS, several->standings,
+      sizeof (UpiStanding) * UPI_N_SPREADS);
 }
 
 static void
@@ -144,7 +146,8 @@ test_options (void)
 
   g_assert_false (upi_engine_classify_with_options (engine, encoding, labels, &unknown, chosen, &error));
   g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);
-  g_assert_nonnull (strstr (error->message, "UpiClassifyOptions.scores is 2, expected UPI_SCORES_SOFTMAX or UPI_SCORES_INDEPENDENT"));
+  g_assert_nonnull (
+      strstr (error->message, "UpiClassifyOptions.scores is 2, expected UPI_SCORES_SOFTMAX or UPI_SCORES_INDEPENDENT"));
   g_clear_error (&error);
   g_assert_false (upi_engine_classify_with_options (engine, encoding, labels, &sizeless, chosen, &error));
   g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Grounded captions of small random models: options, what a model without the table does, candidates that hold against captions decoded one by one,
- * ranking, and regions of words. Word for word against the reference: test-golden-nano. */
+ * Grounded captions of small random models: options, what a model without the table does, candidates that hold against
+ * captions decoded one by one, ranking, and regions of words. Word for word against the reference: test-golden-nano. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/tasks/caption-candidates.h"
@@ -44,7 +44,8 @@ open_model (const gchar *model)
 }
 
 static UpiCaption *
-caption (UpiEngine *engine, UpiEncoding *encoding, UpiCaptionOptions options, UpiPartialFunc partial, gpointer user_data)
+caption (
+    UpiEngine *engine, UpiEncoding *encoding, UpiCaptionOptions options, UpiPartialFunc partial, gpointer user_data)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (UpiTicket) ticket = NULL;
@@ -73,7 +74,8 @@ test_without_table (void)
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
   g_autoptr (UpiCaption) plain = caption (engine, encoding, (UpiCaptionOptions){ 0 }, NULL, NULL);
-  g_autoptr (UpiCaption) grounded = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 4 }, NULL, NULL);
+  g_autoptr (UpiCaption) grounded =
+      caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 4 }, NULL, NULL);
 
   g_assert_cmpuint (upi_engine_info (engine)->caption_candidates, ==, 0);
   g_assert_cmpstr (grounded->texts[0].text, ==, plain->texts[0].text);
@@ -107,7 +109,9 @@ test_options (void)
   }
   /* A program that knows of no candidates has a shorter struct, and captions as they were. */
   {
-    UpiCaptionOptions old = { .size = G_STRUCT_OFFSET (UpiCaptionOptions, grounded), .grounded = TRUE, .candidates = 99 };
+    UpiCaptionOptions old = {
+      .size = G_STRUCT_OFFSET (UpiCaptionOptions, grounded), .grounded = TRUE, .candidates = 99
+    };
     g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, &old, NULL, NULL, NULL, NULL);
     g_autoptr (UpiCaption) said = NULL;
 
@@ -133,10 +137,13 @@ test_greedy_first (void)
 
   for (guint seed = 0; seed < 6; seed++) {
     g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
-    g_autoptr (GPtrArray) heard = g_ptr_array_new_with_free_func (g_free), heard_plain = g_ptr_array_new_with_free_func (g_free);
+    g_autoptr (GPtrArray) heard = g_ptr_array_new_with_free_func (g_free),
+                          heard_plain = g_ptr_array_new_with_free_func (g_free);
     g_autoptr (UpiCaption) plain = caption (engine, encoding, (UpiCaptionOptions){ 0 }, keep_partial, heard_plain);
-    g_autoptr (UpiCaption) one = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 1 }, NULL, NULL);
-    g_autoptr (UpiCaption) many = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, keep_partial, heard);
+    g_autoptr (UpiCaption) one =
+        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 1 }, NULL, NULL);
+    g_autoptr (UpiCaption) many =
+        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, keep_partial, heard);
     gboolean found = FALSE;
 
     g_assert_cmpuint (one->n_texts, ==, 1);
@@ -162,9 +169,12 @@ hold_few_against_many (const gchar *ranking, guint n_many, gboolean some_end)
 
   for (guint seed = 0; seed < 6; seed++) {
     g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
-    g_autoptr (UpiCaption) few = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 3 }, NULL, NULL);
-    g_autoptr (UpiCaption) many = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
-    g_autoptr (UpiCaption) again = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
+    g_autoptr (UpiCaption) few =
+        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 3 }, NULL, NULL);
+    g_autoptr (UpiCaption) many =
+        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
+    g_autoptr (UpiCaption) again =
+        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
 
     n_other += many->n_texts > few->n_texts;
     g_assert_cmpuint (many->n_texts, ==, again->n_texts);
@@ -175,8 +185,8 @@ hold_few_against_many (const gchar *ranking, guint n_many, gboolean some_end)
     }
     for (guint i = 0, found = 0; i < few->n_texts; i++, found = 0) {
       for (guint k = 0; k < many->n_texts; k++)
-        found +=
-            g_str_equal (few->texts[i].text, many->texts[k].text) && fabs (few->texts[i].likelihood - many->texts[k].likelihood) < 1e-4;
+        found += g_str_equal (few->texts[i].text, many->texts[k].text)
+            && fabs (few->texts[i].likelihood - many->texts[k].likelihood) < 1e-4;
       g_assert_cmpuint (found, ==, 1);
     }
   }
@@ -229,8 +239,8 @@ turned_encoding (UpiEngine *engine, guint seed, UpiOrientation orientation)
   return fixture_take_encoding (upi_engine_encode (engine, &image, 64, 64, 0, NULL, NULL, NULL));
 }
 
-/* Scores add up as the table says; words name the regions that detection finds for the model's own labels, class evidence counted, and where they
- * lie on the picture as it is. */
+/* Scores add up as the table says; words name the regions that detection finds for the model's own labels, class
+ * evidence counted, and where they lie on the picture as it is. */
 static void
 test_ranking (void)
 {
@@ -314,7 +324,8 @@ test_cancel (void)
   fixture_remove_model (model);
 }
 
-/* Wherever an inference fails (labels, tokens, texts that are ranked), the caption fails, and the next one is as if nothing had been. */
+/* Wherever an inference fails (labels, tokens, texts that are ranked), the caption fails, and the next one is as if
+ * nothing had been. */
 static void
 test_failures (void)
 {
@@ -339,8 +350,8 @@ test_failures (void)
   fixture_remove_model (model);
 }
 
-/* Each allocation of a caption fails once, the plans that it needs at hand: an error that says what the memory was for, and the next caption is
- * as if nothing had been. (From the start of an engine: test-engine-memory.) */
+/* Each allocation of a caption fails once, the plans that it needs at hand: an error that says what the memory was for,
+ * and the next caption is as if nothing had been. (From the start of an engine: test-engine-memory.) */
 static void
 test_memory (void)
 {
@@ -389,7 +400,8 @@ test_bad_table (void)
 
   g_assert_null (upi_engine_open (&options, NULL, &error));
   g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
-  g_assert_nonnull (strstr (error->message, "config.json: caption.grounding.determiners has \"xyz\", which is 3 tokens"));
+  g_assert_nonnull (
+      strstr (error->message, "config.json: caption.grounding.determiners has \"xyz\", which is 3 tokens"));
   fixture_remove_model (model);
 }
 

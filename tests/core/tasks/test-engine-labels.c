@@ -150,7 +150,8 @@ test_plans (void)
 static void
 test_company (void)
 {
-  g_autoptr (UpiEngine) many = fixture_engine ("cpu", 3, 1, 0, "many"), single = fixture_engine ("cpu", 1, 1, 0, "single");
+  g_autoptr (UpiEngine) many = fixture_engine ("cpu", 3, 1, 0, "many"),
+                        single = fixture_engine ("cpu", 1, 1, 0, "single");
   g_auto (GStrv) names = list_of (150);
   g_autoptr (UpiLabels) labels = take (encode (many, names, NULL));
 
@@ -209,7 +210,8 @@ test_failure (void)
   g_autoptr (GError) error = NULL;
 
   upi_engine_fail_inference (engine, 3);
-  g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (engine, (const gchar *const *) names, NULL, fixture_done, &calls, &error);
+  g_autoptr (UpiTicket) ticket =
+      upi_engine_encode_labels (engine, (const gchar *const *) names, NULL, fixture_done, &calls, &error);
   g_assert_no_error (error);
   fixture_expect (ticket, UPI_ERROR_FAILED);
   g_assert_cmpint (calls.done, ==, 1);
@@ -277,9 +279,12 @@ test_among_frames (void)
 {
   enum { N = 120 };
   static const guint8 pixels[48 * 32 * 3];
-  const UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_RGB, .width = 48, .height = 32, .planes = { pixels }, .strides = { 48 * 3 }
-  };
+  const UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_RGB,
+    .width = 48,
+    .height = 32,
+    .planes = { pixels },
+    .strides = { 48 * 3 } };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_auto (GStrv) names = list_of (200);
   UpiTicket *frames[N];
@@ -287,7 +292,8 @@ test_among_frames (void)
   g_autoptr (GError) error = NULL;
 
   upi_engine_hold (engine);
-  g_autoptr (UpiTicket) list = upi_engine_encode_labels (engine, (const gchar *const *) names, NULL, list_done, &order, &error);
+  g_autoptr (UpiTicket) list =
+      upi_engine_encode_labels (engine, (const gchar *const *) names, NULL, list_done, &order, &error);
   for (guint i = 0; i < N; i++)
     frames[i] = upi_engine_encode (engine, &image, 64, 64, i, frame_done, &order, &error);
   g_assert_no_error (error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What an engine computes from encodings and words: detections, masks, classes, embeddings, captions, the text cache. */
+/* What an engine computes from encodings and words: detections, masks, classes, embeddings, captions, the text
+ * cache. */
 #include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
@@ -23,17 +24,21 @@ cosine (const gfloat *a, const gfloat *b, guint n)
 static gdouble
 expected_score (const UpiEncoding *encoding, const UpiLabels *labels, guint region, guint label)
 {
-  gdouble p = cosine (upi_encoding_part (encoding, UPI_PART_REGIONS) + region * 48, labels->embeddings + label * 48, 48) / 0.1 - 2;
+  gdouble p =
+      cosine (upi_encoding_part (encoding, UPI_PART_REGIONS) + region * 48, labels->embeddings + label * 48, 48) / 0.1
+      - 2;
   gdouble foreground = upi_encoding_part (encoding, UPI_PART_FOREGROUND)[region];
 
   return pow (1 / (1 + exp (-p)), 0.75) * pow (1 / (1 + exp (-foreground)), 0.25);
 }
 
 static UpiDetections *
-detect_turned (
-    UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint w, guint h, UpiOrientation orientation, guint in_w, guint in_h)
+detect_turned (UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint w, guint h, UpiOrientation orientation,
+    guint in_w, guint in_h)
 {
-  const UpiDetectOptions options = { .size = sizeof (UpiDetectOptions), .iou_threshold = 0.5f, .max_objects = 100, .masks = TRUE };
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .iou_threshold = 0.5f, .max_objects = 100, .masks = TRUE
+  };
   const UpiImage image = { .size = sizeof (UpiImage),
     .format = UPI_PIXELS_RGB,
     .width = w,
@@ -54,8 +59,9 @@ detect_turned (
   return found;
 }
 
-/* A model whose pictures keep their aspect finds in a wide one what a model that stretches finds in the same with a border drawn below it, but for
- * what lies in the border alone; boxes and masks are the picture's. Of a turned one too. */
+/* A model whose pictures keep their aspect finds in a wide one what a model that stretches finds in the same with a
+ * border drawn below it, but for what lies in the border alone; boxes and masks are the picture's. Of a turned one
+ * too. */
 static void
 test_letterbox (void)
 {
@@ -66,7 +72,8 @@ test_letterbox (void)
   g_autoptr (UpiLabels) labels = fixture_labels (stretching, "cat,dog,person");
   g_autoptr (GError) error = NULL;
 
-  upi_model_write_random (model, UPI_TINY_LETTERBOX_CONFIG (", \"pad\": [0.2, 0.4, 0.6]"), 11, &error); /* the fixture's numbers */
+  upi_model_write_random (
+      model, UPI_TINY_LETTERBOX_CONFIG (", \"pad\": [0.2, 0.4, 0.6]"), 11, &error); /* the fixture's numbers */
   g_assert_no_error (error);
   const UpiEngineOptions options = {
     .size = sizeof (UpiEngineOptions), .model = model, .device = stretching->info.device, .threads = 1, .batch_size = 1
@@ -80,7 +87,8 @@ test_letterbox (void)
   for (guint y = 0; y < h; y++)
     for (guint x = 0; x < w; x++)
       memcpy (turned + 3 * ((w - 1 - x) * h + y), whole + 3 * (y * w + x), 3);
-  g_autoptr (UpiDetections) expected = detect_turned (stretching, labels, whole, w, in_h, UPI_ORIENTATION_IDENTITY, w, in_h);
+  g_autoptr (UpiDetections) expected =
+      detect_turned (stretching, labels, whole, w, in_h, UPI_ORIENTATION_IDENTITY, w, in_h);
   g_autoptr (UpiDetections) upright = detect_turned (engine, same, whole, w, h, UPI_ORIENTATION_IDENTITY, w, in_h);
   g_autoptr (UpiDetections) back = detect_turned (engine, same, turned, h, w, UPI_ORIENTATION_90R, w, in_h);
   guint n = 0;
@@ -116,7 +124,8 @@ test_letterbox (void)
   fixture_remove_model (g_steal_pointer (&model));
 }
 
-/* The network sees the turned picture, boxes and masks lie on the picture as it is: what is found in a picture turned beforehand, turned back. */
+/* The network sees the turned picture, boxes and masks lie on the picture as it is: what is found in a picture turned
+ * beforehand, turned back. */
 static void
 test_orientations (void)
 {
@@ -133,8 +142,8 @@ test_orientations (void)
 
     for (guint y = 0; y < h; y++)
       for (guint x = 0; x < w; x++) {
-        const guint places[][2] = { { x, y }, { h - 1 - y, x }, { w - 1 - x, h - 1 - y }, { y, w - 1 - x }, { w - 1 - x, y },
-          { x, h - 1 - y }, { y, x }, { h - 1 - y, w - 1 - x } };
+        const guint places[][2] = { { x, y }, { h - 1 - y, x }, { w - 1 - x, h - 1 - y }, { y, w - 1 - x },
+          { w - 1 - x, y }, { x, h - 1 - y }, { y, x }, { h - 1 - y, w - 1 - x } };
         memcpy (turned + 3 * (places[o][1] * across + places[o][0]), pixels + 3 * (y * w + x), 3);
       }
     g_autoptr (UpiDetections) found = detect_turned (engine, labels, pixels, w, h, o, in_w, in_h);
@@ -159,8 +168,8 @@ test_orientations (void)
       for (guint y = 0; y < mask->rows; y++)
         for (guint x = 0; x < mask->columns; x++) {
           guint mw = mask->columns, mh = mask->rows;
-          const guint places[][2] = { { x, y }, { mh - 1 - y, x }, { mw - 1 - x, mh - 1 - y }, { y, mw - 1 - x }, { mw - 1 - x, y },
-            { x, mh - 1 - y }, { y, x }, { mh - 1 - y, mw - 1 - x } };
+          const guint places[][2] = { { x, y }, { mh - 1 - y, x }, { mw - 1 - x, mh - 1 - y }, { y, mw - 1 - x },
+            { mw - 1 - x, y }, { x, mh - 1 - y }, { y, x }, { mh - 1 - y, mw - 1 - x } };
           gint off = mask->data[y * mw + x] - other->data[places[o][1] * other->columns + places[o][0]];
 
           g_assert_cmpint (ABS (off), <=, 1);
@@ -200,9 +209,11 @@ test_all_pairs (void)
   }
 }
 
-/* NETWORK.md, "evidence": what speaks for the nearest of the model's own labels (cat, dog, person), by how near it is. */
+/* NETWORK.md, "evidence": what speaks for the nearest of the model's own labels (cat, dog, person), by how near it
+ * is. */
 static gdouble
-expected_evidence (const UpiEncoding *encoding, const UpiLabels *labels, const UpiLabels *own, guint region, guint label)
+expected_evidence (
+    const UpiEncoding *encoding, const UpiLabels *labels, const UpiLabels *own, guint region, guint label)
 {
   const gfloat *speaks = upi_encoding_part (encoding, encoding->layout->evidence) + region * 3;
   gdouble best = -1;
@@ -224,7 +235,8 @@ logit (gdouble p)
   return log (p / (1 - p));
 }
 
-/* A model with class evidence adds it to the logits of its own labels and of words near them, whichever list comes first, in batches too. */
+/* A model with class evidence adds it to the logits of its own labels and of words near them, whichever list comes
+ * first, in batches too. */
 static void
 test_evidence (void)
 {
@@ -232,11 +244,15 @@ test_evidence (void)
     .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
   };
   gchar *model = fixture_write_model ("\"format_version\": 1", "\"format_version\": 2" UPI_TINY_EVIDENCE);
-  UpiEngineOptions engine_options = {
-    .size = sizeof (UpiEngineOptions), .model = model, .device = "cpu", .threads = 1, .batch_size = 2, .batch_timeout_us = G_USEC_PER_SEC
-  };
+  UpiEngineOptions engine_options = { .size = sizeof (UpiEngineOptions),
+    .model = model,
+    .device = "cpu",
+    .threads = 1,
+    .batch_size = 2,
+    .batch_timeout_us = G_USEC_PER_SEC };
   g_autoptr (UpiEngine) engine = upi_engine_open (&engine_options, NULL, NULL);
-  g_autoptr (UpiLabels) labels = fixture_labels (engine, "dogs,cat,a red car,xyz"); /* before the own ones were asked for */
+  g_autoptr (UpiLabels) labels =
+      fixture_labels (engine, "dogs,cat,a red car,xyz"); /* before the own ones were asked for */
   g_autoptr (UpiLabels) own = fixture_labels (engine, "cat,dog,person");
   UpiTicket *tickets[2];
   gdouble shared = 0, most = 0;
@@ -256,8 +272,8 @@ test_evidence (void)
       gdouble without = expected_score (encoding, labels, o->region, o->label);
 
       /* p^(3/4) · f^(1/4) → the logit of p */
-      g_assert_cmpfloat_with_epsilon (
-          logit (pow (o->score / pow (foreground, 0.25), 4 / 3.)), logit (pow (without / pow (foreground, 0.25), 4 / 3.)) + evidence, 2e-3);
+      g_assert_cmpfloat_with_epsilon (logit (pow (o->score / pow (foreground, 0.25), 4 / 3.)),
+          logit (pow (without / pow (foreground, 0.25), 4 / 3.)) + evidence, 2e-3);
       if (o->label == 1) {
         const gfloat *speaks = upi_encoding_part (encoding, encoding->layout->evidence) + o->region * 3;
         g_assert_cmpfloat_with_epsilon (evidence, speaks[0], 1e-4); /* a known label takes its own whole */
@@ -275,7 +291,9 @@ test_evidence (void)
 static void
 test_one_class_a_region (void)
 {
-  UpiDetectOptions options = { .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000 };
+  UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000
+  };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,a red car,person");
@@ -437,8 +455,8 @@ static void
 test_text_lengths (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
-  g_autoptr (UpiLabels) mixed =
-      fixture_labels (engine, "cat,a cat on a red car in the street with a man and two dogs at the photo of a person,dog");
+  g_autoptr (UpiLabels) mixed = fixture_labels (
+      engine, "cat,a cat on a red car in the street with a man and two dogs at the photo of a person,dog");
   g_autofree gchar *endless = g_strnfill (3000, 'c');
   g_autoptr (UpiLabels) cut = NULL;
 
@@ -509,9 +527,12 @@ test_long_list_lets_frames_pass (void)
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_auto (GStrv) names = NULL;
   GAsyncQueue *order = g_async_queue_new ();
-  const UpiImage image = {
-    .size = sizeof (UpiImage), .format = UPI_PIXELS_BGRX, .width = 1, .height = 1, .planes = { (const guint8 *) "abcd" }, .strides = { 4 }
-  };
+  const UpiImage image = { .size = sizeof (UpiImage),
+    .format = UPI_PIXELS_BGRX,
+    .width = 1,
+    .height = 1,
+    .planes = { (const guint8 *) "abcd" },
+    .strides = { 4 } };
   g_autoptr (UpiTicket) list = NULL;
   g_autoptr (UpiTicket) frame = NULL;
 
@@ -569,8 +590,10 @@ test_greedy_caption (void)
     g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
     g_autoptr (UpiEncoding) same = fixture_encoding (ref, seed);
     g_autofree gchar *text = caption (engine, encoding, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions) });
-    g_autofree gchar *by_ref = caption (ref, same, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions), .beam_size = 1 });
-    g_autofree gchar *shorter = caption (engine, encoding, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions), .max_tokens = 2 });
+    g_autofree gchar *by_ref =
+        caption (ref, same, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions), .beam_size = 1 });
+    g_autofree gchar *shorter =
+        caption (engine, encoding, (UpiCaptionOptions){ .size = sizeof (UpiCaptionOptions), .max_tokens = 2 });
     Partials partials = { g_ptr_array_new_with_free_func (g_free), NULL };
     g_autoptr (UpiTicket) ticket = upi_engine_caption (engine, encoding, NULL, collect_partial, NULL, &partials, NULL);
 

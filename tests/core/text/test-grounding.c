@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The table of words and steering (models/reference/NETWORK.md, "grounded captions") against small tables: mentions of a text, where they lie in
- * it, and what each next token receives. */
+ * The table of words and steering (models/reference/NETWORK.md, "grounded captions") against small tables: mentions of
+ * a text, where they lie in it, and what each next token receives. */
 #include "core/model/config.h"
 #include "core/model/model.h"
 #include "core/text/steering.h"
@@ -12,13 +12,13 @@
 #include <math.h>
 #include <string.h>
 
-#define GROUNDING                                                                                                                          \
-  "{ \"determiners\": [\"a\", \"the\"], \"groups\": { \"pet\": [\"cat\", \"dog\"] }, \"entries\": ["                                       \
-  "  { \"needs\": [\"dog\"], \"words\": [\"dog+\", \"hound\"] },"                                                                          \
-  "  { \"needs\": [\"pet\"], \"words\": [\"pet\"] },"                                                                                      \
-  "  { \"needs\": [\"person\", \"dog\"], \"words\": [\"walker\"] },"                                                                       \
-  "  { \"needs\": [\"cat\"], \"words\": [\"mouse\"], \"after_determiner\": true },"                                                        \
-  "  { \"needs\": [\"person\"], \"words\": [\"hot dog\"] },"                                                                               \
+#define GROUNDING                                                                                                      \
+  "{ \"determiners\": [\"a\", \"the\"], \"groups\": { \"pet\": [\"cat\", \"dog\"] }, \"entries\": ["                   \
+  "  { \"needs\": [\"dog\"], \"words\": [\"dog+\", \"hound\"] },"                                                      \
+  "  { \"needs\": [\"pet\"], \"words\": [\"pet\"] },"                                                                  \
+  "  { \"needs\": [\"person\", \"dog\"], \"words\": [\"walker\"] },"                                                   \
+  "  { \"needs\": [\"cat\"], \"words\": [\"mouse\"], \"after_determiner\": true },"                                    \
+  "  { \"needs\": [\"person\"], \"words\": [\"hot dog\"] },"                                                           \
   "  { \"needs\": [], \"words\": [\"dog house+\"] } ] }"
 
 static const gchar vocabulary[] =
@@ -47,7 +47,8 @@ config_with (const gchar *grounding)
 static void
 remove_directory (gchar *directory)
 {
-  static const gchar *const names[] = { "vocab.txt", "vocab.json", "merges.txt", "config.json", "model.safetensors", "text.safetensors" };
+  static const gchar *const names[] = { "vocab.txt", "vocab.json", "merges.txt", "config.json", "model.safetensors",
+    "text.safetensors" };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
     g_autofree gchar *path = g_build_filename (directory, names[i], NULL);
@@ -120,14 +121,14 @@ static void
 test_mentions (Fixture *f, gconstpointer data)
 {
   static const gchar *const texts[][2] = {
-    { "a dog near the dogs", "dog@2: dog; dogs@15: dog" },                              /* the plural, a token of its own */
-    { "hound near hounds", "hound@0: dog" },                                            /* no + : "hounds" only begins like it */
-    { "hounded", "" },                                                                  /* as does this */
-    { "old walker. walk", "walker@4: person dog" },                                     /* two tokens, two needs */
-    { "the hot dog near a dog", "hot dog@4: person; dog@19: dog" },                     /* the longest */
-    { "a dog house near dog houses near a dog", "dog@35: dog" },                        /* what only hides */
-    { "a mouse near mouse near old mouse", "mouse@2: cat" },                            /* after a determiner alone */
-    { "mouse", "" },                                                                    /* nothing before it */
+    { "a dog near the dogs", "dog@2: dog; dogs@15: dog" },          /* the plural, a token of its own */
+    { "hound near hounds", "hound@0: dog" },                        /* no + : "hounds" only begins like it */
+    { "hounded", "" },                                              /* as does this */
+    { "old walker. walk", "walker@4: person dog" },                 /* two tokens, two needs */
+    { "the hot dog near a dog", "hot dog@4: person; dog@19: dog" }, /* the longest */
+    { "a dog house near dog houses near a dog", "dog@35: dog" },    /* what only hides */
+    { "a mouse near mouse near old mouse", "mouse@2: cat" },        /* after a determiner alone */
+    { "mouse", "" },                                                /* nothing before it */
     { "the dog's house near the pet ' s dog", "dog@4: dog; pet@25: pet; dog@31: dog" }, /* joined by the decoder */
     { "", "" },
   };
@@ -237,17 +238,17 @@ test_unsayable (Fixture *f, gconstpointer data)
 static void
 test_bpe (void)
 {
-  g_autofree gchar *text =
-      config_with ("{ \"determiners\": [], \"groups\": {}, \"entries\": ["
-                   "  { \"needs\": [\"cat\"], \"words\": [\"cat+\"] }, { \"needs\": [\"dog\"], \"words\": [\"cab\"] } ] }");
+  g_autofree gchar *text = config_with (
+      "{ \"determiners\": [], \"groups\": {}, \"entries\": ["
+      "  { \"needs\": [\"cat\"], \"words\": [\"cat+\"] }, { \"needs\": [\"dog\"], \"words\": [\"cab\"] } ] }");
   GError *error = NULL;
   gchar *directory = g_dir_make_tmp ("upi-grounding-XXXXXX", &error);
   g_autoptr (UpiConfig) config = upi_config_parse (text, -1, "config.json", &error);
   g_autoptr (UpiTokenizer) tokenizer = NULL;
   g_autoptr (UpiGrounding) grounding = NULL;
   static const gchar *const texts[][2] = {
-    { " a cat", "cat@3: cat" }, { " cats cab", "cats@1: cat; cab@6: dog" }, { " catch cat", "cat@7: cat" }, { " scat", "" },
-    { "cat cat", "cat@4: cat" }, /* the first one has no space in front */
+    { " a cat", "cat@3: cat" }, { " cats cab", "cats@1: cat; cab@6: dog" }, { " catch cat", "cat@7: cat" },
+    { " scat", "" }, { "cat cat", "cat@4: cat" }, /* the first one has no space in front */
   };
 
   g_assert_no_error (error);
@@ -271,10 +272,12 @@ test_wrong (Fixture *f, gconstpointer data)
   static const struct {
     const gchar *grounding, *says[2];
   } rows[] = {
-    { "{ \"determiners\": [\"a\", \"walker\"], \"groups\": {}, \"entries\": [] }", { "determiners has \"walker\"", "2 tokens" } },
+    { "{ \"determiners\": [\"a\", \"walker\"], \"groups\": {}, \"entries\": [] }",
+        { "determiners has \"walker\"", "2 tokens" } },
     { "{ \"determiners\": [], \"groups\": {}, \"entries\": [{ \"needs\": [\"cat\"], \"words\": [\"Dog\", \"dog\"] }] }",
         { "\"dog\" twice", "\"Dog\"" } },
-    { "{ \"determiners\": [], \"groups\": {}, \"entries\": [{ \"needs\": [\"cat\"], \"words\": [\" \"] }] }", { "has \" \"", "no token" } },
+    { "{ \"determiners\": [], \"groups\": {}, \"entries\": [{ \"needs\": [\"cat\"], \"words\": [\" \"] }] }",
+        { "has \" \"", "no token" } },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {

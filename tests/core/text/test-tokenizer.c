@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The tokenizers give the published tokenizers' ids and texts (models/reference/tokenizer_pairs.py), and refuse broken vocabularies. */
+/* The tokenizers give the published tokenizers' ids and texts (models/reference/tokenizer_pairs.py), and refuse broken
+ * vocabularies. */
 #include "core/text/tokenizer.h"
 #include "core/upi.h"
 

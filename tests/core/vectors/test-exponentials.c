@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The vectors of exponentials that draw a candidate's next token, of every instruction set that this machine has, against the C library. */
+ * The vectors of exponentials that draw a candidate's next token, of every instruction set that this machine has,
+ * against the C library. */
 #if defined(__x86_64__) || defined(__i386__)
 #define UPI_VECTORS_X86 /* as the build says to the library */
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device's cuBLASLt: products with the epilogues that the backend uses, over plain loops.
  *
- * Stricter than the real one: sizes, strides and alignments are checked against what was said to the heuristic, memory against live allocations,
- * C is read only if beta is not 0 and must not overlap D unless it is D, the workspace is written to. */
+ * Stricter than the real one: sizes, strides and alignments are checked against what was said to the heuristic, memory
+ * against live allocations, C is read only if beta is not 0 and must not overlap D unless it is D, the workspace is
+ * written to. */
 #include "tests/cuda/device/device.h"
 #include "tests/cuda/device/numbers.h"
 
@@ -72,8 +73,8 @@ const char *
 cublasLtGetStatusString (cublasStatus_t status)
 {
   switch (status) {
-#define NAME(name, value)                                                                                                                  \
-  case name:                                                                                                                               \
+#define NAME(name, value)                                                                                              \
+  case name:                                                                                                           \
     return #name;
     UPI_API_CUBLAS_STATUS (NAME)
 #undef NAME
@@ -91,8 +92,8 @@ cublasLtMatmulDescCreate (cublasLtMatmulDesc_t *desc, cublasComputeType_t comput
     return status;
   if (scale != CUDA_R_32F)
     return CUBLAS_STATUS_INVALID_VALUE;
-  *desc = new cublasLtMatmulDescOpaque_t{ compute == CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT,
-    nullptr };
+  *desc = new cublasLtMatmulDescOpaque_t{ compute == CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_OP_N, CUBLAS_OP_N,
+    CUBLASLT_EPILOGUE_DEFAULT, nullptr };
   count_made ();
   return status;
 }
@@ -116,7 +117,8 @@ take (T *to, const void *value, size_t bytes)
 }
 
 cublasStatus_t
-cublasLtMatmulDescSetAttribute (cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void *value, size_t bytes)
+cublasLtMatmulDescSetAttribute (
+    cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute, const void *value, size_t bytes)
 {
   cublasStatus_t status = call_cublas ("cublasLtMatmulDescSetAttribute");
 
@@ -160,7 +162,8 @@ cublasLtMatrixLayoutDestroy (cublasLtMatrixLayout_t layout)
 }
 
 cublasStatus_t
-cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute, const void *value, size_t bytes)
+cublasLtMatrixLayoutSetAttribute (
+    cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute, const void *value, size_t bytes)
 {
   cublasStatus_t status = call_cublas ("cublasLtMatrixLayoutSetAttribute");
 
@@ -197,8 +200,8 @@ cublasLtMatmulPreferenceDestroy (cublasLtMatmulPreference_t preference)
 }
 
 cublasStatus_t
-cublasLtMatmulPreferenceSetAttribute (
-    cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute, const void *value, size_t bytes)
+cublasLtMatmulPreferenceSetAttribute (cublasLtMatmulPreference_t preference,
+    cublasLtMatmulPreferenceAttributes_t attribute, const void *value, size_t bytes)
 {
   cublasStatus_t status = call_cublas ("cublasLtMatmulPreferenceSetAttribute");
 
@@ -211,20 +214,21 @@ cublasLtMatmulPreferenceSetAttribute (
 
 /* Whether op (A) [m, k] · op (B) [k, n] fits C and D. */
 static bool
-fits (const cublasLtMatmulDescOpaque_t *desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
-    cublasLtMatrixLayout_t d)
+fits (const cublasLtMatmulDescOpaque_t *desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+    cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d)
 {
   int64_t m = desc->transpose_a ? a->cols : a->rows, k = desc->transpose_a ? a->rows : a->cols;
   int64_t k2 = desc->transpose_b ? b->cols : b->rows, n = desc->transpose_b ? b->rows : b->cols;
 
-  return k == k2 && d->rows == m && d->cols == n && c->rows == m && c->cols == n && a->type == b->type && a->type == c->type
-      && a->type == d->type && a->batch == b->batch && a->batch == c->batch && a->batch == d->batch;
+  return k == k2 && d->rows == m && d->cols == n && c->rows == m && c->cols == n && a->type == b->type
+      && a->type == c->type && a->type == d->type && a->batch == b->batch && a->batch == c->batch
+      && a->batch == d->batch;
 }
 
 cublasStatus_t
-cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-    cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference, int wanted,
-    cublasLtMatmulHeuristicResult_t results[], int *found)
+cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
+    cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t preference,
+    int wanted, cublasLtMatmulHeuristicResult_t results[], int *found)
 {
   cublasStatus_t status = call_cublas ("cublasLtMatmulAlgoGetHeuristic");
   Algo algo = { magic, { 0 } };
@@ -253,15 +257,16 @@ matrix (const void *pointer, const cublasLtMatrixLayoutOpaque_t *layout, uint32_
   uintptr_t bits = (uintptr_t) pointer | (uintptr_t) (layout->cols > 1 ? layout->ld : 0) * type_bytes (layout->type);
 
   if (bits % align != 0)
-    die ("cublasLtMatmul: %s at %p with rows of %lld is not aligned to %u bytes, as the algorithm was told", name, pointer,
-        (long long) layout->ld, align);
+    die ("cublasLtMatmul: %s at %p with rows of %lld is not aligned to %u bytes, as the algorithm was told", name,
+        pointer, (long long) layout->ld, align);
   return (char *) executor (pointer, (size_t) elements * type_bytes (layout->type), name);
 }
 
 cublasStatus_t
-cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a, cublasLtMatrixLayout_t a_layout,
-    const void *b, cublasLtMatrixLayout_t b_layout, const void *beta, const void *c, cublasLtMatrixLayout_t c_layout, void *d,
-    cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *chosen, void *workspace, size_t bytes, cudaStream_t stream)
+cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
+    cublasLtMatrixLayout_t a_layout, const void *b, cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
+    cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *chosen,
+    void *workspace, size_t bytes, cudaStream_t stream)
 {
   Guard guard (lock);
   cublasStatus_t status = call_cublas ("cublasLtMatmul");
@@ -275,7 +280,8 @@ cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *
   if (status != CUBLAS_STATUS_SUCCESS)
     return status;
   std::memcpy (&algo, chosen, sizeof algo);
-  if (algo.magic != magic || handle->context != current_context () || !fits (desc, a_layout, b_layout, c_layout, d_layout))
+  if (algo.magic != magic || handle->context != current_context ()
+      || !fits (desc, a_layout, b_layout, c_layout, d_layout))
     return CUBLAS_STATUS_INVALID_VALUE;
   am = matrix (a, &al, algo.align[0], "cublasLtMatmul, A");
   bm = matrix (b, &bl, algo.align[1], "cublasLtMatmul, B");
@@ -320,5 +326,6 @@ cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *
       }
     }
   };
-  return enqueue (stream, { "cublasLtMatmul", run }) == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+  return enqueue (stream, { "cublasLtMatmul", run }) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
+                                                                    : CUBLAS_STATUS_EXECUTION_FAILED;
 }

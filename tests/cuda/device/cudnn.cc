@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The test device's cuDNN: the graph API for one convolution and the pointwise operations behind it, over plain loops.
  *
- * Stricter than the real one: attributes must have their type and count, nothing changes after it was finalized, names of tensors are used once.
- * It has few engines, so that all ways of the backend are gone: whole graphs of float32 run on tensor cores only; both paddings must be equal;
- * channels must be a multiple of four. */
+ * Stricter than the real one: attributes must have their type and count, nothing changes after it was finalized, names
+ * of tensors are used once. It has few engines, so that all ways of the backend are gone: whole graphs of float32 run
+ * on tensor cores only; both paddings must be equal; channels must be a multiple of four. */
 #include "tests/cuda/device/device.h"
 #include "tests/cuda/device/numbers.h"
 
@@ -81,7 +81,8 @@ get (const Descriptor *d, int name, T *to, int64_t count = 1)
 {
   auto found = d->attributes.find (name);
 
-  if (found == d->attributes.end () || found->second.count != count || found->second.bytes.size () != sizeof (T) * (size_t) count)
+  if (found == d->attributes.end () || found->second.count != count
+      || found->second.bytes.size () != sizeof (T) * (size_t) count)
     return false;
   std::memcpy (to, found->second.bytes.data (), found->second.bytes.size ());
   return true;
@@ -128,7 +129,8 @@ read_graph (const Descriptor *graph, Program *program)
           || !get (op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, &alpha) || alpha != 1
           || !get (op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, &beta) || beta != 0
           || !get (op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, &how) || !how->finalized
-          || !get (how, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, program->pad, 2) || !get (how, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, post, 2)
+          || !get (how, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, program->pad, 2)
+          || !get (how, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, post, 2)
           || !get (how, CUDNN_ATTR_CONVOLUTION_DILATIONS, one, 2) || one[0] != 1 || one[1] != 1
           || !get (how, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, program->stride, 2))
         return false;
@@ -136,14 +138,17 @@ read_graph (const Descriptor *graph, Program *program)
           || program->w.dim[1] != program->x.dim[1])
         return false;
       for (int s = 0; s < 2; s++) /* the output's size follows */
-        if (program->y.dim[2 + s] != (program->x.dim[2 + s] + 2 * program->pad[s] - program->w.dim[2 + s]) / program->stride[s] + 1)
+        if (program->y.dim[2 + s]
+            != (program->x.dim[2 + s] + 2 * program->pad[s] - program->w.dim[2 + s]) / program->stride[s] + 1)
           return false;
       last = program->y.uid;
       continue;
     }
     Program::Step step = {};
-    if (op->type != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR || !get_tensor (op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, &x)
-        || !get_tensor (op, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, &step.y) || !get (op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, &how)
+    if (op->type != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR
+        || !get_tensor (op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, &x)
+        || !get_tensor (op, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, &step.y)
+        || !get (op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, &how)
         || !get (how, CUDNN_ATTR_POINTWISE_MODE, &step.mode) || x.uid != last || !x.is_virtual)
       return false;
     step.has_b = get_tensor (op, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, &step.b);
@@ -194,8 +199,8 @@ const char *
 cudnnGetErrorString (cudnnStatus_t status)
 {
   switch (status) {
-#define NAME(name, value)                                                                                                                  \
-  case name:                                                                                                                               \
+#define NAME(name, value)                                                                                              \
+  case name:                                                                                                           \
     return #name;
     UPI_API_CUDNN_STATUS (NAME)
 #undef NAME
@@ -277,8 +282,8 @@ type_of (cudnnBackendAttributeName_t name)
 }
 
 cudnnStatus_t
-cudnnBackendSetAttribute (cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
-    int64_t count, const void *elements)
+cudnnBackendSetAttribute (cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+    cudnnBackendAttributeType_t type, int64_t count, const void *elements)
 {
   cudnnStatus_t status = call_cudnn ("cudnnBackendSetAttribute");
   Descriptor *d = (Descriptor *) descriptor;
@@ -311,7 +316,8 @@ check_final (Descriptor *d)
     Descriptor *config;
     cudnnHandle_t handle;
 
-    if (!get (d, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, &handle) || !get (d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, &config) || !config->graph)
+    if (!get (d, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, &handle)
+        || !get (d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, &config) || !config->graph)
       return CUDNN_STATUS_BAD_PARAM;
     d->graph = config->graph;
     d->tensor_cores = config->tensor_cores;
@@ -334,7 +340,8 @@ cudnnBackendFinalize (cudnnBackendDescriptor_t descriptor)
   return status;
 }
 
-/* First what computes with fewer bits, as the real heuristics do; in float32 a graph of more than the convolution has nothing else. */
+/* First what computes with fewer bits, as the real heuristics do; in float32 a graph of more than the convolution has
+ * nothing else. */
 static void
 configure (const Descriptor *heuristics, int64_t requested, int64_t *count, Descriptor **configs)
 {
@@ -356,8 +363,8 @@ configure (const Descriptor *heuristics, int64_t requested, int64_t *count, Desc
 }
 
 cudnnStatus_t
-cudnnBackendGetAttribute (cudnnBackendDescriptor_t const descriptor, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
-    int64_t requested, int64_t *count, void *elements)
+cudnnBackendGetAttribute (cudnnBackendDescriptor_t const descriptor, cudnnBackendAttributeName_t name,
+    cudnnBackendAttributeType_t type, int64_t requested, int64_t *count, void *elements)
 {
   cudnnStatus_t status = call_cudnn ("cudnnBackendGetAttribute");
   Descriptor *d = (Descriptor *) descriptor;
@@ -452,7 +459,8 @@ execute (const Program &p, std::map<int64_t, char *> &memory)
           float value = dot (window.data (), &filters[(size_t) o * window.size ()], (int64_t) window.size ());
 
           for (const Program::Step &step : p.steps)
-            value = pointwise (step, value, step.has_b ? load (memory[step.b.uid], step.b.type, at (step.b, n, o, line, column)) : 0);
+            value = pointwise (
+                step, value, step.has_b ? load (memory[step.b.uid], step.b.type, at (step.b, n, o, line, column)) : 0);
           store (y, out.type, at (out, n, o, line, column), value);
         }
       }
@@ -469,7 +477,8 @@ tensor_bytes (const Tensor &t)
 }
 
 cudnnStatus_t
-cudnnBackendExecute (cudnnHandle_t handle, cudnnBackendDescriptor_t plan_descriptor, cudnnBackendDescriptor_t pack_descriptor)
+cudnnBackendExecute (
+    cudnnHandle_t handle, cudnnBackendDescriptor_t plan_descriptor, cudnnBackendDescriptor_t pack_descriptor)
 {
   Guard guard (lock);
   cudnnStatus_t status = call_cudnn ("cudnnBackendExecute");
@@ -481,7 +490,8 @@ cudnnBackendExecute (cudnnHandle_t handle, cudnnBackendDescriptor_t plan_descrip
 
   if (status != CUDNN_STATUS_SUCCESS)
     return status;
-  if (!plan->finalized || !pack->finalized || handle->context != current_context () || !read_graph (plan->graph, &program))
+  if (!plan->finalized || !pack->finalized || handle->context != current_context ()
+      || !read_graph (plan->graph, &program))
     return CUDNN_STATUS_BAD_PARAM;
   program.tf32 = plan->tensor_cores && program.x.type == Type::f32;
   tensors = { program.x, program.w, program.steps.empty () ? program.y : program.steps.back ().y };
@@ -490,7 +500,8 @@ cudnnBackendExecute (cudnnHandle_t handle, cudnnBackendDescriptor_t plan_descrip
       tensors.push_back (step.b);
   Attribute &uids = pack->attributes[CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS],
             &pointers = pack->attributes[CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS];
-  if (uids.count != (int64_t) tensors.size () || pointers.count != uids.count || !get (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, &workspace))
+  if (uids.count != (int64_t) tensors.size () || pointers.count != uids.count
+      || !get (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, &workspace))
     die ("cudnnBackendExecute: %lld tensors, expected %zu", (long long) uids.count, tensors.size ());
   char *room = (char *) executor (workspace, workspace_bytes, "cudnnBackendExecute, workspace");
   for (const Tensor &t : tensors) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inside the test device: one lock, memory with two views, streams as queues that run when somebody waits for them.
  *
- * Device memory is a file mapped twice. What cudaMalloc returns lies in a view that may never be touched, so that host code which
- * dereferences it dies on the spot; kernels and libraries run on the other view, where only live allocations are mapped. */
+ * Device memory is a file mapped twice. What cudaMalloc returns lies in a view that may never be touched, so that host
+ * code which dereferences it dies on the spot; kernels and libraries run on the other view, where only live allocations
+ * are mapped. */
 #pragma once
 
 #include "cuda-api.h"
@@ -37,7 +38,8 @@ using Guard = std::lock_guard<std::recursive_mutex>;
 int current_device ();
 /* The device's own, or one that somebody made; dies where none is current. */
 const CUctx_st *current_context ();
-/* Dies unless it is current: objects are used and destroyed in the context that they were made in, by whichever thread. */
+/* Dies unless it is current: objects are used and destroyed in the context that they were made in, by whichever
+ * thread. */
 void check_context (const CUctx_st *context, const char *what);
 /* Counts a call; cudaSuccess, or what it must return. */
 cudaError_t call (const char *name);
@@ -60,7 +62,8 @@ int device_count ();
 
 /* memory.cc */
 
-/* The view on which kernels and libraries run. NULL stays NULL; dies unless [pointer, pointer + bytes) is in one live allocation. */
+/* The view on which kernels and libraries run. NULL stays NULL; dies unless [pointer, pointer + bytes) is in one live
+ * allocation. */
 void *executor (const void *pointer, size_t bytes, const char *what);
 /* Whether a kernel may be given it. */
 bool is_live_device_pointer (const void *pointer);

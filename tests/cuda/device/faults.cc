@@ -53,7 +53,8 @@ check_context (const CUctx_st *context, const char *what)
   if (!context_of_thread)
     die ("%s while no context is current", what);
   if (context != context_of_thread)
-    die ("%s of a context on device %d while another one, on device %d, is current", what, context->device, context_of_thread->device);
+    die ("%s of a context on device %d while another one, on device %d, is current", what, context->device,
+        context_of_thread->device);
 }
 
 int
@@ -130,7 +131,9 @@ call_cublas (const char *name)
 {
   int result = next_call (name);
 
-  return result == 0 ? CUBLAS_STATUS_SUCCESS : result == 1 ? CUBLAS_STATUS_INTERNAL_ERROR : CUBLAS_STATUS_EXECUTION_FAILED;
+  return result == 0 ? CUBLAS_STATUS_SUCCESS
+      : result == 1  ? CUBLAS_STATUS_INTERNAL_ERROR
+                     : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 cudnnStatus_t
@@ -432,8 +435,8 @@ const char *
 cudaGetErrorName (cudaError_t error)
 {
   switch (error) {
-#define NAME(name, value)                                                                                                                  \
-  case name:                                                                                                                               \
+#define NAME(name, value)                                                                                              \
+  case name:                                                                                                           \
     return #name;
     UPI_API_CUDA_ERRORS (NAME)
 #undef NAME

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The test device runs a grid: block after block in random order, each thread of a block a fiber with a stack of its own.
+/* The test device runs a grid: block after block in random order, each thread of a block a fiber with a stack of its
+ * own.
  *
- * Fibers run in random order until they wait: at __syncthreads() for all of the block, in a shuffle for the lanes of their mask. Stricter than
- * a GPU: a thread that has returned while others wait for it is an error, as are lanes that name different masks. */
+ * Fibers run in random order until they wait: at __syncthreads() for all of the block, in a shuffle for the lanes of
+ * their mask. Stricter than a GPU: a thread that has returned while others wait for it is an error, as are lanes that
+ * name different masks. */
 #include "cuda_runtime.h"
 #include "tests/cuda/device/device.h"
 
@@ -51,7 +53,8 @@ static struct {
   char *stacks, *shared;
   Fiber *current, scheduler;
   unsigned threads, at_barrier, done;
-  uint64_t slots[max_threads / 32][2][32]; /* what lanes give away; two rounds alternate, so that nobody overwrites what is not read */
+  uint64_t slots[max_threads / 32][2]
+                [32]; /* what lanes give away; two rounds alternate, so that nobody overwrites what is not read */
   const std::function<void ()> *body;
 } block_state;
 
@@ -66,11 +69,12 @@ static size_t scheduler_size;
 
 #if defined(__x86_64__)
 extern "C" void upi_fiber_switch (void **save, void *load);
-__asm__(".text\n.globl upi_fiber_switch\n.hidden upi_fiber_switch\n.type upi_fiber_switch,@function\nupi_fiber_switch:\n"
-        "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
-        "movq %rsp,(%rdi)\nmovq %rsi,%rsp\n"
-        "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\nret\n"
-        ".size upi_fiber_switch,.-upi_fiber_switch\n");
+__asm__(
+    ".text\n.globl upi_fiber_switch\n.hidden upi_fiber_switch\n.type upi_fiber_switch,@function\nupi_fiber_switch:\n"
+    "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
+    "movq %rsp,(%rdi)\nmovq %rsi,%rsp\n"
+    "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\nret\n"
+    ".size upi_fiber_switch,.-upi_fiber_switch\n");
 #endif
 
 static void
@@ -194,9 +198,11 @@ open_block ()
   if (B.fibers)
     return;
   B.fibers = new Fiber[max_threads]();
-  B.stacks = (char *) mmap (nullptr, max_threads * stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  B.stacks = (char *) mmap (
+      nullptr, max_threads * stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   B.shared = (char *) mmap (nullptr, 2 * shared_limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (B.stacks == MAP_FAILED || B.shared == MAP_FAILED || mprotect (B.shared + shared_limit, shared_limit, PROT_NONE) != 0)
+  if (B.stacks == MAP_FAILED || B.shared == MAP_FAILED
+      || mprotect (B.shared + shared_limit, shared_limit, PROT_NONE) != 0)
     die ("no memory for fibers");
 }
 
@@ -231,7 +237,8 @@ run_block ()
 void
 run_grid (dim3 grid, dim3 block, size_t shared_bytes, const std::function<void ()> &thread)
 {
-  uint64_t blocks = (uint64_t) grid.x * grid.y * grid.z, first = draw () % blocks, step = draw_below (2) ? 1 : blocks - 1 + (blocks == 1);
+  uint64_t blocks = (uint64_t) grid.x * grid.y * grid.z, first = draw () % blocks,
+           step = draw_below (2) ? 1 : blocks - 1 + (blocks == 1);
 
   open_block ();
   B.threads = block.x * block.y * block.z;
@@ -276,10 +283,10 @@ launch (const char *name, dim3 grid, dim3 block, size_t shared, cudaStream_t str
 
   if (error != cudaSuccess)
     return error;
-  if (threads == 0 || threads > max_threads || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 2147483647u
-      || grid.y > 65535 || grid.z > 65535 || shared > shared_limit)
-    die ("%s: grid %u × %u × %u of %u × %u × %u threads with %zu bytes shared cannot be launched", name, grid.x, grid.y, grid.z, block.x,
-        block.y, block.z, shared);
+  if (threads == 0 || threads > max_threads || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0
+      || grid.x > 2147483647u || grid.y > 65535 || grid.z > 65535 || shared > shared_limit)
+    die ("%s: grid %u × %u × %u of %u × %u × %u threads with %zu bytes shared cannot be launched", name, grid.x, grid.y,
+        grid.z, block.x, block.y, block.z, shared);
   return enqueue (stream, { name, [=] { run_grid (grid, block, shared, thread); } });
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The test device's memory: two views of one file (device.h), red zones behind every allocation, poison in fresh memory. */
+/* The test device's memory: two views of one file (device.h), red zones behind every allocation, poison in fresh
+ * memory. */
 #include "tests/cuda/device/device.h"
 
 #include <cstring>
@@ -18,7 +19,7 @@ static constexpr size_t alignment = 256; /* what cudaMalloc promises */
 
 struct Block {
   size_t bytes, offset, pages; /* of the file */
-  size_t shift;                /* of the first byte in its pages: the last byte lies as near to the end as the alignment lets it */
+  size_t shift; /* of the first byte in its pages: the last byte lies as near to the end as the alignment lets it */
   const CUctx_st *context;
 };
 
@@ -135,7 +136,8 @@ executor (const void *pointer, size_t bytes, const char *what)
 static void
 check_red_zone (const char *pointer, const Block &block)
 {
-  const char *end = pointer + view_bytes + block.bytes, *last = memory.view + view_bytes + block.offset + block.pages * page;
+  const char *end = pointer + view_bytes + block.bytes,
+             *last = memory.view + view_bytes + block.offset + block.pages * page;
 
   for (; end < last; end++)
     if (*end != 0x5a)
@@ -209,7 +211,8 @@ cudaMalloc (void **pointer, size_t bytes)
     return cudaErrorMemoryAllocation;
   memory.next += (block.pages + 1) * page; /* and a page that nobody may touch */
   executor_view = memory.view + view_bytes + block.offset;
-  if (mmap (executor_view, block.pages * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory.file, (off_t) block.offset)
+  if (mmap (executor_view, block.pages * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory.file,
+          (off_t) block.offset)
       == MAP_FAILED)
     return cudaErrorMemoryAllocation;
   first = memory.view + block.offset + block.shift;
@@ -238,8 +241,10 @@ cudaFree (void *pointer)
   drain ();
   check_red_zone (block->first, block->second);
   executor_view = memory.view + view_bytes + block->second.offset;
-  mmap (executor_view, block->second.pages * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-  fallocate (memory.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) block->second.offset, (off_t) (block->second.pages * page));
+  mmap (executor_view, block->second.pages * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+      -1, 0);
+  fallocate (memory.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) block->second.offset,
+      (off_t) (block->second.pages * page));
   memory.blocks.erase (block);
   count_gone ();
   return error;
@@ -282,7 +287,8 @@ cudaFreeHost (void *pointer)
   counts ().device_syncs++;
   drain ();
   for (size_t i = memory.sources.size (); i-- > 0;) /* left by a device that was lost */
-    if (memory.sources[i].first >= (const char *) pointer && memory.sources[i].first < (const char *) pointer + found->second.bytes)
+    if (memory.sources[i].first >= (const char *) pointer
+        && memory.sources[i].first < (const char *) pointer + found->second.bytes)
       memory.sources.erase (memory.sources.begin () + (long) i);
   munmap (pointer, found->second.bytes);
   memory.pinned.erase (found);
@@ -290,8 +296,8 @@ cudaFreeHost (void *pointer)
   return error;
 }
 
-/* Asynchronous, hence stricter than the real one: host memory must be pinned, is read when the copy runs, and what a copy will write is
- * poisoned until it has run (but for memory that an earlier copy has yet to read). */
+/* Asynchronous, hence stricter than the real one: host memory must be pinned, is read when the copy runs, and what a
+ * copy will write is poisoned until it has run (but for memory that an earlier copy has yet to read). */
 cudaError_t
 cudaMemcpyAsync (void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
 {

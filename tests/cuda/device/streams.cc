@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The test device's streams, events and graphs: nothing runs before somebody waits, and then in a random order that the API allows. */
+/* The test device's streams, events and graphs: nothing runs before somebody waits, and then in a random order that the
+ * API allows. */
 #include "tests/cuda/device/device.h"
 
 #include <algorithm>

@@ -12,7 +12,8 @@ struct __half {
 static inline float
 __half2float (__half h)
 {
-  std::uint32_t sign = (std::uint32_t) (h.bits & 0x8000) << 16, exponent = h.bits >> 10 & 31, fraction = h.bits & 1023, bits;
+  std::uint32_t sign = (std::uint32_t) (h.bits & 0x8000) << 16, exponent = h.bits >> 10 & 31, fraction = h.bits & 1023,
+                bits;
   float value;
 
   if (exponent == 0) { /* zero or subnormal */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The language of kernels for the test device: what nvcc builds in, as C++. Each thread of a block is a fiber (device/fibers.cc). */
+/* The language of kernels for the test device: what nvcc builds in, as C++. Each thread of a block is a fiber
+ * (device/fibers.cc). */
 #pragma once
 
 #include "cuda-api.h"
@@ -34,15 +35,18 @@ unsigned lane ();
 
 bool check_pointer (const void *pointer, const char *kernel);
 std::ptrdiff_t executor_shift ();
-cudaError_t launch (const char *name, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, std::function<void ()> thread);
+cudaError_t
+launch (const char *name, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, std::function<void ()> thread);
 
-/* Pointers become those of the view on which kernels run. What is no pointer must not hold one: it would point where nobody may touch. */
+/* Pointers become those of the view on which kernels run. What is no pointer must not hold one: it would point where
+ * nobody may touch. */
 template <typename T>
 T
 on_device (T value)
 {
   if constexpr (std::is_pointer_v<T>)
-    return value ? reinterpret_cast<T> (reinterpret_cast<std::uintptr_t> (value) + (std::uintptr_t) executor_shift ()) : value;
+    return value ? reinterpret_cast<T> (reinterpret_cast<std::uintptr_t> (value) + (std::uintptr_t) executor_shift ())
+                 : value;
   else
     return value;
 }
@@ -59,15 +63,15 @@ check_argument (const T &value, const char *kernel)
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t
-launch_kernel (
-    void (*kernel) (Parameters...), const char *name, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, Arguments... arguments)
+launch_kernel (void (*kernel) (Parameters...), const char *name, dim3 grid, dim3 block, size_t shared,
+    cudaStream_t stream, Arguments... arguments)
 {
   std::tuple<Parameters...> given (arguments...);
 
   if (!std::apply ([&] (auto &...a) { return (check_argument (a, name) && ...); }, given))
     return cudaErrorIllegalAddress;
-  return launch (
-      name, grid, block, shared, stream, [kernel, given] { std::apply ([&] (auto... a) { kernel (on_device (a)...); }, given); });
+  return launch (name, grid, block, shared, stream,
+      [kernel, given] { std::apply ([&] (auto... a) { kernel (on_device (a)...); }, given); });
 }
 
 template <typename T>

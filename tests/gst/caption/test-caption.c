@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-caption.c: what upicaption says: its text stream, messages and meta, both policies, errors. The engine is held by gates, never by
- * time. */
+/* test-caption.c: what upicaption says: its text stream, messages and meta, both policies, errors. The engine is held
+ * by gates, never by time. */
 #include "tests/gst/caption/fixture.h"
 
 #include <math.h>
@@ -32,7 +32,8 @@ test_text_stream (void)
   fixture_pull (&f, 0, 12);
   g_autofree gchar *record = text_sink_take (f.text, "eos");
   g_assert_cmpstr (record, ==,
-      "stream-start, caps, segment 0, text 0 for 200, gap 1, gap 2, gap 3, gap 4, text 5 for 200, gap 6, gap 7, gap 8, gap 9, "
+      "stream-start, caps, segment 0, text 0 for 200, gap 1, gap 2, gap 3, gap 4, text 5 for 200, gap 6, gap 7, gap 8, "
+      "gap 9, "
       "text 10 for 200, gap 11, eos");
 
   /* A stream of its own, sparse, in the video's group. */
@@ -50,16 +51,17 @@ test_text_stream (void)
 static void
 test_every_encoding (void)
 {
-  Fixture f = fixture_new ("upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
-                           "upicaption name=c interval=0",
+  Fixture f = fixture_new (
+      "upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
+      "upicaption name=c interval=0",
       TRUE);
 
   fixture_push (&f, 0, 7);
   fixture_push_eos (&f);
   fixture_pull (&f, 0, 7);
   g_autofree gchar *record = text_sink_take (f.text, "eos");
-  g_assert_cmpstr (
-      record, ==, "stream-start, caps, segment 0, text 0 for 40, gap 1, gap 2, text 3 for 40, gap 4, gap 5, text 6 for 40, eos");
+  g_assert_cmpstr (record, ==,
+      "stream-start, caps, segment 0, text 0 for 40, gap 1, gap 2, text 3 for 40, gap 4, gap 5, text 6 for 40, eos");
   fixture_free (&f);
 }
 
@@ -100,8 +102,8 @@ note_times (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
-/* Whatever the video's segment, a caption's PTS is a stream time, or with text-time=running a running time, and its running time is its
- * frame's. */
+/* Whatever the video's segment, a caption's PTS is a stream time, or with text-time=running a running time, and its
+ * running time is its frame's. */
 static void
 test_text_segment (void)
 {
@@ -110,8 +112,8 @@ test_text_segment (void)
     GstClockTime start, stop, time, base, offset;
   } segments[] = {
     { 1, 1, 0, GST_CLOCK_TIME_NONE, 0, 0, 0 }, { 1, 1, 400 * GST_MSECOND, GST_CLOCK_TIME_NONE, 0, 0, 0 }, /* B-frames */
-    { 1, 1, 0, 10 * GST_SECOND, 0, 7 * GST_SECOND, 0 },                                                   /* the second of concat */
-    { 1, 1, 0, GST_CLOCK_TIME_NONE, 0, 7 * GST_SECOND, 200 * GST_MSECOND },            /* after gst_pad_set_offset() or a trick */
+    { 1, 1, 0, 10 * GST_SECOND, 0, 7 * GST_SECOND, 0 },                     /* the second of concat */
+    { 1, 1, 0, GST_CLOCK_TIME_NONE, 0, 7 * GST_SECOND, 200 * GST_MSECOND }, /* after gst_pad_set_offset() or a trick */
     { 2, 1, 400 * GST_MSECOND, 10 * GST_SECOND, 5 * GST_SECOND, GST_SECOND, 0 },       /* fast */
     { 1, 4, 0, 10 * GST_SECOND, 60 * GST_SECOND, 0, 0 },                               /* fast, by the server */
     { 2, 0.5, 0, 10 * GST_SECOND, 60 * GST_SECOND, 0, 0 },                             /* both */
@@ -177,7 +179,8 @@ test_segment_done (void)
   g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment (&segment)));
   fixture_push (&f, 5, 7);
   fixture_pull (&f, 5, 7);
-  g_assert_true (gst_harness_push_event (f.stream->harness, gst_event_new_segment_done (GST_FORMAT_TIME, (gint64) (7 * 40 * GST_MSECOND))));
+  g_assert_true (gst_harness_push_event (
+      f.stream->harness, gst_event_new_segment_done (GST_FORMAT_TIME, (gint64) (7 * 40 * GST_MSECOND))));
   g_autofree gchar *record = text_sink_take (f.text, "segment-done 2");
   g_assert_true (g_str_has_suffix (record, "segment 0, text 0 for 200, gap 1, segment-done 2"));
   fixture_free (&f);
@@ -203,8 +206,9 @@ test_messages (void)
     const GstStructure *s = gst_message_get_structure (message);
     guint64 pts, stream_time, running_time, described_pts, duration;
     g_assert_false (finished); /* nothing behind the last word */
-    g_assert_true (gst_structure_get (s, "pts", G_TYPE_UINT64, &pts, "running-time", G_TYPE_UINT64, &running_time, "described-pts",
-        G_TYPE_UINT64, &described_pts, "duration", G_TYPE_UINT64, &duration, "stream-time", G_TYPE_UINT64, &stream_time, NULL));
+    g_assert_true (gst_structure_get (s, "pts", G_TYPE_UINT64, &pts, "running-time", G_TYPE_UINT64, &running_time,
+        "described-pts", G_TYPE_UINT64, &described_pts, "duration", G_TYPE_UINT64, &duration, "stream-time",
+        G_TYPE_UINT64, &stream_time, NULL));
     g_assert_cmpuint (stream_time, ==, 1040 * GST_MSECOND);
     g_assert_cmpuint (pts, ==, 240 * GST_MSECOND);
     g_assert_cmpuint (described_pts, ==, 240 * GST_MSECOND);
@@ -229,9 +233,9 @@ test_messages (void)
 static void
 test_meta (void)
 {
-  Fixture f = fixture_new (
-      "upiencoder model=tiny device=cpu threads=1 policy=block model-instance-id=caption ! upicaption interval=4000000000 max-tokens=2 ! "
-      "upicaption name=c interval=200000000",
+  Fixture f = fixture_new ("upiencoder model=tiny device=cpu threads=1 policy=block model-instance-id=caption ! "
+                           "upicaption interval=4000000000 max-tokens=2 ! "
+                           "upicaption name=c interval=200000000",
       TRUE);
 
   fixture_push (&f, 0, 8);
@@ -241,7 +245,8 @@ test_meta (void)
   for (guint i = 0; i < 8; i++) {
     GstBuffer *buffer = stream_pull (f.stream);
     guint n;
-    const GstUpiCaption *captions = gst_upi_content_get_captions (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
+    const GstUpiCaption *captions =
+        gst_upi_content_get_captions (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
     g_assert_cmpuint (n, ==, 2);
     g_assert_cmpuint (captions[0].pts, ==, 0);
     g_assert_cmpuint (captions[0].duration, ==, 4 * GST_SECOND);
@@ -271,8 +276,9 @@ count_without_caption (Fixture *f, guint n_frames)
 static void
 test_caption_stays (void)
 {
-  Fixture f = fixture_new ("upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
-                           "upicaption name=c interval=160000000",
+  Fixture f = fixture_new (
+      "upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
+      "upicaption name=c interval=160000000",
       TRUE);
 
   fixture_push (&f, 0, 24); /* due at 4, asked for at 6 */
@@ -318,7 +324,8 @@ test_without_pts (void)
   push_without_pts (&f, 7, FALSE);
   fixture_push_eos (&f);
   g_autofree gchar *record = text_sink_take (f.text, "eos");
-  g_assert_cmpstr (record, ==, "stream-start, caps, segment 0, text 0 for 200, gap 1, gap 2, gap 3, gap 4, text 5 for 200, gap 6, eos");
+  g_assert_cmpstr (record, ==,
+      "stream-start, caps, segment 0, text 0 for 200, gap 1, gap 2, gap 3, gap 4, text 5 for 200, gap 6, eos");
   fixture_free (&f);
 }
 
@@ -332,8 +339,8 @@ test_first_pts_only (void)
   push_without_pts (&f, 6, TRUE);
   fixture_push_eos (&f);
   g_autofree gchar *record = text_sink_take (f.text, "eos");
-  g_assert_cmpstr (
-      record, ==, "stream-start, caps, segment 0, text 10 for 200, gap 11, gap 12, gap 13, gap 14, text 15 for 200, gap 16, eos");
+  g_assert_cmpstr (record, ==,
+      "stream-start, caps, segment 0, text 10 for 200, gap 11, gap 12, gap 13, gap 14, text 15 for 200, gap 16, eos");
   fixture_free (&f);
 }
 
@@ -347,7 +354,8 @@ test_no_framerate (void)
   push_without_pts (&f, 3, FALSE);
   fixture_push_eos (&f);
   g_autofree gchar *record = text_sink_take (f.text, "eos");
-  g_assert_cmpstr (record, ==, "stream-start, caps, segment 0, segment 0, text 0 for 200, text 5 for 200, text 10 for 200, eos");
+  g_assert_cmpstr (
+      record, ==, "stream-start, caps, segment 0, segment 0, text 0 for 200, text 5 for 200, text 10 for 200, eos");
   fixture_free (&f);
 }
 
@@ -355,15 +363,16 @@ test_no_framerate (void)
 static void
 test_shared_encoding_without_pts (void)
 {
-  Fixture f = fixture_new ("upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
-                           "upicaption name=c interval=0",
+  Fixture f = fixture_new (
+      "upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 model-instance-id=caption ! "
+      "upicaption name=c interval=0",
       TRUE);
 
   push_without_pts (&f, 7, FALSE);
   fixture_push_eos (&f);
   g_autofree gchar *record = text_sink_take (f.text, "eos");
-  g_assert_cmpstr (
-      record, ==, "stream-start, caps, segment 0, text 0 for 40, gap 1, gap 2, text 3 for 40, gap 4, gap 5, text 6 for 40, eos");
+  g_assert_cmpstr (record, ==,
+      "stream-start, caps, segment 0, text 0 for 40, gap 1, gap 2, text 3 for 40, gap 4, gap 5, text 6 for 40, eos");
   fixture_free (&f);
 }
 
@@ -428,7 +437,8 @@ test_latest_never_waits (void)
   g_autoptr (GstStructure) message = next_message (&f, "upi-caption");
   g_assert_nonnull (message);
   guint64 pts, described_pts;
-  g_assert_true (gst_structure_get (message, "pts", G_TYPE_UINT64, &pts, "described-pts", G_TYPE_UINT64, &described_pts, NULL));
+  g_assert_true (
+      gst_structure_get (message, "pts", G_TYPE_UINT64, &pts, "described-pts", G_TYPE_UINT64, &described_pts, NULL));
   g_assert_cmpuint (pts, ==, 40 * 40 * GST_MSECOND);
   g_assert_cmpuint (described_pts, ==, 0);
 
@@ -487,8 +497,9 @@ static void
 test_latency (void)
 {
   g_autoptr (UpiEngine) engine = test_engine ("caption", 1);
-  Fixture f =
-      fixture_new ("upiencoder name=e model=tiny device=cpu threads=1 policy=block model-instance-id=caption ! upicaption name=c", TRUE);
+  Fixture f = fixture_new (
+      "upiencoder name=e model=tiny device=cpu threads=1 policy=block model-instance-id=caption ! upicaption name=c",
+      TRUE);
 
   g_assert_cmpuint (added_latency (&f), ==, 0);
   fixture_push (&f, 0, 1);
@@ -565,8 +576,9 @@ static void
 test_failure_in_latest (void)
 {
   g_autoptr (UpiEngine) engine = test_engine ("caption", 1);
-  Fixture f = fixture_new ("upiencoder model=tiny device=cpu threads=1 policy=latest inference-interval=100 model-instance-id=caption ! "
-                           "upicaption name=c interval=0",
+  Fixture f = fixture_new (
+      "upiencoder model=tiny device=cpu threads=1 policy=latest inference-interval=100 model-instance-id=caption ! "
+      "upicaption name=c interval=0",
       TRUE);
 
   fixture_push (&f, 0, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * test-grounded.c: upicaption's captions that answer to the regions, and upijson's lines of them: what the engine says of an encoding is what the meta and the message
- * say, word for word and region for region; how properties and the model decide whether they do. */
+ * test-grounded.c: upicaption's captions that answer to the regions, and upijson's lines of them: what the engine says
+ * of an encoding is what the meta and the message say, word for word and region for region; how properties and the
+ * model decide whether they do. */
 #include "tests/gst/caption/fixture.h"
 
 #include <glib/gstdio.h>
@@ -9,8 +10,10 @@
 #include <math.h>
 #include <string.h>
 
-#define GROUNDED "upiencoder model=grounded device=cpu threads=1 policy=block ! upicaption name=c interval=0 keep-encoding=yes "
-#define WITHOUT_TABLE "upiencoder model=tiny device=cpu threads=1 policy=block ! upicaption name=c interval=0 keep-encoding=yes "
+#define GROUNDED                                                                                                       \
+  "upiencoder model=grounded device=cpu threads=1 policy=block ! upicaption name=c interval=0 keep-encoding=yes "
+#define WITHOUT_TABLE                                                                                                  \
+  "upiencoder model=tiny device=cpu threads=1 policy=block ! upicaption name=c interval=0 keep-encoding=yes "
 
 /* The next finished caption's message. (transfer full) */
 static GstStructure *
@@ -51,7 +54,8 @@ ask (GstBuffer *buffer, UpiCaptionOptions options)
 
   g_assert_nonnull (encoding);
   options.size = sizeof options;
-  g_autoptr (UpiTicket) ticket = upi_engine_caption (upi_encoding_engine (encoding), encoding, &options, NULL, NULL, NULL, &error);
+  g_autoptr (UpiTicket) ticket =
+      upi_engine_caption (upi_encoding_engine (encoding), encoding, &options, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   upi_ticket_wait (ticket, &error);
   g_assert_no_error (error);
@@ -69,8 +73,8 @@ message_grounded (const GstStructure *message)
 
 /* One region of the meta and of the message against the engine's. */
 static void
-compare_region (const GstUpiCaptionRegion *region, const GstStructure *told, const gchar *text, const UpiCaptionWord *word,
-    const UpiObject *object, const gchar *const *labels)
+compare_region (const GstUpiCaptionRegion *region, const GstStructure *told, const gchar *text,
+    const UpiCaptionWord *word, const UpiObject *object, const gchar *const *labels)
 {
   g_autofree gchar *said = g_strndup (text + word->first, word->bytes);
   guint first, bytes;
@@ -89,8 +93,9 @@ compare_region (const GstUpiCaptionRegion *region, const GstStructure *told, con
 
   g_assert_cmpstr (gst_structure_get_string (told, "word"), ==, said);
   g_assert_cmpstr (gst_structure_get_string (told, "label"), ==, region->label);
-  g_assert_true (gst_structure_get (told, "first", G_TYPE_UINT, &first, "bytes", G_TYPE_UINT, &bytes, "score", G_TYPE_FLOAT, &score, "x",
-      G_TYPE_FLOAT, &x, "y", G_TYPE_FLOAT, &y, "width", G_TYPE_FLOAT, &width, "height", G_TYPE_FLOAT, &height, NULL));
+  g_assert_true (gst_structure_get (told, "first", G_TYPE_UINT, &first, "bytes", G_TYPE_UINT, &bytes, "score",
+      G_TYPE_FLOAT, &score, "x", G_TYPE_FLOAT, &x, "y", G_TYPE_FLOAT, &y, "width", G_TYPE_FLOAT, &width, "height",
+      G_TYPE_FLOAT, &height, NULL));
   g_assert_cmpuint (first, ==, region->first);
   g_assert_cmpuint (bytes, ==, region->bytes);
   g_assert_cmpfloat (score, ==, region->score);
@@ -102,7 +107,8 @@ compare_region (const GstUpiCaptionRegion *region, const GstStructure *told, con
 
 /* All regions of a frame's caption; returns how many there are. */
 static guint
-compare_caption (const GstUpiCaption *caption, const GstStructure *message, const UpiCaption *said, const gchar *const *labels)
+compare_caption (
+    const GstUpiCaption *caption, const GstStructure *message, const UpiCaption *said, const gchar *const *labels)
 {
   const GValue *regions = gst_structure_get_value (message, "regions");
   const UpiCaptionText *text = &said->texts[0];
@@ -116,8 +122,8 @@ compare_caption (const GstUpiCaption *caption, const GstStructure *message, cons
   for (guint w = 0; w < text->n_words; w++)
     for (guint k = 0; k < text->words[w].n_objects; k++, n++) {
       g_assert_cmpuint (n, <, MIN (caption->n_regions, gst_value_list_get_size (regions)));
-      compare_region (&caption->regions[n], gst_value_get_structure (gst_value_list_get_value (regions, n)), text->text, &text->words[w],
-          &text->words[w].objects[k], labels);
+      compare_region (&caption->regions[n], gst_value_get_structure (gst_value_list_get_value (regions, n)), text->text,
+          &text->words[w], &text->words[w].objects[k], labels);
     }
   g_assert_cmpuint (caption->n_regions, ==, n);
   g_assert_cmpuint (gst_value_list_get_size (regions), ==, n);
@@ -139,7 +145,8 @@ run (const gchar *description, UpiCaptionOptions expected)
     UpiEncoding *encoding = gst_upi_content_get_encoding (gst_buffer_get_upi_meta (buffer)->content);
 
     g_assert_cmpint (said->grounded, ==, expected.grounded);
-    n_regions += compare_caption (&captions[0], message, said, upi_engine_info (upi_encoding_engine (encoding))->labels);
+    n_regions +=
+        compare_caption (&captions[0], message, said, upi_engine_info (upi_encoding_engine (encoding))->labels);
     gst_buffer_unref (buffer);
   }
   fixture_free (&f);
@@ -225,8 +232,9 @@ test_changed_while_playing (void)
 static void
 test_stays (void)
 {
-  Fixture f =
-      fixture_new ("upiencoder model=grounded device=cpu threads=1 policy=block ! upicaption name=c interval=4000000000 ! identity", FALSE);
+  Fixture f = fixture_new (
+      "upiencoder model=grounded device=cpu threads=1 policy=block ! upicaption name=c interval=4000000000 ! identity",
+      FALSE);
   GPtrArray *buffers = g_ptr_array_new_with_free_func ((GDestroyNotify) gst_buffer_unref);
   const GstUpiCaption *captions[4];
 
@@ -263,7 +271,8 @@ words_of (const gchar *line)
 
   json_parser_load_from_data (parser, line, -1, &error);
   g_assert_no_error (error);
-  return json_array_ref (json_object_get_array_member (json_node_get_object (json_parser_get_root (parser)), "caption_words"));
+  return json_array_ref (
+      json_object_get_array_member (json_node_get_object (json_parser_get_root (parser)), "caption_words"));
 }
 
 /* Words with their regions, by characters where the meta counts bytes, whatever bytes there are. */
@@ -282,7 +291,10 @@ test_caption_words (void)
   };
   const GstUpiCaption captions[] = {
     { .text = "a cat", .regions = regions, .n_regions = 3 },
-    { .text = "\xc3\xa9t\xc3\xa9: skateboarder\ncat", .flags = GST_UPI_CAPTION_GROUNDED, .regions = regions, .n_regions = 3 },
+    { .text = "\xc3\xa9t\xc3\xa9: skateboarder\ncat",
+        .flags = GST_UPI_CAPTION_GROUNDED,
+        .regions = regions,
+        .n_regions = 3 },
   };
   g_autoptr (GstUpiContent) without = gst_upi_content_set_captions (empty, captions, 1);
   g_autoptr (GstUpiContent) with = gst_upi_content_set_captions (empty, captions, 2);
@@ -312,11 +324,13 @@ test_caption_words (void)
   g_assert_cmpstr (json_object_get_string_member (region, "label"), ==, "person");
   g_assert_cmpfloat (json_object_get_double_member (region, "score"), ==, 0.75);
   g_assert_cmpfloat (json_array_get_double_element (json_object_get_array_member (region, "box"), 2), ==, 0.5);
-  g_assert_cmpstr (json_object_get_string_member (json_array_get_object_element (shown, 1), "label"), ==, "skate\"board");
+  g_assert_cmpstr (
+      json_object_get_string_member (json_array_get_object_element (shown, 1), "label"), ==, "skate\"board");
   word = json_array_get_object_element (words, 1);
   g_assert_cmpstr (json_object_get_string_member (word, "word"), ==, "cat");
   g_assert_cmpint (json_object_get_int_member (word, "first"), ==, 18);
-  g_assert_true (json_object_get_null_member (json_array_get_object_element (json_object_get_array_member (word, "regions"), 0), "score"));
+  g_assert_true (json_object_get_null_member (
+      json_array_get_object_element (json_object_get_array_member (word, "regions"), 0), "score"));
   stream_free (s);
   g_close (fd, NULL);
   g_unlink (path);

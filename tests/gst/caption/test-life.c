@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-life.c: upicaption among elements that wait for each other, with pads that come and go, flushes and state changes. Engines and
- * sinks are held by gates, never by time. */
+/* test-life.c: upicaption among elements that wait for each other, with pads that come and go, flushes and state
+ * changes. Engines and sinks are held by gates, never by time. */
 #include "tests/gst/caption/fixture.h"
 
 #include <string.h>
@@ -10,13 +10,15 @@ wait_for_text (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 {
   Fixture *f = user_data;
   gint number = frame_number (GST_PAD_PROBE_INFO_BUFFER (info));
-  g_autofree gchar *entry = number % 5 == 0 ? g_strdup_printf ("text %d for 200", number) : g_strdup_printf ("gap %d", number);
+  g_autofree gchar *entry =
+      number % 5 == 0 ? g_strdup_printf ("text %d for 200", number) : g_strdup_printf ("gap %d", number);
 
   text_sink_wait (f->text, entry);
   return GST_PAD_PROBE_OK;
 }
 
-/* As a muxer does it: no frame is taken before the text for its time is known, be it a caption or that there is none. */
+/* As a muxer does it: no frame is taken before the text for its time is known, be it a caption or that there is
+ * none. */
 static void
 test_text_leaves_first (void)
 {
@@ -28,7 +30,8 @@ test_text_leaves_first (void)
   fixture_free (&f);
 }
 
-/* As a sink in preroll does it: text is not taken at all. The video goes on, and what had to wait comes in order, its GAPs joined. */
+/* As a sink in preroll does it: text is not taken at all. The video goes on, and what had to wait comes in order, its
+ * GAPs joined. */
 static void
 test_text_blocked (void)
 {
@@ -198,8 +201,8 @@ test_flush (void)
   fixture_free (&f);
 }
 
-/* A new stream begins while text waits downstream, and a flush comes: its stream-start, which had not left, is not lost, the old segment is;
- * new stream and caps are on the pad when the flush has passed. */
+/* A new stream begins while text waits downstream, and a flush comes: its stream-start, which had not left, is not
+ * lost, the old segment is; new stream and caps are on the pad when the flush has passed. */
 static void
 test_flush_of_new_stream (void)
 {
@@ -260,7 +263,8 @@ hold_engine (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_REMOVE;
 }
 
-/* Pushes frame 0. Its encoding is done; before its caption is asked for, the engine stops taking tickets. Returns once the frame waits. */
+/* Pushes frame 0. Its encoding is done; before its caption is asked for, the engine stops taking tickets. Returns once
+ * the frame waits. */
 static void
 push_until_it_waits (Fixture *f, UpiEngine *engine)
 {

@@ -44,7 +44,8 @@ text_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
     g_ptr_array_add (sink->texts, g_strndup ((const gchar *) map.data, map.size));
     gst_buffer_unmap (buffer, &map);
     write_down (sink,
-        g_strdup_printf ("text %d for %d", (gint) (GST_BUFFER_PTS (buffer) / FRAME), (gint) (GST_BUFFER_DURATION (buffer) / GST_MSECOND)));
+        g_strdup_printf ("text %d for %d", (gint) (GST_BUFFER_PTS (buffer) / FRAME),
+            (gint) (GST_BUFFER_DURATION (buffer) / GST_MSECOND)));
   }
   g_mutex_unlock (&sink->lock);
   gst_buffer_unref (buffer);
@@ -78,8 +79,9 @@ text_event (GstPad *pad, GstObject *parent, GstEvent *event)
     if (pass_gate (sink)) {
       gst_event_parse_gap (event, &pts, &duration);
       write_down (sink,
-          duration == FRAME ? g_strdup_printf ("gap %d", (gint) (pts / FRAME))
-                            : g_strdup_printf ("gap %d to %d", (gint) (pts / FRAME), (gint) ((pts + duration) / FRAME)));
+          duration == FRAME
+              ? g_strdup_printf ("gap %d", (gint) (pts / FRAME))
+              : g_strdup_printf ("gap %d to %d", (gint) (pts / FRAME), (gint) ((pts + duration) / FRAME)));
     }
     break;
   case GST_EVENT_SEGMENT_DONE:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* text-sink.h: a pad that takes the text of an upicaption under test and writes down what came, in order; it can be closed like a muxer
- * that waits for its other stream. */
+/* text-sink.h: a pad that takes the text of an upicaption under test and writes down what came, in order; it can be
+ * closed like a muxer that waits for its other stream. */
 #pragma once
 
 #include "tests/gst/stream.h"
@@ -11,8 +11,9 @@ typedef struct {
   GstPad *pad;
   GMutex lock;
   GCond cond;
-  GPtrArray *record; /* of gchar *: "stream-start", "caps", "segment 0", "text 10 for 400", "gap 3", "flush-start", "eos"; under lock */
-  GPtrArray *texts;  /* of gchar * */
+  /* of gchar *: "stream-start", "caps", "segment 0", "text 10 for 400", "gap 3", "flush-start", "eos"; under lock */
+  GPtrArray *record;
+  GPtrArray *texts; /* of gchar * */
   gboolean closed, flushing, waiting;
   gchar *stream_id;
   GstStreamFlags flags;

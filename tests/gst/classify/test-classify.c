@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-classify.c: upiclassify behind an encoder of the tiny model: probabilities, messages, labels that change while playing, and what users get
- * wrong. */
+/* test-classify.c: upiclassify behind an encoder of the tiny model: probabilities, messages, labels that change while
+ * playing, and what users get wrong. */
 #include <math.h>
 #include <string.h>
 
@@ -8,8 +8,10 @@
 
 #include "tests/gst/stream.h"
 
-#define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=detect "
-#define LATEST "upiencoder name=e model=tiny device=cpu threads=1 policy=latest max-in-flight=16 model-instance-id=detect "
+#define ENCODER                                                                                                        \
+  "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=detect "
+#define LATEST                                                                                                         \
+  "upiencoder name=e model=tiny device=cpu threads=1 policy=latest max-in-flight=16 model-instance-id=detect "
 #define CALIBRATED "upiencoder name=e model=calibrated device=cpu threads=1 policy=block max-in-flight=16 "
 
 static const GstUpiClass *
@@ -45,7 +47,8 @@ static gboolean
 says (Stream *s, const gchar *label)
 {
   GstMessage *message = pop_classification (s);
-  gboolean same = message != NULL && g_strcmp0 (gst_structure_get_string (gst_message_get_structure (message), "label"), label) == 0;
+  gboolean same = message != NULL
+      && g_strcmp0 (gst_structure_get_string (gst_message_get_structure (message), "label"), label) == 0;
   g_clear_pointer (&message, gst_message_unref);
   return same;
 }
@@ -54,7 +57,8 @@ says (Stream *s, const gchar *label)
 static void
 check_scores (const gchar *encoder, const gchar *name, UpiScores scores)
 {
-  g_autofree gchar *line = g_strdup_printf ("%s! upiclassify top=0 labels=\"cat, a red car, person, dog\" scores=%s", encoder, name);
+  g_autofree gchar *line =
+      g_strdup_printf ("%s! upiclassify top=0 labels=\"cat, a red car, person, dog\" scores=%s", encoder, name);
   Stream *s = stream_new (line, FALSE);
   const gchar *const words[] = { "cat", "a red car", "person", "dog", NULL };
   UpiClassifyOptions options = { .size = sizeof options, .scores = scores };
@@ -109,7 +113,8 @@ test_scores (void)
   check_scores (CALIBRATED, "independent", UPI_SCORES_INDEPENDENT);
 }
 
-/* From the start: an error that names the model and the way out. While playing: a warning, and the scores before stay. */
+/* From the start: an error that names the model and the way out. While playing: a warning, and the scores before
+ * stay. */
 static void
 test_not_calibrated (void)
 {
@@ -166,8 +171,9 @@ test_top (void)
 static void
 test_shared_results (void)
 {
-  Stream *s =
-      stream_new (ENCODER "inference-interval=3 ! upiclassify labels=\"cat, dog\" ! upiclassify labels=\"bird, car, person\" top=2", FALSE);
+  Stream *s = stream_new (ENCODER
+      "inference-interval=3 ! upiclassify labels=\"cat, dog\" ! upiclassify labels=\"bird, car, person\" top=2",
+      FALSE);
   GstUpiContent *shared = NULL;
 
   stream_format (s, "RGB", 64, 64);
@@ -238,8 +244,8 @@ test_messages (void)
   g_assert_cmpstr (gst_structure_get_string (structure, "label"), ==, "only this");
   g_assert_cmpstr (gst_structure_get_string (structure, "previous"), ==, "");
   g_assert_cmpstr (gst_structure_get_string (structure, "scores"), ==, "softmax");
-  g_assert_true (gst_structure_get (structure, "probability", G_TYPE_DOUBLE, &probability, "stream", G_TYPE_UINT, &stream, "stream-time",
-      G_TYPE_UINT64, &stream_time, "running-time", G_TYPE_UINT64, &running_time, NULL));
+  g_assert_true (gst_structure_get (structure, "probability", G_TYPE_DOUBLE, &probability, "stream", G_TYPE_UINT,
+      &stream, "stream-time", G_TYPE_UINT64, &stream_time, "running-time", G_TYPE_UINT64, &running_time, NULL));
   g_assert_cmpfloat_with_epsilon (probability, 1, 1e-6);
   g_assert_cmpuint (stream_time, ==, 80 * GST_MSECOND);
   g_assert_cmpuint (running_time, ==, 80 * GST_MSECOND);
@@ -267,15 +273,16 @@ test_messages (void)
   stream_free (s);
 }
 
-/* With a lead that nobody has, pictures that differ change nothing; without one every change of the best is told, and nothing else. */
+/* With a lead that nobody has, pictures that differ change nothing; without one every change of the best is told, and
+ * nothing else. */
 static void
 test_hysteresis (void)
 {
   static const gchar *hysteresis[] = { "1", "0" };
 
   for (guint k = 0; k < 2; k++) {
-    g_autofree gchar *line =
-        g_strdup_printf (ENCODER "! upiclassify labels=\"cat, dog, person, a, b, c\" top=1 hysteresis=%s", hysteresis[k]);
+    g_autofree gchar *line = g_strdup_printf (
+        ENCODER "! upiclassify labels=\"cat, dog, person, a, b, c\" top=1 hysteresis=%s", hysteresis[k]);
     Stream *s = stream_new (line, FALSE);
     guint best = G_MAXUINT;
 
@@ -374,9 +381,9 @@ test_bad_lists (void)
     gssize size;
     const gchar *named;
   } cases[] = { { "labels", "", NULL, 0, "labels" }, { "labels", " , ", NULL, 0, "labels" },
-    { "labels-file", "/nowhere/sentences.txt", NULL, 0, "/nowhere/sentences.txt" }, { "labels-file", "/", NULL, 0, "/" },
-    { "labels-file", NULL, "\n \n", -1, "0 labels" }, { "labels-file", NULL, "c\0t\n", 4, "UTF-8" },
-    { "labels-file", NULL, "cat\n\xff\xfe\n", -1, "Line 2" } };
+    { "labels-file", "/nowhere/sentences.txt", NULL, 0, "/nowhere/sentences.txt" },
+    { "labels-file", "/", NULL, 0, "/" }, { "labels-file", NULL, "\n \n", -1, "0 labels" },
+    { "labels-file", NULL, "c\0t\n", 4, "UTF-8" }, { "labels-file", NULL, "cat\n\xff\xfe\n", -1, "Line 2" } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autofree gchar *path = cases[i].bytes != NULL ? write_file (cases[i].bytes, cases[i].size) : NULL;

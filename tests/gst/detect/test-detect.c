@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-detect.c: upidetect behind an encoder of the tiny model: objects, labels that change while playing, and what users get wrong. */
+/* test-detect.c: upidetect behind an encoder of the tiny model: objects, labels that change while playing, and what
+ * users get wrong. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,8 +11,10 @@
 
 #include "tests/gst/stream.h"
 
-#define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=detect "
-#define LATEST "upiencoder name=e model=tiny device=cpu threads=1 policy=latest max-in-flight=16 model-instance-id=detect "
+#define ENCODER                                                                                                        \
+  "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=detect "
+#define LATEST                                                                                                         \
+  "upiencoder name=e model=tiny device=cpu threads=1 policy=latest max-in-flight=16 model-instance-id=detect "
 /* Random weights find something everywhere. */
 #define ALL "threshold=0 max-objects=20 iou-threshold=1 "
 
@@ -58,14 +61,16 @@ test_objects (void)
   g_assert_cmpuint (n, <=, 20);
   for (guint i = 0; i < n; i++) {
     const GstUpiObject *o = &objects[i];
-    g_assert_true (g_strv_contains (((const gchar *[]){ "cat", "dog", "person", NULL }), o->label)); /* the model's own list */
+    g_assert_true (
+        g_strv_contains (((const gchar *[]){ "cat", "dog", "person", NULL }), o->label)); /* the model's own list */
     g_assert_cmpuint (o->label_id, <, 3);
     g_assert_true (o->score >= 0 && o->score <= 1 && (i == 0 || o->score <= objects[i - 1].score));
     g_assert_true (o->x >= 0 && o->y >= 0 && o->x + o->width <= 1.0001f && o->y + o->height <= 1.0001f);
     if (o->mask != NULL)
       g_assert_cmpuint (o->mask->columns * o->mask->rows, >, 0);
   }
-  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)) != NULL) {
+  while (
+      (meta = gst_buffer_iterate_meta_filtered (buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)) != NULL) {
     GstVideoRegionOfInterestMeta *roi = (GstVideoRegionOfInterestMeta *) meta;
     GstStructure *detection = gst_video_region_of_interest_meta_get_param (roi, "detection");
     const GstUpiObject *o = &objects[n_roi++];
@@ -76,8 +81,8 @@ test_objects (void)
     g_assert_cmpuint (roi->y, ==, (guint) (o->y * 100 + 0.5f));
     g_assert_cmpuint (roi->x + roi->w, ==, (guint) ((o->x + o->width) * 200 + 0.5f));
     g_assert_cmpuint (roi->y + roi->h, ==, (guint) ((o->y + o->height) * 100 + 0.5f));
-    g_assert_true (gst_structure_get (detection, "confidence", G_TYPE_DOUBLE, &confidence, "label_id", G_TYPE_INT, &label_id, "x_min",
-        G_TYPE_DOUBLE, &x_min, "x_max", G_TYPE_DOUBLE, &x_max, NULL));
+    g_assert_true (gst_structure_get (detection, "confidence", G_TYPE_DOUBLE, &confidence, "label_id", G_TYPE_INT,
+        &label_id, "x_min", G_TYPE_DOUBLE, &x_min, "x_max", G_TYPE_DOUBLE, &x_max, NULL));
     g_assert_cmpfloat (fabs (confidence - o->score), <, 1e-6);
     g_assert_cmpint (label_id, ==, (gint) o->label_id);
     g_assert_cmpfloat (fabs (x_min - o->x), <, 1e-6);
@@ -130,8 +135,9 @@ test_settings_while_playing (void)
 static void
 test_shared_results (void)
 {
-  Stream *s =
-      stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 max-in-flight=16 ! upidetect " ALL, FALSE);
+  Stream *s = stream_new (
+      "upiencoder model=tiny device=cpu threads=1 policy=block inference-interval=3 max-in-flight=16 ! upidetect " ALL,
+      FALSE);
   GstUpiContent *shared = NULL;
 
   stream_format (s, "RGB", 64, 64);
@@ -178,12 +184,14 @@ static void
 test_tee (void)
 {
   g_autoptr (GError) error = NULL;
-  GstElement *pipeline = gst_parse_launch ("videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64 ! " ENCODER "! tee name=t "
-                                           "t. ! queue ! upidetect labels=cat " ALL "! appsink name=cats sync=false "
-                                           "t. ! queue ! upidetect labels=dog " ALL "! appsink name=dogs sync=false",
-      &error);
+  GstElement *pipeline =
+      gst_parse_launch ("videotestsrc num-buffers=10 ! video/x-raw,width=64,height=64 ! " ENCODER "! tee name=t "
+                        "t. ! queue ! upidetect labels=cat " ALL "! appsink name=cats sync=false "
+                        "t. ! queue ! upidetect labels=dog " ALL "! appsink name=dogs sync=false",
+          &error);
   g_assert_no_error (error);
-  GstElement *cats = gst_bin_get_by_name (GST_BIN (pipeline), "cats"), *dogs = gst_bin_get_by_name (GST_BIN (pipeline), "dogs");
+  GstElement *cats = gst_bin_get_by_name (GST_BIN (pipeline), "cats"),
+             *dogs = gst_bin_get_by_name (GST_BIN (pipeline), "dogs");
 
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   for (guint i = 0; i < 20; i++) {
@@ -305,9 +313,9 @@ test_bad_lists (void)
     const gchar *bytes; /* of a labels file; NULL: @labels is set */
     gssize size;
     const gchar *labels, *named;
-  } cases[] = { { NULL, 0, "", "labels" }, { NULL, 0, " , ,", "labels" }, { "", 0, NULL, "0 labels" }, { "\n\n \n", -1, NULL, "0 labels" },
-    { "cat\ndog\t1.5\n", -1, NULL, "Line 2" }, { "cat\tmany\n", -1, NULL, "many" }, { "cat\n\xff\xfe\n", -1, NULL, "Line 2" },
-    { "c\0t\n", 4, NULL, "UTF-8" } };
+  } cases[] = { { NULL, 0, "", "labels" }, { NULL, 0, " , ,", "labels" }, { "", 0, NULL, "0 labels" },
+    { "\n\n \n", -1, NULL, "0 labels" }, { "cat\ndog\t1.5\n", -1, NULL, "Line 2" }, { "cat\tmany\n", -1, NULL, "many" },
+    { "cat\n\xff\xfe\n", -1, NULL, "Line 2" }, { "c\0t\n", 4, NULL, "UTF-8" } };
   g_autofree gchar *path = write_file ("cat\n", -1);
   Stream *s = stream_new (ENCODER "! upidetect name=d labels=\"bird, car\" " ALL, FALSE);
   g_autoptr (GstElement) detect = stream_get (s, "d");
@@ -315,7 +323,9 @@ test_bad_lists (void)
   stream_format (s, "RGB", 64, 64);
   gst_buffer_unref (pass (s, 0));
   for (guint i = 0; i < G_N_ELEMENTS (cases) + 2; i++) {
-    const gchar *named = i < G_N_ELEMENTS (cases) ? cases[i].named : i == G_N_ELEMENTS (cases) ? "/nowhere/labels.txt" : "/dev/zero";
+    const gchar *named = i < G_N_ELEMENTS (cases) ? cases[i].named
+        : i == G_N_ELEMENTS (cases)               ? "/nowhere/labels.txt"
+                                                  : "/dev/zero";
     if (i >= G_N_ELEMENTS (cases)) {
       g_object_set (detect, "labels-file", named, NULL);
     } else if (cases[i].labels != NULL) {
@@ -408,10 +418,11 @@ test_bad_list_at_start (void)
     const gchar *bytes; /* of a labels file; NULL: @path is one, or @labels */
     gssize size;
     const gchar *path, *labels, *named;
-  } cases[] = { { NULL, 0, "/nowhere/labels.txt", NULL, "/nowhere/labels.txt" }, { NULL, 0, "/", NULL, g_strerror (EISDIR) },
-    { NULL, 0, "/dev/zero", NULL, "16 MiB" }, { NULL, 0, "", NULL, "Labels file \"\"" }, { "", 0, NULL, NULL, "0 labels" },
-    { "\r\r", -1, NULL, NULL, "0 labels" }, { "cat\rdog\t1.5", -1, NULL, NULL, "Line 2" }, { "cat\r\n\xff", -1, NULL, NULL, "Line 2" },
-    { "c\0t", 3, NULL, NULL, "UTF-8" },
+  } cases[] = { { NULL, 0, "/nowhere/labels.txt", NULL, "/nowhere/labels.txt" },
+    { NULL, 0, "/", NULL, g_strerror (EISDIR) }, { NULL, 0, "/dev/zero", NULL, "16 MiB" },
+    { NULL, 0, "", NULL, "Labels file \"\"" }, { "", 0, NULL, NULL, "0 labels" },
+    { "\r\r", -1, NULL, NULL, "0 labels" }, { "cat\rdog\t1.5", -1, NULL, NULL, "Line 2" },
+    { "cat\r\n\xff", -1, NULL, NULL, "Line 2" }, { "c\0t", 3, NULL, NULL, "UTF-8" },
     { "\xff\xfe"
       "c\0",
         4, NULL, NULL, "UTF-8" },
@@ -419,9 +430,10 @@ test_bad_list_at_start (void)
     { NULL, 0, NULL, long_line, "1048576 bytes" } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autofree gchar *path = cases[i].bytes != NULL ? write_file (cases[i].bytes, cases[i].size) : g_strdup (cases[i].path);
-    g_autofree gchar *error =
-        start_error (cases[i].labels != NULL ? "labels" : "labels-file", cases[i].labels != NULL ? cases[i].labels : path);
+    g_autofree gchar *path =
+        cases[i].bytes != NULL ? write_file (cases[i].bytes, cases[i].size) : g_strdup (cases[i].path);
+    g_autofree gchar *error = start_error (
+        cases[i].labels != NULL ? "labels" : "labels-file", cases[i].labels != NULL ? cases[i].labels : path);
     if (strstr (error, cases[i].named) == NULL || (cases[i].bytes != NULL && strstr (error, path) == NULL))
       g_error ("\"%s\" is not named in: %s", cases[i].named, error);
     if (cases[i].bytes != NULL)
@@ -446,7 +458,8 @@ static void
 test_labels_from_a_pipe (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree gchar *directory = g_dir_make_tmp ("labels-XXXXXX", &error), *path = g_build_filename (directory, "pipe", NULL);
+  g_autofree gchar *directory = g_dir_make_tmp ("labels-XXXXXX", &error),
+                   *path = g_build_filename (directory, "pipe", NULL);
   g_assert_cmpint (mkfifo (path, 0600), ==, 0);
   GThread *writer = g_thread_new ("writer", write_pipe, path);
   g_autofree gchar *description = g_strdup_printf (ENCODER "! upidetect labels-file=%s " ALL, path);
@@ -487,12 +500,14 @@ sentence (guint n)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
-/* The tiny model's text encoder has 64 positions, two of them for the text's ends. What is cut is said once for each list. */
+/* The tiny model's text encoder has 64 positions, two of them for the text's ends. What is cut is said once for each
+ * list. */
 static void
 test_long_labels (void)
 {
   g_autofree gchar *fits = sentence (62), *cut = sentence (63), *longer = sentence (300);
-  g_autofree gchar *first = g_strdup_printf (ENCODER "! upidetect name=d labels=\"cat,%s,%s,%s\" " ALL, fits, cut, longer);
+  g_autofree gchar *first =
+      g_strdup_printf (ENCODER "! upidetect name=d labels=\"cat,%s,%s,%s\" " ALL, fits, cut, longer);
   g_autofree gchar *second = g_strdup_printf ("%s,cat", fits);
   Stream *s = stream_new (first, FALSE);
   guint n = 0;
@@ -590,12 +605,16 @@ test_progress (void)
   g_assert_cmpuint (n, >, 0);
   gst_buffer_unref (buffer);
   n = 0;
-  for (GstMessage *message; (message = gst_bus_pop_filtered (s->bus, GST_MESSAGE_PROGRESS | GST_MESSAGE_ELEMENT)) != NULL;) {
+  for (GstMessage *message;
+       (message = gst_bus_pop_filtered (s->bus, GST_MESSAGE_PROGRESS | GST_MESSAGE_ELEMENT)) != NULL;) {
     if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_PROGRESS) {
       g_autofree gchar *code = NULL;
       gst_message_parse_progress (message, &last, &code, NULL);
       g_assert_cmpstr (code, ==, "labels");
-      g_assert_cmpint (last, ==, n == 0 ? GST_PROGRESS_TYPE_START : last == GST_PROGRESS_TYPE_COMPLETE ? last : GST_PROGRESS_TYPE_CONTINUE);
+      g_assert_cmpint (last, ==,
+          n == 0                                   ? GST_PROGRESS_TYPE_START
+              : last == GST_PROGRESS_TYPE_COMPLETE ? last
+                                                   : GST_PROGRESS_TYPE_CONTINUE);
       n++;
     } else {
       const GstStructure *structure = gst_message_get_structure (message);
@@ -666,8 +685,9 @@ test_stopped_while_waiting (void)
 {
   g_autoptr (UpiEngine) engine = test_engine ("detect-stop", 1);
   g_autofree gchar *labels = long_list (2000);
-  g_autofree gchar *description = g_strdup_printf (
-      "upiencoder model=tiny device=cpu threads=1 policy=block model-instance-id=detect-stop ! upidetect labels=\"%s\" " ALL, labels);
+  g_autofree gchar *description = g_strdup_printf ("upiencoder model=tiny device=cpu threads=1 policy=block "
+                                                   "model-instance-id=detect-stop ! upidetect labels=\"%s\" " ALL,
+      labels);
   Stream *s = stream_new (description, FALSE);
   UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
 

@@ -53,7 +53,8 @@ copy_model (void)
   g_autoptr (GDir) dir = g_dir_open (source, 0, &error);
   g_assert_no_error (error);
   for (const gchar *name; (name = g_dir_read_name (dir)) != NULL;) {
-    g_autofree gchar *from = g_build_filename (source, name, NULL), *to = g_build_filename (copy, name, NULL), *bytes = NULL;
+    g_autofree gchar *from = g_build_filename (source, name, NULL), *to = g_build_filename (copy, name, NULL),
+                     *bytes = NULL;
     gsize size;
     g_assert_true (g_file_get_contents (from, &bytes, &size, NULL));
     g_assert_true (g_file_set_contents (to, bytes, (gssize) size, NULL));
@@ -169,9 +170,9 @@ test_fixed_properties_while_playing (void)
 {
   static const struct {
     const gchar *name, *value, *kept;
-  } cases[] = { { "model", "other", "tiny" }, { "device", "cuda", "cpu" }, { "threads", "7", "1" }, { "batch-size", "4", "1" },
-    { "threads-per-frame", "2", "1" }, { "batch-timeout", "5", "0" }, { "model-instance-id", "other", "fixed" },
-    { "input-size", "96x64", "auto" } };
+  } cases[] = { { "model", "other", "tiny" }, { "device", "cuda", "cpu" }, { "threads", "7", "1" },
+    { "batch-size", "4", "1" }, { "threads-per-frame", "2", "1" }, { "batch-timeout", "5", "0" },
+    { "model-instance-id", "other", "fixed" }, { "input-size", "96x64", "auto" } };
   Stream *s = stream_new (BLOCK "model-instance-id=fixed", FALSE);
   g_autoptr (GstElement) encoder = stream_get (s, "e");
 
@@ -210,7 +211,8 @@ assert_stats (Stream *s, guint64 encoded, guint64 failed)
   g_assert_cmpuint (got_failed, ==, failed);
 }
 
-/* Too small for its caps; a GstVideoMeta of another size or format; strides and offsets beyond the memory; no memory. */
+/* Too small for its caps; a GstVideoMeta of another size or format; strides and offsets beyond the memory; no
+ * memory. */
 static GstBuffer *
 broken_frame (guint kind)
 {

@@ -38,14 +38,15 @@ template_formats (Stream *s, GstCaps **caps)
   return gst_structure_get_value (gst_caps_get_structure (*caps, 0), "format");
 }
 
-/* The encoding of the frame in every format of the pad template is that of the NV12 which videoconvert makes of that very frame. */
+/* The encoding of the frame in every format of the pad template is that of the NV12 which videoconvert makes of that
+ * very frame. */
 static void
 check_all_formats (Stream *s, gint width, gint height, const gchar *mode, const gchar *colours)
 {
   g_autoptr (GstCaps) caps = NULL;
   const GValue *formats = template_formats (s, &caps);
-  g_autofree gchar *source =
-      g_strdup_printf ("video/x-raw,format=AYUV64,width=%d,height=%d,framerate=25/1,interlace-mode=%s", width, height, mode);
+  g_autofree gchar *source = g_strdup_printf (
+      "video/x-raw,format=AYUV64,width=%d,height=%d,framerate=25/1,interlace-mode=%s", width, height, mode);
   g_autoptr (GstBuffer) frame = frame_new ("AYUV64", width, height, 3);
   gfloat expected[EMBEDDING_WIDTH], got[EMBEDDING_WIDTH];
 
@@ -59,12 +60,13 @@ check_all_formats (Stream *s, gint width, gint height, const gchar *mode, const 
 
     if (finfo->pack_func == NULL) /* nobody can make such a picture, only decoders do */
       continue;
-    /* GStreamer 1.26 reads them wrongly beyond whole tiles: two runs of videoconvert on one such frame differ in pixels that are seen. */
+    /* GStreamer 1.26 reads them wrongly beyond whole tiles: two runs of videoconvert on one such frame differ in pixels
+     * that are seen. */
     if (width % 16 != 0 && g_str_has_prefix (format, "MT2110"))
       continue;
     /* The colours are what the caps say: it is some picture, whatever they make of it. */
-    g_autofree gchar *wanted =
-        g_strdup_printf ("video/x-raw,format=%s,width=%d,height=%d,framerate=25/1,interlace-mode=%s", format, width, height, mode);
+    g_autofree gchar *wanted = g_strdup_printf (
+        "video/x-raw,format=%s,width=%d,height=%d,framerate=25/1,interlace-mode=%s", format, width, height, mode);
     g_autofree gchar *said = g_strdup_printf ("%s%s", wanted, colours);
     g_autoptr (GstBuffer) buffer = converted (frame, source, wanted, NULL);
     g_autoptr (GstBuffer) as_nv12 = converted (buffer, said, "video/x-raw,format=NV12", &nv12);
@@ -117,15 +119,17 @@ test_sizes (void)
   static const struct {
     const gchar *format;
     gint width, height;
-  } cases[] = { { "I420", 16, 16 }, { "NV12", 17, 33 }, { "UYVY", 17, 33 }, { "RGB", 33, 17 }, { "I420", 17, 33 }, { "Y444", 1, 1 },
-    { "I420", 1, 1 }, { "NV12", 3, 500 }, { "BGRx", 4096, 2160 }, { "I420", 4096, 2160 }, { "NV12", 7680, 4320 }, { "GRAY8", 7680, 4320 } };
+  } cases[] = { { "I420", 16, 16 }, { "NV12", 17, 33 }, { "UYVY", 17, 33 }, { "RGB", 33, 17 }, { "I420", 17, 33 },
+    { "Y444", 1, 1 }, { "I420", 1, 1 }, { "NV12", 3, 500 }, { "BGRx", 4096, 2160 }, { "I420", 4096, 2160 },
+    { "NV12", 7680, 4320 }, { "GRAY8", 7680, 4320 } };
   Stream *s = stream_new (ENCODER, FALSE);
   gfloat embedding[EMBEDDING_WIDTH];
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     stream_format (s, cases[i].format, cases[i].width, cases[i].height);
     GstVideoInfo info;
-    gst_video_info_set_format (&info, gst_video_format_from_string (cases[i].format), (guint) cases[i].width, (guint) cases[i].height);
+    gst_video_info_set_format (
+        &info, gst_video_format_from_string (cases[i].format), (guint) cases[i].width, (guint) cases[i].height);
     GstBuffer *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
     gst_buffer_memset (buffer, 0, 100, GST_VIDEO_INFO_SIZE (&info));
     GST_BUFFER_PTS (buffer) = i * 40 * GST_MSECOND;
@@ -148,10 +152,12 @@ scatter (GstBuffer *buffer, const gchar *format, gint width, gint height)
   gst_video_info_set_format (&info, gst_video_format_from_string (format), (guint) width, (guint) height);
   meta_info = info;
   for (guint i = GST_VIDEO_INFO_N_PLANES (&info); i-- > 0;) { /* the planes in reverse order as well */
-    gsize plane_size = i + 1 < GST_VIDEO_INFO_N_PLANES (&info) ? GST_VIDEO_INFO_PLANE_OFFSET (&info, i + 1) : GST_VIDEO_INFO_SIZE (&info);
+    gsize plane_size = i + 1 < GST_VIDEO_INFO_N_PLANES (&info) ? GST_VIDEO_INFO_PLANE_OFFSET (&info, i + 1)
+                                                               : GST_VIDEO_INFO_SIZE (&info);
     plane_size -= GST_VIDEO_INFO_PLANE_OFFSET (&info, i);
     if (GST_VIDEO_FORMAT_INFO_IS_TILED (info.finfo)) { /* a stride of tiles across and down */
-      gint plain = GST_VIDEO_INFO_PLANE_STRIDE (&info, i), x = GST_VIDEO_TILE_X_TILES (plain), y = GST_VIDEO_TILE_Y_TILES (plain);
+      gint plain = GST_VIDEO_INFO_PLANE_STRIDE (&info, i), x = GST_VIDEO_TILE_X_TILES (plain),
+           y = GST_VIDEO_TILE_Y_TILES (plain);
       stride[i] = GST_VIDEO_TILE_MAKE_STRIDE (x + 2, y + 2);
       offset[i] = size;
       size += plane_size / (gsize) (x * y) * (gsize) ((x + 2) * (y + 2)) + 13 * 16;
@@ -164,8 +170,8 @@ scatter (GstBuffer *buffer, const gchar *format, gint width, gint height)
   }
   GstBuffer *scattered = gst_buffer_new_allocate (NULL, size, NULL);
   gst_buffer_memset (scattered, 0, 0xa5, size);
-  gst_buffer_add_video_meta_full (scattered, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT (&info), (guint) width, (guint) height,
-      GST_VIDEO_INFO_N_PLANES (&info), offset, stride);
+  gst_buffer_add_video_meta_full (scattered, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT (&info), (guint) width,
+      (guint) height, GST_VIDEO_INFO_N_PLANES (&info), offset, stride);
   g_assert_true (gst_video_frame_map (&from, &info, buffer, GST_MAP_READ));
   g_assert_true (gst_video_frame_map (&to, &meta_info, scattered, GST_MAP_WRITE));
   g_assert_true (gst_video_frame_copy (&to, &from));
@@ -178,13 +184,15 @@ scatter (GstBuffer *buffer, const gchar *format, gint width, gint height)
 static void
 test_strides_and_offsets (void)
 {
-  static const gchar *formats[] = { "RGB", "BGR", "RGBx", "BGRA", "I420", "YV12", "NV12", "NV21", "UYVY", "Y444", "GRAY8", "P010_10LE",
-    "ARGB", "I420_10LE", "A420", "NV12_4L4", "NV12_32L32", "NV12_64Z32", "NV12_8L128" };
+  static const gchar *formats[] = { "RGB", "BGR", "RGBx", "BGRA", "I420", "YV12", "NV12", "NV21", "UYVY", "Y444",
+    "GRAY8", "P010_10LE", "ARGB", "I420_10LE", "A420", "NV12_4L4", "NV12_32L32", "NV12_64Z32", "NV12_8L128" };
   Stream *s = stream_new (ENCODER, FALSE);
   gfloat plain[EMBEDDING_WIDTH], scattered[EMBEDDING_WIDTH];
 
   for (guint i = 0; i < G_N_ELEMENTS (formats); i++) {
-    gint width = strcmp (formats[i], "UYVY") == 0 ? 68 : 67; /* gst_video_frame_copy () forgets half of the last pair of an odd row */
+    gint width = strcmp (formats[i], "UYVY") == 0
+        ? 68
+        : 67; /* gst_video_frame_copy () forgets half of the last pair of an odd row */
     GstBuffer *buffer = frame_new (formats[i], width, 45, i);
     GstBuffer *other = scatter (buffer, formats[i], width, 45);
     stream_format (s, formats[i], width, 45);
@@ -209,14 +217,17 @@ test_planes_in_memories (void)
   gst_video_info_set_format (&info, GST_VIDEO_FORMAT_I420, 64, 48);
   g_assert_true (gst_buffer_map (buffer, &map, GST_MAP_READ));
   for (guint i = 0; i < 3; i++) {
-    gsize begin = GST_VIDEO_INFO_PLANE_OFFSET (&info, i), end = i < 2 ? GST_VIDEO_INFO_PLANE_OFFSET (&info, i + 1) : map.size;
+    gsize begin = GST_VIDEO_INFO_PLANE_OFFSET (&info, i),
+          end = i < 2 ? GST_VIDEO_INFO_PLANE_OFFSET (&info, i + 1) : map.size;
     guint8 *bytes = g_malloc (end - begin + 32);
     memcpy (bytes + 32, map.data + begin, end - begin);
-    gst_buffer_append_memory (parts, gst_memory_new_wrapped (0, bytes, end - begin + 32, 32, end - begin, bytes, g_free));
+    gst_buffer_append_memory (
+        parts, gst_memory_new_wrapped (0, bytes, end - begin + 32, 32, end - begin, bytes, g_free));
   }
   gst_buffer_unmap (buffer, &map);
   GST_BUFFER_PTS (parts) = GST_BUFFER_PTS (buffer);
-  gst_buffer_add_video_meta_full (parts, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 48, 3, info.offset, info.stride);
+  gst_buffer_add_video_meta_full (
+      parts, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_I420, 64, 48, 3, info.offset, info.stride);
   stream_format (s, "I420", 64, 48);
   embedding_encode (s, buffer, plain);
   embedding_encode (s, parts, split);
@@ -224,7 +235,8 @@ test_planes_in_memories (void)
   stream_free (s);
 }
 
-/* Interlaced frames take the same way, whatever their format; and lines are lines: 4:2:0 is what it would be progressive. */
+/* Interlaced frames take the same way, whatever their format; and lines are lines: 4:2:0 is what it would be
+ * progressive. */
 static void
 test_interlaced (void)
 {
@@ -235,7 +247,8 @@ test_interlaced (void)
   stream_format (s, "I420", 96, 64);
   embedding_encode (s, frame_new ("I420", 96, 64, 3), progressive);
   for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
-    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=I420,width=96,height=64,framerate=25/1,interlace-mode=%s", modes[i]);
+    g_autofree gchar *caps =
+        g_strdup_printf ("video/x-raw,format=I420,width=96,height=64,framerate=25/1,interlace-mode=%s", modes[i]);
     GstBuffer *buffer = frame_new ("I420", 96, 64, 3);
     GST_BUFFER_FLAG_SET (buffer, GST_VIDEO_BUFFER_FLAG_INTERLACED | GST_VIDEO_BUFFER_FLAG_TFF);
     stream_caps (s, caps);
@@ -256,7 +269,8 @@ test_colorimetry (void)
   gfloat embeddings[G_N_ELEMENTS (colorimetries)][EMBEDDING_WIDTH];
 
   for (guint i = 0; i < G_N_ELEMENTS (colorimetries); i++) {
-    g_autofree gchar *caps = g_strdup_printf ("video/x-raw,format=I420,width=64,height=64,framerate=25/1,colorimetry=%s", colorimetries[i]);
+    g_autofree gchar *caps =
+        g_strdup_printf ("video/x-raw,format=I420,width=64,height=64,framerate=25/1,colorimetry=%s", colorimetries[i]);
     stream_caps (s, caps);
     embedding_encode (s, frame_new ("I420", 64, 64, 3), embeddings[i]);
     for (guint j = 0; j < i; j++)
@@ -348,11 +362,13 @@ test_plain_layout_downstream (void)
   stream_free (s);
 }
 
-/* GStreamer's converter crashes on fields without lines, or of different numbers of lines: such a frame is read as a progressive one. */
+/* GStreamer's converter crashes on fields without lines, or of different numbers of lines: such a frame is read as a
+ * progressive one. */
 static void
 test_interlaced_odd (void)
 {
-  static const gchar *const formats[] = { "I420", "NV12", "YUY2", "YUV9", "Y41B", "RGB", "BGRA", "AYUV", "v210", "I420_10LE", "GRAY8" };
+  static const gchar *const formats[] = { "I420", "NV12", "YUY2", "YUV9", "Y41B", "RGB", "BGRA", "AYUV", "v210",
+    "I420_10LE", "GRAY8" };
   static const gchar *const modes[] = { "interleaved", "mixed" };
   static const gint heights[] = { 1, 2, 3, 4, 5, 6, 7, 9, 15, 16, 17, 129, 161 };
   Stream *s = stream_new (ENCODER, FALSE);
@@ -361,8 +377,8 @@ test_interlaced_odd (void)
     const gchar *format = formats[i % G_N_ELEMENTS (formats)];
     const gchar *mode = modes[i / G_N_ELEMENTS (formats) % G_N_ELEMENTS (modes)];
     gint height = heights[i / (G_N_ELEMENTS (formats) * G_N_ELEMENTS (modes))], width = 1 + (gint) (i % 5) * 16;
-    g_autofree gchar *caps =
-        g_strdup_printf ("video/x-raw,format=%s,width=%d,height=%d,framerate=25/1,interlace-mode=%s", format, width, height, mode);
+    g_autofree gchar *caps = g_strdup_printf (
+        "video/x-raw,format=%s,width=%d,height=%d,framerate=25/1,interlace-mode=%s", format, width, height, mode);
     GstVideoInfo info;
     g_autoptr (GstCaps) parsed = gst_caps_from_string (caps);
     stream_caps (s, caps);
@@ -410,16 +426,18 @@ test_input_size (void)
   }
 }
 
-/* CUDA memory is in the caps where upiencoder is built with libgstcuda. An engine on the processor maps what comes to the host; the feature stays
- * in the caps, and the frame is the buffer that came. */
+/* CUDA memory is in the caps where upiencoder is built with libgstcuda. An engine on the processor maps what comes to
+ * the host; the feature stays in the caps, and the frame is the buffer that came. */
 static void
 test_cuda_memory (void)
 {
   Stream *s = stream_new (ENCODER, FALSE);
   g_autoptr (GstElement) encoder = stream_get (s, "e");
   GstCaps *template_caps = gst_pad_template_get_caps (gst_element_get_pad_template (encoder, "sink"));
-  g_autoptr (GstCaps) cuda = gst_caps_from_string ("video/x-raw(memory:CUDAMemory),format=NV12,width=128,height=96,framerate=25/1");
-  g_autoptr (GstCaps) unread = gst_caps_from_string ("video/x-raw(memory:CUDAMemory),format=UYVY,width=128,height=96,framerate=25/1");
+  g_autoptr (GstCaps) cuda =
+      gst_caps_from_string ("video/x-raw(memory:CUDAMemory),format=NV12,width=128,height=96,framerate=25/1");
+  g_autoptr (GstCaps) unread =
+      gst_caps_from_string ("video/x-raw(memory:CUDAMemory),format=UYVY,width=128,height=96,framerate=25/1");
   gboolean built_in = gst_caps_can_intersect (template_caps, cuda);
   g_autoptr (GstPad) sinkpad = gst_element_get_static_pad (encoder, "sink");
   gfloat host[EMBEDDING_WIDTH], mapped[EMBEDDING_WIDTH];
@@ -457,8 +475,9 @@ fake_cuda (void)
   return fake;
 }
 
-/* CUDA memory comes when upstream is linked after the engine was opened: the engine follows into the pipeline's context, once; frames before leave
- * with what it made of them. Where there is no context a warning says what it costs and how to mend it, and frames go on through the host. */
+/* CUDA memory comes when upstream is linked after the engine was opened: the engine follows into the pipeline's
+ * context, once; frames before leave with what it made of them. Where there is no context a warning says what it costs
+ * and how to mend it, and frames go on through the host. */
 static void
 test_cuda_context_later (void)
 {
@@ -483,8 +502,9 @@ test_cuda_context_later (void)
   g_assert_cmpfloat (embedding_distance (before, got), <, 1e-6);
 
   fake->has_context = TRUE;
-  stream_format (s, "NV12", 128, 96);                                                               /* nothing to follow */
-  g_assert_cmpint (gst_harness_push (s->harness, frame_new ("NV12", 128, 96, 5)), ==, GST_FLOW_OK); /* on its way meanwhile */
+  stream_format (s, "NV12", 128, 96); /* nothing to follow */
+  g_assert_cmpint (
+      gst_harness_push (s->harness, frame_new ("NV12", 128, 96, 5)), ==, GST_FLOW_OK); /* on its way meanwhile */
   for (guint i = 0; i < 2; i++) {
     stream_caps (s, "video/x-raw(memory:CUDAMemory),format=NV12,width=128,height=96,framerate=25/1");
     g_assert_cmpint (gst_harness_push (s->harness, frame_new ("NV12", 128, 96, 3)), ==, GST_FLOW_OK);

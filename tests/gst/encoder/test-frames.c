@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-frames.c: the queue inside upiencoder with workers that end in an order that the test chooses: a frame's pixels are read when
- * its gate opens. */
+/* test-frames.c: the queue inside upiencoder with workers that end in an order that the test chooses: a frame's pixels
+ * are read when its gate opens. */
 #include "gst/encoder/frames.h"
 #include "tests/gst/stream.h"
 
@@ -69,9 +69,12 @@ push (GstUpiFrames *frames, UpiStream *stream, Gate *gate, guint number)
 
   GST_BUFFER_PTS (buffer) = number * 40 * GST_MSECOND;
   if (gate != NULL) {
-    UpiImage image = {
-      .size = sizeof (UpiImage), .format = UPI_PIXELS_READ, .width = 64, .height = 64, .read = read_at_gate, .user_data = gate
-    };
+    UpiImage image = { .size = sizeof (UpiImage),
+      .format = UPI_PIXELS_READ,
+      .width = 64,
+      .height = 64,
+      .read = read_at_gate,
+      .user_data = gate };
     pending = gst_upi_frames_request (frames, stream, &image, 64, 64, GST_BUFFER_PTS (buffer), TRUE);
   }
   g_assert_cmpint (gst_upi_frames_push_buffer (frames, buffer, pending, FALSE, NULL), ==, GST_FLOW_OK);
@@ -86,8 +89,9 @@ pop (GstUpiFrames *frames)
   g_assert_cmpint (gst_upi_frames_pop (frames, &item), ==, GST_FLOW_OK);
   g_assert_nonnull (item.buffer);
   g_assert_no_error (item.error);
-  gint inferred =
-      gst_upi_content_is_encoded (item.content) ? (gint) (gst_upi_content_get_inference_pts (item.content) / (40 * GST_MSECOND)) : -1;
+  gint inferred = gst_upi_content_is_encoded (item.content)
+      ? (gint) (gst_upi_content_get_inference_pts (item.content) / (40 * GST_MSECOND))
+      : -1;
   gst_upi_frames_popped (frames, &item, FALSE);
   return inferred;
 }
@@ -99,7 +103,8 @@ wait_running (GstUpiFrames *frames, guint n)
     g_thread_yield ();
 }
 
-/* Four workers, frames 0 to 3 under way at once, and their encodings end in the order 1, 0, 3, 2: frames leave with 1, 1, 3, 3. */
+/* Four workers, frames 0 to 3 under way at once, and their encodings end in the order 1, 0, 3, 2: frames leave with 1,
+ * 1, 3, 3. */
 static void
 test_never_back (void)
 {

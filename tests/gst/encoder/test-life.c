@@ -2,9 +2,10 @@
 /* test-life.c: upiencoder started, stopped, shared and pulled at from all sides: nothing is left, nothing hangs. */
 #include "tests/gst/stream.h"
 
-#define PIPELINE                                                                                                                           \
-  "videotestsrc is-live=false ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! "                                              \
-  "upiencoder name=e model=tiny device=cpu threads=1 model-instance-id=life %s ! upidetect threshold=0 ! fakesink sync=false"
+#define PIPELINE                                                                                                       \
+  "videotestsrc is-live=false ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! "                          \
+  "upiencoder name=e model=tiny device=cpu threads=1 model-instance-id=life %s ! upidetect threshold=0 ! fakesink "    \
+  "sync=false"
 
 static GstElement *
 pipeline_new (const gchar *settings)
@@ -39,7 +40,8 @@ watch_buffers (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
   return GST_PAD_PROBE_OK;
 }
 
-/* 200 times from NULL to PLAYING and back, with frames under way at every stop: no thread, no buffer, no encoding is left. */
+/* 200 times from NULL to PLAYING and back, with frames under way at every stop: no thread, no buffer, no encoding is
+ * left. */
 static void
 test_cycles (void)
 {
@@ -176,8 +178,8 @@ test_two_share_one_engine (void)
 static gpointer
 change_states (gpointer data)
 {
-  static const GstState states[] = { GST_STATE_PLAYING, GST_STATE_NULL, GST_STATE_PAUSED, GST_STATE_READY, GST_STATE_PLAYING,
-    GST_STATE_READY };
+  static const GstState states[] = { GST_STATE_PLAYING, GST_STATE_NULL, GST_STATE_PAUSED, GST_STATE_READY,
+    GST_STATE_PLAYING, GST_STATE_READY };
   for (guint i = 0; i < 60; i++)
     gst_element_set_state (data, states[i % G_N_ELEMENTS (states)]);
   return NULL;

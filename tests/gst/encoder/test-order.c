@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-order.c: what upiencoder keeps in order, what waits and what never does. Engines are held by a gate, never by time. */
+/* test-order.c: what upiencoder keeps in order, what waits and what never does. Engines are held by a gate, never by
+ * time. */
 #include "tests/gst/stream.h"
 
 #define BLOCK "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 "
@@ -8,7 +9,8 @@
 static void
 test_order_under_load (void)
 {
-  Stream *s = stream_new ("upiencoder name=e model=tiny device=cpu threads=4 policy=block model-instance-id=load max-in-flight=9", FALSE);
+  Stream *s = stream_new (
+      "upiencoder name=e model=tiny device=cpu threads=4 policy=block model-instance-id=load max-in-flight=9", FALSE);
 
   stream_format (s, "I420", 64, 48);
   for (guint i = 0; i < 200; i++)
@@ -46,8 +48,8 @@ test_block_loses_nothing (void)
     gst_buffer_unref (buffer);
   }
   g_object_get (encoder, "stats", &stats, NULL);
-  g_assert_true (gst_structure_get (stats, "frames-in", G_TYPE_UINT64, &in, "frames-out", G_TYPE_UINT64, &out, "encoded", G_TYPE_UINT64,
-      &encoded, "skipped", G_TYPE_UINT64, &skipped, "failed", G_TYPE_UINT64, &failed, NULL));
+  g_assert_true (gst_structure_get (stats, "frames-in", G_TYPE_UINT64, &in, "frames-out", G_TYPE_UINT64, &out,
+      "encoded", G_TYPE_UINT64, &encoded, "skipped", G_TYPE_UINT64, &skipped, "failed", G_TYPE_UINT64, &failed, NULL));
   g_assert_cmpuint (in, ==, 500);
   g_assert_cmpuint (out, ==, 500);
   g_assert_cmpuint (encoded, ==, 500);
@@ -78,12 +80,13 @@ test_interval (void)
   stream_free (s);
 }
 
-/* With the engine held, every frame passes at once, empty; afterwards each carries the newest result, never one of a later frame. Batches
- * change nothing for a stream that is alone. */
+/* With the engine held, every frame passes at once, empty; afterwards each carries the newest result, never one of a
+ * later frame. Batches change nothing for a stream that is alone. */
 static void
 test_latest_never_waits (gconstpointer data)
 {
-  g_autofree gchar *description = g_strdup_printf (LATEST "model-instance-id=latest batch-size=%u", GPOINTER_TO_UINT (data));
+  g_autofree gchar *description =
+      g_strdup_printf (LATEST "model-instance-id=latest batch-size=%u", GPOINTER_TO_UINT (data));
   Stream *s = stream_new (description, FALSE);
   g_autoptr (UpiEngine) engine = test_engine ("latest", 1); /* the element's, with its batch size */
   g_autoptr (GstElement) encoder = stream_get (s, "e");
@@ -97,8 +100,8 @@ test_latest_never_waits (gconstpointer data)
     GstBuffer *buffer = stream_pull (s);
     g_assert_cmpint (frame_number (buffer), ==, (gint) i);
     g_assert_cmpint (frame_inferred (buffer), ==, -1);
-    g_assert_cmpint (
-        gst_upi_content_get_flags (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer))), ==, GST_UPI_CONTENT_NEVER_WAIT);
+    g_assert_cmpint (gst_upi_content_get_flags (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer))), ==,
+        GST_UPI_CONTENT_NEVER_WAIT);
     gst_buffer_unref (buffer);
   }
   upi_engine_release (engine);
@@ -123,7 +126,8 @@ test_latest_never_waits (gconstpointer data)
   stream_free (s);
 }
 
-/* auto: latest behind a live source (a held engine stops nothing), block behind a file (every frame has its own encoding). */
+/* auto: latest behind a live source (a held engine stops nothing), block behind a file (every frame has its own
+ * encoding). */
 static void
 test_auto_policy (gconstpointer data)
 {
@@ -173,7 +177,8 @@ test_policy_changes_while_playing (void)
   stream_free (s);
 }
 
-/* Frames in flight when a flush comes are dropped, queued sticky events are not; nothing from before is attached after. */
+/* Frames in flight when a flush comes are dropped, queued sticky events are not; nothing from before is attached
+ * after. */
 static void
 test_flush (gconstpointer data)
 {
@@ -258,8 +263,8 @@ test_flush_storm (void)
   stream_free (s);
 }
 
-/* A tracer is called before a pad stores an event: it holds these caps, which the task has taken from the queue, until the flush is done with
- * the queue and waits for the task. */
+/* A tracer is called before a pad stores an event: it holds these caps, which the task has taken from the queue, until
+ * the flush is done with the queue and waits for the task. */
 static GstPad *held_pad;
 static gint held; /* 1: the next caps are to be held, 2: they are */
 
@@ -335,7 +340,8 @@ test_segment_of_bytes (gconstpointer policy)
   stream_format (s, "RGB", 64, 64);
   gst_segment_init (&segment, GST_FORMAT_BYTES);
   gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
-  gst_harness_push_upstream_event (s->harness, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, GST_SECOND, 10 * GST_SECOND));
+  gst_harness_push_upstream_event (
+      s->harness, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, GST_SECOND, 10 * GST_SECOND));
   for (guint i = 0; i < 20; i++) {
     g_assert_cmpint (stream_push (s, i), ==, GST_FLOW_OK);
     gst_buffer_unref (stream_pull (s));
@@ -347,9 +353,10 @@ static void
 test_seek (void)
 {
   g_autoptr (GError) error = NULL;
-  GstElement *pipeline = gst_parse_launch ("videotestsrc num-buffers=2000 ! video/x-raw,width=64,height=64,framerate=25/1 ! " BLOCK
-                                           "! appsink name=sink sync=false max-buffers=2",
-      &error);
+  GstElement *pipeline =
+      gst_parse_launch ("videotestsrc num-buffers=2000 ! video/x-raw,width=64,height=64,framerate=25/1 ! " BLOCK
+                        "! appsink name=sink sync=false max-buffers=2",
+          &error);
   g_assert_no_error (error);
   GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
 
@@ -358,8 +365,8 @@ test_seek (void)
     guint target = round * 37 % 1000;
     GstSample *sample = NULL;
     g_assert_cmpint (gst_element_get_state (pipeline, NULL, NULL, 60 * GST_SECOND), ==, GST_STATE_CHANGE_SUCCESS);
-    g_assert_true (
-        gst_element_seek_simple (pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, target * 40 * GST_MSECOND));
+    g_assert_true (gst_element_seek_simple (
+        pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE, target * 40 * GST_MSECOND));
     for (guint i = 0; i < 5; i++) {
       g_signal_emit_by_name (sink, "pull-sample", &sample);
       g_assert_nonnull (sample);
@@ -461,7 +468,8 @@ test_caps_change_at_every_frame (void)
     guint width, height;
     g_assert_cmpint (frame_number (buffer), ==, i);
     g_assert_cmpint (frame_inferred (buffer), ==, i);
-    upi_encoding_source_size (gst_upi_content_get_encoding (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer))), &width, &height);
+    upi_encoding_source_size (
+        gst_upi_content_get_encoding (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer))), &width, &height);
     g_assert_cmpuint (width, ==, (guint) sizes[i % 4][0]);
     g_assert_cmpuint (height, ==, (guint) sizes[i % 4][1]);
     gst_buffer_unref (buffer);

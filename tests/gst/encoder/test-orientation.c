@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-orientation.c: the network sees the picture upright, by the property or the image-orientation tag, and what it finds lies on the
- * frame as it leaves. */
+/* test-orientation.c: the network sees the picture upright, by the property or the image-orientation tag, and what it
+ * finds lies on the frame as it leaves. */
 #include <math.h>
 #include <string.h>
 
@@ -53,14 +53,15 @@ restart (Stream *s, const gchar *id)
   g_assert_true (gst_harness_push_event (s->harness, gst_event_new_segment (&segment)));
 }
 
-/* The network sees the frame as videoflip would turn it, at the size for the turned aspect; the frame leaves as it came. In every direction, by the
- * property (also while playing) and by the tag, which may come and change in mid-stream. */
+/* The network sees the frame as videoflip would turn it, at the size for the turned aspect; the frame leaves as it
+ * came. In every direction, by the property (also while playing) and by the tag, which may come and change in
+ * mid-stream. */
 static void
 test_orientation (void)
 {
   static const gchar *directions[][2] = { { "identity", "rotate-0" }, { "90r", "rotate-90" }, { "180", "rotate-180" },
-    { "90l", "rotate-270" }, { "horiz", "flip-rotate-0" }, { "vert", "flip-rotate-180" }, { "ul-lr", "flip-rotate-270" },
-    { "ur-ll", "flip-rotate-90" } };
+    { "90l", "rotate-270" }, { "horiz", "flip-rotate-0" }, { "vert", "flip-rotate-180" },
+    { "ul-lr", "flip-rotate-270" }, { "ur-ll", "flip-rotate-90" } };
   Stream *s = stream_new (ENCODER, FALSE), *plain = stream_new (ENCODER " orientation=none", FALSE);
   g_autoptr (GstElement) encoder = stream_get (s, "e");
   gfloat expected[EMBEDDING_WIDTH], got[EMBEDDING_WIDTH], none[EMBEDDING_WIDTH];
@@ -120,18 +121,21 @@ is_told_to_turn (GstElement *encoder)
   g_autoptr (GstEvent) event = NULL;
   gboolean turn = FALSE;
 
-  for (guint i = 0; !turn && (event = gst_pad_get_sticky_event (pad, GST_EVENT_TAG, i)) != NULL; i++, gst_clear_event (&event)) {
+  for (guint i = 0; !turn && (event = gst_pad_get_sticky_event (pad, GST_EVENT_TAG, i)) != NULL;
+       i++, gst_clear_event (&event)) {
     g_autofree gchar *orientation = NULL;
     GstTagList *tags;
 
     gst_event_parse_tag (event, &tags);
-    turn = gst_tag_list_get_string (tags, GST_TAG_IMAGE_ORIENTATION, &orientation) && !g_str_equal (orientation, "rotate-0");
+    turn = gst_tag_list_get_string (tags, GST_TAG_IMAGE_ORIENTATION, &orientation)
+        && !g_str_equal (orientation, "rotate-0");
   }
   return turn;
 }
 
-/* On 1.22 videoflip turns the picture and lets the tag through (on 1.26 it says that there is nothing left to turn): it is not turned twice, and a
- * message says so; also through a queue and a bin. A direction that was asked for is taken all the same. */
+/* On 1.22 videoflip turns the picture and lets the tag through (on 1.26 it says that there is nothing left to turn): it
+ * is not turned twice, and a message says so; also through a queue and a bin. A direction that was asked for is taken
+ * all the same. */
 static void
 test_orientation_behind_videoflip (void)
 {
@@ -193,10 +197,12 @@ test_objects_lie_on_the_frame (void)
   const gchar *detector = ENCODER " ! upidetect threshold=0 max-objects=10 iou-threshold=1";
   Stream *plain = stream_new (detector, FALSE), *s = stream_new (detector, FALSE);
   push_orientation (s, "rotate-90", GST_TAG_SCOPE_STREAM);
-  GstBuffer *upright = detect (plain, 80, 128, flipped (3, 128, 80, "90r")), *frame = detect (s, 128, 80, frame_new ("I420", 128, 80, 3));
+  GstBuffer *upright = detect (plain, 80, 128, flipped (3, 128, 80, "90r")),
+            *frame = detect (s, 128, 80, frame_new ("I420", 128, 80, 3));
   GstUpiContent *upright_content = gst_upi_meta_get_content (gst_buffer_get_upi_meta (upright));
   guint n, n_upright, n_roi = 0;
-  const GstUpiObject *objects = gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (frame)), &n);
+  const GstUpiObject *objects =
+      gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (frame)), &n);
   const GstUpiObject *expected = gst_upi_content_get_objects (upright_content, &n_upright);
   gpointer state = NULL;
   GstMeta *meta;
@@ -212,7 +218,8 @@ test_objects_lie_on_the_frame (void)
     g_assert_cmpuint (o->mask->columns, ==, e->mask->rows);
     g_assert_cmpfloat (fabsf (o->mask->x - e->mask->y), <, 1e-6);
   }
-  while ((meta = gst_buffer_iterate_meta_filtered (frame, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)) != NULL) {
+  while (
+      (meta = gst_buffer_iterate_meta_filtered (frame, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)) != NULL) {
     GstVideoRegionOfInterestMeta *roi = (GstVideoRegionOfInterestMeta *) meta;
     g_assert_cmpuint (roi->x, ==, (guint) (objects[n_roi].x * 128 + 0.5f));
     g_assert_cmpuint (roi->y, ==, (guint) (objects[n_roi++].y * 80 + 0.5f));

@@ -9,7 +9,8 @@ static void
 test_qos (void)
 {
   g_autoptr (UpiEngine) engine = test_engine ("qos", 4);
-  Stream *s = stream_new ("upiencoder name=e model=tiny device=cpu threads=4 policy=latest model-instance-id=qos max-in-flight=16", FALSE);
+  Stream *s = stream_new (
+      "upiencoder name=e model=tiny device=cpu threads=4 policy=latest model-instance-id=qos max-in-flight=16", FALSE);
   g_autoptr (GstElement) encoder = stream_get (s, "e");
   g_autoptr (GstStructure) stats = NULL;
   guint64 skipped = 0;
@@ -17,7 +18,8 @@ test_qos (void)
 
   stream_format (s, "RGB", 64, 64);
   upi_engine_hold (engine);
-  gst_harness_push_upstream_event (s->harness, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, 10 * GST_SECOND, 1 * GST_SECOND));
+  gst_harness_push_upstream_event (
+      s->harness, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, 10 * GST_SECOND, 1 * GST_SECOND));
   GstEvent *event = NULL;
   while ((event = gst_harness_try_pull_upstream_event (s->harness)) != NULL && GST_EVENT_TYPE (event) != GST_EVENT_QOS)
     gst_event_unref (event);
@@ -146,9 +148,12 @@ test_not_linked_is_told_upstream (void)
 static void
 test_batch (void)
 {
-  const UpiEngineOptions options = {
-    .size = sizeof (UpiEngineOptions), .model = "tiny", .device = "cpu", .instance_id = "batch", .threads = 1, .batch_size = 4
-  };
+  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
+    .model = "tiny",
+    .device = "cpu",
+    .instance_id = "batch",
+    .threads = 1,
+    .batch_size = 4 };
   g_autoptr (GError) error = NULL;
   g_autoptr (UpiEngine) engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);
@@ -158,7 +163,8 @@ test_batch (void)
 
   upi_engine_hold (engine);
   for (guint i = 0; i < 4; i++) {
-    streams[i] = stream_new ("upiencoder name=e model=tiny device=cpu threads=1 policy=block model-instance-id=batch batch-size=4", FALSE);
+    streams[i] = stream_new (
+        "upiencoder name=e model=tiny device=cpu threads=1 policy=block model-instance-id=batch batch-size=4", FALSE);
     stream_format (streams[i], "RGB", 64, 64);
     stream_push (streams[i], i);
   }

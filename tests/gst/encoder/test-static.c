@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-static.c: upiencoder static-threshold: frames that look like the last encoded one keep its encoding, say so, and say how old it is. */
+/* test-static.c: upiencoder static-threshold: frames that look like the last encoded one keep its encoding, say so, and
+ * say how old it is. */
 #include "tests/gst/stream.h"
 
 #define ENCODER "upiencoder name=e model=tiny device=cpu threads=1 model-instance-id=static static-threshold=0.02 "
@@ -22,7 +23,8 @@ check (GstBuffer *buffer, gint inferred, gboolean is_static)
   GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
 
   g_assert_cmpint (frame_inferred (buffer), ==, inferred);
-  g_assert_cmpint ((gst_upi_content_get_flags (gst_upi_meta_get_content (meta)) & GST_UPI_CONTENT_STATIC) != 0, ==, is_static);
+  g_assert_cmpint (
+      (gst_upi_content_get_flags (gst_upi_meta_get_content (meta)) & GST_UPI_CONTENT_STATIC) != 0, ==, is_static);
   gst_buffer_unref (buffer);
 }
 

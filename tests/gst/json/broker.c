@@ -44,8 +44,10 @@ run_program (const gchar *first, ...)
     g_ptr_array_add (words, (gchar *) word);
   va_end (rest);
   g_ptr_array_add (words, NULL);
-  g_autoptr (GSubprocessLauncher) launcher = launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
-  g_autoptr (GSubprocess) process = g_subprocess_launcher_spawnv (launcher, (const gchar *const *) words->pdata, &error);
+  g_autoptr (GSubprocessLauncher) launcher =
+      launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
+  g_autoptr (GSubprocess) process =
+      g_subprocess_launcher_spawnv (launcher, (const gchar *const *) words->pdata, &error);
   g_assert_no_error (error);
   g_assert_true (g_subprocess_wait_check (process, NULL, NULL));
 }
@@ -78,9 +80,9 @@ void
 broker_start (Broker *broker)
 {
   g_autofree gchar *path = broker_path (broker, "mosquitto.conf"), *program = g_find_program_in_path ("mosquitto");
-  g_autofree gchar *config =
-      g_strdup_printf ("user root\npersistence false\nlog_dest stderr\nlog_type information\nlog_type error\nlistener %u 127.0.0.1\n%s",
-          broker->port, broker->config);
+  g_autofree gchar *config = g_strdup_printf (
+      "user root\npersistence false\nlog_dest stderr\nlog_type information\nlog_type error\nlistener %u 127.0.0.1\n%s",
+      broker->port, broker->config);
   g_autoptr (GError) error = NULL;
 
   if (program == NULL)
@@ -241,7 +243,8 @@ listener_publish (Listener *listener, const gchar *topic, const gchar *payload, 
   gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
 
   listener->published = FALSE;
-  g_assert_cmpint (mosquitto_publish (listener->client, NULL, topic, (int) strlen (payload), payload, 1, retain), ==, MOSQ_ERR_SUCCESS);
+  g_assert_cmpint (mosquitto_publish (listener->client, NULL, topic, (int) strlen (payload), payload, 1, retain), ==,
+      MOSQ_ERR_SUCCESS);
   while (!listener->published)
     listener_loop (listener, deadline);
 }

@@ -30,7 +30,8 @@ void run_program (const gchar *first, ...) G_GNUC_NULL_TERMINATED;
 /* A client that keeps all it hears of @topic. */
 typedef struct _Listener Listener;
 Listener *listener_new (Broker *broker, const gchar *id, const gchar *topic);
-/* The payload of the next message of exactly @topic; those of other topics before it are skipped for good. Blocks. (transfer full) */
+/* The payload of the next message of exactly @topic; those of other topics before it are skipped for good. Blocks.
+ * (transfer full) */
 gchar *listener_wait (Listener *listener, const gchar *topic);
 /* The next message of any topic. */
 gchar *listener_wait_any (Listener *listener, gchar **topic);

@@ -82,11 +82,12 @@ json_lines_test_schema (void)
 {
   g_autoptr (GError) error = NULL;
   g_autofree gchar *said = NULL;
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher =
+      g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
 
   g_subprocess_launcher_unsetenv (launcher, "LD_PRELOAD"); /* the thread sanitizer's */
-  g_autoptr (GSubprocess) check =
-      g_subprocess_launcher_spawn (launcher, &error, "/usr/bin/python3", g_getenv ("UPI_LINE_CHECK"), g_getenv ("UPI_LINE_SCHEMAS"), NULL);
+  g_autoptr (GSubprocess) check = g_subprocess_launcher_spawn (
+      launcher, &error, "/usr/bin/python3", g_getenv ("UPI_LINE_CHECK"), g_getenv ("UPI_LINE_SCHEMAS"), NULL);
   g_assert_no_error (error);
   g_assert_nonnull (all);
   g_subprocess_communicate_utf8 (check, all->str, NULL, NULL, &said, &error);

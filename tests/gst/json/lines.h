@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lines.h: what upijson wrote, read again; every line of format=upi is held against its schema at the end of a test program. */
+/* lines.h: what upijson wrote, read again; every line of format=upi is held against its schema at the end of a test
+ * program. */
 #pragma once
 
 #include <json-glib/json-glib.h>

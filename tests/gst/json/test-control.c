@@ -10,8 +10,8 @@
 static gboolean
 order (Stream *s, const gchar *target, const gchar *property, const gchar *value)
 {
-  GstStructure *structure = gst_structure_new (
-      "upi-control", "target", G_TYPE_STRING, target, "property", G_TYPE_STRING, property, "value", G_TYPE_STRING, value, NULL);
+  GstStructure *structure = gst_structure_new ("upi-control", "target", G_TYPE_STRING, target, "property",
+      G_TYPE_STRING, property, "value", G_TYPE_STRING, value, NULL);
   return gst_pad_push_event (s->harness->sinkpad, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, structure));
 }
 
@@ -46,10 +46,11 @@ count_objects (Stream *s, guint number)
 static void
 test_nearest (void)
 {
-  Stream *s = stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=far labels=dog threshold=1 ! "
-                          "upidetect name=near labels=cat threshold=0 max-objects=3 ! upirules name=r "
-                          "rules=\"{\\\"rules\\\":{\\\"a\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":9}}}\" ! "
-                          "upijson location=/dev/null",
+  Stream *s = stream_new (
+      "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=far labels=dog threshold=1 ! "
+      "upidetect name=near labels=cat threshold=0 max-objects=3 ! upirules name=r "
+      "rules=\"{\\\"rules\\\":{\\\"a\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":9}}}\" ! "
+      "upijson location=/dev/null",
       FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -67,7 +68,8 @@ test_nearest (void)
   stream_free (s);
 }
 
-/* What is no list, no rules, no property that others may change, or for nobody: refused, and nothing is said on the bus. */
+/* What is no list, no rules, no property that others may change, or for nobody: refused, and nothing is said on the
+ * bus. */
 static void
 test_refused (void)
 {
@@ -77,8 +79,9 @@ test_refused (void)
     { "upidetect", "labels-file", "/etc/passwd" }, { "upidetect", "threshold", "0" }, { "upirules", "rules", "{" },
     { "upirules", "rules", "{\"rules\":{\"a\":{\"type\":\"moon\"}}}" }, { "upirules", "rules-file", "/etc/passwd" },
     { "upijson", "location", "/tmp/x" }, { "upiencoder", "model", "nano" }, { "", "", "" } };
-  Stream *s = stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=d labels=cat ! upirules name=r rules=\""
-                          "{\\\"rules\\\":{\\\"a\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":9}}}\" ! upijson location=/dev/null",
+  Stream *s = stream_new (
+      "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=d labels=cat ! upirules name=r rules=\""
+      "{\\\"rules\\\":{\\\"a\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":9}}}\" ! upijson location=/dev/null",
       FALSE);
 
   stream_format (s, "RGB", 64, 48);

@@ -158,7 +158,8 @@ test_folder_gone (Fixture *f, gconstpointer data)
   assert_contents (f->path, "6\n7\n");
 }
 
-/* A line that does not fit is not there at all, and later ones are, when there is room: a limit of the process is a small disk. */
+/* A line that does not fit is not there at all, and later ones are, when there is room: a limit of the process is a
+ * small disk. */
 static void
 test_full (Fixture *f, gconstpointer data)
 {

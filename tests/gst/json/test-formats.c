@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-formats.c: upijson's properties that shape a line or choose where it goes, and the lines of other frameworks, member by member as their
- * documentation has them. */
+/* test-formats.c: upijson's properties that shape a line or choose where it goes, and the lines of other frameworks,
+ * member by member as their documentation has them. */
 #include <math.h>
 #include <string.h>
 
@@ -43,7 +43,8 @@ content_new (void)
 static GPtrArray *
 lines_of (const gchar *properties, GstUpiContent *content, guint n, gboolean foreign)
 {
-  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s %s", path, properties);
+  g_autofree gchar *path = json_lines_path (),
+                   *description = g_strdup_printf ("upijson location=%s %s", path, properties);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -137,9 +138,18 @@ test_emit (void)
   static const struct {
     const gchar *properties;
     guint n_lines, n_events;
-  } cases[] = { { "emit=frames", 2, 0 }, { "emit=events", 4, 4 }, { "emit=all", 6, 4 }, { "emit=all interval=1000000000", 5, 4 } };
-  const GstUpiEvent events[] = { { .id = 1, .rule = "gate", .what = "enter", .label = "person", .track_id = 3, .score = (gfloat) NAN },
-    { .id = 2, .type = GST_UPI_EVENT_END, .kind = GST_UPI_RULE_COUNT, .rule = "a \"crowd\"", .what = "above", .label = "", .count = 4 } };
+  } cases[] = { { "emit=frames", 2, 0 }, { "emit=events", 4, 4 }, { "emit=all", 6, 4 },
+    { "emit=all interval=1000000000", 5, 4 } };
+  const GstUpiEvent events[] = {
+    { .id = 1, .rule = "gate", .what = "enter", .label = "person", .track_id = 3, .score = (gfloat) NAN },
+    { .id = 2,
+        .type = GST_UPI_EVENT_END,
+        .kind = GST_UPI_RULE_COUNT,
+        .rule = "a \"crowd\"",
+        .what = "above",
+        .label = "",
+        .count = 4 }
+  };
   g_autoptr (GstUpiContent) content = content_new (), full = gst_upi_content_add_events (content, events, 2);
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -201,7 +211,8 @@ test_dlstreamer (void)
   JsonArray *objects = json_object_get_array_member (line, "objects");
   g_assert_cmpuint (json_array_get_length (objects), ==, 3);
 
-  JsonObject *car = json_array_get_object_element (objects, 0), *detection = json_object_get_object_member (car, "detection");
+  JsonObject *car = json_array_get_object_element (objects, 0),
+             *detection = json_object_get_object_member (car, "detection");
   assert_members (car, "detection h id region_id roi_type w x y");
   g_assert_cmpint (json_object_get_int_member (car, "x"), ==, 8);
   g_assert_cmpint (json_object_get_int_member (car, "y"), ==, 12);
@@ -221,10 +232,12 @@ test_dlstreamer (void)
   JsonObject *other = json_array_get_object_element (objects, 1);
   assert_members (other, "detection h region_id roi_type w x y");
   g_assert_cmpint (json_object_get_int_member (other, "region_id"), !=, json_object_get_int_member (car, "region_id"));
-  JsonObject *first = json_array_get_object_element (json_object_get_array_member (json_lines_object (lines, 0), "objects"), 0);
+  JsonObject *first =
+      json_array_get_object_element (json_object_get_array_member (json_lines_object (lines, 0), "objects"), 0);
   g_assert_cmpint (json_object_get_int_member (first, "region_id"), !=, json_object_get_int_member (car, "region_id"));
 
-  JsonObject *frame = json_array_get_object_element (objects, 2), *caption = json_object_get_object_member (frame, "caption");
+  JsonObject *frame = json_array_get_object_element (objects, 2),
+             *caption = json_object_get_object_member (frame, "caption");
   assert_members (frame, "caption h w x y");
   assert_members (caption, "label model");
   g_assert_cmpstr (json_object_get_string_member (caption, "label"), ==, "a \"red\" car");
@@ -258,19 +271,23 @@ test_deepstream (void)
   g_assert_cmpstr (json_object_get_string_member (json_lines_object (anonymous, 0), "sensorId"), ==, "0");
   g_assert_cmpuint (json_array_get_length (objects), ==, 2);
   g_assert_cmpstr (json_array_get_string_element (objects, 0), ==, "7|8|12|40|36|red car|#|0.75");
-  g_assert_cmpstr (json_array_get_string_element (objects, 1), ==, "18446744073709551615|48|24|64|48|T\xC3\xBCr/Tor|#|0.5");
+  g_assert_cmpstr (
+      json_array_get_string_element (objects, 1), ==, "18446744073709551615|48|24|64|48|T\xC3\xBCr/Tor|#|0.5");
 }
 
 /* Numbers that are none, boxes beyond the frame: lines stay valid, pixels stay in the frame. */
 static void
 test_odd_numbers (void)
 {
-  const GstUpiObject object = { .label = "", .score = (gfloat) NAN, .x = (gfloat) INFINITY, .y = -1, .width = 3, .height = 1e30f };
+  const GstUpiObject object = {
+    .label = "", .score = (gfloat) NAN, .x = (gfloat) INFINITY, .y = -1, .width = 3, .height = 1e30f
+  };
   g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE),
                             odd = gst_upi_content_add_objects (empty, &object, 1);
   g_autoptr (GPtrArray) upi = lines_of ("", odd, 1, FALSE), dlstreamer = lines_of ("format=dlstreamer", odd, 1, TRUE),
                         deepstream = lines_of ("format=deepstream", odd, 1, TRUE);
-  JsonObject *region = json_array_get_object_element (json_object_get_array_member (json_lines_object (dlstreamer, 0), "objects"), 0);
+  JsonObject *region =
+      json_array_get_object_element (json_object_get_array_member (json_lines_object (dlstreamer, 0), "objects"), 0);
 
   g_assert_cmpuint (upi->len + deepstream->len, ==, 2);
   g_assert_cmpint (json_object_get_int_member (region, "y"), ==, 0);
@@ -306,8 +323,10 @@ test_no_library (void)
 {
   static const struct {
     const gchar *method, *library, *says;
-  } cases[] = { { "mqtt", "libmosquitto.so.1", "libmosquitto1" }, { "kafka", "librdkafka.so.1", "librdkafka1" }, { "file", NULL, NULL } };
-  g_autofree gchar *folder = g_dir_make_tmp ("library-XXXXXX", NULL), *program = g_file_read_link ("/proc/self/exe", NULL);
+  } cases[] = { { "mqtt", "libmosquitto.so.1", "libmosquitto1" }, { "kafka", "librdkafka.so.1", "librdkafka1" },
+    { "file", NULL, NULL } };
+  g_autofree gchar *folder = g_dir_make_tmp ("library-XXXXXX", NULL),
+                   *program = g_file_read_link ("/proc/self/exe", NULL);
   const gchar *before = g_getenv ("LD_LIBRARY_PATH");
   g_autofree gchar *path = g_strdup_printf ("%s%s%s", folder, before != NULL ? ":" : "", before != NULL ? before : "");
 
@@ -322,7 +341,8 @@ test_no_library (void)
     if (library != NULL)
       g_assert_true (g_file_set_contents (library, dots, -1, NULL));
     g_subprocess_launcher_setenv (launcher, "LD_LIBRARY_PATH", path, TRUE);
-    g_autoptr (GSubprocess) process = g_subprocess_launcher_spawn (launcher, &error, program, "--method", cases[i].method, NULL);
+    g_autoptr (GSubprocess) process =
+        g_subprocess_launcher_spawn (launcher, &error, program, "--method", cases[i].method, NULL);
     g_assert_no_error (error);
     g_subprocess_communicate_utf8 (process, NULL, NULL, NULL, &said, &error);
     g_assert_no_error (error);

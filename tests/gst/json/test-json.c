@@ -26,16 +26,21 @@ test_lines (void)
   Stream *s = stream_new (description, FALSE);
   UpiMask *mask = upi_mask_new (5, 3);
   g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
-  const GstUpiObject objects[] = {
-    { .label = "red car", .label_id = 2, .score = 0.75f, .x = 0.125f, .y = 0.25f, .width = 0.5f, .height = 0.0625f, .mask = mask },
+  const GstUpiObject objects[] = { { .label = "red car",
+                                       .label_id = 2,
+                                       .score = 0.75f,
+                                       .x = 0.125f,
+                                       .y = 0.25f,
+                                       .width = 0.5f,
+                                       .height = 0.0625f,
+                                       .mask = mask },
     { .label = "cat",
         .score = 0.5f,
         .track_id = 7,
         .velocity_x = 0.25f,
         .age = GST_SECOND,
         .unseen = 40,
-        .flags = GST_UPI_OBJECT_PREDICTED }
-  };
+        .flags = GST_UPI_OBJECT_PREDICTED } };
   const GstUpiCaption captions[] = { { "old", 0, 0 }, { "a red car", 40 * GST_MSECOND, GST_SECOND } };
   g_autoptr (GstUpiContent) found = gst_upi_content_add_objects (empty, objects, 2);
   g_autoptr (GstUpiContent) full = gst_upi_content_set_captions (found, captions, 2);
@@ -170,7 +175,8 @@ test_wall_clock (void)
     g_autoptr (GstCaps) reference = gst_caps_new_empty_simple (cameras[i].reference),
                         other = gst_caps_new_empty_simple ("timestamp/x-other");
     gst_buffer_add_reference_timestamp_meta (buffer, other, 5, GST_CLOCK_TIME_NONE);
-    gst_buffer_add_reference_timestamp_meta (buffer, reference, seen + cameras[i].epoch * GST_SECOND, GST_CLOCK_TIME_NONE);
+    gst_buffer_add_reference_timestamp_meta (
+        buffer, reference, seen + cameras[i].epoch * GST_SECOND, GST_CLOCK_TIME_NONE);
     gst_harness_push (s->harness, buffer);
   }
   g_autoptr (GPtrArray) lines = json_lines_read (path);
@@ -179,7 +185,8 @@ test_wall_clock (void)
   for (guint i = 0; i < 3; i++) {
     gst_buffer_unref (stream_pull (s));
     if (i > 0)
-      g_assert_cmpstr (json_object_get_string_member (json_lines_object (lines, i), "wall_clock"), ==, "2026-01-01T00:00:00.250000Z");
+      g_assert_cmpstr (json_object_get_string_member (json_lines_object (lines, i), "wall_clock"), ==,
+          "2026-01-01T00:00:00.250000Z");
   }
   stream_free (s);
   g_unlink (path);
@@ -191,8 +198,9 @@ test_escaping (void)
   static const struct {
     const gchar *text, *read;
   } cases[] = { { "quote \" backslash \\ slash /", "quote \" backslash \\ slash /" },
-    { "tab\tnewline\ncr\rbell\a", "tab\tnewline\ncr\rbell\a" }, { "emoji \xF0\x9F\x98\x80, \xC3\xBC", "emoji \xF0\x9F\x98\x80, \xC3\xBC" },
-    { "cut \xC3", "cut \xEF\xBF\xBD" }, { "", "" }, { "\x7f\x1f", "\x7f\x1f" } };
+    { "tab\tnewline\ncr\rbell\a", "tab\tnewline\ncr\rbell\a" },
+    { "emoji \xF0\x9F\x98\x80, \xC3\xBC", "emoji \xF0\x9F\x98\x80, \xC3\xBC" }, { "cut \xC3", "cut \xEF\xBF\xBD" },
+    { "", "" }, { "\x7f\x1f", "\x7f\x1f" } };
   g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
   Stream *s = stream_new (description, FALSE);
 
@@ -262,7 +270,8 @@ open_error (const gchar *location)
 static void
 test_unwritable (void)
 {
-  g_autofree gchar *nowhere = open_error ("/nowhere/objects.jsonl"), *directory = open_error ("/"), *empty = open_error ("");
+  g_autofree gchar *nowhere = open_error ("/nowhere/objects.jsonl"), *directory = open_error ("/"),
+                   *empty = open_error ("");
   g_assert_nonnull (strstr (nowhere, "/nowhere/objects.jsonl"));
   g_assert_nonnull (strstr (directory, "directory"));
   g_assert_nonnull (strstr (empty, "location"));
@@ -300,7 +309,8 @@ test_full_disk (void)
 static void
 test_file_changes (void)
 {
-  g_autofree gchar *folder = g_dir_make_tmp ("objects-XXXXXX", NULL), *path = g_build_filename (folder, "o.jsonl", NULL),
+  g_autofree gchar *folder = g_dir_make_tmp ("objects-XXXXXX", NULL),
+                   *path = g_build_filename (folder, "o.jsonl", NULL),
                    *moved = g_build_filename (folder, "o.jsonl.1", NULL);
   g_autofree gchar *description = g_strdup_printf ("upijson name=j location=%s", path);
   Stream *s = stream_new (description, FALSE);
@@ -330,7 +340,8 @@ test_file_changes (void)
 static void
 test_one_file (void)
 {
-  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s ! upijson location=%s", path, path);
+  g_autofree gchar *path = json_lines_path (),
+                   *description = g_strdup_printf ("upijson location=%s ! upijson location=%s", path, path);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -394,7 +405,8 @@ test_without_encoder (void)
 static void
 test_location_while_open (void)
 {
-  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson name=j location=%s", path), *kept = NULL;
+  g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson name=j location=%s", path),
+                   *kept = NULL;
   Stream *s = stream_new (description, FALSE);
   g_autoptr (GstElement) json = stream_get (s, "j");
 
@@ -412,9 +424,10 @@ static void
 test_behind_detector (void)
 {
   g_autofree gchar *path = json_lines_path ();
-  g_autofree gchar *description = g_strdup_printf (
-      "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect labels=\"cat\" threshold=0 max-objects=3 ! upijson location=%s",
-      path);
+  g_autofree gchar *description =
+      g_strdup_printf ("upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect labels=\"cat\" threshold=0 "
+                       "max-objects=3 ! upijson location=%s",
+          path);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "I420", 64, 48);
@@ -442,7 +455,12 @@ test_rules (void)
   g_autofree gchar *path = json_lines_path (), *description = g_strdup_printf ("upijson location=%s", path);
   Stream *s = stream_new (description, FALSE);
   const GstUpiRule rules[] = {
-    { .name = "yard \"1\"", .kind = GST_UPI_RULE_ZONE, .flags = GST_UPI_RULE_ACTIVE, .count = 2, .total_in = 5, .total_out = 3 },
+    { .name = "yard \"1\"",
+        .kind = GST_UPI_RULE_ZONE,
+        .flags = GST_UPI_RULE_ACTIVE,
+        .count = 2,
+        .total_in = 5,
+        .total_out = 3 },
     { .name = "gate", .kind = GST_UPI_RULE_LINE, .total_in = 7 },
     { .name = "all", .kind = GST_UPI_RULE_COUNT, .count = 9 },
     { .name = "fire", .kind = GST_UPI_RULE_PHRASE, .score = 0.25f },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-kafka.c: upijson sends to librdkafka's mock cluster, which speaks the protocol on loopback: what arrives, and what happens when brokers are down,
- * slow, refuse, or do not know the topic. TLS and SASL are not run here; that their settings are checked is. */
+/* test-kafka.c: upijson sends to librdkafka's mock cluster, which speaks the protocol on loopback: what arrives, and
+ * what happens when brokers are down, slow, refuse, or do not know the topic. TLS and SASL are not run here; that their
+ * settings are checked is. */
 #include <string.h>
 
 #include <librdkafka/rdkafka.h>
@@ -79,8 +80,8 @@ cluster_read (Cluster *cluster, gchar **key)
 static Stream *
 stream_to (Cluster *cluster, const gchar *properties)
 {
-  g_autofree gchar *description =
-      g_strdup_printf ("upijson name=j method=kafka address=%s %s", rd_kafka_mock_cluster_bootstraps (cluster->mock), properties);
+  g_autofree gchar *description = g_strdup_printf (
+      "upijson name=j method=kafka address=%s %s", rd_kafka_mock_cluster_bootstraps (cluster->mock), properties);
   Stream *s = stream_new (description, FALSE);
 
   stream_format (s, "RGB", 64, 48);
@@ -105,8 +106,8 @@ get_stats (Stream *s, guint64 *written, guint64 *lost, guint *queued)
   g_autoptr (GstStructure) stats = NULL;
 
   g_object_get (json, "stats", &stats, NULL);
-  g_assert_true (
-      gst_structure_get (stats, "written", G_TYPE_UINT64, written, "lost", G_TYPE_UINT64, lost, "queued", G_TYPE_UINT, queued, NULL));
+  g_assert_true (gst_structure_get (
+      stats, "written", G_TYPE_UINT64, written, "lost", G_TYPE_UINT64, lost, "queued", G_TYPE_UINT, queued, NULL));
 }
 
 /* Until each of @n messages was written or lost. How many were written. */
@@ -281,11 +282,13 @@ test_bad_settings (void)
 {
   static const struct {
     const gchar *name, *value, *says;
-  } cases[] = { { "topic", "T\xC3\xBCr", "topic" }, { "topic", "a/b", "topic" }, { "topic", "#", "topic" }, { "topic", "+", "topic" },
-    { "topic", "", "topic" }, { "topic", "..", "topic" }, { "settings", "color=red", "color" },
-    { "settings", "linger.ms=soon", "linger.ms" }, { "settings", "security.protocol=perhaps", "security.protocol" },
+  } cases[] = { { "topic", "T\xC3\xBCr", "topic" }, { "topic", "a/b", "topic" }, { "topic", "#", "topic" },
+    { "topic", "+", "topic" }, { "topic", "", "topic" }, { "topic", "..", "topic" },
+    { "settings", "color=red", "color" }, { "settings", "linger.ms=soon", "linger.ms" },
+    { "settings", "security.protocol=perhaps", "security.protocol" },
     { "settings", "security.protocol=ssl;ssl.ca.location=/nowhere/ca.pem", "ssl.ca.location" },
-    { "settings", "security.protocol=sasl_plaintext;sasl.mechanisms=PLAIN", "sasl.username" }, { "settings", "linger", "settings" } };
+    { "settings", "security.protocol=sasl_plaintext;sasl.mechanisms=PLAIN", "sasl.username" },
+    { "settings", "linger", "settings" } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     GstElement *element = gst_object_ref_sink (gst_element_factory_make ("upijson", NULL));

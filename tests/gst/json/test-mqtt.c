@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-json-mqtt.c: upijson sends to a real mosquitto on loopback: what is sent where, and what happens when the broker refuses, goes, comes back, or
- * does not answer. */
+/* test-json-mqtt.c: upijson sends to a real mosquitto on loopback: what is sent where, and what happens when the broker
+ * refuses, goes, comes back, or does not answer. */
 #include <signal.h>
 #include <string.h>
 
@@ -14,7 +14,9 @@
 static GstUpiObject
 object_at (const gchar *label, gfloat x, guint64 track_id, gfloat score)
 {
-  return (GstUpiObject){ .label = label, .score = score, .x = x, .y = 0.25f, .width = 0.25f, .height = 0.5f, .track_id = track_id };
+  return (GstUpiObject){
+    .label = label, .score = score, .x = x, .y = 0.25f, .width = 0.25f, .height = 0.5f, .track_id = track_id
+  };
 }
 
 static GstUpiContent *
@@ -145,7 +147,9 @@ test_counts (void)
   Listener *listener = listener_new (broker, NULL, "upi/#");
   Stream *s = stream_to (broker, "emit=events");
   const GstUpiPoint corners[] = { { 0, 0 }, { 0.5f, 0 }, { 0.5f, 1 }, { 0, 1 } };
-  const GstUpiRule zone = { .name = "Gate/1", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = 4, .count = 1, .text = "" };
+  const GstUpiRule zone = {
+    .name = "Gate/1", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = 4, .count = 1, .text = ""
+  };
   const GstUpiObject objects[] = { object_at ("person", 0, 0, 0.9f), object_at ("person", 0.75f, 0, 0.8f),
     object_at ("car", 0.7f, 0, 0.7f) };
   g_autoptr (GstUpiContent) three = content_of (objects, 3), full = gst_upi_content_add_rules (three, &zone, 1),
@@ -154,7 +158,8 @@ test_counts (void)
   push (s, 0, full);
   listener_wait_for (listener, "upi/yard/available", "online");
   Listener *person = listener_new (broker, NULL, "upi/yard/person"), *car = listener_new (broker, NULL, "upi/yard/car"),
-           *all = listener_new (broker, NULL, "upi/yard/all"), *in_zone = listener_new (broker, NULL, "upi/Gate%2F1/person");
+           *all = listener_new (broker, NULL, "upi/yard/all"),
+           *in_zone = listener_new (broker, NULL, "upi/Gate%2F1/person");
   listener_wait_for (person, "upi/yard/person", "2");
   listener_wait_for (car, "upi/yard/car", "1");
   listener_wait_for (all, "upi/yard/all", "3");
@@ -182,7 +187,8 @@ wait_tracked (Listener *listener, const gchar *type, JsonParser **parser)
   g_assert_true (json_parser_load_from_data (*parser, text, -1, NULL));
   JsonObject *message = json_node_get_object (json_parser_get_root (*parser));
   g_assert_cmpstr (json_object_get_string_member (message, "type"), ==, type);
-  g_assert_cmpstr (json_object_get_string_member (json_object_get_object_member (message, "before"), "camera"), ==, "yard");
+  g_assert_cmpstr (
+      json_object_get_string_member (json_object_get_object_member (message, "before"), "camera"), ==, "yard");
   return json_object_get_object_member (message, "after");
 }
 
@@ -197,8 +203,9 @@ test_tracked (void)
   const GstUpiPoint corners[] = { { 0.5f, 0 }, { 1, 0 }, { 1, 1 }, { 0.5f, 1 } };
   const GstUpiRule zone = { .name = "porch", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = 4, .text = "" };
   const GstUpiObject outside = object_at ("person", 0, 7, 0.5f), inside = object_at ("person", 0.625f, 7, 0.75f);
-  g_autoptr (GstUpiContent) a = content_of (&outside, 1), first = gst_upi_content_add_rules (a, &zone, 1), b = content_of (&inside, 1),
-                            second = gst_upi_content_add_rules (b, &zone, 1), none = content_of (NULL, 0);
+  g_autoptr (GstUpiContent) a = content_of (&outside, 1), first = gst_upi_content_add_rules (a, &zone, 1),
+                            b = content_of (&inside, 1), second = gst_upi_content_add_rules (b, &zone, 1),
+                            none = content_of (NULL, 0);
   JsonParser *parsers[3] = { NULL, NULL, NULL };
 
   push (s, 0, first);
@@ -218,12 +225,15 @@ test_tracked (void)
   g_assert_cmpint (json_object_get_int_member (seen, "area"), ==, 16 * 24);
   JsonObject *moved = wait_tracked (listener, "update", &parsers[1]);
   g_assert_cmpstr (json_object_get_string_member (moved, "id"), ==, json_object_get_string_member (seen, "id"));
-  g_assert_cmpstr (json_array_get_string_element (json_object_get_array_member (moved, "current_zones"), 0), ==, "porch");
+  g_assert_cmpstr (
+      json_array_get_string_element (json_object_get_array_member (moved, "current_zones"), 0), ==, "porch");
   g_assert_cmpfloat (json_object_get_double_member (moved, "top_score"), ==, 0.75);
   JsonObject *gone = wait_tracked (listener, "end", &parsers[2]);
   g_assert_cmpstr (json_object_get_string_member (gone, "id"), ==, json_object_get_string_member (seen, "id"));
-  g_assert_cmpfloat (json_object_get_double_member (gone, "end_time"), >=, json_object_get_double_member (gone, "start_time"));
-  g_assert_cmpstr (json_array_get_string_element (json_object_get_array_member (gone, "entered_zones"), 0), ==, "porch");
+  g_assert_cmpfloat (
+      json_object_get_double_member (gone, "end_time"), >=, json_object_get_double_member (gone, "start_time"));
+  g_assert_cmpstr (
+      json_array_get_string_element (json_object_get_array_member (gone, "entered_zones"), 0), ==, "porch");
   for (guint i = 0; i < 3; i++)
     g_clear_object (&parsers[i]);
   stream_free (s);
@@ -251,7 +261,13 @@ test_events (void)
                                      .count = 1,
                                      .total_in = 4,
                                      .since = GST_CLOCK_TIME_NONE },
-    { .id = 2, .type = GST_UPI_EVENT_END, .kind = GST_UPI_RULE_PHRASE, .rule = "night", .what = "phrase", .label = "", .score = 0.75f } };
+    { .id = 2,
+        .type = GST_UPI_EVENT_END,
+        .kind = GST_UPI_RULE_PHRASE,
+        .rule = "night",
+        .what = "phrase",
+        .label = "",
+        .score = 0.75f } };
   g_autoptr (GstUpiContent) none = content_of (NULL, 0), full = gst_upi_content_add_events (none, events, 2);
 
   push (s, 0, full);
@@ -276,8 +292,9 @@ test_names (void)
 {
   static const struct {
     const gchar *label, *level;
-  } names[] = { { "T\xC3\xBCr", "T\xC3\xBCr" }, { "red car", "red car" }, { "a/b", "a%2Fb" }, { "#", "%23" }, { "+1", "%2B1" },
-    { "50%", "50%25" }, { "all", "%61ll" }, { "frames", "%66rames" }, { "", "%" }, { "\xE7\x8C\xAB", "\xE7\x8C\xAB" } };
+  } names[] = { { "T\xC3\xBCr", "T\xC3\xBCr" }, { "red car", "red car" }, { "a/b", "a%2Fb" }, { "#", "%23" },
+    { "+1", "%2B1" }, { "50%", "50%25" }, { "all", "%61ll" }, { "frames", "%66rames" }, { "", "%" },
+    { "\xE7\x8C\xAB", "\xE7\x8C\xAB" } };
   Broker *broker = broker_new (NULL);
   broker_start (broker);
   g_autofree gchar *description = g_strdup_printf ("upijson name=j method=mqtt topic=\"h\xC3\xB6"
@@ -329,7 +346,8 @@ test_discovery (void)
     g_assert_cmpuint (strspn (levels[3], G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_-"), ==, strlen (levels[3]));
     g_assert_cmpstr (levels[4], ==, "config");
     g_assert_cmpstr (json_object_get_string_member (entity, "availability_topic"), ==, "upi/yard/available");
-    g_assert_cmpstr (json_object_get_string_member (json_object_get_object_member (entity, "device"), "name"), ==, "yard");
+    g_assert_cmpstr (
+        json_object_get_string_member (json_object_get_object_member (entity, "device"), "name"), ==, "yard");
     g_assert_true (g_hash_table_add (ids, g_strdup (json_object_get_string_member (entity, "unique_id"))));
     if (g_str_equal (levels[1], "switch"))
       g_assert_cmpstr (json_object_get_string_member (entity, "command_topic"), ==, "upi/yard/detect/set");
@@ -390,7 +408,8 @@ test_orders (void)
   listener_wait_for (listener, "upi/yard/detect/state", "OFF");
   listener_wait_for (listener, "upi/yard/labels/state", "T\xC3\xBCr, red car");
   listener_wait_for (listener, "upi/yard/rules/state", "{}");
-  g_assert_cmpstr (orders.orders->str, ==, "upidetect.enabled=false;upidetect.labels=T\xC3\xBCr, red car;upirules.rules={};");
+  g_assert_cmpstr (
+      orders.orders->str, ==, "upidetect.enabled=false;upidetect.labels=T\xC3\xBCr, red car;upirules.rules={};");
   g_autoptr (GstMessage) message = gst_bus_pop_filtered (s->bus, GST_MESSAGE_ELEMENT);
   g_assert_true (gst_message_has_name (message, "upi-control"));
   stream_free (s);
@@ -470,7 +489,8 @@ test_restart (void)
       g_autoptr (JsonParser) parser = json_lines_parse (line);
       seen = (guint) json_object_get_int_member (json_node_get_object (json_parser_get_root (parser)), "frame");
     }
-    Listener *later = listener_new (broker, NULL, "upi/yard/person"), *there = listener_new (broker, NULL, "upi/yard/available");
+    Listener *later = listener_new (broker, NULL, "upi/yard/person"),
+             *there = listener_new (broker, NULL, "upi/yard/available");
     listener_wait_for (later, "upi/yard/person", "1");
     listener_wait_for (there, "upi/yard/available", "online");
     while (stat_of (s, "written") < n)
@@ -489,7 +509,8 @@ test_restart (void)
   broker_free (broker);
 }
 
-/* Without a broker the newest messages wait, the oldest fall out and are counted; on-error=stop has it the other way. */
+/* Without a broker the newest messages wait, the oldest fall out and are counted; on-error=stop has it the other
+ * way. */
 static void
 test_full_queue (void)
 {
@@ -604,8 +625,9 @@ test_password (void)
 static void
 make_certificate (const gchar *certificate, const gchar *key)
 {
-  run_program ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-      "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate, NULL);
+  run_program ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+      "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+      certificate, NULL);
 }
 
 static void
@@ -618,16 +640,18 @@ test_tls (void)
   make_certificate (other, other_key);
   guint plain = broker->port;
   Broker *probe = broker_new (NULL); /* a second port of the same broker */
-  g_autofree gchar *config = g_strdup_printf (
-      "allow_anonymous true\nlistener %u 127.0.0.1\nallow_anonymous true\ncertfile %s\nkeyfile %s\n", probe->port, certificate, key);
+  g_autofree gchar *config =
+      g_strdup_printf ("allow_anonymous true\nlistener %u 127.0.0.1\nallow_anonymous true\ncertfile %s\nkeyfile %s\n",
+          probe->port, certificate, key);
   broker_set_config (broker, config);
   broker_start (broker);
   g_assert_cmpuint (plain, ==, broker->port);
   Listener *listener = listener_new (broker, NULL, "upi/#");
 
   for (guint right = 0; right < 2; right++) {
-    g_autofree gchar *description = g_strdup_printf (
-        "upijson name=j method=mqtt source=yard address=mqtts://127.0.0.1:%u settings=cafile=%s", probe->port, right ? certificate : other);
+    g_autofree gchar *description =
+        g_strdup_printf ("upijson name=j method=mqtt source=yard address=mqtts://127.0.0.1:%u settings=cafile=%s",
+            probe->port, right ? certificate : other);
     Stream *s = stream_new (description, FALSE);
     stream_format (s, "RGB", 64, 48);
     push (s, 0, NULL);
@@ -649,11 +673,13 @@ test_bad_settings (void)
 {
   static const struct {
     const gchar *name, *value, *says;
-  } cases[] = { { "address", "http://broker", "address" }, { "address", "mqtt://", "address" }, { "address", "broker:x", "address" },
-    { "address", "broker/path", "address" }, { "topic", "upi/#", "topic" }, { "topic", "+", "topic" }, { "topic", "", "topic" },
-    { "topic", "$SYS/upi", "topic" }, { "topic", "upi/", "topic" }, { "settings", "color=red", "color" }, { "settings", "id", "settings" },
+  } cases[] = { { "address", "http://broker", "address" }, { "address", "mqtt://", "address" },
+    { "address", "broker:x", "address" }, { "address", "broker/path", "address" }, { "topic", "upi/#", "topic" },
+    { "topic", "+", "topic" }, { "topic", "", "topic" }, { "topic", "$SYS/upi", "topic" }, { "topic", "upi/", "topic" },
+    { "settings", "color=red", "color" }, { "settings", "id", "settings" },
     { "settings", "cafile=/nowhere/ca.pem", "/nowhere/ca.pem" }, { "settings", "insecure=perhaps", "insecure" },
-    { "settings", "insecure=true", "TLS" }, { "settings", "keepalive=1", "keepalive" }, { "settings-file", "/nowhere/s", "/nowhere/s" } };
+    { "settings", "insecure=true", "TLS" }, { "settings", "keepalive=1", "keepalive" },
+    { "settings-file", "/nowhere/s", "/nowhere/s" } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     GstElement *element = gst_object_ref_sink (gst_element_factory_make ("upijson", NULL));

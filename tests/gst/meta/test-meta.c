@@ -4,10 +4,15 @@
 
 #include "tests/gst/stream.h"
 
-static const GstUpiObject two_objects[] = {
-  { .label = "cat", .label_id = 1, .score = 0.9f, .x = 0.25f, .y = 0.5f, .width = 0.25f, .height = 0.125f, .region = 4 },
-  { .label = "red car", .label_id = 0, .score = 0.4f, .x = 0, .y = 0, .width = 1, .height = 1 }
-};
+static const GstUpiObject two_objects[] = { { .label = "cat",
+                                                .label_id = 1,
+                                                .score = 0.9f,
+                                                .x = 0.25f,
+                                                .y = 0.5f,
+                                                .width = 0.25f,
+                                                .height = 0.125f,
+                                                .region = 4 },
+  { .label = "red car", .label_id = 0, .score = 0.4f, .x = 0, .y = 0, .width = 1, .height = 1 } };
 static const GstUpiCaption one_caption[] = { { "a cat", 40 * GST_MSECOND, GST_SECOND } };
 
 static GstUpiContent *
@@ -154,7 +159,8 @@ share_content (gpointer data)
     gst_upi_content_get_objects (mine, &n);
     g_assert_cmpuint (n, ==, 3);
     gst_upi_content_unref (mine);
-    GstUpiContent *own = gst_upi_content_add_objects (empty, &fleeting, 1); /* the last with this label, while others make theirs */
+    GstUpiContent *own =
+        gst_upi_content_add_objects (empty, &fleeting, 1); /* the last with this label, while others make theirs */
     gst_upi_content_unref (own);
   }
   return NULL;
@@ -171,7 +177,8 @@ test_many_threads (void)
     g_thread_join (threads[i]);
 }
 
-/* Events and rules are copied whole, shared by what is made from their content, and those of a second upirules lie behind the first's. */
+/* Events and rules are copied whole, shared by what is made from their content, and those of a second upirules lie
+ * behind the first's. */
 static void
 test_events_and_rules (void)
 {
@@ -187,7 +194,9 @@ test_events_and_rules (void)
     .since = 40,
     .reserved = { name } };
   const GstUpiEvent sentence = { .id = 1, .type = GST_UPI_EVENT_END, .kind = GST_UPI_RULE_PHRASE, .rule = "fire" };
-  const GstUpiRule line = { .name = name, .kind = GST_UPI_RULE_LINE, .points = ends, .n_points = 2, .total_in = 3, .reserved = { name } };
+  const GstUpiRule line = {
+    .name = name, .kind = GST_UPI_RULE_LINE, .points = ends, .n_points = 2, .total_in = 3, .reserved = { name }
+  };
   const GstUpiRule phrase = { .kind = GST_UPI_RULE_PHRASE, .n_points = 2, .text = "smoke", .score = 0.5f };
   g_autoptr (GstUpiContent) none = full_content ();
   g_autoptr (GstUpiContent) same = gst_upi_content_add_events (none, NULL, 0);
@@ -244,8 +253,10 @@ static void
 test_classes (void)
 {
   gchar label[8] = "night";
-  GstUpiClass own[] = { { .label = label, .label_id = 3, .probability = 0.75f, .list = 7, .flags = GST_UPI_CLASS_HOLDS, .pts = 40 },
-    { .probability = 0.25f } };
+  GstUpiClass own[] = {
+    { .label = label, .label_id = 3, .probability = 0.75f, .list = 7, .flags = GST_UPI_CLASS_HOLDS, .pts = 40 },
+    { .probability = 0.25f }
+  };
   g_autoptr (GstUpiContent) none = gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
   g_autoptr (GstUpiContent) same = gst_upi_content_add_classes (none, NULL, 0);
   g_autoptr (GstUpiContent) one = gst_upi_content_add_classes (none, own, 2);
@@ -288,9 +299,12 @@ main (int argc, char **argv)
   g_test_add_func ("/meta/nothing-new-is-the-same", test_nothing_new_is_the_same);
   g_test_add_func ("/meta/drop-encoding", test_drop_encoding);
   g_test_add_func ("/meta/copies-are-apart", test_copies_are_apart);
-  g_test_add_data_func ("/meta/survives-videoconvert", "videoconvert ! capsfilter caps=video/x-raw,format=BGRx", test_survives);
-  g_test_add_data_func ("/meta/survives-videoscale", "videoscale ! capsfilter caps=video/x-raw,width=100,height=100", test_survives);
-  g_test_add_data_func ("/meta/survives-videorate", "videorate ! capsfilter caps=video/x-raw,framerate=50/1", test_survives);
+  g_test_add_data_func (
+      "/meta/survives-videoconvert", "videoconvert ! capsfilter caps=video/x-raw,format=BGRx", test_survives);
+  g_test_add_data_func (
+      "/meta/survives-videoscale", "videoscale ! capsfilter caps=video/x-raw,width=100,height=100", test_survives);
+  g_test_add_data_func (
+      "/meta/survives-videorate", "videorate ! capsfilter caps=video/x-raw,framerate=50/1", test_survives);
   g_test_add_data_func ("/meta/survives-queue", "queue", test_survives);
   g_test_add_data_func ("/meta/survives-tee", "tee ! queue", test_survives);
   g_test_add_func ("/meta/classes", test_classes);

@@ -19,7 +19,8 @@ video_convert (GstBuffer *buffer, const GstVideoInfo *from, const GstVideoInfo *
 {
   GstBuffer *out = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (to), NULL);
   GstVideoConverter *converter = gst_video_converter_new (from, to,
-      gst_structure_new ("options", GST_VIDEO_CONVERTER_OPT_CHROMA_MODE, GST_TYPE_VIDEO_CHROMA_MODE, GST_VIDEO_CHROMA_MODE_NONE, NULL));
+      gst_structure_new ("options", GST_VIDEO_CONVERTER_OPT_CHROMA_MODE, GST_TYPE_VIDEO_CHROMA_MODE,
+          GST_VIDEO_CHROMA_MODE_NONE, NULL));
   GstVideoFrame a, b;
 
   g_assert_nonnull (converter);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-blur.c: blur-labels of upioverlay: nothing of what is to be private leaves, in any format, and all the rest does. */
+/* test-blur.c: blur-labels of upioverlay: nothing of what is to be private leaves, in any format, and all the rest
+ * does. */
 #include "tests/gst/overlay/fixture.h"
 
 #include <math.h>
@@ -57,12 +58,13 @@ unevenness (const guint8 *argb, gint width, gint x0, gint y0, gint x1, gint y1, 
   for (gint y = y0; y < y1; y++)
     for (gint x = x0; x < x1; x++)
       for (gint c = 1; c < 4; c++)
-        worst = MAX (worst, ABS (argb[(y * width + x) * 4 + c] - argb[(y / size * size * width + x / size * size) * 4 + c]));
+        worst = MAX (
+            worst, ABS (argb[(y * width + x) * 4 + c] - argb[(y / size * size * width + x / size * size) * 4 + c]));
   return worst;
 }
 
-/* Whether GStreamer's own converter carries squares of one colour through the format: 1.26 does not through interlaced MT2110R, whose frames would
- * be read otherwise than they were written here, with and without the element. */
+/* Whether GStreamer's own converter carries squares of one colour through the format: 1.26 does not through interlaced
+ * MT2110R, whose frames would be read otherwise than they were written here, with and without the element. */
 static gboolean
 carries_squares (const GstVideoInfo *info)
 {
@@ -101,18 +103,22 @@ test_formats (gconstpointer interlaced)
 {
   guint n_formats, n_tested = 0;
   const GstVideoFormat *formats = gst_video_formats_raw (&n_formats);
-  GstUpiObject objects[] = { { .label = "Person", .score = 0.9f, .x = 24.f / W, .y = 24.f / H, .width = 32.f / W, .height = 32.f / H },
-    { .label = "car", .score = 0.9f, .x = 0, .y = 0, .width = 0.2f, .height = 0.2f } };
+  GstUpiObject objects[] = {
+    { .label = "Person", .score = 0.9f, .x = 24.f / W, .y = 24.f / H, .width = 32.f / W, .height = 32.f / H },
+    { .label = "car", .score = 0.9f, .x = 0, .y = 0, .width = 0.2f, .height = 0.2f }
+  };
 
   for (guint i = 0; i < n_formats; i++) {
     GstVideoInfo info = video_info (formats[i], W, H);
     const gchar *name = gst_video_format_to_string (formats[i]);
     if (GPOINTER_TO_INT (interlaced)) {
-      g_assert_true (gst_video_info_set_interlaced_format (&info, formats[i], GST_VIDEO_INTERLACE_MODE_INTERLEAVED, W, H));
+      g_assert_true (
+          gst_video_info_set_interlaced_format (&info, formats[i], GST_VIDEO_INTERLACE_MODE_INTERLEAVED, W, H));
       info.fps_n = 25;
       info.fps_d = 1;
     }
-    if (formats[i] != GST_VIDEO_FORMAT_RGB8P && !carries_squares (&info)) { /* a palette has few colours, and one is one */
+    if (formats[i] != GST_VIDEO_FORMAT_RGB8P
+        && !carries_squares (&info)) { /* a palette has few colours, and one is one */
       g_test_message ("%s: GStreamer's own converter mixes squares", name);
       continue;
     }
@@ -156,7 +162,8 @@ test_formats (gconstpointer interlaced)
   g_assert_cmpuint (n_tested, >=, 100);
 }
 
-/* Where there is a mask, the squares that it touches; a mask of nothing, or one that is no mask, hides nothing less than its box. */
+/* Where there is a mask, the squares that it touches; a mask of nothing, or one that is no mask, hides nothing less
+ * than its box. */
 static void
 test_masks (void)
 {
@@ -179,7 +186,8 @@ test_masks (void)
       GstBuffer *is = as_argb (out, &info, &after);
       gint hidden = kind == 0 ? 40 : 160;
       g_assert_cmpint (unevenness (after.data, 160, 0, 0, hidden, 32, 8), <=, 6);
-      assert_same_outside (before.data, after.data, 160, 80, 0, 0, kind == 0 ? 56 : 160, 48); /* one cell and a square to spare */
+      assert_same_outside (
+          before.data, after.data, 160, 80, 0, 0, kind == 0 ? 56 : 160, 48); /* one cell and a square to spare */
       gst_buffer_unmap (was, &before);
       gst_buffer_unmap (is, &after);
       gst_buffer_unref (was);
@@ -194,8 +202,8 @@ test_masks (void)
 static void
 test_edges (void)
 {
-  static const gfloat boxes[][4] = { { -1, -1, 3, 3 }, { 0.99f, 0.99f, 5, 5 }, { NAN, 0, 1, 1 }, { 0, 0, -1, 1 }, { 0, 0, INFINITY, 1 },
-    { 2, 2, 1, 1 }, { 0.5f, 0.5f, 1e-6f, 1e-6f }, { -INFINITY, 0, INFINITY, 1 } };
+  static const gfloat boxes[][4] = { { -1, -1, 3, 3 }, { 0.99f, 0.99f, 5, 5 }, { NAN, 0, 1, 1 }, { 0, 0, -1, 1 },
+    { 0, 0, INFINITY, 1 }, { 2, 2, 1, 1 }, { 0.5f, 0.5f, 1e-6f, 1e-6f }, { -INFINITY, 0, INFINITY, 1 } };
   static const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_P010_10LE };
   static const gint sizes[][2] = { { 1, 1 }, { 3, 5 }, { 65, 33 }, { 640, 360 } };
 
@@ -203,16 +211,23 @@ test_edges (void)
     for (guint j = 0; j < G_N_ELEMENTS (sizes); j++) {
       for (guint k = 0; k < G_N_ELEMENTS (boxes); k++) {
         GstVideoInfo info = video_info (formats[i], sizes[j][0], sizes[j][1]);
-        GstUpiObject object = {
-          .label = "person", .score = 0.9f, .x = boxes[k][0], .y = boxes[k][1], .width = boxes[k][2], .height = boxes[k][3]
-        };
+        GstUpiObject object = { .label = "person",
+          .score = 0.9f,
+          .x = boxes[k][0],
+          .y = boxes[k][1],
+          .width = boxes[k][2],
+          .height = boxes[k][3] };
         GstBuffer *buffer = busy_frame (&info);
         GstMapInfo after;
         add_objects (buffer, &object, 1, NULL);
         GstBuffer *out = overlay_once ("blur-labels=person" QUIET, &info, buffer);
         GstBuffer *is = as_argb (out, &info, &after);
         if (k == 0)
-          g_assert_cmpint (unevenness (after.data, sizes[j][0], 0, 0, sizes[j][0], sizes[j][1], j < 2 ? 8 : j == 2 ? 12 : 96), <=, 6);
+          g_assert_cmpint (unevenness (after.data, sizes[j][0], 0, 0, sizes[j][0], sizes[j][1],
+                               j < 2        ? 8
+                                   : j == 2 ? 12
+                                            : 96),
+              <=, 6);
         gst_buffer_unmap (is, &after);
         gst_buffer_unref (is);
         gst_buffer_unref (out);
@@ -228,12 +243,15 @@ test_attached (void)
   GstVideoInfo info = video_info (GST_VIDEO_FORMAT_NV12, W, H);
   GstHarness *h = gst_harness_new_parse ("upioverlay blur-labels=person");
   GstCaps *caps = gst_video_info_to_caps (&info);
-  GstUpiObject object = { .label = "person", .score = 0.9f, .x = 24.f / W, .y = 24.f / H, .width = 32.f / W, .height = 32.f / H };
+  GstUpiObject object = {
+    .label = "person", .score = 0.9f, .x = 24.f / W, .y = 24.f / H, .width = 32.f / W, .height = 32.f / H
+  };
   GstBuffer *buffer = busy_frame (&info);
   GstMapInfo after;
 
-  gst_caps_set_features (
-      caps, 0, gst_caps_features_new (GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY, GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, NULL));
+  gst_caps_set_features (caps, 0,
+      gst_caps_features_new (
+          GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY, GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION, NULL));
   gst_harness_add_propose_allocation_meta (h, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
   gst_harness_set_sink_caps (h, caps);
   set_caps (h, &info);
@@ -251,7 +269,8 @@ test_attached (void)
   gst_harness_teardown (h);
 }
 
-/* The list changes between two frames; an empty one hides nothing. What cannot be hidden is dropped, with one warning; the stream goes on. */
+/* The list changes between two frames; an empty one hides nothing. What cannot be hidden is dropped, with one warning;
+ * the stream goes on. */
 static void
 test_playing (void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-overlay.c: what upioverlay draws: the same picture in every raw format, nothing beyond the frame's edges, any label, colours
- * and places. */
+/* test-overlay.c: what upioverlay draws: the same picture in every raw format, nothing beyond the frame's edges, any
+ * label, colours and places. */
 #include "tests/gst/overlay/fixture.h"
 
 #include <math.h>
@@ -41,7 +41,8 @@ channel_distance (guint32 a, guint32 b)
   return worst;
 }
 
-/* In every format, what is drawn looks as the BGRx picture does once that is converted to the format; what lies outside is unchanged. */
+/* In every format, what is drawn looks as the BGRx picture does once that is converted to the format; what lies outside
+ * is unchanged. */
 static void
 test_formats (gconstpointer colorimetry)
 {
@@ -82,9 +83,9 @@ test_formats (gconstpointer colorimetry)
   upi_mask_unref (object.mask);
 }
 
-/* Lines as thin as a pixel have the same colours in formats that are drawn row by row as in those that are drawn pixel by pixel, whichever
- * pixels of a chroma block they cover. The four sides of a box are painted one by one there and together here, which differs by some
- * steps at its corners; chroma taken from one pixel of a block differs by more. */
+/* Lines as thin as a pixel have the same colours in formats that are drawn row by row as in those that are drawn pixel
+ * by pixel, whichever pixels of a chroma block they cover. The four sides of a box are painted one by one there and
+ * together here, which differs by some steps at its corners; chroma taken from one pixel of a block differs by more. */
 static void
 test_thin_lines (void)
 {
@@ -121,8 +122,8 @@ test_thin_lines (void)
       for (gint p = 0; p < width * height; p++) {
         guint32 a = GST_READ_UINT32_BE (map[0].data + 4 * p), b = GST_READ_UINT32_BE (map[1].data + 4 * p);
         if (channel_distance (a, b) > 24)
-          g_test_message ("%s at %d,%d: 0x%06x, %s 0x%06x", gst_video_format_to_string (pairs[i][1]), p % width, p / width, b,
-              gst_video_format_to_string (pairs[i][0]), a);
+          g_test_message ("%s at %d,%d: 0x%06x, %s 0x%06x", gst_video_format_to_string (pairs[i][1]), p % width,
+              p / width, b, gst_video_format_to_string (pairs[i][0]), a);
         g_assert_cmpint (channel_distance (a, b), <=, 24);
       }
       gst_buffer_unmap (drawn[0], &map[0]);
@@ -176,8 +177,9 @@ draw_guarded (GstVideoFormat format, gint width, gint height, const GstUpiObject
 static void
 test_clipping (void)
 {
-  static const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_RGB,
-    GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_GRAY8, GST_VIDEO_FORMAT_BGRA, GST_VIDEO_FORMAT_P010_10LE };
+  static const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_BGRx,
+    GST_VIDEO_FORMAT_RGB, GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_GRAY8, GST_VIDEO_FORMAT_BGRA,
+    GST_VIDEO_FORMAT_P010_10LE };
   static const gint sizes[][2] = { { 1, 1 }, { 3, 5 }, { 17, 33 }, { 64, 48 }, { 161, 121 } };
   UpiMask *mask = full_mask (-0.2f, 0.1f, 2.f, 0.7f);
   UpiMask *odd = full_mask (0.5f, 0.5f, NAN, 0.f);
@@ -206,8 +208,8 @@ static void
 test_any_label (void)
 {
   g_autofree gchar *endless = g_strnfill (10000, 'w');
-  const gchar *labels[] = { "", " ", "\xff\xfe broken", "日本語のラベル", "كلب", "two\nlines", "<b>&amp;</b>", "e\xcc\x81\xcc\x81\xcc\x81",
-    endless, "👩‍👩‍👧" };
+  const gchar *labels[] = { "", " ", "\xff\xfe broken", "日本語のラベル", "كلب", "two\nlines", "<b>&amp;</b>",
+    "e\xcc\x81\xcc\x81\xcc\x81", endless, "👩‍👩‍👧" };
   GstVideoInfo info = video_info (GST_VIDEO_FORMAT_I420, 320, 240);
 
   for (guint i = 0; i < G_N_ELEMENTS (labels); i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-stream.c: frames through upioverlay's pads: what it must leave alone, compositions attached instead of pixels drawn, caps and
- * states that change. */
+/* test-stream.c: frames through upioverlay's pads: what it must leave alone, compositions attached instead of pixels
+ * drawn, caps and states that change. */
 #include "tests/gst/overlay/fixture.h"
 
 #define FEATURE GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
@@ -149,7 +149,8 @@ test_attached (void)
   gst_harness_teardown (h);
 }
 
-/* Caps take anything, the ALLOCATION answer names no composition: drawn into the pixels, and the caps say so before the first buffer. */
+/* Caps take anything, the ALLOCATION answer names no composition: drawn into the pixels, and the caps say so before the
+ * first buffer. */
 static void
 test_refused (void)
 {
@@ -180,7 +181,8 @@ static void
 test_caps_changes (void)
 {
   GstHarness *h = gst_harness_new ("upioverlay");
-  static const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_BGRA, GST_VIDEO_FORMAT_YUY2 };
+  static const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_BGRA,
+    GST_VIDEO_FORMAT_YUY2 };
   GstUpiObject object = { .label = "person", .score = 0.9f, .x = 0.1f, .y = 0.3f, .width = 0.2f, .height = 0.5f };
 
   for (guint i = 0; i < 40; i++) {

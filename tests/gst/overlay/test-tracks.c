@@ -34,8 +34,9 @@ count (GstBuffer *buffer, guint32 rgb, gint x0, gint y0, gint x1, gint y1)
 static GstUpiObject
 tracked (guint64 id, gfloat x, gfloat foot)
 {
-  return (
-      GstUpiObject){ .label = "person", .score = 0.9f, .x = x - 0.05f, .y = foot - 0.3f, .width = 0.1f, .height = 0.3f, .track_id = id };
+  return (GstUpiObject){
+    .label = "person", .score = 0.9f, .x = x - 0.05f, .y = foot - 0.3f, .width = 0.1f, .height = 0.3f, .track_id = id
+  };
 }
 
 static GstBuffer *
@@ -62,7 +63,8 @@ test_ids (void)
     const gchar *properties;
     guint first, n;
     gboolean ids;
-  } cases[] = { { "draw-ids=true" QUIET, 0, 2, TRUE }, { "draw-ids=true draw-labels=true draw-boxes=false", 0, 3, TRUE },
+  } cases[] = { { "draw-ids=true" QUIET, 0, 2, TRUE },
+    { "draw-ids=true draw-labels=true draw-boxes=false", 0, 3, TRUE },
     { "draw-ids=false draw-boxes=false", 0, 2, FALSE }, { "draw-boxes=false", 2, 1, FALSE } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -139,7 +141,8 @@ test_predicted (void)
   gst_buffer_unref (b);
 }
 
-/* The way of the bottom centre, in the frames that follow it; not of objects that nobody tracks, nor of those that have left. */
+/* The way of the bottom centre, in the frames that follow it; not of objects that nobody tracks, nor of those that have
+ * left. */
 static void
 test_trails (void)
 {
@@ -234,7 +237,9 @@ test_zone (void)
 {
   static const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_RGBx, GST_VIDEO_FORMAT_BGRA };
   const GstUpiPoint corners[] = { { 0.2f, 0.3f }, { 0.8f, 0.3f }, { 0.8f, 0.9f }, { 0.5f, 0.5f }, { 0.2f, 0.9f } };
-  GstUpiRule rule = { .name = "yard", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = G_N_ELEMENTS (corners), .count = 2 };
+  GstUpiRule rule = {
+    .name = "yard", .kind = GST_UPI_RULE_ZONE, .points = corners, .n_points = G_N_ELEMENTS (corners), .count = 2
+  };
   GstBuffer *reference = NULL;
   GstVideoInfo bgrx = video_info (GST_VIDEO_FORMAT_BGRx, W, H);
 
@@ -273,7 +278,8 @@ test_zone (void)
   add_rules (buffer, &rule, 1);
   buffer = overlay_once ("", &bgrx, buffer);
   guint32 rgb = pixel (buffer, 128, 200);
-  g_assert_cmpuint (count (buffer, rgb, 120, 112, 136, 300), >, count (reference, rgb, 120, 112, 136, 300)); /* it stands out */
+  g_assert_cmpuint (
+      count (buffer, rgb, 120, 112, 136, 300), >, count (reference, rgb, 120, 112, 136, 300)); /* it stands out */
   gst_buffer_unref (buffer);
   gst_buffer_unref (reference);
 }
@@ -287,14 +293,17 @@ test_line (void)
   GstBuffer *frames[3];
 
   for (guint i = 0; i < 3; i++) {
-    GstUpiRule rule = {
-      .name = "door", .kind = GST_UPI_RULE_LINE, .points = i == 1 ? up : down, .n_points = 2, .total_in = i == 2 ? 17 : 0
-    };
+    GstUpiRule rule = { .name = "door",
+      .kind = GST_UPI_RULE_LINE,
+      .points = i == 1 ? up : down,
+      .n_points = 2,
+      .total_in = i == 2 ? 17 : 0 };
     frames[i] = grey_frame (&info);
     add_rules (frames[i], &rule, 1);
     frames[i] = overlay_once ("", &info, frames[i]);
   }
-  g_assert_cmpuint (count (frames[0], 0, 300, 170, 314, 190), >, 10); /* who walks down the picture has their right hand at its left */
+  g_assert_cmpuint (count (frames[0], 0, 300, 170, 314, 190), >,
+      10); /* who walks down the picture has their right hand at its left */
   g_assert_cmpuint (count (frames[0], 0, 326, 170, 340, 190), ==, 0);
   g_assert_cmpuint (count (frames[1], 0, 326, 170, 340, 190), >, 10);
   g_assert_cmpuint (count (frames[1], 0, 300, 170, 314, 190), ==, 0);
@@ -309,10 +318,14 @@ test_any_rule (void)
 {
   static const GstVideoFormat formats[] = { GST_VIDEO_FORMAT_BGRx, GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_P010_10LE };
   static const gint sizes[][2] = { { 1, 1 }, { 17, 9 }, { 130, 70 }, { W, H } };
-  const GstUpiPoint wild[] = { { NAN, 0 }, { 0, INFINITY }, { -3, 2 }, { 1e30f, 0.5f }, { 0.5f, 0.5f }, { 1, 1 }, { 0, 0 } };
+  const GstUpiPoint wild[] = { { NAN, 0 }, { 0, INFINITY }, { -3, 2 }, { 1e30f, 0.5f }, { 0.5f, 0.5f }, { 1, 1 },
+    { 0, 0 } };
   const GstUpiRule rules[] = {
     { .name = "people", .kind = GST_UPI_RULE_COUNT, .count = 3 },
-    { .name = "\xd7\xa9\xd7\xa2\xd7\xa8 %s%n", .kind = GST_UPI_RULE_PHRASE, .text = "an empty car park", .score = 0.5f },
+    { .name = "\xd7\xa9\xd7\xa2\xd7\xa8 %s%n",
+        .kind = GST_UPI_RULE_PHRASE,
+        .text = "an empty car park",
+        .score = 0.5f },
     { .name = "", .kind = GST_UPI_RULE_PHRASE, .score = -1 },
     { .name = "wild", .kind = GST_UPI_RULE_ZONE, .points = wild, .n_points = G_N_ELEMENTS (wild) },
     { .name = "wild", .kind = GST_UPI_RULE_ZONE, .points = wild + 2, .n_points = 1 },
@@ -353,12 +366,14 @@ test_classes (void)
     gboolean scene, sentences;
     guint rows;
     const gchar *properties;
-  } cases[] = { { TRUE, FALSE, 1, "" }, { FALSE, TRUE, 2, "" }, { TRUE, TRUE, 3, "" }, { TRUE, TRUE, 0, "draw-classes=false" } };
+  } cases[] = { { TRUE, FALSE, 1, "" }, { FALSE, TRUE, 2, "" }, { TRUE, TRUE, 3, "" },
+    { TRUE, TRUE, 0, "draw-classes=false" } };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     GstBuffer *buffer = grey_frame (&info);
     GstUpiMeta *meta = gst_buffer_add_upi_meta (buffer, NULL);
-    g_autoptr (GstUpiContent) one = gst_upi_content_add_classes (gst_upi_meta_get_content (meta), scene, cases[i].scene ? 2 : 0);
+    g_autoptr (GstUpiContent) one =
+        gst_upi_content_add_classes (gst_upi_meta_get_content (meta), scene, cases[i].scene ? 2 : 0);
     g_autoptr (GstUpiContent) two = gst_upi_content_add_classes (one, sentences, cases[i].sentences ? 3 : 0);
     gst_upi_meta_set_content (meta, two);
     buffer = overlay_once (cases[i].properties, &info, buffer);
@@ -375,7 +390,8 @@ test_classes (void)
 int
 main (int argc, char **argv)
 {
-  static const gchar *states[] = { "flush", "stream-start", "jump", "switched-off", "segment-goes-on", "caps", "no-pts" };
+  static const gchar *states[] = { "flush", "stream-start", "jump", "switched-off", "segment-goes-on", "caps",
+    "no-pts" };
 
   gst_init (&argc, &argv);
   g_test_init (&argc, &argv, NULL);

@@ -24,19 +24,21 @@ draw (const gchar *text)
 static guint32
 pixel (cairo_surface_t *surface, gdouble x, gdouble y)
 {
-  const guint8 *row = cairo_image_surface_get_data (surface) + (gsize) (y * SIZE) * (gsize) cairo_image_surface_get_stride (surface);
+  const guint8 *row =
+      cairo_image_surface_get_data (surface) + (gsize) (y * SIZE) * (gsize) cairo_image_surface_get_stride (surface);
 
   return ((const guint32 *) (gconstpointer) row)[(gsize) (x * SIZE)] & 0xffffff;
 }
 
-/* A U below the names: filled in its arms, not between them. The line before it in the file leaves nothing in its shape. */
+/* A U below the names: filled in its arms, not between them. The line before it in the file leaves nothing in its
+ * shape. */
 static void
 test_zone (void)
 {
-  cairo_surface_t *surface =
-      draw ("{\"rules\": {\"l\": {\"type\": \"line\", \"points\": [[0.05, 0.35], [0.25, 0.35]]}, \"u\": {\"type\": \"zone\", "
-            "\"polygon\": [[0.32, 0.42], [0.48, 0.42], [0.48, 0.78], [0.72, 0.78], [0.72, 0.42], [0.88, 0.42], [0.88, 0.95], "
-            "[0.32, 0.95]]}}}");
+  cairo_surface_t *surface = draw (
+      "{\"rules\": {\"l\": {\"type\": \"line\", \"points\": [[0.05, 0.35], [0.25, 0.35]]}, \"u\": {\"type\": \"zone\", "
+      "\"polygon\": [[0.32, 0.42], [0.48, 0.42], [0.48, 0.78], [0.72, 0.78], [0.72, 0.42], [0.88, 0.42], [0.88, 0.95], "
+      "[0.32, 0.95]]}}}");
 
   g_assert_cmphex (pixel (surface, 0.43, 0.65), !=, 0);
   g_assert_cmphex (pixel (surface, 0.83, 0.65), ==, pixel (surface, 0.43, 0.65));
@@ -56,10 +58,10 @@ static void
 test_line (void)
 {
   const guint32 color = gst_upi_color_of_label ("l");
-  cairo_surface_t *forward =
-      draw ("{\"rules\": {\"l\": {\"type\": \"line\", \"points\": [[0.32, 0.55], [0.78, 0.55]], \"direction\": \"forward\"}}}");
-  cairo_surface_t *backward =
-      draw ("{\"rules\": {\"l\": {\"type\": \"line\", \"points\": [[0.32, 0.55], [0.78, 0.55]], \"direction\": \"backward\"}}}");
+  cairo_surface_t *forward = draw ("{\"rules\": {\"l\": {\"type\": \"line\", \"points\": [[0.32, 0.55], [0.78, 0.55]], "
+                                   "\"direction\": \"forward\"}}}");
+  cairo_surface_t *backward = draw ("{\"rules\": {\"l\": {\"type\": \"line\", \"points\": [[0.32, 0.55], [0.78, "
+                                    "0.55]], \"direction\": \"backward\"}}}");
 
   g_assert_cmphex (pixel (forward, 0.45, 0.55), ==, color);
   g_assert_cmphex (pixel (forward, 0.55, 0.58), ==, color);

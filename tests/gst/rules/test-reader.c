@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-reader.c: what a rules file says is read whole, and a mistake in it is named by file, line and key, with what was found, what was expected
- * and the way out. */
+/* test-reader.c: what a rules file says is read whole, and a mistake in it is named by file, line and key, with what
+ * was found, what was expected and the way out. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,8 +13,10 @@ test_values (void)
 {
   static const gchar text[] =
       "{\"lost_time\": 0.5, \"rules\": {"
-      "\"z\": {\"type\": \"zone\", \"polygon\": [[0, 0], [1, 0], [0.5, 1e0]], \"dwell\": 2, \"above\": 3, \"cooldown\": 9},"
-      "\"l\": {\"labels\": [\"a\", \"b\"], \"points\": [[0.25, 0.5], [1, 0.5]], \"type\": \"line\", \"mode\": \"strict\","
+      "\"z\": {\"type\": \"zone\", \"polygon\": [[0, 0], [1, 0], [0.5, 1e0]], \"dwell\": 2, \"above\": 3, "
+      "\"cooldown\": 9},"
+      "\"l\": {\"labels\": [\"a\", \"b\"], \"points\": [[0.25, 0.5], [1, 0.5]], \"type\": \"line\", \"mode\": "
+      "\"strict\","
       " \"direction\": \"backward\", \"min_score\": 0.25, \"min_area\": 0.01, \"min_time\": 1.5},"
       "\"gr\\u00f6\\u00dfe\": {\"type\": \"count\"},"
       "\"p\": {\"type\": \"phrase\", \"text\": \"\\ud83d\\ude00 \\\"it\\\" snows\"}}}";
@@ -57,17 +59,22 @@ test_mistakes (void)
     const gchar *text, *message;
   } mistakes[] = {
     { "",
-        "f.json:1: found the end of the text, expected a value: a number, a text in double quotes, a list, an object, true, false or "
+        "f.json:1: found the end of the text, expected a value: a number, a text in double quotes, a list, an object, "
+        "true, false or "
         "null" },
     { "{\n\"rules\": {\n\"a\": {\"type\": \"count\",}}}",
         "f.json:3: found '}', expected one more behind the last comma; or take the comma away" },
-    { "{\n\"rules\": {}, \n\n\"rules\": {}}", "f.json:4: found the key \"rules\" a second time, expected it once: the first is in line 2" },
+    { "{\n\"rules\": {}, \n\n\"rules\": {}}",
+        "f.json:4: found the key \"rules\" a second time, expected it once: the first is in line 2" },
     { "{}", "f.json:1: found no key \"rules\", expected {\"rules\": {\"name\": {\"type\": …}, …}}" },
-    { "{\"rule\": 1}", "f.json:1: rule: found a key that no rules file has, expected one of rules, lost_time, version, comment, $schema" },
+    { "{\"rule\": 1}",
+        "f.json:1: rule: found a key that no rules file has, expected one of rules, lost_time, version, comment, "
+        "$schema" },
     { "{\"version\": 2,\n \"rules\": {\"a\": {\"type\": \"count\"}}}",
         "f.json:1: version: found 2, expected 1: this upi reads no other; leave the key out or take a newer upi" },
     { "{\"rules\": {\n\n\"gate\": {\"type\":\n\"zones\"}}}",
-        "f.json:4: rules.gate.type: found the text \"zones\", expected one of \"zone\", \"line\", \"count\", \"phrase\"" },
+        "f.json:4: rules.gate.type: found the text \"zones\", expected one of \"zone\", \"line\", \"count\", "
+        "\"phrase\"" },
     { "{\"rules\": {\n\"gate\": {\"type\": \"line\"}}}",
         "f.json:2: rules.gate: found no key \"points\", expected one: no line is without" },
     { "{\"rules\": {\"gate\": {\"polygon\": 1}}}",
@@ -77,25 +84,34 @@ test_mistakes (void)
     { "{\"rules\": {\"gate\": {\"type\": \"count\",\n\"above\": 1.5}}}",
         "f.json:2: rules.gate.above: found 1.5, expected a whole number of 0 to 1000000" },
     { "{\"rules\": {\"fire\": {\"type\": \"phrase\", \"text\": \"fire\",\n\"dwell\": 3}}}",
-        "f.json:2: rules.fire.dwell: found a key that other types of rules have, expected one of type, min_time, cooldown, text, "
+        "f.json:2: rules.fire.dwell: found a key that other types of rules have, expected one of type, min_time, "
+        "cooldown, text, "
         "threshold, comment" },
     { "{\"rules\": {\"n\": {\"type\": \"count\", \"over\": 3}}}",
-        "f.json:1: rules.n.over: found a key that no rule has, expected one of type, labels, min_score, min_area, min_time, cooldown, "
+        "f.json:1: rules.n.over: found a key that no rule has, expected one of type, labels, min_score, min_area, "
+        "min_time, cooldown, "
         "above, below, "
         "comment" },
     { "{\"rules\": {\"yard\": {\"type\": \"zone\", \"polygon\": [[0, 0], [1, 0],\n[1920, 1]]}}}",
-        "f.json:2: rules.yard.polygon: found 1920, expected a point [x, y] in 0..1 of the frame, from its upper left corner: divide pixels "
+        "f.json:2: rules.yard.polygon: found 1920, expected a point [x, y] in 0..1 of the frame, from its upper left "
+        "corner: divide pixels "
         "by its width "
         "and height" },
     { "{\"rules\": {\"yard\": {\"type\": \"zone\", \"polygon\": [[0, 0], [1, 0], [1, 1], [0, 0]]}}}",
-        "f.json:1: rules.yard.polygon: found point 1 again as point 4, expected each once: a polygon closes by itself" },
+        "f.json:1: rules.yard.polygon: found point 1 again as point 4, expected each once: a polygon closes by "
+        "itself" },
     { "{\"rules\": {\"n\": {\"type\": \"count\", \"labels\": \"person\"}}}",
-        "f.json:1: rules.n.labels: found the text \"person\", expected a list of 1 to 1000 texts, such as [\"person\", \"red car\"]" },
+        "f.json:1: rules.n.labels: found the text \"person\", expected a list of 1 to 1000 texts, such as [\"person\", "
+        "\"red car\"]" },
     { "{\"rules\": {\"\": {}}}", "f.json:1: rules: found a name of 0 characters, expected 1 to 64" },
-    { "{\"rules\": 7}", "f.json:1: rules: found 7, expected an object of 1 to 100 rules, {\"name\": {\"type\": …}, …}" },
-    { "{\n\xff", "f.json:2: found the byte 0xff, which is not UTF-8, expected UTF-8 throughout: save the file in that encoding" },
+    { "{\"rules\": 7}",
+        "f.json:1: rules: found 7, expected an object of 1 to 100 rules, {\"name\": {\"type\": …}, …}" },
+    { "{\n\xff",
+        "f.json:2: found the byte 0xff, which is not UTF-8, expected UTF-8 throughout: save the file in that "
+        "encoding" },
     { "\xef\xbb\xbf{}", "f.json:1: found a byte order mark, expected JSON: save the file as UTF-8 without one" },
-    { "{\"a\": \"\\ud800x\"}", "f.json:1: found 'x', expected the second half of a surrogate pair, \\udc00 to \\udfff" },
+    { "{\"a\": \"\\ud800x\"}",
+        "f.json:1: found 'x', expected the second half of a surrogate pair, \\udc00 to \\udfff" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (mistakes); i++) {
@@ -110,8 +126,8 @@ test_mistakes (void)
 static void
 test_broken_texts (void)
 {
-  static const gchar text[] =
-      "{\"rules\": {\"z\": {\"type\": \"zone\", \"polygon\": [[0, 0], [1, 0], [0.5, 1e0]], \"labels\": [\"a\\u00e4\"]}}}";
+  static const gchar text[] = "{\"rules\": {\"z\": {\"type\": \"zone\", \"polygon\": [[0, 0], [1, 0], [0.5, 1e0]], "
+                              "\"labels\": [\"a\\u00e4\"]}}}";
   const gsize length = strlen (text);
   g_autofree gchar *large = g_strnfill (2 << 20, ' ');
   g_autofree gchar *deep = g_strnfill (1 << 20, '[');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-rules.c: upirules in a stream: events on the bus and in the meta, where a stream ends or jumps, rules that change while playing, sentences. */
+/* test-rules.c: upirules in a stream: events on the bus and in the meta, where a stream ends or jumps, rules that
+ * change while playing, sentences. */
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -44,8 +45,8 @@ fixture_close (Fixture *fixture)
   g_free (fixture->folder);
 }
 
-/* Frame @number, at @number × 40 ms, with an object that stands at each place: "7@0.5,0.5"; 0: no track. What happened in it:
- * "1 new enter 7 r". */
+/* Frame @number, at @number × 40 ms, with an object that stands at each place: "7@0.5,0.5"; 0: no track. What happened
+ * in it: "1 new enter 7 r". */
 static gchar *
 push (Fixture *fixture, guint number, const gchar *places)
 {
@@ -60,18 +61,20 @@ push (Fixture *fixture, guint number, const gchar *places)
     gchar *end;
     guint64 track = g_ascii_strtoull (words[n], &end, 10);
     gfloat x = (gfloat) g_ascii_strtod (end + 1, &end), y = (gfloat) g_ascii_strtod (end + 1, NULL);
-    objects[n] =
-        (GstUpiObject){ .label = "person", .score = 0.9f, .x = x - 0.05f, .y = y - 0.2f, .width = 0.1f, .height = 0.2f, .track_id = track };
+    objects[n] = (GstUpiObject){
+      .label = "person", .score = 0.9f, .x = x - 0.05f, .y = y - 0.2f, .width = 0.1f, .height = 0.2f, .track_id = track
+    };
   }
   g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_BUFFER_PTS (buffer), GST_UPI_CONTENT_NONE);
   g_autoptr (GstUpiContent) content = gst_upi_content_add_objects (empty, objects, n);
   gst_buffer_add_upi_meta (buffer, content);
   g_assert_cmpint (gst_harness_push (fixture->stream->harness, buffer), ==, GST_FLOW_OK);
   g_autoptr (GstBuffer) out = stream_pull (fixture->stream);
-  const GstUpiEvent *events = gst_upi_content_get_events (gst_upi_meta_get_content (gst_buffer_get_upi_meta (out)), &n_events);
+  const GstUpiEvent *events =
+      gst_upi_content_get_events (gst_upi_meta_get_content (gst_buffer_get_upi_meta (out)), &n_events);
   for (guint i = 0; i < n_events; i++)
-    g_string_append_printf (text, "%s%" G_GUINT64_FORMAT " %s %s %" G_GUINT64_FORMAT " %s", i > 0 ? "; " : "", events[i].id,
-        types[events[i].type], events[i].what, events[i].track_id, events[i].rule);
+    g_string_append_printf (text, "%s%" G_GUINT64_FORMAT " %s %s %" G_GUINT64_FORMAT " %s", i > 0 ? "; " : "",
+        events[i].id, types[events[i].type], events[i].what, events[i].track_id, events[i].rule);
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
@@ -110,7 +113,8 @@ expect_message (Fixture *fixture, const gchar *expected)
   g_assert_true (gst_structure_get_uint64 (event, "id", &id));
   g_assert_true (gst_structure_get_uint64 (event, "track-id", &track));
   g_autofree gchar *text = g_strdup_printf ("%" G_GUINT64_FORMAT " %s %s %" G_GUINT64_FORMAT " %s", id,
-      gst_structure_get_string (event, "type"), gst_structure_get_string (event, "what"), track, gst_structure_get_string (event, "rule"));
+      gst_structure_get_string (event, "type"), gst_structure_get_string (event, "what"), track,
+      gst_structure_get_string (event, "rule"));
   g_assert_cmpstr (text, ==, expected);
 }
 
@@ -150,9 +154,9 @@ test_events (void)
   g_assert_cmpstr (gst_structure_get_string (event, "rule"), ==, "r");
   g_assert_cmpstr (gst_structure_get_string (event, "what"), ==, "enter");
   g_assert_cmpstr (gst_structure_get_string (event, "label"), ==, "person");
-  g_assert_true (gst_structure_get (event, "count", G_TYPE_UINT, &count, "total-in", G_TYPE_UINT64, &total, "stream", G_TYPE_UINT, &stream,
-      "stream-time", G_TYPE_UINT64, &stream_time, "running-time", G_TYPE_UINT64, &running_time, "since", G_TYPE_UINT64, &since, "x",
-      G_TYPE_DOUBLE, &x, "score", G_TYPE_DOUBLE, &score, NULL));
+  g_assert_true (gst_structure_get (event, "count", G_TYPE_UINT, &count, "total-in", G_TYPE_UINT64, &total, "stream",
+      G_TYPE_UINT, &stream, "stream-time", G_TYPE_UINT64, &stream_time, "running-time", G_TYPE_UINT64, &running_time,
+      "since", G_TYPE_UINT64, &since, "x", G_TYPE_DOUBLE, &x, "score", G_TYPE_DOUBLE, &score, NULL));
   g_assert_cmpuint (count, ==, 1);
   g_assert_cmpuint (total, ==, 1);
   g_assert_cmpuint (stream, ==, 1);
@@ -167,15 +171,16 @@ test_events (void)
   fixture_close (&fixture);
 }
 
-/* Every frame tells how the rules stand, those of both elements; the events of the first are still there behind the second. */
+/* Every frame tells how the rules stand, those of both elements; the events of the first are still there behind the
+ * second. */
 static void
 test_two_in_a_chain (void)
 {
   Fixture fixture;
   guint n;
 
-  fixture_open (
-      &fixture, ONE (SQUARE), "", " ! upirules name=f rules=\"{\\\"rules\\\":{\\\"n\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":1}}}\"");
+  fixture_open (&fixture, ONE (SQUARE), "",
+      " ! upirules name=f rules=\"{\\\"rules\\\":{\\\"n\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":1}}}\"");
   expect (&fixture, 0, "7@0.5,0.5 8@0.1,0.5", "1 new appear 7 r; 1 new above 0 n");
   expect_message (&fixture, "1 new appear 7 r");
   expect_message (&fixture, "1 new above 0 n");
@@ -203,7 +208,8 @@ test_two_in_a_chain (void)
   fixture_close (&fixture);
 }
 
-/* What goes on ends where the stream does, jumps or begins anew; nothing is known afterwards. A segment that goes on keeps all. */
+/* What goes on ends where the stream does, jumps or begins anew; nothing is known afterwards. A segment that goes on
+ * keeps all. */
 static void
 test_flush (void)
 {
@@ -329,8 +335,9 @@ test_broken_reload (void)
   for (guint i = 1; i < 6; i++)
     expect (&fixture, i, "7@0.5,0.5", "");
   g_autofree gchar *warning = stream_message (fixture.stream, GST_MESSAGE_WARNING);
-  g_autofree gchar *expected =
-      g_strdup_printf ("%s:2: rules.r: found no key \"polygon\", expected one: no zone is without. The rules before stay.", fixture.path);
+  g_autofree gchar *expected = g_strdup_printf (
+      "%s:2: rules.r: found no key \"polygon\", expected one: no zone is without. The rules before stay.",
+      fixture.path);
   g_assert_cmpstr (warning, ==, expected);
   g_assert_null (stream_peek_message (fixture.stream, GST_MESSAGE_WARNING)); /* once */
   expect (&fixture, 6, "7@0.9,0.5", "1 end leave 7 r");                      /* they do */
@@ -353,7 +360,8 @@ test_property_while_playing (void)
   expect (&fixture, 1, "7@0.9,0.5", "1 end leave 7 r");
   g_autofree gchar *warning = stream_message (fixture.stream, GST_MESSAGE_WARNING);
   g_assert_cmpstr (warning, ==,
-      "rules:1: rules: found an object with 0 keys, expected an object of 1 to 100 rules, {\"name\": {\"type\": …}, …}. The rules before "
+      "rules:1: rules: found an object with 0 keys, expected an object of 1 to 100 rules, {\"name\": {\"type\": …}, "
+      "…}. The rules before "
       "stay.");
   g_object_set (element, "rules", ONE ("\"type\": \"count\", \"above\": 0"), NULL);
   expect (&fixture, 2, "7@0.9,0.5", "2 new above 0 r");
@@ -383,9 +391,10 @@ test_order (void)
   };
   expect (&fixture, 0, "7@0.5,0.5", "1 new above 0 r");
   for (guint i = 0; i < G_N_ELEMENTS (orders); i++) {
-    GstStructure *order = gst_structure_new ("upi-control", "target", G_TYPE_STRING, orders[i].target, "property", G_TYPE_STRING,
-        orders[i].property, "value", G_TYPE_STRING, orders[i].value, NULL);
-    gboolean taken = gst_harness_push_upstream_event (fixture.stream->harness, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, order));
+    GstStructure *order = gst_structure_new ("upi-control", "target", G_TYPE_STRING, orders[i].target, "property",
+        G_TYPE_STRING, orders[i].property, "value", G_TYPE_STRING, orders[i].value, NULL);
+    gboolean taken = gst_harness_push_upstream_event (
+        fixture.stream->harness, gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM, order));
     if (!g_str_equal (orders[i].target, "upidetect")) /* the harness takes what comes out */
       g_assert_cmpint (taken, ==, orders[i].taken);
   }
@@ -436,7 +445,8 @@ test_no_tracks (void)
   expect (&fixture, 2, "0@0.5,0.5", "");
   g_autofree gchar *warning = stream_message (fixture.stream, GST_MESSAGE_WARNING);
   g_assert_cmpstr (warning, ==,
-      "e has zones or lines, and the objects that reach it have no track ids: put upitrack before it. Only its counts and phrases work.");
+      "e has zones or lines, and the objects that reach it have no track ids: put upitrack before it. Only its counts "
+      "and phrases work.");
   g_assert_null (stream_peek_message (fixture.stream, GST_MESSAGE_WARNING));
   fixture_close (&fixture);
 }
@@ -455,8 +465,9 @@ test_before_the_first_result (void)
 }
 
 #define ENCODER "upiencoder model=calibrated device=cpu threads=1 ! "
-#define PHRASES                                                                                                                            \
-  "{\"rules\": {\"p\": {\"type\": \"phrase\", \"text\": \"a, b\", \"threshold\": 0}, \"q\": {\"type\": \"phrase\", \"text\": \"cat\", "    \
+#define PHRASES                                                                                                        \
+  "{\"rules\": {\"p\": {\"type\": \"phrase\", \"text\": \"a, b\", \"threshold\": 0}, \"q\": {\"type\": \"phrase\", "   \
+  "\"text\": \"cat\", "                                                                                                \
   "\"threshold\": 1}}}"
 
 static void
@@ -515,7 +526,8 @@ test_other_phrases (void)
     const GstUpiRule *rules = gst_upi_content_get_rules (gst_upi_meta_get_content (gst_buffer_get_upi_meta (out)), &n);
     if (i == 0) {
       before = rules[1].score;
-      g_object_set (element, "rules", "{\"rules\": {\"q\": {\"type\": \"phrase\", \"text\": \"cat\", \"threshold\": 1}}}", NULL);
+      g_object_set (
+          element, "rules", "{\"rules\": {\"q\": {\"type\": \"phrase\", \"text\": \"cat\", \"threshold\": 1}}}", NULL);
     } else {
       g_assert_cmpuint (n, ==, 1);
       g_assert_cmpfloat (rules[0].score, ==, before);
@@ -528,9 +540,9 @@ static void
 test_not_calibrated (void)
 {
   Fixture fixture;
-  const gchar *expected =
-      "Rule \"p\" is a phrase, and model \"tiny\" was not calibrated: it cannot say of one sentence how probably it is true. Use a "
-      "model whose config.json has \"calibration\", or take the rule out.";
+  const gchar *expected = "Rule \"p\" is a phrase, and model \"tiny\" was not calibrated: it cannot say of one "
+                          "sentence how probably it is true. Use a "
+                          "model whose config.json has \"calibration\", or take the rule out.";
 
   fixture_open (&fixture, PHRASES, "upiencoder model=tiny device=cpu threads=1 ! ", "");
   stream_format (fixture.stream, "I420", 64, 48);
@@ -540,7 +552,8 @@ test_not_calibrated (void)
   fixture_close (&fixture);
 
   /* while playing such rules are not taken */
-  fixture_open (&fixture, ONE ("\"type\": \"count\", \"below\": 1000"), "upiencoder model=tiny device=cpu threads=1 ! ", "");
+  fixture_open (
+      &fixture, ONE ("\"type\": \"count\", \"below\": 1000"), "upiencoder model=tiny device=cpu threads=1 ! ", "");
   g_autoptr (GstElement) element = stream_get (fixture.stream, "e");
   stream_format (fixture.stream, "I420", 64, 48);
   for (guint i = 0; i < 3; i++) {

@@ -6,9 +6,10 @@
 #include "gst/rules/shapes.h"
 #include "gst/rules/state.h"
 
-/* A frame: when, in milliseconds, and its objects, "7@0.5,0.5" with the track's number and where it stands; "0@" has no track, "7p@" was predicted,
- * "7@0.5,0.5:0.3" has that score instead of 0.9, "7@0.5,0.5=car" that label instead of person. Then the events, "1 new enter 7 n1 +1-0",
- * apart by "; ": number, type, what, track, objects counted, totals. */
+/* A frame: when, in milliseconds, and its objects, "7@0.5,0.5" with the track's number and where it stands; "0@" has no
+ * track, "7p@" was predicted, "7@0.5,0.5:0.3" has that score instead of 0.9, "7@0.5,0.5=car" that label instead of
+ * person. Then the events, "1 new enter 7 n1 +1-0", apart by "; ": number, type, what, track, objects counted,
+ * totals. */
 typedef struct {
   guint time_ms;
   const gchar *objects;
@@ -83,7 +84,9 @@ take (RulesState *state, const Step *step, const gfloat *phrases)
 
   for (; words[n] != NULL && *words[n] != '\0'; n++)
     parse_object (words[n], &objects[n]);
-  RulesFrame frame = { .time = step->time_ms * G_GUINT64_CONSTANT (1000000), .objects = objects, .n_objects = n, .phrases = phrases };
+  RulesFrame frame = {
+    .time = step->time_ms * G_GUINT64_CONSTANT (1000000), .objects = objects, .n_objects = n, .phrases = phrases
+  };
   return rules_state_take_frame (state, &frame);
 }
 
@@ -157,11 +160,13 @@ test_zone_not_convex (void)
     { 700, "7@0.5,0.69", "2 end leave 7 n0 +2-2" },
   };
   static const Step tie[] = {
-    { 0, "1@0.5,0.2 2@0.2,0.5 3@0.8,0.5 4@0.5,0.5", "1 new appear 2 n1 +1-0; 2 new appear 3 n2 +2-0; 3 new appear 4 n3 +3-0" },
+    { 0, "1@0.5,0.2 2@0.2,0.5 3@0.8,0.5 4@0.5,0.5",
+        "1 new appear 2 n1 +1-0; 2 new appear 3 n2 +2-0; 3 new appear 4 n3 +3-0" },
     { 100, "1@0.5,0.9 2@0.2,0.5 3@0.8,0.5 4@0.5,0.55", "3 end leave 4 n2 +3-1" },
   };
 
-  RUN (ONE ("\"type\": \"zone\", \"polygon\": [[0.1, 0.1], [0.3, 0.1], [0.3, 0.7], [0.7, 0.7], [0.7, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, "
+  RUN (ONE ("\"type\": \"zone\", \"polygon\": [[0.1, 0.1], [0.3, 0.1], [0.3, 0.7], [0.7, 0.7], [0.7, 0.1], [0.9, 0.1], "
+            "[0.9, 0.9], [0.1, "
             "0.9]]"),
       u);
   RUN (ONE ("\"type\": \"zone\", \"polygon\": [[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]"), tie);
@@ -182,8 +187,9 @@ static void
 test_zone_lost_and_found (void)
 {
   static const Step steps[] = {
-    { 0, "7@0.5,0.5", "1 new appear 7 n1 +1-0" }, { 1000, "", "" },                      /* still counted */
-    { 2000, "7@0.5,0.6", "" }, { 4000, "", "" }, { 4001, "", "1 end vanish 7 n0 +1-1" }, /* more than lost_time after it was seen */
+    { 0, "7@0.5,0.5", "1 new appear 7 n1 +1-0" }, { 1000, "", "" }, /* still counted */
+    { 2000, "7@0.5,0.6", "" }, { 4000, "", "" },
+    { 4001, "", "1 end vanish 7 n0 +1-1" }, /* more than lost_time after it was seen */
     { 5000, "7@0.5,0.5", "2 new appear 7 n1 +2-1" }, { 6000, "", "" },
     { 7000, "7@0.1,0.5", "2 end leave 7 n0 +2-2" }, /* it left while nobody saw it */
   };
@@ -232,15 +238,17 @@ test_zone_counts (void)
   };
   g_autoptr (RulesState) state = state_of (ONE (SQUARE ", \"above\": 1, \"below\": 1"));
 
-  for (guint i = 0; i < G_N_ELEMENTS (steps); i++) { /* a level's events tell the totals too, which are left out above */
+  for (guint i = 0; i < G_N_ELEMENTS (steps);
+       i++) { /* a level's events tell the totals too, which are left out above */
     const GArray *events = take (state, &steps[i], NULL);
     g_autoptr (GString) text = g_string_new (NULL);
     for (guint j = 0; j < events->len; j++) {
       const RulesEvent *event = &g_array_index (events, RulesEvent, j);
-      g_string_append_printf (text, "%s%" G_GUINT64_FORMAT " %s %s", j > 0 ? "; " : "", event->id, types[event->type], event->what);
+      g_string_append_printf (
+          text, "%s%" G_GUINT64_FORMAT " %s %s", j > 0 ? "; " : "", event->id, types[event->type], event->what);
       if (event->object.track != 0)
-        g_string_append_printf (text, " %" G_GUINT64_FORMAT " n%u +%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, event->object.track,
-            event->count, event->total_in, event->total_out);
+        g_string_append_printf (text, " %" G_GUINT64_FORMAT " n%u +%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
+            event->object.track, event->count, event->total_in, event->total_out);
       else
         g_string_append_printf (text, " n%u", event->count);
     }
@@ -440,7 +448,8 @@ test_two_lines (void)
     { 200, "7@0.5,0.5 8@0.4,0.5", "b: 3 new backward 7 +1-1" },
     { 300, "7@0.5,0.1 8@0.5,0.5", "a: 4 new backward 7 +1-1" },
   };
-  RUN ("{\"rules\": {\"a\": {\"type\": \"line\", \"points\": [[0, 0.3], [1, 0.3]]}, \"b\": {\"type\": \"line\", \"points\": [[0, 0.7], [1, "
+  RUN ("{\"rules\": {\"a\": {\"type\": \"line\", \"points\": [[0, 0.3], [1, 0.3]]}, \"b\": {\"type\": \"line\", "
+       "\"points\": [[0, 0.7], [1, "
        "0.7]]}}}",
       steps);
 }
@@ -493,9 +502,9 @@ test_phrase (void)
     { 1200, NAN, NAN, "" }, /* not known: as before */
     { 1300, 0.69f, 0.5f, "fire: 2 end phrase; wet: 3 new phrase" },
   };
-  g_autoptr (RulesState) state =
-      state_of ("{\"rules\": {\"fire\": {\"type\": \"phrase\", \"text\": \"smoke\", \"threshold\": 0.7, \"min_time\": 1},"
-                "\"all\": {\"type\": \"count\"}, \"wet\": {\"type\": \"phrase\", \"text\": \"a wet road\"}}}");
+  g_autoptr (RulesState) state = state_of (
+      "{\"rules\": {\"fire\": {\"type\": \"phrase\", \"text\": \"smoke\", \"threshold\": 0.7, \"min_time\": 1},"
+      "\"all\": {\"type\": \"count\"}, \"wet\": {\"type\": \"phrase\", \"text\": \"a wet road\"}}}");
   RulesView view;
 
   rules_state_view (state, 0, &view);
@@ -524,7 +533,8 @@ test_stop (void)
   static const Step after[] = {
     { 0, "7@0.9,0.5 8@0.5,0.5", "z: 4 new appear 8 n1 +1-0; c: 5 new above n2" },
   };
-  g_autoptr (RulesState) state = state_of ("{\"rules\": {\"z\": {" SQUARE "}, \"c\": {\"type\": \"count\", \"above\": 1}}}");
+  g_autoptr (RulesState) state =
+      state_of ("{\"rules\": {\"z\": {" SQUARE "}, \"c\": {\"type\": \"count\", \"above\": 1}}}");
 
   run_steps (state, before, G_N_ELEMENTS (before));
   const GArray *events = rules_state_stop (state);
@@ -548,7 +558,8 @@ test_replace (void)
     { 200, "7@0.9,0.5 8@0.5,0.5", "z: 1 end leave 7 n1 +2-1" },
   };
   static const gchar text[] = "{\"rules\": {\"new\": {\"type\": \"count\", \"above\": 0}, \"z\": {" SQUARE "}}}";
-  g_autoptr (RulesState) state = state_of ("{\"rules\": {\"z\": {" SQUARE "}, \"c\": {\"type\": \"count\", \"above\": 1}}}");
+  g_autoptr (RulesState) state =
+      state_of ("{\"rules\": {\"z\": {" SQUARE "}, \"c\": {\"type\": \"count\", \"above\": 1}}}");
   g_autoptr (Rules) rules = rules_parse (text, strlen (text), "test", NULL);
 
   run_steps (state, before, G_N_ELEMENTS (before));

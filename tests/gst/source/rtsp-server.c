@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rtsp-server.c: a network camera for tests: rtsp-server PORT [PASSWORD]. PORT 0: any. Prints the port it listens on, at /camera, and serves until
- * it is killed or its standard input ends, so that none outlives its test. With a password the user is "guard". */
+/* rtsp-server.c: a network camera for tests: rtsp-server PORT [PASSWORD]. PORT 0: any. Prints the port it listens on,
+ * at /camera, and serves until it is killed or its standard input ends, so that none outlives its test. With a password
+ * the user is "guard". */
 #include <glib-unix.h>
 #include <gst/rtsp-server/rtsp-server.h>
 
@@ -36,7 +37,8 @@ main (int argc, char **argv)
   GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new ();
 
   gst_rtsp_media_factory_set_launch (factory,
-      "( videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48,framerate=50/1 ! jpegenc ! rtpjpegpay name=pay0 pt=26 )");
+      "( videotestsrc is-live=true ! video/x-raw,format=I420,width=64,height=48,framerate=50/1 ! jpegenc ! rtpjpegpay "
+      "name=pay0 pt=26 )");
   gst_rtsp_media_factory_set_shared (factory, TRUE);
   if (argc > 2)
     ask_for_password (server, factory, argv[2]);

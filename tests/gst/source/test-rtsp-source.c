@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-rtsp-source.c: upirtspsrc on a server of the loopback that is killed, stopped, restarted and locked. UPI_RTSP_SERVER names the server's
- * program. */
+/* test-rtsp-source.c: upirtspsrc on a server of the loopback that is killed, stopped, restarted and locked.
+ * UPI_RTSP_SERVER names the server's program. */
 #include <gst/gst.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,8 +27,8 @@ server_start (guint port, const gchar *password)
   g_autofree gchar *number = g_strdup_printf ("%u", port);
   Server server = { 0 };
 
-  server.process = g_subprocess_new (
-      G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, g_getenv ("UPI_RTSP_SERVER"), number, password, NULL);
+  server.process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error,
+      g_getenv ("UPI_RTSP_SERVER"), number, password, NULL);
   g_assert_no_error (error);
   server.output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (server.process));
   g_autofree gchar *line = g_data_input_stream_read_line (server.output, NULL, NULL, &error);
@@ -65,7 +65,8 @@ watch_camera (GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
 
   g_mutex_lock (&scene->lock);
   if (GST_PAD_PROBE_INFO_TYPE (info) & GST_PAD_PROBE_TYPE_BUFFER) {
-    GstClockTime now = gst_segment_to_running_time (&scene->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (GST_PAD_PROBE_INFO_BUFFER (info)));
+    GstClockTime now = gst_segment_to_running_time (
+        &scene->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (GST_PAD_PROBE_INFO_BUFFER (info)));
     g_assert_true (GST_CLOCK_TIME_IS_VALID (now));
     g_assert_cmpuint (now, >=, scene->running_time); /* time goes on over a gap */
     scene->running_time = now;
@@ -110,10 +111,10 @@ static void
 scene_start (Scene *scene, const gchar *settings, const gchar *scheme, const gchar *credentials, guint port)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree gchar *description =
-      g_strdup_printf ("upirtspsrc name=camera latency=0 %s location=%s://%s127.0.0.1:%u/camera ! fakesink name=seen sync=false   "
-                       "videotestsrc is-live=true ! video/x-raw,width=16,height=16,framerate=100/1 ! fakesink name=other sync=false",
-          settings, scheme, credentials, port);
+  g_autofree gchar *description = g_strdup_printf (
+      "upirtspsrc name=camera latency=0 %s location=%s://%s127.0.0.1:%u/camera ! fakesink name=seen sync=false   "
+      "videotestsrc is-live=true ! video/x-raw,width=16,height=16,framerate=100/1 ! fakesink name=other sync=false",
+      settings, scheme, credentials, port);
 
   *scene = (Scene){ .pipeline = gst_parse_launch (description, &error) };
   g_assert_no_error (error);
@@ -152,7 +153,8 @@ static GstMessage *
 wait_for (Scene *scene, const gchar *name)
 {
   for (;;) {
-    GstMessage *message = gst_bus_timed_pop_filtered (scene->bus, WAIT, GST_MESSAGE_ELEMENT | GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
+    GstMessage *message =
+        gst_bus_timed_pop_filtered (scene->bus, WAIT, GST_MESSAGE_ELEMENT | GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
     g_assert_nonnull (message);
     g_assert_cmpint (GST_MESSAGE_TYPE (message), ==, GST_MESSAGE_ELEMENT);
     if (gst_message_has_name (message, name))
@@ -170,7 +172,8 @@ number_of (GstMessage *message, const gchar *field)
   return value;
 }
 
-/* Ten times: the server dies, the camera is away, other sources go on, the server is back, frames come as a new stream. */
+/* Ten times: the server dies, the camera is away, other sources go on, the server is back, frames come as a new
+ * stream. */
 static void
 test_restarts (void)
 {
@@ -209,7 +212,8 @@ test_restarts (void)
   server_kill (&server);
 }
 
-/* A camera that hangs keeps its connection and sends nothing: over TCP as over UDP it is away when the timeout has passed. */
+/* A camera that hangs keeps its connection and sends nothing: over TCP as over UDP it is away when the timeout has
+ * passed. */
 static void
 run_hang (const gchar *scheme)
 {
@@ -341,8 +345,9 @@ test_errors (void)
   }
 
   Server server = server_start (0, NULL);
-  g_autofree gchar *description =
-      g_strdup_printf ("upirtspsrc " BRISK " latency=0 location=rtspt://127.0.0.1:%u/camera ! video/x-raw,width=1 ! fakesink", server.port);
+  g_autofree gchar *description = g_strdup_printf (
+      "upirtspsrc " BRISK " latency=0 location=rtspt://127.0.0.1:%u/camera ! video/x-raw,width=1 ! fakesink",
+      server.port);
   g_autoptr (GstElement) pipeline = gst_parse_launch (description, NULL);
   g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);

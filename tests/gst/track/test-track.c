@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-track.c: upitrack in a stream: ids, boxes and masks that move on, where tracks end and where ids begin anew, what others get to see. */
+/* test-track.c: upitrack in a stream: ids, boxes and masks that move on, where tracks end and where ids begin anew,
+ * what others get to see. */
 #include <math.h>
 #include <string.h>
 
@@ -53,8 +54,8 @@ add_objects (GstUpiContent *empty, const gchar *places)
       .width = 0.1f,
       .height = 0.1f };
     object.mask = candidate ? NULL : new_mask (&object);
-    GstUpiContent *more =
-        candidate ? gst_upi_content_add_candidates (content, &object, 1) : gst_upi_content_add_objects (content, &object, 1);
+    GstUpiContent *more = candidate ? gst_upi_content_add_candidates (content, &object, 1)
+                                    : gst_upi_content_add_objects (content, &object, 1);
     g_clear_pointer (&object.mask, upi_mask_unref);
     gst_upi_content_unref (content);
     content = more;
@@ -91,7 +92,8 @@ static const GstUpiObject *
 find (GstBuffer *buffer, const gchar *label)
 {
   guint n;
-  const GstUpiObject *objects = gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
+  const GstUpiObject *objects =
+      gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
 
   for (guint i = 0; i < n; i++) {
     if (g_str_equal (objects[i].label, label))
@@ -183,7 +185,8 @@ test_late_results (void)
   for (guint i = 3; i < 60; i++) {
     const guint inferred = (i - 3) / 3 * 3;
     g_autofree gchar *places = g_strdup_printf ("cat 0.%03u,0.5", 100 + 10 * inferred);
-    g_autoptr (GstBuffer) buffer = push_content (stream, i * 40 * MS, inferred * 40 * MS, GST_UPI_CONTENT_NEVER_WAIT, places);
+    g_autoptr (GstBuffer) buffer =
+        push_content (stream, i * 40 * MS, inferred * 40 * MS, GST_UPI_CONTENT_NEVER_WAIT, places);
 
     if (i >= 30) {
       g_assert_cmpfloat_with_epsilon (find (buffer, "cat")->x, 0.1f + 0.01f * (gfloat) i, 0.015f);
@@ -281,7 +284,8 @@ push_segment (Stream *stream, GstClockTime start)
   g_assert_true (gst_harness_push_event (stream->harness, gst_event_new_segment (&segment)));
 }
 
-/* Which ends what: a flush, a jump and a stream end tracks; a stream alone begins ids anew; caps and a segment that goes on keep all. */
+/* Which ends what: a flush, a jump and a stream end tracks; a stream alone begins ids anew; caps and a segment that
+ * goes on keep all. */
 static void
 test_states (void)
 {
@@ -310,12 +314,14 @@ test_states (void)
   push_segment (stream, 0);
   g_autoptr (GstBuffer) another = push (stream, 0, "cat 0.5,0.5");
   g_assert_cmpint (id_of (another, "cat"), ==, 1);
-  for (guint i = 1; i < 5; i++) { /* times that go back without a word, or are not there: the same object all the same */
+  for (guint i = 1; i < 5;
+       i++) { /* times that go back without a word, or are not there: the same object all the same */
     g_autoptr (GstBuffer) back = push (stream, 4000 * MS - i * 40 * MS, "cat 0.5,0.5");
     g_assert_cmpint (id_of (back, "cat"), ==, 1);
   }
   for (guint i = 0; i < 5; i++) {
-    g_autoptr (GstBuffer) untimed = push_content (stream, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE, "cat 0.5,0.5");
+    g_autoptr (GstBuffer) untimed =
+        push_content (stream, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE, "cat 0.5,0.5");
     id = id_of (untimed, "cat");
     g_assert_cmpint (id, ==, 1);
     g_assert_cmpuint (find (untimed, "cat")->flags, ==, GST_UPI_OBJECT_NONE);
@@ -368,7 +374,8 @@ static guint
 count_objects (GstBuffer *buffer, guint *n_tracked, guint *n_predicted)
 {
   guint n;
-  const GstUpiObject *objects = gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
+  const GstUpiObject *objects =
+      gst_upi_content_get_objects (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
 
   *n_tracked = *n_predicted = 0;
   for (guint i = 0; i < n; i++) {
@@ -382,13 +389,15 @@ count_objects (GstBuffer *buffer, guint *n_tracked, guint *n_predicted)
   return n;
 }
 
-/* Behind the whole chain: every object has its vector, region of interest metas say the same as the meta, encodings go. */
+/* Behind the whole chain: every object has its vector, region of interest metas say the same as the meta, encodings
+ * go. */
 static void
 test_chain (void)
 {
-  Stream *stream = stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block max-in-flight=16 inference-interval=3 "
-                               "! upidetect threshold=0 max-objects=20 ! upitrack",
-      FALSE);
+  Stream *stream =
+      stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block max-in-flight=16 inference-interval=3 "
+                  "! upidetect threshold=0 max-objects=20 ! upitrack",
+          FALSE);
 
   g_atomic_int_set (&stream->reads, FALSE);
   stream_format (stream, "RGB", 200, 100);
@@ -404,8 +413,10 @@ test_chain (void)
     const GstUpiObject *objects = gst_upi_content_get_objects (content, &(guint){ 0 });
     g_assert_cmpuint (n_tracked, >, 0);
     g_assert_null (gst_upi_content_get_encoding (content));
-    while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)) != NULL) {
-      const GstStructure *detection = gst_video_region_of_interest_meta_get_param ((GstVideoRegionOfInterestMeta *) meta, "detection");
+    while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))
+        != NULL) {
+      const GstStructure *detection =
+          gst_video_region_of_interest_meta_get_param ((GstVideoRegionOfInterestMeta *) meta, "detection");
       guint64 id = 0;
       gdouble x = 0;
 
@@ -437,12 +448,14 @@ test_candidates_for_whom (void)
   gst_upi_content_get_candidates (gst_upi_meta_get_content (gst_buffer_get_upi_meta (alone)), &n);
   g_assert_cmpuint (n, ==, 0);
   stream_free (stream);
-  stream = stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block max-in-flight=16 ! "
-                       "upidetect name=d threshold=1 candidate-threshold=0.0001 ! identity name=i ! tee ! queue ! upitrack",
-      FALSE);
+  stream =
+      stream_new ("upiencoder model=tiny device=cpu threads=1 policy=block max-in-flight=16 ! "
+                  "upidetect name=d threshold=1 candidate-threshold=0.0001 ! identity name=i ! tee ! queue ! upitrack",
+          FALSE);
   g_autoptr (GstElement) identity = stream_get (stream, "i");
   g_autoptr (GstPad) pad = gst_element_get_static_pad (identity, "src");
-  g_autoptr (GstQuery) query = gst_query_new_custom (GST_QUERY_CUSTOM, gst_structure_new_empty (GST_UPI_QUERY_CANDIDATE_READER));
+  g_autoptr (GstQuery) query =
+      gst_query_new_custom (GST_QUERY_CUSTOM, gst_structure_new_empty (GST_UPI_QUERY_CANDIDATE_READER));
   g_assert_true (gst_pad_peer_query (pad, query));
   stream_free (stream);
 }

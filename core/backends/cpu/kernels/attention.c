@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Attention: one unit is one head of one item. Scores and weighted sums are products of the gemm kernel on packed keys and values, 32 query
- * rows at a time, so that a block of scores stays in the first-level cache; few queries (a caption step has one) are not worth packing for.
- * Items that have a query each and share their keys (candidates of a caption) are taken together: one unit is one head of 32 of them.
+/* Attention: one unit is one head of one item. Scores and weighted sums are products of the gemm kernel on packed keys
+ * and values, 32 query rows at a time, so that a block of scores stays in the first-level cache; few queries (a caption
+ * step has one) are not worth packing for. Items that have a query each and share their keys (candidates of a caption)
+ * are taken together: one unit is one head of 32 of them.
  */
 #include "core/backends/cpu/kernels/gemm.h"
 #include "core/backends/cpu/kernels/vector.h"
@@ -27,13 +28,14 @@ range_of (const UpiStep *s, guint k, guint v, guint lengths, gint n, gssize head
   gint rows = kt->shape.dim[1], count = length != NULL ? CLAMP (length[n], 0, rows) : rows;
 
   return (Range){ (const gfloat *) kt->data + (kt->shape.dim[0] > 1 ? (gssize) n * kt->stride[0] : 0) + head,
-    (const gfloat *) vt->data + (vt->shape.dim[0] > 1 ? (gssize) n * vt->stride[0] : 0) + head, kt->stride[1], vt->stride[1], count, rows,
-    NULL, NULL };
+    (const gfloat *) vt->data + (vt->shape.dim[0] > 1 ? (gssize) n * vt->stride[0] : 0) + head, kt->stride[1],
+    vt->stride[1], count, rows, NULL, NULL };
 }
 
 /* One query row against all keys that it sees: scores in p, then the weighted sum of values. */
 static void
-one_query (const gfloat *q, gfloat *out, const Range *ranges, const gint *seen, gint n_ranges, gint width, gfloat scale, gfloat *p)
+one_query (const gfloat *q, gfloat *out, const Range *ranges, const gint *seen, gint n_ranges, gint width, gfloat scale,
+    gfloat *p)
 {
   gint keys = 0, c;
   gfloat inverse;
@@ -84,11 +86,13 @@ scores (const gfloat *q, const Range *range, gint width, gfloat scale, gfloat *p
     p[j] = product_of_rows (q, range->k + j * range->ldk, width) * scale;
 }
 
-/* One head of items that have a query each and share the keys and values of the first range: a value is read once for ITEMS of them, whose sums
- * do not wait for each other. p [items, stride], the second range's scores behind the first one's. */
+/* One head of items that have a query each and share the keys and values of the first range: a value is read once for
+ * ITEMS of them, whose sums do not wait for each other. p [items, stride], the second range's scores behind the first
+ * one's. */
 #define ITEMS 8
 static void
-shared_values (const UpiStep *s, gint first, gint items, gssize head, gint width, gint keys, gint stride, const gfloat *p)
+shared_values (
+    const UpiStep *s, gint first, gint items, gssize head, gint width, gint keys, gint stride, const gfloat *p)
 {
   const UpiTensor *out = &s->out;
   const Range shared = range_of (s, 1, 2, 3, first, head);
@@ -240,7 +244,8 @@ KERNEL (attention) (const UpiStep *s, gint begin, gint end, void *scratch)
           inverse[t] = sum > 0 ? 1.0f / softmax_row (p + t * keys, p + t * keys, sum, FALSE) : 0;
           memset (p + t * keys + sum, 0, sizeof (gfloat) * (gsize) (keys - sum));
         } else {
-          one_query (qs + (first + t) * q->stride[1], os + (first + t) * out->stride[1], range, seen, n_ranges, width, scale, p);
+          one_query (qs + (first + t) * q->stride[1], os + (first + t) * out->stride[1], range, seen, n_ranges, width,
+              scale, p);
         }
       }
       if (queries <= FEW_QUERIES)

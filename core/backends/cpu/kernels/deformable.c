@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-scale deformable attention (Deformable DETR, 2010.04159): one unit is one query of one item.
  *
- * All samples of a head (levels × points) get their four corners and weights at once, without branches: a corner outside its level has the
- * weight zero and an index inside; then each corner is one multiply-add of a head's channels.
+ * All samples of a head (levels × points) get their four corners and weights at once, without branches: a corner
+ * outside its level has the weight zero and an index inside; then each corner is one multiply-add of a head's channels.
  */
 #include "core/backends/cpu/kernels/vector.h"
 
@@ -18,8 +18,8 @@ typedef struct {
 
 /* Corner indices (tokens) and weights of the samples at (x, y), in pixels of their level. */
 INLINE void
-corners (const Levels *levels, const gfloat *x, const gfloat *y, const gfloat *attention, gint samples, gint32 (*index)[MAX_SAMPLES],
-    gfloat (*weight)[MAX_SAMPLES])
+corners (const Levels *levels, const gfloat *x, const gfloat *y, const gfloat *attention, gint samples,
+    gint32 (*index)[MAX_SAMPLES], gfloat (*weight)[MAX_SAMPLES])
 {
   for (gint i = 0; i < samples; i += VL) {
     vf w = vload (levels->width + i), h = vload (levels->height + i), a = vload (attention + i);
@@ -62,10 +62,12 @@ KERNEL (deformable_attention) (const UpiStep *s, gint begin, gint end, void *scr
   for (gint unit = begin; unit < end; unit++) {
     gint n = unit / queries, q = unit % queries;
     const gfloat *v = (const gfloat *) value->data + (gssize) n * value->stride[0];
-    const gfloat *off = (const gfloat *) offsets->data + (gssize) n * offsets->stride[0] + (gssize) q * offsets->stride[1];
-    const gfloat *logit = (const gfloat *) logits->data + (gssize) n * logits->stride[0] + (gssize) q * logits->stride[1];
-    const gfloat *ref = (const gfloat *) reference->data + (reference->shape.dim[0] > 1 ? (gssize) n * reference->stride[0] : 0)
-        + (gssize) q * reference->stride[1];
+    const gfloat *off =
+        (const gfloat *) offsets->data + (gssize) n * offsets->stride[0] + (gssize) q * offsets->stride[1];
+    const gfloat *logit =
+        (const gfloat *) logits->data + (gssize) n * logits->stride[0] + (gssize) q * logits->stride[1];
+    const gfloat *ref = (const gfloat *) reference->data
+        + (reference->shape.dim[0] > 1 ? (gssize) n * reference->stride[0] : 0) + (gssize) q * reference->stride[1];
     gfloat *o = (gfloat *) out->data + (gssize) n * out->stride[0] + (gssize) q * out->stride[1];
 
     for (gint head = 0; head < heads; head++, off += 2 * samples, logit += samples, v += width, o += width) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Depthwise convolution, NHWC: a third of the time of a mobile backbone in libraries that treat it as any other convolution.
+/* Depthwise convolution, NHWC: a third of the time of a mobile backbone in libraries that treat it as any other
+ * convolution.
  *
- * Four output pixels of one vector of channels are kept in registers; with kernel and stride known to the compiler an input value is
- * loaded once for all pixels that see it. At the map's edge columns outside are read from a row of zeros. In maps that fit the
- * second-level cache a block of channels passes by all rows before the next comes: what neighbouring output rows share stays in the first.
+ * Four output pixels of one vector of channels are kept in registers; with kernel and stride known to the compiler an
+ * input value is loaded once for all pixels that see it. At the map's edge columns outside are read from a row of
+ * zeros. In maps that fit the second-level cache a block of channels passes by all rows before the next comes: what
+ * neighbouring output rows share stays in the first.
  */
 #include "core/backends/cpu/kernels/rows.h"
 #include "core/backends/cpu/kernels/vector.h"
@@ -86,14 +88,14 @@ pixels (const Pixel *p, const gint k, const gint stride, const gboolean edge)
   }
 }
 
-#define PIXELS_OF(k, stride)                                                                                                               \
-  static void pixels_##k##_##stride (const Pixel *p)                                                                                       \
-  {                                                                                                                                        \
-    pixels (p, k, stride, FALSE);                                                                                                          \
-  }                                                                                                                                        \
-  static void edge_##k##_##stride (const Pixel *p)                                                                                         \
-  {                                                                                                                                        \
-    pixels (p, k, stride, TRUE);                                                                                                           \
+#define PIXELS_OF(k, stride)                                                                                           \
+  static void pixels_##k##_##stride (const Pixel *p)                                                                   \
+  {                                                                                                                    \
+    pixels (p, k, stride, FALSE);                                                                                      \
+  }                                                                                                                    \
+  static void edge_##k##_##stride (const Pixel *p)                                                                     \
+  {                                                                                                                    \
+    pixels (p, k, stride, TRUE);                                                                                       \
   }
 PIXELS_OF (3, 1)
 PIXELS_OF (3, 2)
@@ -113,7 +115,8 @@ pixel (const Pixel *p)
 
     for (gint ky = p->top; ky < p->bottom; ky++)
       for (gint kx = p->left; kx < p->right; kx++) {
-        const gfloat *x = p->x + ky * p->row + kx * p->column + c, *w = p->w + (gssize) (ky * p->width + kx) * p->channels + c;
+        const gfloat *x = p->x + ky * p->row + kx * p->column + c,
+                     *w = p->w + (gssize) (ky * p->width + kx) * p->channels + c;
 
         acc += whole ? vload (x) * vload (w) : vload_part (x, left) * vload_part (w, left);
       }
@@ -155,7 +158,8 @@ output_row (const UpiStep *s, Pixel *p, const Block *blocks, gint unit)
   gint iy = oy * stride - conv->pad_top;
   const gfloat *line = (const gfloat *) x->data + (gssize) n * x->stride[0] + (gssize) iy * p->row;
   gfloat *out = (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1];
-  const gfloat *residual = r->data != NULL ? (const gfloat *) r->data + (gssize) n * r->stride[0] + (gssize) oy * r->stride[1] : NULL;
+  const gfloat *residual =
+      r->data != NULL ? (const gfloat *) r->data + (gssize) n * r->stride[0] + (gssize) oy * r->stride[1] : NULL;
 
   p->top = MAX (0, -iy);
   p->bottom = MIN (d->kernel_height, x->shape.dim[1] - iy);

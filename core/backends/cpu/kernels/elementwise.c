@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Elementwise operations over rows: add, mul (with broadcast), activation, copy, and the rows that are only moved: gather, embed, store. */
+/* Elementwise operations over rows: add, mul (with broadcast), activation, copy, and the rows that are only moved:
+ * gather, embed, store. */
 #include "core/backends/cpu/kernels/rows.h"
 #include "core/backends/cpu/kernels/vector.h"
 
@@ -91,7 +92,8 @@ KERNEL (gather) (const UpiStep *s, gint begin, gint end, void *scratch)
     gint32 index = ((const gint32 *) indices->data)[(gssize) n * indices->stride[0] + k];
 
     memcpy ((gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) k * y->stride[1],
-        (const gfloat *) x->data + (x->shape.dim[0] > 1 ? (gssize) n * x->stride[0] : 0) + (gssize) index * x->stride[1],
+        (const gfloat *) x->data + (x->shape.dim[0] > 1 ? (gssize) n * x->stride[0] : 0)
+            + (gssize) index * x->stride[1],
         sizeof (gfloat) * (gsize) y->shape.dim[2]);
   }
 }
@@ -112,7 +114,8 @@ KERNEL (embed) (const UpiStep *s, gint begin, gint end, void *scratch)
   }
 }
 
-/* Units: items; cache [N, capacity, C], rows [N, R, C], start [N]. Rows that would fall outside the cache are not written. */
+/* Units: items; cache [N, capacity, C], rows [N, R, C], start [N]. Rows that would fall outside the cache are not
+ * written. */
 void
 KERNEL (store_rows) (const UpiStep *s, gint begin, gint end, void *scratch)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Matrix product with packed weights and a fused end (bias, residual, activation).
  *
- * A tile of MR rows × NR vectors of C stays in registers while k runs; A is read in place (its rows are pixels or tokens, short enough to
- * stay in the first-level cache), B lies in panels of NR vectors, so that both are read in order. Rows are taken in blocks that fit the
- * second-level cache and pass by all panels before the next block comes.
+ * A tile of MR rows × NR vectors of C stays in registers while k runs; A is read in place (its rows are pixels or
+ * tokens, short enough to stay in the first-level cache), B lies in panels of NR vectors, so that both are read in
+ * order. Rows are taken in blocks that fit the second-level cache and pass by all panels before the next block comes.
  */
 #include "core/backends/cpu/kernels/gemm.h"
 
-/* MAX_NR: vectors a panel is wide at most; MR1..3: rows of a tile of 1..3 vectors: what the registers of the instruction set hold. */
+/* MAX_NR: vectors a panel is wide at most; MR1..3: rows of a tile of 1..3 vectors: what the registers of the
+ * instruction set hold. */
 #if VL == 16
 #define MAX_NR 3
 #define MR1 12
@@ -66,7 +67,8 @@ KERNEL (gemm_pack) (gfloat *packed, const gfloat *b, gssize stride_k, gssize str
 
 /* One tile: rows i .. i+MR-1, columns j .. j+columns-1 (a whole panel but for the last). */
 INLINE void
-tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gint MR, const gint NR, const gboolean gathered)
+tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gint MR, const gint NR,
+    const gboolean gathered)
 {
   vf acc[MAX_MR][MAX_NR];
   const gfloat *a[MAX_MR];
@@ -120,7 +122,9 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
   for (gint v = 0; v < NR; v++) {
     const gint left = columns - v * VL;
     const gboolean whole = left >= VL;
-    vf bias = g->bias == NULL ? vset (0) : whole ? vload (g->bias + j + v * VL) : vload_part (g->bias + j + v * VL, left);
+    vf bias = g->bias == NULL ? vset (0)
+        : whole               ? vload (g->bias + j + v * VL)
+                              : vload_part (g->bias + j + v * VL, left);
 
     UNROLL (12)
     for (gint r = 0; r < MR; r++) {
@@ -158,20 +162,22 @@ activate_rows (const UpiGemm *g, gint i, gint end)
   }
 }
 
-/* The rows [i, end) of one panel, whole tiles first; the last one to three are one tile too, so that few rows read the panel but once. */
-#define PANEL(NR, MR, name, gathered)                                                                                                      \
-  static __attribute__ ((noinline)) void name (const UpiGemm *g, gint i, gint end, gint j, gint columns, const gfloat *b)                  \
-  {                                                                                                                                        \
-    for (; i + MR <= end; i += MR)                                                                                                         \
-      tile (g, i, j, columns, b, MR, NR, gathered);                                                                                        \
-    for (; i + 4 <= end; i += 4)                                                                                                           \
-      tile (g, i, j, columns, b, 4, NR, gathered);                                                                                         \
-    if (end - i == 3)                                                                                                                      \
-      tile (g, i, j, columns, b, 3, NR, gathered);                                                                                         \
-    else if (end - i == 2)                                                                                                                 \
-      tile (g, i, j, columns, b, 2, NR, gathered);                                                                                         \
-    else if (end - i == 1)                                                                                                                 \
-      tile (g, i, j, columns, b, 1, NR, gathered);                                                                                         \
+/* The rows [i, end) of one panel, whole tiles first; the last one to three are one tile too, so that few rows read the
+ * panel but once. */
+#define PANEL(NR, MR, name, gathered)                                                                                  \
+  static __attribute__ ((noinline)) void name (                                                                        \
+      const UpiGemm *g, gint i, gint end, gint j, gint columns, const gfloat *b)                                       \
+  {                                                                                                                    \
+    for (; i + MR <= end; i += MR)                                                                                     \
+      tile (g, i, j, columns, b, MR, NR, gathered);                                                                    \
+    for (; i + 4 <= end; i += 4)                                                                                       \
+      tile (g, i, j, columns, b, 4, NR, gathered);                                                                     \
+    if (end - i == 3)                                                                                                  \
+      tile (g, i, j, columns, b, 3, NR, gathered);                                                                     \
+    else if (end - i == 2)                                                                                             \
+      tile (g, i, j, columns, b, 2, NR, gathered);                                                                     \
+    else if (end - i == 1)                                                                                             \
+      tile (g, i, j, columns, b, 1, NR, gathered);                                                                     \
   }
 PANEL (1, MR1, panel1, FALSE)
 PANEL (2, MR2, panel2, FALSE)
@@ -188,8 +194,9 @@ PANEL (3, MR3, panel3_gathered, TRUE)
 void
 KERNEL (gemm) (const UpiGemm *g, gint begin, gint end)
 {
-  static void (*const panels[2][4]) (const UpiGemm *, gint, gint, gint, gint, const gfloat *) = { { NULL, panel1, panel2, panel3 },
-    { NULL, panel1_gathered, panel2_gathered, panel3_gathered } };
+  static void (*const panels[2][4]) (const UpiGemm *, gint, gint, gint, gint, const gfloat *) = {
+    { NULL, panel1, panel2, panel3 }, { NULL, panel1_gathered, panel2_gathered, panel3_gathered }
+  };
   gint block = MAX (BLOCK_BYTES / (gint) sizeof (gfloat) / MAX (g->k * g->taps, 1) / ROWS_STEP * ROWS_STEP, ROWS_STEP);
 
   for (gint i = begin; i < end; i += block) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The kernels of the cpu backend: one table of functions per instruction set.
  *
- * A kernel computes a range [begin, end) of an operation's units (rows, output rows, queries: cpu.c says which), so that threads can share
- * one operation. scratch is the calling thread's own, UpiCpuState.scratch bytes.
+ * A kernel computes a range [begin, end) of an operation's units (rows, output rows, queries: cpu.c says which), so
+ * that threads can share one operation. scratch is the calling thread's own, UpiCpuState.scratch bytes.
  */
 #pragma once
 
@@ -12,8 +12,9 @@ G_BEGIN_DECLS
 
 typedef void (*UpiCpuKernel) (const UpiStep *step, gint begin, gint end, void *scratch);
 
-/* C[m,n] = act (A[m,taps·k] · B · scale + bias + residual): convolutions, linear layers, products of two values, parts of attention.
- * B is packed in panels (gemm_pack). With offsets a row of A is gathered, tap by tap: a convolution without im2col. */
+/* C[m,n] = act (A[m,taps·k] · B · scale + bias + residual): convolutions, linear layers, products of two values, parts
+ * of attention. B is packed in panels (gemm_pack). With offsets a row of A is gathered, tap by tap: a convolution
+ * without im2col. */
 typedef struct {
   gint n, k, taps;
   const gfloat *a;
@@ -52,17 +53,18 @@ typedef struct _UpiCpuPacked UpiCpuPacked;
 /* What the plan keeps of an operation (UpiStep.state); what an operation does not use is NULL. */
 typedef struct {
   UpiCpuKernel kernel;
-  gint units;           /* of the kernel's work, all of it */
-  gint grain;           /* a thread's share is a multiple of it */
-  gboolean shared;      /* run by all threads of the frame */
-  gsize scratch;        /* bytes a thread */
-  gfloat *weights;      /* conv, linear: panels, one group after another; depthwise: [kh·kw][C]; resize: weight of the second line
-                         [OH + OW]; sine: angle per unit of the coordinate [features / 2]; window attention: table [heads][(2·window - 1)²] */
+  gint units;      /* of the kernel's work, all of it */
+  gint grain;      /* a thread's share is a multiple of it */
+  gboolean shared; /* run by all threads of the frame */
+  gsize scratch;   /* bytes a thread */
+  /* conv, linear: panels, one group after another; depthwise: [kh·kw][C]; resize: weight of the second line [OH + OW];
+   * sine: angle per unit of the coordinate [features / 2]; window attention: table [heads][(2·window - 1)²] */
+  gfloat *weights;
   UpiCpuPacked *packed; /* linear: whose the weights are, if other plans use them too */
   gsize group_floats;   /* panels of one group */
   gfloat *bias;         /* depthwise: [C], zeros without one */
   gfloat *zero;         /* conv: C / groups zeros; depthwise: C; window attention: a head's width */
-  gint32 *offsets;      /* conv that gathers: [OH·OW][kh·kw]; resize: source lines, first [OH + OW] and second [OH + OW] */
+  gint32 *offsets; /* conv that gathers: [OH·OW][kh·kw]; resize: source lines, first [OH + OW] and second [OH + OW] */
   gint kernel_height, kernel_width;
   UpiDnn *dnn; /* the library runs it, and the kernel does not */
 } UpiCpuState;

@@ -49,17 +49,19 @@ KERNEL (layer_norm) (const UpiStep *s, gint begin, gint end, void *scratch)
       variance += (t[c] - mean) * (t[c] - mean);
     scale = 1.0f / sqrtf (variance / (gfloat) width + s->op->u.norm.eps);
     for (c = 0; c + VL <= width; c += VL)
-      vstore (y + c, vactivate ((vload (t + c) - mean) * scale * vload (gamma + c) + vload (beta + c), s->op->u.norm.act));
+      vstore (
+          y + c, vactivate ((vload (t + c) - mean) * scale * vload (gamma + c) + vload (beta + c), s->op->u.norm.act));
     if (c < width)
       vstore_part (y + c,
-          vactivate ((vload_part (t + c, width - c) - mean) * scale * vload_part (gamma + c, width - c) + vload_part (beta + c, width - c),
+          vactivate ((vload_part (t + c, width - c) - mean) * scale * vload_part (gamma + c, width - c)
+                  + vload_part (beta + c, width - c),
               s->op->u.norm.act),
           width - c);
   }
 }
 
-/* Units: items. scratch: sums, squares as double [2C], scale and shift [2C], block sums [2C] float. Sums are kept a channel, in float over
- * 32 pixels relative to the first pixel, in double above: exact enough for maps of any size. */
+/* Units: items. scratch: sums, squares as double [2C], scale and shift [2C], block sums [2C] float. Sums are kept a
+ * channel, in float over 32 pixels relative to the first pixel, in double above: exact enough for maps of any size. */
 void
 KERNEL (group_norm) (const UpiStep *s, gint begin, gint end, void *scratch)
 {
@@ -68,7 +70,8 @@ KERNEL (group_norm) (const UpiStep *s, gint begin, gint end, void *scratch)
   const gint channels = upi_shape_width (&x->shape), groups = s->op->u.norm.groups, per = channels / groups;
   const gint pixels = (gint) (upi_shape_rows (&x->shape) / (gsize) x->shape.dim[0]);
   gdouble *sums = scratch, *squares = sums + channels;
-  gfloat *scale = (gfloat *) (squares + channels), *shift = scale + channels, *sum = shift + channels, *square = sum + channels;
+  gfloat *scale = (gfloat *) (squares + channels), *shift = scale + channels, *sum = shift + channels,
+         *square = sum + channels;
   UpiRows xs = upi_rows (x), ys = upi_rows (y);
 
   for (gint n = begin; n < end; n++) {
@@ -131,7 +134,8 @@ KERNEL (group_norm) (const UpiStep *s, gint begin, gint end, void *scratch)
         vstore (out + c, vactivate (vload (in + c) * vload (scale + c) + vload (shift + c), s->op->u.norm.act));
       if (c < channels)
         vstore_part (out + c,
-            vactivate (vload_part (in + c, channels - c) * vload_part (scale + c, channels - c) + vload_part (shift + c, channels - c),
+            vactivate (vload_part (in + c, channels - c) * vload_part (scale + c, channels - c)
+                    + vload_part (shift + c, channels - c),
                 s->op->u.norm.act),
             channels - c);
     }

@@ -7,16 +7,19 @@ void KERNEL (conv2d) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (linear) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (matmul) (const UpiStep *s, gint begin, gint end, void *scratch);
 
-/* Units: output pixels of all items. A 1×1 convolution of stride 1 on evenly spaced pixels reads its rows in place, all others gather. */
+/* Units: output pixels of all items. A 1×1 convolution of stride 1 on evenly spaced pixels reads its rows in place, all
+ * others gather. */
 void
 KERNEL (conv2d) (const UpiStep *s, gint begin, gint end, void *scratch)
 {
   const UpiCpuState *state = s->state;
   const UpiTensor *x = &s->in[0], *y = &s->out, *r = &s->residual;
   const gint groups = MAX (s->op->u.conv.groups, 1), n = y->shape.dim[3] / groups, k = x->shape.dim[3] / groups;
-  const gint width = y->shape.dim[2], pixels = y->shape.dim[1] * width, taps = state->kernel_height * state->kernel_width;
+  const gint width = y->shape.dim[2], pixels = y->shape.dim[1] * width,
+             taps = state->kernel_height * state->kernel_width;
   /* Rows of the product end where output (or residual) pixels are not evenly spaced: at the end of a map row. */
-  const gboolean even = y->stride[1] == width * y->stride[2] && (r->data == NULL || r->stride[1] == width * r->stride[2]);
+  const gboolean even =
+      y->stride[1] == width * y->stride[2] && (r->data == NULL || r->stride[1] == width * r->stride[2]);
 
   while (begin < end) {
     gint item = begin / pixels, first = begin % pixels, oy = first / width;
@@ -36,11 +39,11 @@ KERNEL (conv2d) (const UpiStep *s, gint begin, gint end, void *scratch)
         .act = s->op->u.conv.act };
 
       /* Row i of the product is pixel i of the map: the pointers go back by what the rows before have. */
-      product.c = (gfloat *) y->data + (gssize) item * y->stride[0] + (even ? 0 : (gssize) oy * y->stride[1]) - (gssize) base * y->stride[2]
-          + (gssize) g * n;
+      product.c = (gfloat *) y->data + (gssize) item * y->stride[0] + (even ? 0 : (gssize) oy * y->stride[1])
+          - (gssize) base * y->stride[2] + (gssize) g * n;
       if (r->data != NULL) {
-        product.residual = (const gfloat *) r->data + (gssize) item * r->stride[0] + (even ? 0 : (gssize) oy * r->stride[1])
-            - (gssize) base * r->stride[2] + (gssize) g * n;
+        product.residual = (const gfloat *) r->data + (gssize) item * r->stride[0]
+            + (even ? 0 : (gssize) oy * r->stride[1]) - (gssize) base * r->stride[2] + (gssize) g * n;
         product.ldr = r->stride[2];
       }
       KERNEL (gemm) (&product, first, first + count);
@@ -49,13 +52,15 @@ KERNEL (conv2d) (const UpiStep *s, gint begin, gint end, void *scratch)
   }
 }
 
-/* Units: rows. Rows that are not evenly spaced (tokens of a batch that were sliced) go one run of the last leading dimension at a time. */
+/* Units: rows. Rows that are not evenly spaced (tokens of a batch that were sliced) go one run of the last leading
+ * dimension at a time. */
 void
 KERNEL (linear) (const UpiStep *s, gint begin, gint end, void *scratch)
 {
   const UpiCpuState *state = s->state;
   UpiRows xs = upi_rows (&s->in[0]), ys = upi_rows (&s->out), rs = { .even = TRUE };
-  const gint run = s->out.shape.rank > 1 ? s->out.shape.dim[s->out.shape.rank - 2] : 1, last = (gint) s->out.shape.rank - 2;
+  const gint run = s->out.shape.rank > 1 ? s->out.shape.dim[s->out.shape.rank - 2] : 1,
+             last = (gint) s->out.shape.rank - 2;
   gboolean even;
 
   if (s->residual.data != NULL)
@@ -95,7 +100,8 @@ KERNEL (matmul) (const UpiStep *s, gint begin, gint end, void *scratch)
   for (gint item = begin; item < end; item++) {
     const gfloat *bs = (const gfloat *) b->data + (rb == 3 && b->shape.dim[0] > 1 ? (gssize) item * b->stride[0] : 0);
 
-    KERNEL (gemm_pack) (packed, bs, m->transpose_b ? 1 : b->stride[rb - 2], m->transpose_b ? b->stride[rb - 2] : 1, k, n);
+    KERNEL (gemm_pack)
+    (packed, bs, m->transpose_b ? 1 : b->stride[rb - 2], m->transpose_b ? b->stride[rb - 2] : 1, k, n);
     KERNEL (gemm)
     (&(UpiGemm){ .n = n,
          .k = k,

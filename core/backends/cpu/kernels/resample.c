@@ -33,14 +33,16 @@ KERNEL (resize) (const UpiStep *s, gint begin, gint end, void *scratch)
         vstore (out + c, p * (1 - wy) + q * wy);
       }
       for (; c < channels; c++)
-        out[c] = (upper[a + c] * (1 - wx) + upper[b + c] * wx) * (1 - wy) + (lower[a + c] * (1 - wx) + lower[b + c] * wx) * wy;
+        out[c] = (upper[a + c] * (1 - wx) + upper[b + c] * wx) * (1 - wy)
+            + (lower[a + c] * (1 - wx) + lower[b + c] * wx) * wy;
     }
   }
 }
 
 /* One pixel: maximum or mean over the window [top, bottom) × [left, right). */
 INLINE void
-window (const UpiTensor *x, const gfloat *image, gint top, gint bottom, gint left, gint right, gfloat *out, gint channels, gboolean mean)
+window (const UpiTensor *x, const gfloat *image, gint top, gint bottom, gint left, gint right, gfloat *out,
+    gint channels, gboolean mean)
 {
   const gfloat scale = 1.0f / (gfloat) ((bottom - top) * (right - left));
 
@@ -77,16 +79,18 @@ KERNEL (max_pool) (const UpiStep *s, gint begin, gint end, void *scratch)
     for (gint ox = 0; ox < y->shape.dim[2]; ox++) {
       gint ix = ox * pool->stride - pool->pad;
 
-      window (x, (const gfloat *) x->data + (gssize) n * x->stride[0], MAX (iy, 0), MIN (iy + pool->kernel, x->shape.dim[1]), MAX (ix, 0),
-          MIN (ix + pool->kernel, x->shape.dim[2]),
-          (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1] + (gssize) ox * y->stride[2], y->shape.dim[3], FALSE);
+      window (x, (const gfloat *) x->data + (gssize) n * x->stride[0], MAX (iy, 0),
+          MIN (iy + pool->kernel, x->shape.dim[1]), MAX (ix, 0), MIN (ix + pool->kernel, x->shape.dim[2]),
+          (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1] + (gssize) ox * y->stride[2],
+          y->shape.dim[3], FALSE);
     }
   }
 }
 
 /* A row of windows 2×2 of few channels, a picture's three: no vector of a pixel's channels would be full. */
 INLINE void
-halve_row (const gfloat *upper, const gfloat *lower, gssize column, gfloat *out, gssize out_column, gint width, const gint channels)
+halve_row (const gfloat *upper, const gfloat *lower, gssize column, gfloat *out, gssize out_column, gint width,
+    const gint channels)
 {
   for (gint ox = 0; ox < width; ox++, upper += 2 * column, lower += 2 * column, out += out_column)
     for (gint c = 0; c < channels; c++)
@@ -106,14 +110,15 @@ KERNEL (adaptive_avg_pool) (const UpiStep *s, gint begin, gint end, void *scratc
     if (height == 2 * oh && width == 2 * ow && y->shape.dim[3] == 3) {
       const gfloat *upper = (const gfloat *) x->data + (gssize) n * x->stride[0] + (gssize) (2 * oy) * x->stride[1];
 
-      halve_row (upper, upper + x->stride[1], x->stride[2], (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1],
-          y->stride[2], ow, 3);
+      halve_row (upper, upper + x->stride[1], x->stride[2],
+          (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1], y->stride[2], ow, 3);
       continue;
     }
     for (gint ox = 0; ox < ow; ox++)
-      window (x, (const gfloat *) x->data + (gssize) n * x->stride[0], oy * height / oh, ((oy + 1) * height + oh - 1) / oh, ox * width / ow,
-          ((ox + 1) * width + ow - 1) / ow,
-          (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1] + (gssize) ox * y->stride[2], y->shape.dim[3], TRUE);
+      window (x, (const gfloat *) x->data + (gssize) n * x->stride[0], oy * height / oh,
+          ((oy + 1) * height + oh - 1) / oh, ox * width / ow, ((ox + 1) * width + ow - 1) / ow,
+          (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1] + (gssize) ox * y->stride[2],
+          y->shape.dim[3], TRUE);
   }
 }
 

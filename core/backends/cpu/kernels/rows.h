@@ -48,5 +48,6 @@ upi_rows_broadcast (const UpiTensor *b, const UpiTensor *x)
 static inline gfloat *
 upi_row (const UpiRows *rows, gint row)
 {
-  return rows->data + (rows->even ? (gssize) row * rows->stride : (gssize) upi_tensor_row_offset (&rows->tensor, (gsize) row));
+  return rows->data
+      + (rows->even ? (gssize) row * rows->stride : (gssize) upi_tensor_row_offset (&rows->tensor, (gsize) row));
 }

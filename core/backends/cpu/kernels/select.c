@@ -73,7 +73,8 @@ KERNEL (top_k) (const UpiStep *s, gint begin, gint end, void *scratch)
   }
 }
 
-/* Whether one of the boxes before box i overlaps it by an IoU above `limit`. edges: x0, y0, x1, y1, area, [total] each */
+/* Whether one of the boxes before box i overlaps it by an IoU above `limit`. edges: x0, y0, x1, y1, area, [total]
+ * each */
 static gboolean
 overlapped (const gfloat *edges, gint total, gint i, gfloat limit)
 {
@@ -121,12 +122,14 @@ KERNEL (distinct) (const UpiStep *s, gint begin, gint end, void *scratch)
   }
 }
 
-/* Of an item's anchors [A,4] the edges x0, y0, x1, y1 and the area, room each; what fills the last vector overlaps nothing. */
+/* Of an item's anchors [A,4] the edges x0, y0, x1, y1 and the area, room each; what fills the last vector overlaps
+ * nothing. */
 static void
 anchor_edges (const UpiTensor *anchors, gint n, gfloat *edges, gint room)
 {
   const gint total = anchors->shape.dim[1];
-  const gfloat *item = (const gfloat *) anchors->data + (anchors->shape.dim[0] == 1 ? 0 : (gssize) n * anchors->stride[0]);
+  const gfloat *item =
+      (const gfloat *) anchors->data + (anchors->shape.dim[0] == 1 ? 0 : (gssize) n * anchors->stride[0]);
 
   for (gint a = 0; a < room; a++) {
     const gfloat *box = item + (gssize) MIN (a, total - 1) * anchors->stride[1];
@@ -170,7 +173,8 @@ KERNEL (anchor_max) (const UpiStep *s, gint begin, gint end, void *scratch)
 {
   const UpiTensor *boxes = &s->in[0], *scores = &s->in[1], *anchors = &s->in[2], *y = &s->out;
   const UpiAnchorMax *attributes = &s->op->u.anchor_max;
-  const gint count = boxes->shape.dim[1], total = scores->shape.dim[1], columns = scores->shape.dim[2], room = (total + 15) / 16 * 16;
+  const gint count = boxes->shape.dim[1], total = scores->shape.dim[1], columns = scores->shape.dim[2],
+             room = (total + 15) / 16 * 16;
   gfloat *edges = scratch, *overlaps = edges + 5 * (gssize) room;
   gint of = -1; /* the item whose anchors the edges are */
 
@@ -182,12 +186,14 @@ KERNEL (anchor_max) (const UpiStep *s, gint begin, gint end, void *scratch)
     if (item != of)
       anchor_edges (anchors, item, edges, room);
     of = item;
-    best = anchor_overlaps (
-        (const gfloat *) boxes->data + (gssize) n * boxes->stride[0] + (gssize) m * boxes->stride[1], edges, room, overlaps);
+    best =
+        anchor_overlaps ((const gfloat *) boxes->data + (gssize) n * boxes->stride[0] + (gssize) m * boxes->stride[1],
+            edges, room, overlaps);
     for (gint k = 0; k < columns; k++)
       out[k] = attributes->least;
     for (gint a = 0; a < total && best > 0; a++) {
-      const gfloat *score = (const gfloat *) scores->data + (gssize) n * scores->stride[0] + (gssize) a * scores->stride[1];
+      const gfloat *score =
+          (const gfloat *) scores->data + (gssize) n * scores->stride[0] + (gssize) a * scores->stride[1];
 
       if (overlaps[a] >= attributes->ratio * best)
         for (gint k = 0; k < columns; k++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Attention inside windows (Swin). One unit is one head of one window, head by head, so that the table of relative positions is spread out once
- * a head: scores are a product that adds it in its end. Queries are gathered by the product itself, keys and values when they are packed.
+/* Attention inside windows (Swin). One unit is one head of one window, head by head, so that the table of relative
+ * positions is spread out once a head: scores are a product that adds it in its end. Queries are gathered by the
+ * product itself, keys and values when they are packed.
  */
 #include "core/backends/cpu/kernels/gemm.h"
 #include "core/backends/cpu/kernels/vector.h"
@@ -115,12 +116,14 @@ attend (Window *w, gint n, gint wy, gint wx, gint head)
   const UpiCpuState *state = s->state;
   const UpiTensor *qkv = &s->in[0], *out = &s->out;
   const gint whole = w->heads * w->width, first = head * w->width;
-  const gfloat *item = (const gfloat *) qkv->data + (gssize) n * qkv->stride[0] + first, *beyond = (const gfloat *) s->in[1].data + first;
-  const gfloat *bias =
-      bias_of (w, head, w->down.shift > 0 && wy == w->down.windows - 1, w->across.shift > 0 && wx == w->across.windows - 1);
+  const gfloat *item = (const gfloat *) qkv->data + (gssize) n * qkv->stride[0] + first,
+               *beyond = (const gfloat *) s->in[1].data + first;
+  const gfloat *bias = bias_of (
+      w, head, w->down.shift > 0 && wy == w->down.windows - 1, w->across.shift > 0 && wx == w->across.windows - 1);
 
   for (gint i = 0; i < w->cells; i++) {
-    gint y = upi_window_cell (&w->down, w->window, wy, i / w->window), x = upi_window_cell (&w->across, w->window, wx, i % w->window);
+    gint y = upi_window_cell (&w->down, w->window, wy, i / w->window),
+         x = upi_window_cell (&w->across, w->window, wx, i % w->window);
 
     w->at[i] = y < 0 || x < 0 ? -1 : y * qkv->stride[1] + x * qkv->stride[2];
   }
@@ -147,7 +150,14 @@ attend (Window *w, gint n, gint wy, gint wx, gint head)
       softmax_row (row, row, w->cells, TRUE);
   }
   KERNEL (gemm)
-  (&(UpiGemm){ .n = w->width, .k = w->cells, .taps = 1, .a = w->scores, .lda = w->stride, .b = w->values, .c = w->mixed, .ldc = w->width },
+  (&(UpiGemm){ .n = w->width,
+       .k = w->cells,
+       .taps = 1,
+       .a = w->scores,
+       .lda = w->stride,
+       .b = w->values,
+       .c = w->mixed,
+       .ldc = w->width },
       0, w->cells);
   for (gint i = 0; i < w->cells; i++) {
     gint y, x;
@@ -156,7 +166,8 @@ attend (Window *w, gint n, gint wy, gint wx, gint head)
       continue;
     y = upi_window_cell (&w->down, w->window, wy, i / w->window);
     x = upi_window_cell (&w->across, w->window, wx, i % w->window);
-    memcpy ((gfloat *) out->data + (gssize) n * out->stride[0] + (gssize) y * out->stride[1] + (gssize) x * out->stride[2] + first,
+    memcpy ((gfloat *) out->data + (gssize) n * out->stride[0] + (gssize) y * out->stride[1]
+            + (gssize) x * out->stride[2] + first,
         w->mixed + (gssize) i * w->width, sizeof (gfloat) * (gsize) w->width);
   }
 }

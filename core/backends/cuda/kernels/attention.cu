@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Multi-head attention over one or two key ranges, in one pass over the keys (FlashAttention, 2205.14135): keys and values come in tiles of 32
- * through shared memory, each query row keeps its maximum, its sum and its mixture, and corrects them when a tile brings a larger logit. The
- * matrix of weights is never stored.
+/* Multi-head attention over one or two key ranges, in one pass over the keys (FlashAttention, 2205.14135): keys and
+ * values come in tiles of 32 through shared memory, each query row keeps its maximum, its sum and its mixture, and
+ * corrects them when a tile brings a larger logit. The matrix of weights is never stored.
  *
- * A block serves 16 query rows of one head: four warps of four rows. For the logits a lane is a key; for the mixture a lane is a channel. */
+ * A block serves 16 query rows of one head: four warps of four rows. For the logits a lane is a key; for the mixture a
+ * lane is a channel. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define WARPS 4
@@ -38,18 +39,22 @@ range_length (const int *lengths, int stride, int n, int keys)
 
 template <typename T, int CHANNELS> /* a lane: ceil (head width / 32) */
 static __global__ void
-__launch_bounds__ (WARPS *UPI_WARP) attention_kernel (const T *q, UpiCudaView qv, const T *k, UpiCudaView kv, const T *v, UpiCudaView vv,
-    const int *lengths, int length_stride, const T *k2, UpiCudaView kv2, const T *v2, UpiCudaView vv2, const int *lengths2,
-    int length2_stride, T *out, UpiCudaView yv, int heads, int causal)
+__launch_bounds__ (WARPS *UPI_WARP) attention_kernel (const T *q, UpiCudaView qv, const T *k, UpiCudaView kv,
+    const T *v, UpiCudaView vv, const int *lengths, int length_stride, const T *k2, UpiCudaView kv2, const T *v2,
+    UpiCudaView vv2, const int *lengths2, int length2_stride, T *out, UpiCudaView yv, int heads, int causal)
 {
   UPI_SHARED (float, shared);
-  int width = qv.dim[3] / heads, head = blockIdx.y * width, n = blockIdx.z, queries = qv.dim[2], first = blockIdx.x * QUERIES;
-  int warp = threadIdx.x / UPI_WARP, lane = threadIdx.x % UPI_WARP, row = width + 1; /* odd rows: no two lanes in one bank */
+  int width = qv.dim[3] / heads, head = blockIdx.y * width, n = blockIdx.z, queries = qv.dim[2],
+      first = blockIdx.x * QUERIES;
+  int warp = threadIdx.x / UPI_WARP, lane = threadIdx.x % UPI_WARP,
+      row = width + 1; /* odd rows: no two lanes in one bank */
   float *keys = shared, *values = keys + TILE * row, *query = values + TILE * row, *weights = query + QUERIES * width;
   float mixture[ROWS][CHANNELS], most[ROWS], sum[ROWS], scale = 1.0f / sqrtf ((float) width);
 
   for (int i = threadIdx.x; i < QUERIES * width; i += WARPS * UPI_WARP)
-    query[i] = first + i / width < queries ? upi_load (q + upi_at (qv, 0, n, first + i / width) + head + i % width) * scale : 0.0f;
+    query[i] = first + i / width < queries
+        ? upi_load (q + upi_at (qv, 0, n, first + i / width) + head + i % width) * scale
+        : 0.0f;
   for (int r = 0; r < ROWS; r++) {
     most[r] = -INFINITY;
     sum[r] = 0;
@@ -60,7 +65,8 @@ __launch_bounds__ (WARPS *UPI_WARP) attention_kernel (const T *q, UpiCudaView qv
   weights += warp * ROWS * TILE;
   for (int range = 0; range < (k2 ? 2 : 1); range++) {
     bool last = range == 1 || !k2, limited = causal && last;
-    int length = range == 0 ? range_length (lengths, length_stride, n, kv.dim[2]) : range_length (lengths2, length2_stride, n, kv2.dim[2]);
+    int length = range == 0 ? range_length (lengths, length_stride, n, kv.dim[2])
+                            : range_length (lengths2, length2_stride, n, kv2.dim[2]);
     int end = visible (length, limited, queries, min (first + QUERIES, queries) - 1); /* of the block's last row */
 
     for (int tile = 0; tile < end; tile += TILE) {
@@ -118,21 +124,21 @@ __launch_bounds__ (WARPS *UPI_WARP) attention_kernel (const T *q, UpiCudaView qv
 
 template <typename T, int CHANNELS>
 static cudaError_t
-attend (cudaStream_t stream, const UpiCudaAttention *a, const void *q, const void *k, const void *v, const int *lengths, const void *k2,
-    const void *v2, const int *lengths2, void *out)
+attend (cudaStream_t stream, const UpiCudaAttention *a, const void *q, const void *k, const void *v, const int *lengths,
+    const void *k2, const void *v2, const int *lengths2, void *out)
 {
   int width = a->q.dim[3] / a->heads;
   dim3 grid (upi_blocks (a->q.dim[2], QUERIES), a->heads, a->q.dim[1]);
   size_t shared = sizeof (float) * (2 * TILE * (width + 1) + QUERIES * width + QUERIES * TILE);
 
-  return UPI_LAUNCH ((attention_kernel<T, CHANNELS>), grid, WARPS * UPI_WARP, shared, stream, (const T *) q, a->q, (const T *) k, a->k,
-      (const T *) v, a->v, lengths, a->length_stride, (const T *) k2, a->k2, (const T *) v2, a->v2, lengths2, a->length2_stride, (T *) out,
-      a->out, a->heads, a->causal);
+  return UPI_LAUNCH ((attention_kernel<T, CHANNELS>), grid, WARPS * UPI_WARP, shared, stream, (const T *) q, a->q,
+      (const T *) k, a->k, (const T *) v, a->v, lengths, a->length_stride, (const T *) k2, a->k2, (const T *) v2, a->v2,
+      lengths2, a->length2_stride, (T *) out, a->out, a->heads, a->causal);
 }
 
 extern "C" cudaError_t
-upi_cuda_attention (UpiCudaType type, cudaStream_t stream, const UpiCudaAttention *a, const void *q, const void *k, const void *v,
-    const int *lengths, const void *k2, const void *v2, const int *lengths2, void *out)
+upi_cuda_attention (UpiCudaType type, cudaStream_t stream, const UpiCudaAttention *a, const void *q, const void *k,
+    const void *v, const int *lengths, const void *k2, const void *v2, const int *lengths2, void *out)
 {
   int width = a->q.dim[3] / a->heads;
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Boxes: distinct ones among candidates, what anchors say of one, sine position embedding of (cx, cy, w, h), iterative refinement. Views [1,N,Q,C]; small. */
+/* Boxes: distinct ones among candidates, what anchors say of one, sine position embedding of (cx, cy, w, h), iterative
+ * refinement. Views [1,N,Q,C]; small. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 128
 
-/* [N,Q,4] → [N,Q,4·F], coordinates in the order (cy, cx, w, h): feature k has the angle 2π·c / 10000^(2·⌊k/2⌋/F), even k sine, odd cosine */
+/* [N,Q,4] → [N,Q,4·F], coordinates in the order (cy, cx, w, h): feature k has the angle 2π·c / 10000^(2·⌊k/2⌋/F), even
+ * k sine, odd cosine */
 template <typename T>
 static __global__ void
 sine_kernel (const T *x, UpiCudaView xv, T *y, UpiCudaView yv)
@@ -37,14 +39,16 @@ refine_kernel (const T *delta, UpiCudaView dv, const T *reference, UpiCudaView r
   if (n >= yv.dim[1])
     return;
   r = fminf (fmaxf (upi_load (reference + upi_at (rv, 0, n, q) + c), 1e-5f), 1.0f - 1e-5f);
-  upi_store (
-      y + upi_at (yv, 0, n, q) + c, upi_activate (UPI_CUDA_SIGMOID, upi_load (delta + upi_at (dv, 0, n, q) + c) + logf (r / (1.0f - r))));
+  upi_store (y + upi_at (yv, 0, n, q) + c,
+      upi_activate (UPI_CUDA_SIGMOID, upi_load (delta + upi_at (dv, 0, n, q) + c) + logf (r / (1.0f - r))));
 }
 
-/* A block an item: which boxes [N,M,4] a better one overlaps, then the place of each: those of their own first. shared: flags [M] */
+/* A block an item: which boxes [N,M,4] a better one overlaps, then the place of each: those of their own first. shared:
+ * flags [M] */
 template <typename T>
 static __global__ void
-distinct_kernel (const T *boxes, UpiCudaView bv, const int *indices, int index_stride, int *out, int out_stride, int count, float limit)
+distinct_kernel (const T *boxes, UpiCudaView bv, const int *indices, int index_stride, int *out, int out_stride,
+    int count, float limit)
 {
   UPI_SHARED (unsigned char, back);
   int n = blockIdx.x, total = bv.dim[2];
@@ -57,8 +61,10 @@ distinct_kernel (const T *boxes, UpiCudaView bv, const int *indices, int index_s
 
     for (int j = 0; j < i && !hit; j++) {
       const T *other = boxes + upi_at (bv, 0, n, j);
-      float ox = upi_load (other), oy = upi_load (other + 1), ow = upi_load (other + 2) / 2, oh = upi_load (other + 3) / 2;
-      float inter = fmaxf (fminf (x1, ox + ow) - fmaxf (x0, ox - ow), 0.0f) * fmaxf (fminf (y1, oy + oh) - fmaxf (y0, oy - oh), 0.0f);
+      float ox = upi_load (other), oy = upi_load (other + 1), ow = upi_load (other + 2) / 2,
+            oh = upi_load (other + 3) / 2;
+      float inter = fmaxf (fminf (x1, ox + ow) - fmaxf (x0, ox - ow), 0.0f)
+          * fmaxf (fminf (y1, oy + oh) - fmaxf (y0, oy - oh), 0.0f);
 
       hit = inter > limit * (area + ((ox + ow) - (ox - ow)) * ((oy + oh) - (oy - oh)) - inter);
     }
@@ -90,11 +96,12 @@ overlap (const T *a, const T *b)
   return sum == sum ? inter / fmaxf (areas - inter, 1e-9f) : 0.0f; /* fminf and fmaxf lose a NaN */
 }
 
-/* A block a box: the best overlap, then the scores of the anchors that come near it, a tile of anchors at a time, a thread a column. */
+/* A block a box: the best overlap, then the scores of the anchors that come near it, a tile of anchors at a time, a
+ * thread a column. */
 template <typename T>
 static __global__ void
-anchor_max_kernel (const T *boxes, UpiCudaView bv, const T *scores, UpiCudaView sv, const T *anchors, UpiCudaView av, T *y, UpiCudaView yv,
-    float ratio, float least)
+anchor_max_kernel (const T *boxes, UpiCudaView bv, const T *scores, UpiCudaView sv, const T *anchors, UpiCudaView av,
+    T *y, UpiCudaView yv, float ratio, float least)
 {
   UPI_SHARED (float, tile); /* [BLOCK] */
   int own = (int) threadIdx.x, n = blockIdx.y, m = blockIdx.x, total = sv.dim[2], columns = sv.dim[3];
@@ -132,23 +139,23 @@ anchor_max_kernel (const T *boxes, UpiCudaView bv, const T *scores, UpiCudaView 
 }
 
 extern "C" cudaError_t
-upi_cuda_anchor_max (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const void *scores, UpiCudaView sv,
-    const void *anchors, UpiCudaView av, void *y, UpiCudaView yv, float ratio, float least)
+upi_cuda_anchor_max (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const void *scores,
+    UpiCudaView sv, const void *anchors, UpiCudaView av, void *y, UpiCudaView yv, float ratio, float least)
 {
   dim3 grid (bv.dim[2], bv.dim[1]);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((anchor_max_kernel<T>), grid, BLOCK, BLOCK * sizeof (float), stream, (const T *) boxes, bv, (const T *) scores, sv,
-          (const T *) anchors, av, (T *) y, yv, ratio, least));
+      return UPI_LAUNCH ((anchor_max_kernel<T>), grid, BLOCK, BLOCK * sizeof (float), stream, (const T *) boxes, bv,
+          (const T *) scores, sv, (const T *) anchors, av, (T *) y, yv, ratio, least));
 }
 
 extern "C" cudaError_t
-upi_cuda_distinct (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const int *indices, int index_stride, int *out,
-    int out_stride, int count, float limit)
+upi_cuda_distinct (UpiCudaType type, cudaStream_t stream, const void *boxes, UpiCudaView bv, const int *indices,
+    int index_stride, int *out, int out_stride, int count, float limit)
 {
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((distinct_kernel<T>), bv.dim[1], 2 * BLOCK, bv.dim[2], stream, (const T *) boxes, bv, indices, index_stride, out,
-          out_stride, count, limit));
+      return UPI_LAUNCH ((distinct_kernel<T>), bv.dim[1], 2 * BLOCK, bv.dim[2], stream, (const T *) boxes, bv, indices,
+          index_stride, out, out_stride, count, limit));
 }
 
 extern "C" cudaError_t
@@ -160,11 +167,12 @@ upi_cuda_sine_position (UpiCudaType type, cudaStream_t stream, const void *x, Up
 }
 
 extern "C" cudaError_t
-upi_cuda_box_refine (UpiCudaType type, cudaStream_t stream, const void *delta, UpiCudaView dv, const void *reference, UpiCudaView rv,
-    void *y, UpiCudaView yv)
+upi_cuda_box_refine (UpiCudaType type, cudaStream_t stream, const void *delta, UpiCudaView dv, const void *reference,
+    UpiCudaView rv, void *y, UpiCudaView yv)
 {
   unsigned blocks = upi_blocks ((long) yv.dim[1] * yv.dim[2] * 4, BLOCK);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((refine_kernel<T>), blocks, BLOCK, 0, stream, (const T *) delta, dv, (const T *) reference, rv, (T *) y, yv));
+      return UPI_LAUNCH (
+          (refine_kernel<T>), blocks, BLOCK, 0, stream, (const T *) delta, dv, (const T *) reference, rv, (T *) y, yv));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Convolutions of our own: depthwise, for which libraries are slow, and a general one for what cuDNN has no engine for (padding that differs
- * between sides, groups, strict float32 with a fused residual).
+/* Convolutions of our own: depthwise, for which libraries are slow, and a general one for what cuDNN has no engine for
+ * (padding that differs between sides, groups, strict float32 with a fused residual).
  *
- * The general one is a matrix product whose left side is gathered on the way into shared memory: tiles of 64 pixels by 64 outputs, 16 of the
- * kh·kw·C/groups inputs at a time, 4 × 4 sums a thread. */
+ * The general one is a matrix product whose left side is gathered on the way into shared memory: tiles of 64 pixels by
+ * 64 outputs, 16 of the kh·kw·C/groups inputs at a time, 4 × 4 sums a thread. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 256
@@ -14,8 +14,8 @@
 /* One thread an output, channels fastest: the kh·kw reads of neighbours overlap in the L1 cache. Bound by memory. */
 template <typename T>
 static __global__ void
-depthwise_kernel (const T *x, UpiCudaView xv, const T *weight, const T *bias, const T *residual, UpiCudaView rv, T *y, UpiCudaView yv,
-    int kernel_height, int kernel_width, int stride, int pad_top, int pad_left, int act)
+depthwise_kernel (const T *x, UpiCudaView xv, const T *weight, const T *bias, const T *residual, UpiCudaView rv, T *y,
+    UpiCudaView yv, int kernel_height, int kernel_width, int stride, int pad_top, int pad_left, int act)
 {
   long i = upi_thread ();
   int c = (int) (i % yv.dim[3]), column, line, n, top, left;
@@ -36,7 +36,8 @@ depthwise_kernel (const T *x, UpiCudaView xv, const T *weight, const T *bias, co
       continue;
     for (int b = 0; b < kernel_width; b++)
       if (left + b >= 0 && left + b < xv.dim[2])
-        sum += upi_load (x + upi_at (xv, n, top + a, left + b) + c) * upi_load (weight + (a * kernel_width + b) * yv.dim[3] + c);
+        sum += upi_load (x + upi_at (xv, n, top + a, left + b) + c)
+            * upi_load (weight + (a * kernel_width + b) * yv.dim[3] + c);
   }
   if (residual)
     sum += upi_load (residual + upi_at (rv, n, line, column) + c);
@@ -45,8 +46,9 @@ depthwise_kernel (const T *x, UpiCudaView xv, const T *weight, const T *bias, co
 
 template <typename T>
 static __global__ void
-__launch_bounds__ (BLOCK) conv_kernel (const T *x, UpiCudaView xv, const T *weight, const T *bias, const T *residual, UpiCudaView rv, T *y,
-    UpiCudaView yv, int groups, int kernel_height, int kernel_width, int stride, int pad_top, int pad_left, int act)
+__launch_bounds__ (BLOCK)
+    conv_kernel (const T *x, UpiCudaView xv, const T *weight, const T *bias, const T *residual, UpiCudaView rv, T *y,
+        UpiCudaView yv, int groups, int kernel_height, int kernel_width, int stride, int pad_top, int pad_left, int act)
 {
   UPI_SHARED (float, pixels); /* [DEPTH, PADDED]; then as much of the weights */
   float *filters = pixels + DEPTH * PADDED;
@@ -69,7 +71,8 @@ __launch_bounds__ (BLOCK) conv_kernel (const T *x, UpiCudaView xv, const T *weig
     for (int i = threadIdx.x; i < TILE * DEPTH; i += BLOCK) { /* neighbouring threads: neighbouring outputs */
       int d = start + i / TILE, o = first_output + i % TILE;
 
-      filters[i / TILE * PADDED + i % TILE] = d < depth && o < outputs ? upi_load (weight + (long) d * outputs + o) : 0.0f;
+      filters[i / TILE * PADDED + i % TILE] =
+          d < depth && o < outputs ? upi_load (weight + (long) d * outputs + o) : 0.0f;
     }
     __syncthreads ();
     for (int d = 0; d < DEPTH; d++)
@@ -97,24 +100,26 @@ __launch_bounds__ (BLOCK) conv_kernel (const T *x, UpiCudaView xv, const T *weig
 }
 
 extern "C" cudaError_t
-upi_cuda_depthwise (UpiCudaType type, cudaStream_t stream, const UpiCudaConv *c, const void *x, const void *weight, const void *bias,
-    const void *residual, void *y)
+upi_cuda_depthwise (UpiCudaType type, cudaStream_t stream, const UpiCudaConv *c, const void *x, const void *weight,
+    const void *bias, const void *residual, void *y)
 {
   unsigned blocks = upi_blocks ((long) c->y.dim[0] * c->y.dim[1] * c->y.dim[2] * c->y.dim[3], BLOCK);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((depthwise_kernel<T>), blocks, BLOCK, 0, stream, (const T *) x, c->x, (const T *) weight, (const T *) bias,
-          (const T *) residual, c->residual, (T *) y, c->y, c->kernel_height, c->kernel_width, c->stride, c->pad_top, c->pad_left, c->act));
+      return UPI_LAUNCH ((depthwise_kernel<T>), blocks, BLOCK, 0, stream, (const T *) x, c->x, (const T *) weight,
+          (const T *) bias, (const T *) residual, c->residual, (T *) y, c->y, c->kernel_height, c->kernel_width,
+          c->stride, c->pad_top, c->pad_left, c->act));
 }
 
 extern "C" cudaError_t
-upi_cuda_conv (UpiCudaType type, cudaStream_t stream, const UpiCudaConv *c, const void *x, const void *weight, const void *bias,
-    const void *residual, void *y)
+upi_cuda_conv (UpiCudaType type, cudaStream_t stream, const UpiCudaConv *c, const void *x, const void *weight,
+    const void *bias, const void *residual, void *y)
 {
-  dim3 grid (upi_blocks ((long) c->y.dim[1] * c->y.dim[2], TILE), upi_blocks (c->y.dim[3] / c->groups, TILE), c->y.dim[0] * c->groups);
+  dim3 grid (upi_blocks ((long) c->y.dim[1] * c->y.dim[2], TILE), upi_blocks (c->y.dim[3] / c->groups, TILE),
+      c->y.dim[0] * c->groups);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((conv_kernel<T>), grid, BLOCK, 2 * DEPTH * PADDED * sizeof (float), stream, (const T *) x, c->x,
-          (const T *) weight, (const T *) bias, (const T *) residual, c->residual, (T *) y, c->y, c->groups, c->kernel_height,
-          c->kernel_width, c->stride, c->pad_top, c->pad_left, c->act));
+      return UPI_LAUNCH ((conv_kernel<T>), grid, BLOCK, 2 * DEPTH * PADDED * sizeof (float), stream, (const T *) x,
+          c->x, (const T *) weight, (const T *) bias, (const T *) residual, c->residual, (T *) y, c->y, c->groups,
+          c->kernel_height, c->kernel_width, c->stride, c->pad_top, c->pad_left, c->act));
 }

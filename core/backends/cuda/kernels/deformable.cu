@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Multi-scale deformable attention (Deformable DETR, 2010.04159), one block a query.
  *
- * First the block's threads work out all M·L·K sampling points and their softmax weights, into shared memory; then every thread sums the
- * samples of one channel. The threads of a head read neighbouring channels of the same four pixels: each tap is one contiguous access. Bound
- * by the latency and bandwidth of L2, where value lies. */
+ * First the block's threads work out all M·L·K sampling points and their softmax weights, into shared memory; then
+ * every thread sums the samples of one channel. The threads of a head read neighbouring channels of the same four
+ * pixels: each tap is one contiguous access. Bound by the latency and bandwidth of L2, where value lies. */
 #include "core/backends/cuda/kernels/device.h"
 
 struct Levels {
@@ -24,8 +24,8 @@ tap (const T *value, long stride, int height, int width, int y, int x)
 
 template <typename T>
 static __global__ void
-deformable_kernel (const T *value, UpiCudaView vv, const T *offsets, UpiCudaView ov, const T *logits, UpiCudaView wv, const T *reference,
-    UpiCudaView rv, T *out, UpiCudaView yv, int heads, int points, int levels, Levels level)
+deformable_kernel (const T *value, UpiCudaView vv, const T *offsets, UpiCudaView ov, const T *logits, UpiCudaView wv,
+    const T *reference, UpiCudaView rv, T *out, UpiCudaView yv, int heads, int points, int levels, Levels level)
 {
   UPI_SHARED (Sample, samples); /* [heads, levels, points] */
   int q = blockIdx.x, n = blockIdx.y, per_head = levels * points, width = yv.dim[3] / heads;
@@ -46,8 +46,12 @@ deformable_kernel (const T *value, UpiCudaView vv, const T *offsets, UpiCudaView
       sum += expf (upi_load (head + k) - most);
     samples[i].weight = expf (upi_load (logits + i) - most) / sum;
     if (boxes) { /* centre + offset / K · size / 2 */
-      samples[i].x = (upi_load (reference) + dx / (float) points * upi_load (reference + 2) * 0.5f) * (float) level.width[l] - 0.5f;
-      samples[i].y = (upi_load (reference + 1) + dy / (float) points * upi_load (reference + 3) * 0.5f) * (float) level.height[l] - 0.5f;
+      samples[i].x =
+          (upi_load (reference) + dx / (float) points * upi_load (reference + 2) * 0.5f) * (float) level.width[l]
+          - 0.5f;
+      samples[i].y =
+          (upi_load (reference + 1) + dy / (float) points * upi_load (reference + 3) * 0.5f) * (float) level.height[l]
+          - 0.5f;
     } else { /* reference + offset in pixels of the level */
       samples[i].x = upi_load (reference) * (float) level.width[l] + dx - 0.5f;
       samples[i].y = upi_load (reference + 1) * (float) level.height[l] + dy - 0.5f;
@@ -74,8 +78,12 @@ deformable_kernel (const T *value, UpiCudaView vv, const T *offsets, UpiCudaView
         fx = x - (float) x0;
         fy = y - (float) y0;
         sum += sample->weight
-            * ((1 - fy) * ((1 - fx) * tap (from, vv.stride[2], h, w, y0, x0) + fx * tap (from, vv.stride[2], h, w, y0, x0 + 1))
-                + fy * ((1 - fx) * tap (from, vv.stride[2], h, w, y0 + 1, x0) + fx * tap (from, vv.stride[2], h, w, y0 + 1, x0 + 1)));
+            * ((1 - fy)
+                    * ((1 - fx) * tap (from, vv.stride[2], h, w, y0, x0)
+                        + fx * tap (from, vv.stride[2], h, w, y0, x0 + 1))
+                + fy
+                    * ((1 - fx) * tap (from, vv.stride[2], h, w, y0 + 1, x0)
+                        + fx * tap (from, vv.stride[2], h, w, y0 + 1, x0 + 1)));
       }
     }
     upi_store (out + upi_at (yv, 0, n, q) + c, sum);
@@ -83,8 +91,8 @@ deformable_kernel (const T *value, UpiCudaView vv, const T *offsets, UpiCudaView
 }
 
 extern "C" cudaError_t
-upi_cuda_deformable_attention (UpiCudaType type, cudaStream_t stream, const UpiCudaDeformable *d, const void *value, const void *offsets,
-    const void *weights, const void *reference, void *out)
+upi_cuda_deformable_attention (UpiCudaType type, cudaStream_t stream, const UpiCudaDeformable *d, const void *value,
+    const void *offsets, const void *weights, const void *reference, void *out)
 {
   dim3 grid (d->out.dim[2], d->out.dim[1]);
   int samples = d->heads * d->levels * d->points, channels = d->out.dim[3];
@@ -100,7 +108,7 @@ upi_cuda_deformable_attention (UpiCudaType type, cudaStream_t stream, const UpiC
     level.height[l] = level.width[l] = level.start[l] = 0;
   block = block > 256 ? 256 : block;
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((deformable_kernel<T>), grid, block, samples * sizeof (Sample), stream, (const T *) value, d->value,
-          (const T *) offsets, d->offsets, (const T *) weights, d->weights, (const T *) reference, d->reference, (T *) out, d->out,
-          d->heads, d->points, d->levels, level));
+      return UPI_LAUNCH ((deformable_kernel<T>), grid, block, samples * sizeof (Sample), stream, (const T *) value,
+          d->value, (const T *) offsets, d->offsets, (const T *) weights, d->weights, (const T *) reference,
+          d->reference, (T *) out, d->out, d->heads, d->points, d->levels, level));
 }

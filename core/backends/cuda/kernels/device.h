@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What kernels are written in besides CUDA's language: one way to launch, shared memory, element types, warp reductions.
+/* What kernels are written in besides CUDA's language: one way to launch, shared memory, element types, warp
+ * reductions.
  *
- * The same .cu files are compiled by nvcc for the GPU and, as C++, for the device without a GPU (tests/cuda); everything that must differ
- * between the two is in this file. Pointers are passed to kernels as arguments of their own, never inside a structure: the test device
- * checks and moves them. */
+ * The same .cu files are compiled by nvcc for the GPU and, as C++, for the device without a GPU (tests/cuda);
+ * everything that must differ between the two is in this file. Pointers are passed to kernels as arguments of their
+ * own, never inside a structure: the test device checks and moves them. */
 #pragma once
 
 #include "core/backends/cuda/kernels/kernels.h"
@@ -17,7 +18,8 @@
 #ifdef __CUDACC__
 template <typename... Parameters, typename... Arguments>
 static cudaError_t
-upi_launch (void (*kernel) (Parameters...), const char *, dim3 grid, dim3 block, size_t shared, cudaStream_t stream, Arguments... arguments)
+upi_launch (void (*kernel) (Parameters...), const char *, dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
+    Arguments... arguments)
 {
   auto call = [&] (Parameters... converted) {
     void *pointers[] = { (void *) &converted... };
@@ -29,8 +31,8 @@ upi_launch (void (*kernel) (Parameters...), const char *, dim3 grid, dim3 block,
 }
 #define UPI_LAUNCH(kernel, ...) upi_launch (kernel, #kernel, __VA_ARGS__)
 /* The block's dynamic shared memory as an array of that type. */
-#define UPI_SHARED(type, name)                                                                                                             \
-  extern __shared__ float4 upi_shared_memory[];                                                                                            \
+#define UPI_SHARED(type, name)                                                                                         \
+  extern __shared__ float4 upi_shared_memory[];                                                                        \
   type *name = reinterpret_cast<type *> (upi_shared_memory)
 #else
 #define UPI_LAUNCH(kernel, ...) upi_device::launch_kernel (kernel, #kernel, __VA_ARGS__)
@@ -79,20 +81,20 @@ upi_store (__nv_bfloat16 *p, float value)
 }
 
 /* Runs what follows the type with `T` as the element type. */
-#define UPI_FOR_TYPE(type, ...)                                                                                                            \
-  switch (type) {                                                                                                                          \
-  case UPI_CUDA_F16: {                                                                                                                     \
-    using T = __half;                                                                                                                      \
-    __VA_ARGS__;                                                                                                                           \
-  }                                                                                                                                        \
-  case UPI_CUDA_BF16: {                                                                                                                    \
-    using T = __nv_bfloat16;                                                                                                               \
-    __VA_ARGS__;                                                                                                                           \
-  }                                                                                                                                        \
-  default: {                                                                                                                               \
-    using T = float;                                                                                                                       \
-    __VA_ARGS__;                                                                                                                           \
-  }                                                                                                                                        \
+#define UPI_FOR_TYPE(type, ...)                                                                                        \
+  switch (type) {                                                                                                      \
+  case UPI_CUDA_F16: {                                                                                                 \
+    using T = __half;                                                                                                  \
+    __VA_ARGS__;                                                                                                       \
+  }                                                                                                                    \
+  case UPI_CUDA_BF16: {                                                                                                \
+    using T = __nv_bfloat16;                                                                                           \
+    __VA_ARGS__;                                                                                                       \
+  }                                                                                                                    \
+  default: {                                                                                                           \
+    using T = float;                                                                                                   \
+    __VA_ARGS__;                                                                                                       \
+  }                                                                                                                    \
   }
 
 static __device__ __forceinline__ float

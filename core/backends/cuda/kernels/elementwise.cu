@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Element by element: add, mul, activation, copy, the epilogue of products, conversion. One thread an element, the last dimension fastest, so
- * that a warp reads and writes consecutive addresses; bound by memory. */
+/* Element by element: add, mul, activation, copy, the epilogue of products, conversion. One thread an element, the last
+ * dimension fastest, so that a warp reads and writes consecutive addresses; bound by memory. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 256
@@ -124,37 +124,39 @@ fold (UpiCudaView **views, int n_views)
 }
 
 extern "C" cudaError_t
-upi_cuda_add (
-    UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *b, UpiCudaView bv, void *y, UpiCudaView yv, int act)
+upi_cuda_add (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *b, UpiCudaView bv,
+    void *y, UpiCudaView yv, int act)
 {
   UpiCudaView *views[] = { &xv, &bv, &yv };
 
   fold (views, 3);
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((binary_kernel<T, ADD>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (const T *) x, xv, (const T *) b, bv,
-          (T *) y, yv, act));
+      return UPI_LAUNCH ((binary_kernel<T, ADD>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (const T *) x, xv,
+          (const T *) b, bv, (T *) y, yv, act));
 }
 
 extern "C" cudaError_t
-upi_cuda_mul (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *b, UpiCudaView bv, void *y, UpiCudaView yv)
+upi_cuda_mul (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *b, UpiCudaView bv,
+    void *y, UpiCudaView yv)
 {
   UpiCudaView *views[] = { &xv, &bv, &yv };
 
   fold (views, 3);
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH (
-          (binary_kernel<T, MUL>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (const T *) x, xv, (const T *) b, bv, (T *) y, yv, 0));
+      return UPI_LAUNCH ((binary_kernel<T, MUL>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (const T *) x, xv,
+          (const T *) b, bv, (T *) y, yv, 0));
 }
 
 extern "C" cudaError_t
-upi_cuda_activation (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv, int act)
+upi_cuda_activation (
+    UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv, int act)
 {
   UpiCudaView *views[] = { &xv, &yv };
 
   fold (views, 2);
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((binary_kernel<T, ACTIVATE>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (const T *) x, xv,
-          (const T *) NULL, xv, (T *) y, yv, act));
+      return UPI_LAUNCH ((binary_kernel<T, ACTIVATE>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (const T *) x,
+          xv, (const T *) NULL, xv, (T *) y, yv, act));
 }
 
 extern "C" cudaError_t
@@ -172,12 +174,12 @@ upi_cuda_copy (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView
 }
 
 extern "C" cudaError_t
-upi_cuda_epilogue (
-    UpiCudaType type, cudaStream_t stream, void *y, UpiCudaView yv, const void *bias, const void *residual, UpiCudaView rv, int act)
+upi_cuda_epilogue (UpiCudaType type, cudaStream_t stream, void *y, UpiCudaView yv, const void *bias,
+    const void *residual, UpiCudaView rv, int act)
 {
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((epilogue_kernel<T>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (T *) y, yv, (const T *) bias,
-          (const T *) residual, rv, act));
+      return UPI_LAUNCH ((epilogue_kernel<T>), upi_blocks (count (yv), BLOCK), BLOCK, 0, stream, (T *) y, yv,
+          (const T *) bias, (const T *) residual, rv, act));
 }
 
 extern "C" cudaError_t
@@ -186,7 +188,8 @@ upi_cuda_from_float (UpiCudaType type, cudaStream_t stream, const float *x, void
   UpiCudaView *views[] = { &v };
 
   fold (views, 1);
-  UPI_FOR_TYPE (type, return UPI_LAUNCH ((convert_kernel<float, T>), upi_blocks (count (v), BLOCK), BLOCK, 0, stream, x, (T *) y, v));
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH ((convert_kernel<float, T>), upi_blocks (count (v), BLOCK), BLOCK, 0, stream, x, (T *) y, v));
 }
 
 extern "C" cudaError_t
@@ -195,6 +198,7 @@ upi_cuda_to_float (UpiCudaType type, cudaStream_t stream, const void *x, float *
   UpiCudaView *views[] = { &v };
 
   fold (views, 1);
-  UPI_FOR_TYPE (
-      type, return UPI_LAUNCH ((convert_kernel<T, float>), upi_blocks (count (v), BLOCK), BLOCK, 0, stream, (const T *) x, y, v));
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH (
+          (convert_kernel<T, float>), upi_blocks (count (v), BLOCK), BLOCK, 0, stream, (const T *) x, y, v));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Group norm over (H, W, C / groups) of each item, in two kernels: mean and squared deviations of each chunk of pixels, then their union
- * (Chan, Golub and LeVeque 1983) and the normalisation. No atomics: the result does not depend on the order of blocks. */
+/* Group norm over (H, W, C / groups) of each item, in two kernels: mean and squared deviations of each chunk of pixels,
+ * then their union (Chan, Golub and LeVeque 1983) and the normalisation. No atomics: the result does not depend on the
+ * order of blocks. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define PIXELS 64 /* a chunk */
@@ -42,11 +43,12 @@ partial_kernel (const T *x, UpiCudaView v, int groups, float *partial)
 
 template <typename T>
 static __global__ void
-apply_kernel (
-    const T *x, UpiCudaView v, const T *gamma, const T *beta, T *y, UpiCudaView yv, int groups, float eps, int act, const float *partial)
+apply_kernel (const T *x, UpiCudaView v, const T *gamma, const T *beta, T *y, UpiCudaView yv, int groups, float eps,
+    int act, const float *partial)
 {
   UPI_SHARED (float, moments); /* [groups, 2]: mean, 1 / deviation */
-  int chunk = blockIdx.x, n = blockIdx.y, channels = v.dim[3] / groups, pixels = v.dim[1] * v.dim[2], chunks = gridDim.x;
+  int chunk = blockIdx.x, n = blockIdx.y, channels = v.dim[3] / groups, pixels = v.dim[1] * v.dim[2],
+      chunks = gridDim.x;
   int first = chunk * PIXELS, count = min (PIXELS, pixels - first);
 
   for (int g = threadIdx.x; g < groups; g += BLOCK) {
@@ -81,8 +83,8 @@ upi_cuda_group_norm_scratch (UpiCudaView v)
 }
 
 extern "C" cudaError_t
-upi_cuda_group_norm (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *gamma, const void *beta, void *y,
-    UpiCudaView yv, int groups, float eps, int act, float *scratch)
+upi_cuda_group_norm (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *gamma,
+    const void *beta, void *y, UpiCudaView yv, int groups, float eps, int act, float *scratch)
 {
   dim3 grid (upi_blocks ((long) xv.dim[1] * xv.dim[2], PIXELS), xv.dim[0]);
 
@@ -91,7 +93,7 @@ upi_cuda_group_norm (UpiCudaType type, cudaStream_t stream, const void *x, UpiCu
 
     if (error != cudaSuccess)
       return error;
-    return UPI_LAUNCH ((apply_kernel<T>), grid, BLOCK, 2 * groups * sizeof (float), stream, (const T *) x, xv, (const T *) gamma,
-        (const T *) beta, (T *) y, yv, groups, eps, act, (const float *) scratch);
+    return UPI_LAUNCH ((apply_kernel<T>), grid, BLOCK, 2 * groups * sizeof (float), stream, (const T *) x, xv,
+        (const T *) gamma, (const T *) beta, (T *) y, yv, groups, eps, act, (const float *) scratch);
   });
 }

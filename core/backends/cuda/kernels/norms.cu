@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What normalises rows: layer norm, softmax, L2 norm. One warp a row: sums stay in registers and shuffles, rows come from the L1 cache when
- * they are read again; bound by memory. */
+/* What normalises rows: layer norm, softmax, L2 norm. One warp a row: sums stay in registers and shuffles, rows come
+ * from the L1 cache when they are read again; bound by memory. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define WARPS 4 /* rows a block */
 
-/* The row of this warp; false beyond the last one. The whole warp has the same answer, so that shuffles have all lanes. */
+/* The row of this warp; false beyond the last one. The whole warp has the same answer, so that shuffles have all
+ * lanes. */
 static __device__ __forceinline__ bool
 row_of_warp (const UpiCudaView &v, int *n, int *y, int *x)
 {
@@ -27,8 +28,8 @@ row_blocks (const UpiCudaView &v)
 
 template <typename T>
 static __global__ void
-layer_norm_kernel (const T *x, UpiCudaView xv, const T *residual, UpiCudaView rv, const T *gamma, const T *beta, T *out, UpiCudaView yv,
-    float eps, int act)
+layer_norm_kernel (const T *x, UpiCudaView xv, const T *residual, UpiCudaView rv, const T *gamma, const T *beta, T *out,
+    UpiCudaView yv, float eps, int act)
 {
   int n, y, column, width = yv.dim[3], lane = threadIdx.x % UPI_WARP;
   float mean = 0, variance = 0, scale;
@@ -95,24 +96,26 @@ l2_norm_kernel (const T *x, UpiCudaView xv, T *out, UpiCudaView yv)
 }
 
 extern "C" cudaError_t
-upi_cuda_layer_norm (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *residual, UpiCudaView rv,
-    const void *gamma, const void *beta, void *y, UpiCudaView yv, float eps, int act)
+upi_cuda_layer_norm (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const void *residual,
+    UpiCudaView rv, const void *gamma, const void *beta, void *y, UpiCudaView yv, float eps, int act)
 {
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((layer_norm_kernel<T>), row_blocks (yv), WARPS * UPI_WARP, 0, stream, (const T *) x, xv, (const T *) residual, rv,
-          (const T *) gamma, (const T *) beta, (T *) y, yv, eps, act));
+      return UPI_LAUNCH ((layer_norm_kernel<T>), row_blocks (yv), WARPS * UPI_WARP, 0, stream, (const T *) x, xv,
+          (const T *) residual, rv, (const T *) gamma, (const T *) beta, (T *) y, yv, eps, act));
 }
 
 extern "C" cudaError_t
 upi_cuda_softmax (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv)
 {
-  UPI_FOR_TYPE (
-      type, return UPI_LAUNCH ((softmax_kernel<T>), row_blocks (yv), WARPS * UPI_WARP, 0, stream, (const T *) x, xv, (T *) y, yv));
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH (
+          (softmax_kernel<T>), row_blocks (yv), WARPS * UPI_WARP, 0, stream, (const T *) x, xv, (T *) y, yv));
 }
 
 extern "C" cudaError_t
 upi_cuda_l2_norm (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv)
 {
-  UPI_FOR_TYPE (
-      type, return UPI_LAUNCH ((l2_norm_kernel<T>), row_blocks (yv), WARPS * UPI_WARP, 0, stream, (const T *) x, xv, (T *) y, yv));
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH (
+          (l2_norm_kernel<T>), row_blocks (yv), WARPS * UPI_WARP, 0, stream, (const T *) x, xv, (T *) y, yv));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pixels to the network's input in one kernel: what core/backends/frames/convert.c does on the processor, from the same tables. A block makes one
- * row of up to `tile` outputs: its threads sum the source rows under it, a column of a component each, into shared memory, then filter along that row. So a
- * source byte is read about twice (once a row of outputs that it counts for, and again where tiles overlap), from L2, and nothing is kept in
- * global memory in between: two passes would write and read the rows between them, four bytes for one. */
+/* Pixels to the network's input in one kernel: what core/backends/frames/convert.c does on the processor, from the same
+ * tables. A block makes one row of up to `tile` outputs: its threads sum the source rows under it, a column of a
+ * component each, into shared memory, then filter along that row. So a source byte is read about twice (once a row of
+ * outputs that it counts for, and again where tiles overlap), from L2, and nothing is kept in global memory in between:
+ * two passes would write and read the rows between them, four bytes for one. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 128
@@ -44,8 +45,8 @@ sample (const unsigned char *from, int bytes, int shift)
 
 template <typename T>
 static __global__ void
-preprocess_kernel (
-    UpiCudaFrame f, const unsigned char *first0, const unsigned char *first1, const unsigned char *first2, const int *tables, T *out)
+preprocess_kernel (UpiCudaFrame f, const unsigned char *first0, const unsigned char *first1,
+    const unsigned char *first2, const int *tables, T *out)
 {
   UPI_SHARED (float, sums);
   int y = blockIdx.y, first = blockIdx.x * f.tile, last = min (first + f.tile, f.width) - 1, x = first + threadIdx.x;
@@ -73,11 +74,13 @@ preprocess_kernel (
   if (x > last)
     return;
   for (int c = 0; c < f.n_components; c++)
-    in[c] = along (sums + f.component[c].shared, table_at (tables, f.component[c].across, f.width, f.component[c].taps_across), first, x);
+    in[c] = along (sums + f.component[c].shared,
+        table_at (tables, f.component[c].across, f.width, f.component[c].taps_across), first, x);
   for (int c = 0; c < 3; c++) {
     float value = in[0] * f.matrix[c][0] + in[1] * f.matrix[c][1] + in[2] * f.matrix[c][2] + f.matrix[c][3];
 
-    upi_store (out + (f.origin + x * f.step_x + y * f.step_y) * 3 + c, fminf (fmaxf (value, 0.0f), 255.0f) * f.scale[c] + f.bias[c]);
+    upi_store (out + (f.origin + x * f.step_x + y * f.step_y) * 3 + c,
+        fminf (fmaxf (value, 0.0f), 255.0f) * f.scale[c] + f.bias[c]);
   }
 }
 
@@ -92,7 +95,8 @@ shared_floats (UpiCudaFrame *f, const int *host_tables)
     int widest = 0;
 
     for (int first = 0; first < f->width; first += f->tile) {
-      int last = (first + f->tile < f->width ? first + f->tile : f->width) - 1, span = start[last] + count[last] - start[first];
+      int last = (first + f->tile < f->width ? first + f->tile : f->width) - 1,
+          span = start[last] + count[last] - start[first];
 
       widest = span > widest ? span : widest;
     }
@@ -115,8 +119,8 @@ upi_cuda_preprocess (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *
   dim3 grid (upi_blocks (f.width, f.tile), f.height);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH (
-          (preprocess_kernel<T>), grid, BLOCK, floats * sizeof (float), stream, f, first0, first1, first2, tables, (T *) out));
+      return UPI_LAUNCH ((preprocess_kernel<T>), grid, BLOCK, floats * sizeof (float), stream, f, first0, first1,
+          first2, tables, (T *) out));
 }
 
 /* A thread a pixel of the input. */
@@ -141,6 +145,6 @@ upi_cuda_border (UpiCudaType type, cudaStream_t stream, const UpiCudaFrame *fram
   if (f.lies_width == f.input_width && f.lies_height == f.input_height)
     return cudaSuccess;
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH (
-          (border_kernel<T>), dim3 (upi_blocks ((long) f.input_width * f.input_height, BLOCK)), BLOCK, 0, stream, f, (T *) out));
+      return UPI_LAUNCH ((border_kernel<T>), dim3 (upi_blocks ((long) f.input_width * f.input_height, BLOCK)), BLOCK, 0,
+          stream, f, (T *) out));
 }

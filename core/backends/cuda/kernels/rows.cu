@@ -66,26 +66,28 @@ upi_cuda_mean_tokens (UpiCudaType type, cudaStream_t stream, const void *x, UpiC
   dim3 grid (upi_blocks (xv.dim[3], UPI_WARP), xv.dim[1]), block (UPI_WARP, MEAN_ROWS);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH (
-          (mean_tokens_kernel<T>), grid, block, MEAN_ROWS * UPI_WARP * sizeof (float), stream, (const T *) x, xv, (T *) y, yv));
+      return UPI_LAUNCH ((mean_tokens_kernel<T>), grid, block, MEAN_ROWS * UPI_WARP * sizeof (float), stream,
+          (const T *) x, xv, (T *) y, yv));
 }
 
 extern "C" cudaError_t
-upi_cuda_gather (
-    UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const int *indices, int index_stride, void *y, UpiCudaView yv)
+upi_cuda_gather (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, const int *indices,
+    int index_stride, void *y, UpiCudaView yv)
 {
   unsigned blocks = upi_blocks ((long) yv.dim[1] * yv.dim[2] * yv.dim[3], BLOCK);
 
-  UPI_FOR_TYPE (
-      type, return UPI_LAUNCH ((gather_kernel<T>), blocks, BLOCK, 0, stream, (const T *) x, xv, indices, index_stride, (T *) y, yv));
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH (
+          (gather_kernel<T>), blocks, BLOCK, 0, stream, (const T *) x, xv, indices, index_stride, (T *) y, yv));
 }
 
 extern "C" cudaError_t
-upi_cuda_store_rows (UpiCudaType type, cudaStream_t stream, const void *rows, UpiCudaView rv, const int *start, int start_stride,
-    void *cache, UpiCudaView cv)
+upi_cuda_store_rows (UpiCudaType type, cudaStream_t stream, const void *rows, UpiCudaView rv, const int *start,
+    int start_stride, void *cache, UpiCudaView cv)
 {
   unsigned blocks = upi_blocks ((long) rv.dim[1] * rv.dim[2] * rv.dim[3], BLOCK);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((store_rows_kernel<T>), blocks, BLOCK, 0, stream, (const T *) rows, rv, start, start_stride, (T *) cache, cv));
+      return UPI_LAUNCH ((store_rows_kernel<T>), blocks, BLOCK, 0, stream, (const T *) rows, rv, start, start_stride,
+          (T *) cache, cv));
 }

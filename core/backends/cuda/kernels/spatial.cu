@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Maps to maps: bilinear resize, max pool, adaptive average pool. One thread an output element, channels fastest; bound by memory. */
+/* Maps to maps: bilinear resize, max pool, adaptive average pool. One thread an output element, channels fastest; bound
+ * by memory. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 256
@@ -28,7 +29,8 @@ pixel_blocks (const UpiCudaView &v)
   return upi_blocks ((long) v.dim[0] * v.dim[1] * v.dim[2] * v.dim[3], BLOCK);
 }
 
-/* Source of output index i: half-pixel centres, edges clamped. The product before the quotient, as exact as a float is. */
+/* Source of output index i: half-pixel centres, edges clamped. The product before the quotient, as exact as a float
+ * is. */
 static __device__ __forceinline__ int
 source (int i, int from, int to, float *fraction)
 {
@@ -102,19 +104,23 @@ adaptive_kernel (const T *x, UpiCudaView xv, T *y, UpiCudaView yv)
 extern "C" cudaError_t
 upi_cuda_resize (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv)
 {
-  UPI_FOR_TYPE (type, return UPI_LAUNCH ((resize_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv));
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH ((resize_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv));
 }
 
 extern "C" cudaError_t
-upi_cuda_max_pool (
-    UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv, int kernel, int stride, int pad)
+upi_cuda_max_pool (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv,
+    int kernel, int stride, int pad)
 {
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH ((max_pool_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv, kernel, stride, pad));
+      return UPI_LAUNCH ((max_pool_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv,
+          kernel, stride, pad));
 }
 
 extern "C" cudaError_t
-upi_cuda_adaptive_avg_pool (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv)
+upi_cuda_adaptive_avg_pool (
+    UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv)
 {
-  UPI_FOR_TYPE (type, return UPI_LAUNCH ((adaptive_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv));
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH ((adaptive_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The best scores of each item, best first; equal scores: lower index first; what is no number last.
  *
- * Every score counts how many come before it: that is its place. T² comparisons, but no sorting, no atomics, the same answer in any order of
- * threads, and exactly the definition's order among ties. */
+ * Every score counts how many come before it: that is its place. T² comparisons, but no sorting, no atomics, the same
+ * answer in any order of threads, and exactly the definition's order among ties. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 256
@@ -42,11 +42,12 @@ top_k_kernel (const T *scores, UpiCudaView v, int *indices, int index_stride, in
 }
 
 extern "C" cudaError_t
-upi_cuda_top_k (UpiCudaType type, cudaStream_t stream, const void *scores, UpiCudaView v, int *indices, int index_stride, int count)
+upi_cuda_top_k (
+    UpiCudaType type, cudaStream_t stream, const void *scores, UpiCudaView v, int *indices, int index_stride, int count)
 {
   dim3 grid (upi_blocks (v.dim[2], BLOCK), v.dim[1]);
 
   UPI_FOR_TYPE (type,
-      return UPI_LAUNCH (
-          (top_k_kernel<T>), grid, BLOCK, BLOCK * sizeof (float), stream, (const T *) scores, v, indices, index_stride, count));
+      return UPI_LAUNCH ((top_k_kernel<T>), grid, BLOCK, BLOCK * sizeof (float), stream, (const T *) scores, v, indices,
+          index_stride, count));
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Attention inside windows (Swin), as attention.cu does it: keys in tiles of 32 through shared memory, in one pass. What differs is where a key
- * lies (in a rolled map that ends in whole windows), what is added to its logit, and that some are not seen.
+/* Attention inside windows (Swin), as attention.cu does it: keys in tiles of 32 through shared memory, in one pass.
+ * What differs is where a key lies (in a rolled map that ends in whole windows), what is added to its logit, and that
+ * some are not seen.
  *
- * A block serves 16 cells of one head of one window: four warps of four. For the logits a lane is a key; for the mixture a lane is a channel. */
+ * A block serves 16 cells of one head of one window: four warps of four. For the logits a lane is a key; for the
+ * mixture a lane is a channel. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define WARPS 4
@@ -45,7 +47,8 @@ part_of (const UpiCudaWindow &a, int wy, int wx, int i)
 /* Cells first .. first + TILE - 1 into shared memory; what lies behind the window's end becomes 0. */
 template <typename T>
 static __device__ __forceinline__ void
-load_tile (const UpiCudaWindow &a, const T *item, const T *beyond, int wy, int wx, int first, int cells, int width, float *to, int row)
+load_tile (const UpiCudaWindow &a, const T *item, const T *beyond, int wy, int wx, int first, int cells, int width,
+    float *to, int row)
 {
   for (int i = threadIdx.x; i < TILE * width; i += WARPS * UPI_WARP) {
     int j = i / width, c = i % width;
@@ -62,14 +65,16 @@ load_tile (const UpiCudaWindow &a, const T *item, const T *beyond, int wy, int w
 
 template <typename T, int CHANNELS> /* a lane: ceil (head width / 32) */
 static __global__ void
-__launch_bounds__ (WARPS *UPI_WARP) window_kernel (UpiCudaWindow a, const T *qkv, const T *beyond, const T *table, T *out)
+__launch_bounds__ (WARPS *UPI_WARP)
+    window_kernel (UpiCudaWindow a, const T *qkv, const T *beyond, const T *table, T *out)
 {
   UPI_SHARED (float, shared);
   int width = a.out.dim[3] / a.heads, whole = a.out.dim[3], head = blockIdx.y, cells = a.window * a.window;
   int blocks = (cells + QUERIES - 1) / QUERIES, first = blockIdx.x % blocks * QUERIES, number = blockIdx.x / blocks;
   int windows = a.down.windows * a.across.windows, n = number / windows, wy = number % windows / a.across.windows;
   int wx = number % a.across.windows, side = 2 * a.window - 1;
-  int warp = threadIdx.x / UPI_WARP, lane = threadIdx.x % UPI_WARP, row = width + 1; /* odd rows: no two lanes in one bank */
+  int warp = threadIdx.x / UPI_WARP, lane = threadIdx.x % UPI_WARP,
+      row = width + 1; /* odd rows: no two lanes in one bank */
   float *keys = shared, *values = keys + TILE * row, *query = values + TILE * row, *weights = query + QUERIES * width;
   float mixture[ROWS][CHANNELS], most[ROWS], sum[ROWS], scale = 1.0f / sqrtf ((float) width);
   const T *item = qkv + (long) n * a.qkv.stride[0] + head * width;
@@ -109,7 +114,8 @@ __launch_bounds__ (WARPS *UPI_WARP) window_kernel (UpiCudaWindow a, const T *qkv
         float larger, weight, correction;
 
         if (seen) {
-          int entry = (t / a.window - key / a.window + a.window - 1) * side + t % a.window - key % a.window + a.window - 1;
+          int entry =
+              (t / a.window - key / a.window + a.window - 1) * side + t % a.window - key % a.window + a.window - 1;
 
           logit[r] += upi_load (table + (long) entry * a.heads + head);
         }
@@ -154,16 +160,17 @@ static cudaError_t
 attend (cudaStream_t stream, const UpiCudaWindow *a, const void *qkv, const void *beyond, const void *table, void *out)
 {
   int width = a->out.dim[3] / a->heads;
-  dim3 grid (upi_blocks (a->window * a->window, QUERIES) * a->out.dim[0] * a->down.windows * a->across.windows, a->heads);
+  dim3 grid (
+      upi_blocks (a->window * a->window, QUERIES) * a->out.dim[0] * a->down.windows * a->across.windows, a->heads);
   size_t shared = sizeof (float) * (2 * TILE * (width + 1) + QUERIES * width + QUERIES * TILE);
 
-  return UPI_LAUNCH ((window_kernel<T, CHANNELS>), grid, WARPS * UPI_WARP, shared, stream, *a, (const T *) qkv, (const T *) beyond,
-      (const T *) table, (T *) out);
+  return UPI_LAUNCH ((window_kernel<T, CHANNELS>), grid, WARPS * UPI_WARP, shared, stream, *a, (const T *) qkv,
+      (const T *) beyond, (const T *) table, (T *) out);
 }
 
 extern "C" cudaError_t
-upi_cuda_window_attention (
-    UpiCudaType type, cudaStream_t stream, const UpiCudaWindow *a, const void *qkv, const void *beyond, const void *table, void *out)
+upi_cuda_window_attention (UpiCudaType type, cudaStream_t stream, const UpiCudaWindow *a, const void *qkv,
+    const void *beyond, const void *table, void *out)
 {
   int width = a->out.dim[3] / a->heads;
 

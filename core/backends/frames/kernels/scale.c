@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Scaling kernels. One source, compiled for each instruction set: UPI_SCALE_TABLE names the table, UPI_SCALE_LANES the floats a vector. */
+/* Scaling kernels. One source, compiled for each instruction set: UPI_SCALE_TABLE names the table, UPI_SCALE_LANES the
+ * floats a vector. */
 #include "core/backends/frames/kernels/scale.h"
 
 #include <string.h>
@@ -47,7 +48,8 @@ load_words (const guint8 *p, guint shift)
 #elif defined(__AVX2__) && UPI_SCALE_LANES == 8
   __m256i words = _mm256_cvtepu16_epi32 (_mm_loadu_si128 ((const __m128i *) p));
 
-  return (Floats) _mm256_cvtepi32_ps (_mm256_and_si256 (_mm256_srli_epi32 (words, (gint) shift), _mm256_set1_epi32 (255)));
+  return (Floats) _mm256_cvtepi32_ps (
+      _mm256_and_si256 (_mm256_srli_epi32 (words, (gint) shift), _mm256_set1_epi32 (255)));
 #elif defined(__SSE2__) && UPI_SCALE_LANES == 4
   __m128i words = _mm_unpacklo_epi16 (_mm_loadl_epi64 ((const __m128i *) p), _mm_setzero_si128 ());
 
@@ -73,7 +75,8 @@ load4 (const gfloat *p)
 }
 
 static inline void
-sum_rows (const guint8 *rows, gssize stride, const guint bytes, guint shift, const gfloat *weights, guint taps, gfloat *out, guint n)
+sum_rows (const guint8 *rows, gssize stride, const guint bytes, guint shift, const gfloat *weights, guint taps,
+    gfloat *out, guint n)
 {
   guint i = 0;
 
@@ -121,7 +124,8 @@ vertical_words (const guint8 *rows, gssize stride, guint shift, const gfloat *we
 static inline Float4
 sums (Float4 a, Float4 b, Float4 c, Float4 d)
 {
-  Float4 ab = __builtin_shufflevector (a, b, 0, 4, 1, 5) + __builtin_shufflevector (a, b, 2, 6, 3, 7); /* a02 b02 a13 b13 */
+  Float4 ab =
+      __builtin_shufflevector (a, b, 0, 4, 1, 5) + __builtin_shufflevector (a, b, 2, 6, 3, 7); /* a02 b02 a13 b13 */
   Float4 cd = __builtin_shufflevector (c, d, 0, 4, 1, 5) + __builtin_shufflevector (c, d, 2, 6, 3, 7);
 
   return __builtin_shufflevector (ab, cd, 0, 1, 4, 5) + __builtin_shufflevector (ab, cd, 2, 3, 6, 7);
@@ -142,8 +146,8 @@ horizontal (const gfloat *in, const gint *start, const gfloat *weights, guint ta
 }
 
 static inline void
-packed (const gfloat *in, const guint channels, const gboolean reverse, const gint *start, const gfloat *weights, guint taps,
-    const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
+packed (const gfloat *in, const guint channels, const gboolean reverse, const gint *start, const gfloat *weights,
+    guint taps, const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
 {
   Float4 s = load4 (scale), b = load4 (bias);
 
@@ -166,8 +170,8 @@ packed (const gfloat *in, const guint channels, const gboolean reverse, const gi
 }
 
 static void
-horizontal_packed (const gfloat *in, guint channels, gboolean reverse, const gint *start, const gfloat *weights, guint taps,
-    const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
+horizontal_packed (const gfloat *in, guint channels, gboolean reverse, const gint *start, const gfloat *weights,
+    guint taps, const gfloat scale[4], const gfloat bias[4], gfloat *out, guint n)
 {
   if (channels == 3)
     packed (in, 3, reverse, start, weights, taps, scale, bias, out, n);
@@ -181,14 +185,16 @@ pick (const gfloat *in, guint step, gfloat *out, guint n)
   guint i = 0;
 
   for (; step == 2 && i + 4 <= n; i += 4) {
-    Float4 low = load4 (in + 2 * i), high = load4 (in + 2 * i + 4), even = __builtin_shufflevector (low, high, 0, 2, 4, 6);
+    Float4 low = load4 (in + 2 * i), high = load4 (in + 2 * i + 4),
+           even = __builtin_shufflevector (low, high, 0, 2, 4, 6);
 
     memcpy (out + i, &even, sizeof even);
   }
   for (; step == 4 && i + 4 <= n; i += 4) {
     const gfloat *p = in + 4 * (gsize) i;
     Float4 ab = __builtin_shufflevector (load4 (p), load4 (p + 4), 0, 4, 0, 4);
-    Float4 cd = __builtin_shufflevector (load4 (p + 8), load4 (p + 12), 0, 4, 0, 4), all = __builtin_shufflevector (ab, cd, 0, 1, 4, 5);
+    Float4 cd = __builtin_shufflevector (load4 (p + 8), load4 (p + 12), 0, 4, 0, 4),
+           all = __builtin_shufflevector (ab, cd, 0, 1, 4, 5);
 
     memcpy (out + i, &all, sizeof all);
   }
@@ -215,16 +221,18 @@ row_of (const gfloat m[4], Float4 a, Float4 b, Float4 c)
 }
 
 static void
-matrix (const gfloat *a, const gfloat *b, const gfloat *c, const gfloat m[3][4], const gfloat scale[4], const gfloat bias[4], gfloat *out,
-    guint n)
+matrix (const gfloat *a, const gfloat *b, const gfloat *c, const gfloat m[3][4], const gfloat scale[4],
+    const gfloat bias[4], gfloat *out, guint n)
 {
   for (guint i = 0; i < n; i += 4, out += 12) {
     Float4 x = load4 (a + i), y = load4 (b + i), z = load4 (c + i);
     Float4 r = row_of (m[0], x, y, z) * scale[0] + bias[0];
     Float4 g = row_of (m[1], x, y, z) * scale[1] + bias[1];
     Float4 blue = row_of (m[2], x, y, z) * scale[2] + bias[2];
-    Float4 rg = __builtin_shufflevector (r, g, 0, 4, 1, 5), rg2 = __builtin_shufflevector (r, g, 2, 6, 3, 7);      /* r0g0r1g1, r2g2r3g3 */
-    Float4 br = __builtin_shufflevector (blue, r, 0, 5, 1, 6), gb = __builtin_shufflevector (g, blue, 1, 5, 2, 6); /* b0r1b1r2, g1b1g2b2 */
+    Float4 rg = __builtin_shufflevector (r, g, 0, 4, 1, 5),
+           rg2 = __builtin_shufflevector (r, g, 2, 6, 3, 7); /* r0g0r1g1, r2g2r3g3 */
+    Float4 br = __builtin_shufflevector (blue, r, 0, 5, 1, 6),
+           gb = __builtin_shufflevector (g, blue, 1, 5, 2, 6); /* b0r1b1r2, g1b1g2b2 */
     Float4 pixels[3];
 
     pixels[0] = __builtin_shufflevector (rg, br, 0, 1, 4, 5);    /* r0g0b0r1 */
@@ -242,4 +250,5 @@ normalise (const guint8 *in, const gfloat scale[4], const gfloat bias[4], gfloat
       out[3 * i + c] = in[3 * i + c] * scale[c] + bias[c];
 }
 
-const UpiScaleKernels UPI_SCALE_TABLE = { vertical, vertical_words, horizontal, horizontal_packed, pick, matrix, normalise };
+const UpiScaleKernels UPI_SCALE_TABLE = { vertical, vertical_words, horizontal, horizontal_packed, pick, matrix,
+  normalise };
