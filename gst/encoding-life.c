@@ -3,6 +3,8 @@
  * encoding-life.c: see encoding-life.h. */
 #include "gst/encoding-life.h"
 
+#include "gst/reader-query.h"
+
 #define GST_TYPE_UPI_KEEP_ENCODING (gst_upi_keep_encoding_get_type ())
 static GType
 gst_upi_keep_encoding_get_type (void)
@@ -84,16 +86,6 @@ gst_upi_encoding_life_start (GstUpiEncodingLife *life)
   warn_of_old_name (life); /* not when it was set: no bus listens to an element that is being made */
 }
 
-static gboolean
-has_reader (GstUpiEncodingLife *life)
-{
-  GstQuery *query = gst_query_new_custom (GST_QUERY_CUSTOM, gst_structure_new_empty (GST_UPI_QUERY_ENCODING_READER));
-  gboolean answered = gst_pad_peer_query (life->srcpad, query);
-
-  gst_query_unref (query);
-  return answered;
-}
-
 gboolean
 gst_upi_encoding_life_ends (GstUpiEncodingLife *life, const GstUpiContent *content)
 {
@@ -105,7 +97,7 @@ gst_upi_encoding_life_ends (GstUpiEncodingLife *life, const GstUpiContent *conte
   case GST_UPI_KEEP_ENCODING_NO:
     return TRUE;
   default:
-    return !has_reader (life);
+    return !gst_upi_reader_query_ask (life->srcpad, GST_UPI_QUERY_ENCODING_READER);
   }
 }
 
@@ -136,8 +128,7 @@ gst_upi_encoding_life_filter_buffer (GstUpiEncodingLife *life, GstBuffer *buffer
 gboolean
 gst_upi_encoding_life_is_query (GstQuery *query)
 {
-  return GST_QUERY_TYPE (query) == GST_QUERY_CUSTOM && gst_query_get_structure (query) != NULL
-      && gst_structure_has_name (gst_query_get_structure (query), GST_UPI_QUERY_ENCODING_READER);
+  return gst_upi_reader_query_is (query, GST_UPI_QUERY_ENCODING_READER);
 }
 
 gboolean

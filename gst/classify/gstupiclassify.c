@@ -36,8 +36,10 @@
 #include <gst/gst.h>
 
 #include "gst/classify/best.h"
+#include "gst/classify/classification.h"
 #include "gst/engine-error.h"
 #include "gst/filter.h"
+#include "gst/labels/label-progress.h"
 #include "gst/labels/label-properties.h"
 #include "gst/plugin.h"
 
@@ -106,9 +108,7 @@ gst_upi_classify_scores_get_type (void)
 static void
 on_progress (guint done, guint total, gboolean waits, gpointer user_data)
 {
-  gst_element_post_message (user_data,
-      gst_message_new_element (user_data,
-          gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
+  gst_upi_label_progress_post (user_data, done, total);
 }
 
 static void
@@ -129,51 +129,19 @@ forget_results (GstUpiClassify *self)
 }
 
 static void
-append_string (GValue *array, const gchar *text)
-{
-  GValue value = G_VALUE_INIT;
-
-  g_value_init (&value, G_TYPE_STRING);
-  g_value_set_string (&value, text);
-  gst_value_array_append_and_take_value (array, &value);
-}
-
-static void
-append_double (GValue *array, gdouble number)
-{
-  GValue value = G_VALUE_INIT;
-
-  g_value_init (&value, G_TYPE_DOUBLE);
-  g_value_set_double (&value, number);
-  gst_value_array_append_and_take_value (array, &value);
-}
-
-static void
 say_best (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiScores scores)
 {
-  guint best = self->best.label;
+  const guint best = self->best.label;
   const gchar *label = best != GST_UPI_NO_LABEL ? upi_labels_name (self->last_labels, best) : "";
-  gdouble probability = best != GST_UPI_NO_LABEL ? (gdouble) g_array_index (self->probabilities, gfloat, best) : 0;
-  GValue labels = G_VALUE_INIT, probabilities = G_VALUE_INIT;
-  GstStructure *says = gst_structure_new ("upi-classification", "label", G_TYPE_STRING, label, "previous",
-      G_TYPE_STRING, self->best_label != NULL ? self->best_label : "", "probability", G_TYPE_DOUBLE, probability,
-      "scores", G_TYPE_STRING, scores == UPI_SCORES_INDEPENDENT ? "independent" : "softmax", "stream", G_TYPE_UINT,
-      frame->stream, "stream-time", G_TYPE_UINT64, frame->time.stream_time, "running-time", G_TYPE_UINT64,
-      frame->time.running_time, NULL);
+  const gfloat probability = best != GST_UPI_NO_LABEL ? g_array_index (self->probabilities, gfloat, best) : 0;
 
-  g_value_init (&labels, GST_TYPE_ARRAY);
-  g_value_init (&probabilities, GST_TYPE_ARRAY);
-  for (guint i = 0; i < self->classes->len; i++) {
-    const GstUpiClass *class = &g_array_index (self->classes, GstUpiClass, i);
-    append_string (&labels, class->label);
-    append_double (&probabilities, (gdouble) class->probability);
-  }
-  gst_structure_take_value (says, "labels", &labels);
-  gst_structure_take_value (says, "probabilities", &probabilities);
   GST_DEBUG_OBJECT (self, "\"%s\" holds", label);
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (GST_OBJECT (self),
+          gst_upi_classification_new (frame, label, self->best_label, probability, scores,
+              (const GstUpiClass *) self->classes->data, self->classes->len)));
   g_free (self->best_label);
   self->best_label = g_strdup (label);
-  gst_element_post_message (GST_ELEMENT (self), gst_message_new_element (GST_OBJECT (self), says));
 }
 
 /* The best of the probabilities, for the frames until the next results. */
@@ -261,9 +229,8 @@ choose_scores (GstUpiClassify *self, UpiEngine *engine, UpiScores wished, UpiSco
     return TRUE;
   g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
       "scores=independent: model \"%s\" (%s) was not calibrated: it cannot say of one sentence how probably it is "
-      "true. Use a model whose "
-      "config.json has \"calibration\", or scores=softmax with sentences that exclude each other (\"a photo at night, "
-      "a photo by day\").",
+      "true. Use a model whose config.json has \"calibration\", or scores=softmax with sentences that exclude each "
+      "other (\"a photo at night, a photo by day\").",
       upi_engine_info (engine)->model_name, upi_engine_info (engine)->model_path);
   *scores = UPI_SCORES_SOFTMAX;
   return self->has_softmax;
@@ -441,8 +408,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_LABELS,
       g_param_spec_string ("labels", "Labels",
           "Words or sentences to hold against the frame, separated by commas; may change while playing; the later set "
-          "of labels and "
-          "labels-file counts (default: the model's own list)",
+          "of labels and labels-file counts (default: the model's own list)",
           NULL, live));
   /**
    * GstUpiClassify:labels-file:
@@ -452,8 +418,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_LABELS_FILE,
       g_param_spec_string ("labels-file", "Labels file",
           "Text file with one word or sentence a line; there it may have commas; what stands behind a tab does not "
-          "count here (default: "
-          "none)",
+          "count here (default: none)",
           NULL, live));
   /**
    * GstUpiClassify:interval:
@@ -463,8 +428,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_INTERVAL,
       g_param_spec_uint64 ("interval", "Interval",
           "Time between two classifications, nanoseconds; the frames in between carry the last results; 0 = every "
-          "encoded frame (default: "
-          "0)",
+          "encoded frame (default: 0)",
           0, G_MAXUINT64, 0, live));
   /**
    * GstUpiClassify:top:
@@ -482,8 +446,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_SCORES,
       g_param_spec_enum ("scores", "Scores",
           "What a probability says: softmax = one of the labels is true; independent = each is true or not, which "
-          "needs a model with "
-          "calibration (default: softmax)",
+          "needs a model with calibration (default: softmax)",
           GST_TYPE_UPI_CLASSIFY_SCORES, UPI_SCORES_SOFTMAX, live));
   /**
    * GstUpiClassify:hysteresis:
@@ -517,8 +480,7 @@ gst_upi_classify_class_init (GstUpiClassifyClass *klass)
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 classifier",
       "Filter/Analyzer/Video",
       "Says how probably each of any words or sentences is true of the whole frame, from the encoding of an upiencoder "
-      "before it. Example: "
-      "... ! upiencoder ! upiclassify labels=\"night, day\" ! upijson location=- ! fakesink",
+      "before it. Example: ... ! upiencoder ! upiclassify labels=\"night, day\" ! upijson location=- ! fakesink",
       "The upi authors");
   gst_type_mark_as_plugin_api (GST_TYPE_UPI_CLASSIFY_SCORES, 0);
 }

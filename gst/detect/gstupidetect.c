@@ -28,10 +28,12 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
-#include "gst/labels/label-properties.h"
 #include "gst/engine-error.h"
 #include "gst/filter.h"
+#include "gst/labels/label-progress.h"
+#include "gst/labels/label-properties.h"
 #include "gst/plugin.h"
+#include "gst/reader-query.h"
 #include "gst/roi.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_detect_debug);
@@ -87,17 +89,6 @@ forget_results (GstUpiDetect *self)
   g_clear_pointer (&self->last_out, gst_upi_content_unref);
 }
 
-/* Somebody downstream tracks: what scores too low to be shown may still go on with a track. */
-static gboolean
-has_candidate_reader (GstUpiDetect *self)
-{
-  GstQuery *query = gst_query_new_custom (GST_QUERY_CUSTOM, gst_structure_new_empty (GST_UPI_QUERY_CANDIDATE_READER));
-  const gboolean answered = gst_pad_peer_query (GST_BASE_TRANSFORM_SRC_PAD (self), query);
-
-  gst_query_unref (query);
-  return answered;
-}
-
 /* Objects of @encoding for @labels, kept for the next frame that shares them. */
 static gboolean
 detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiDetectOptions *settings, guint serial,
@@ -106,7 +97,9 @@ detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiD
   UpiEngine *engine = upi_encoding_engine (encoding);
   UpiDetectOptions options = *settings;
 
-  const gboolean candidates = options.candidate_threshold > 0 && has_candidate_reader (self);
+  /* somebody downstream tracks: what scores too low to be shown may still go on with a track */
+  const gboolean candidates = options.candidate_threshold > 0
+      && gst_upi_reader_query_ask (GST_BASE_TRANSFORM_SRC_PAD (self), GST_UPI_QUERY_CANDIDATE_READER);
   if (self->last_encoding == encoding && self->last_labels == labels && self->last_serial == serial
       && self->last_candidates == candidates)
     return TRUE;
@@ -179,34 +172,15 @@ add_objects (GstUpiDetect *self, GstUpiContent *content, UpiLabels *labels, GErr
   return TRUE;
 }
 
-/* A long list is on its way. A PROGRESS message tells applications to wait with PLAYING: only where the frame waits as
- * well. */
+/* A long list is on its way. */
 static void
 on_progress (guint done, guint total, gboolean waits, gpointer user_data)
 {
   GstUpiDetect *self = user_data;
-  g_autofree gchar *text = g_strdup_printf ("%u of %u labels are encoded", done, total);
 
-  GST_INFO_OBJECT (self, "%s", text);
-  gst_element_post_message (GST_ELEMENT (self),
-      gst_message_new_element (GST_OBJECT (self),
-          gst_structure_new ("upi-labels-progress", "done", G_TYPE_UINT, done, "total", G_TYPE_UINT, total, NULL)));
-  if (!waits)
-    return;
-  gst_element_post_message (GST_ELEMENT (self),
-      gst_message_new_progress (
-          GST_OBJECT (self), self->in_progress ? GST_PROGRESS_TYPE_CONTINUE : GST_PROGRESS_TYPE_START, "labels", text));
-  self->in_progress = TRUE;
-}
-
-static void
-end_progress (GstUpiDetect *self, gboolean complete)
-{
-  if (self->in_progress)
-    gst_element_post_message (GST_ELEMENT (self),
-        gst_message_new_progress (GST_OBJECT (self), complete ? GST_PROGRESS_TYPE_COMPLETE : GST_PROGRESS_TYPE_CANCELED,
-            "labels", complete ? "all labels are encoded" : "encoding the labels was cancelled"));
-  self->in_progress = FALSE;
+  gst_upi_label_progress_post (GST_ELEMENT (self), done, total);
+  if (waits)
+    gst_upi_label_progress_wait (GST_ELEMENT (self), &self->in_progress, done, total);
 }
 
 static GstFlowReturn
@@ -226,7 +200,7 @@ gst_upi_detect_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gs
     return GST_FLOW_OK;
   g_autoptr (UpiLabels) labels = gst_upi_label_encoder_get (
       self->labels.encoder, upi_encoding_engine (frame->encoding), frame->may_wait, on_progress, self, &error);
-  end_progress (self, labels != NULL);
+  gst_upi_label_progress_end (GST_ELEMENT (self), &self->in_progress, labels != NULL);
   if (labels == NULL && error != NULL) /* none ever */
     return gst_upi_filter_fail (filter, TRUE, error);
   if (labels == NULL) /* none yet, or a flush */
@@ -397,8 +371,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_LABELS,
       g_param_spec_string ("labels", "Labels",
           "What to look for: any words, separated by commas; may change while playing; the later set of labels and "
-          "labels-file counts "
-          "(default: the model's own list)",
+          "labels-file counts (default: the model's own list)",
           NULL, live));
   /**
    * GstUpiDetect:labels-file:
@@ -444,8 +417,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_IOU_THRESHOLD,
       g_param_spec_float ("iou-threshold", "IoU threshold",
           "Of two objects of one label that overlap more than this (intersection over union, 0..1) the better stays; 1 "
-          "= keep all "
-          "(default: 0.7)",
+          "= keep all (default: 0.7)",
           0, 1, 0.7f, live));
   /**
    * GstUpiDetect:roi-meta:
@@ -463,8 +435,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_CANDIDATE_THRESHOLD,
       g_param_spec_float ("candidate-threshold", "Candidate threshold",
           "Lowest score, 0..1, of what is too uncertain to be shown and may still go on with a track: only an upitrack "
-          "downstream gets "
-          "to see it; 0 = none (default: 0.1)",
+          "downstream gets to see it; 0 = none (default: 0.1)",
           0, 1, 0.1f, live));
   /**
    * GstUpiDetect:enabled:
@@ -498,8 +469,8 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
   gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object detector",
       "Filter/Analyzer/Video",
-      "Finds objects with box and mask, of any labels that words can say, in frames that upiencoder encoded. "
-      "Example: upiencoder ! upidetect labels=\"person, bicycle, red car\" ! upioverlay",
+      "Finds objects with box and mask, of any labels that words can say, in frames that upiencoder encoded. Example: "
+      "upiencoder ! upidetect labels=\"person, bicycle, red car\" ! upioverlay",
       "The upi authors");
 }
 
