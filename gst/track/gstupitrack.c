@@ -24,7 +24,9 @@
 
 #include "gst/filter.h"
 #include "gst/plugin.h"
+#include "gst/reader-query.h"
 #include "gst/roi.h"
+#include "gst/track/frame-times.h"
 #include "gst/track/shown.h"
 #include "gst/track/tracker.h"
 
@@ -32,14 +34,6 @@
 G_DECLARE_FINAL_TYPE (GstUpiTrackElement, gst_upi_track, GST, UPI_TRACK, GstUpiFilter)
 
 typedef enum { TRACKING_BOX, TRACKING_REGION } TrackingType;
-
-#define REMEMBERED 256 /* frames whose encoding may still be on its way */
-
-/* When a frame was, for a result that comes later. */
-typedef struct {
-  GstClockTime pts;
-  gint64 time;
-} FrameTime;
 
 struct _GstUpiTrackElement {
   GstUpiFilter parent;
@@ -50,11 +44,8 @@ struct _GstUpiTrackElement {
 
   /* Streaming thread. */
   GstUpiTracker *tracker;
-  guint stream;           /* of the tracks */
-  gint64 time;            /* of this frame: nanoseconds of stream time that went by, either way */
-  GstClockTime last_time; /* stream time of the frame before, or NONE */
-  FrameTime frames[REMEMBERED];
-  guint next_frame;
+  guint stream; /* of the tracks */
+  GstUpiFrameTimes times;
   GstUpiContent *seen; /* nullable: objects and candidates of the last sightings; without an encoding */
   gint64 seen_time;
   gboolean has_roi; /* upidetect adds region of interest metas */
@@ -93,39 +84,6 @@ static GstClockTime
 time_of (gdouble seconds)
 {
   return (GstClockTime) (seconds * GST_SECOND + 0.5);
-}
-
-/* The time of this frame. It never goes back: a frame that comes late counts as the one before. */
-static void
-take_time (GstUpiTrackElement *self, const GstUpiFilterFrame *frame)
-{
-  const GstClockTime now = frame->time.stream_time;
-
-  if (GST_CLOCK_TIME_IS_VALID (now) && GST_CLOCK_TIME_IS_VALID (self->last_time)) {
-    const GstClockTimeDiff passed = GST_CLOCK_DIFF (self->last_time, now);
-
-    self->time += gst_upi_stream_time_is_reverse (gst_upi_filter_get_time (GST_UPI_FILTER (self))) ? MAX (-passed, 0)
-                                                                                                   : MAX (passed, 0);
-  }
-  if (GST_CLOCK_TIME_IS_VALID (now))
-    self->last_time = now;
-  if (GST_BUFFER_PTS_IS_VALID (frame->buffer))
-    self->frames[self->next_frame++ % REMEMBERED] = (FrameTime){ GST_BUFFER_PTS (frame->buffer), self->time };
-}
-
-/* When the frame was that a content was inferred from. */
-static gint64
-inference_time (const GstUpiTrackElement *self, const GstUpiContent *content)
-{
-  const GstClockTime pts = gst_upi_content_get_inference_pts (content);
-
-  for (guint i = 1; GST_CLOCK_TIME_IS_VALID (pts) && i <= MIN (self->next_frame, REMEMBERED); i++) {
-    const FrameTime *frame = &self->frames[(self->next_frame - i) % REMEMBERED];
-
-    if (frame->pts == pts)
-      return frame->time;
-  }
-  return self->time;
 }
 
 /* Whether @content comes from another encoding than the last sightings: of another frame, or where nobody knows, with
@@ -203,7 +161,8 @@ observe (GstUpiTrackElement *self, const GstUpiFilterFrame *frame, gboolean regi
   }
   g_clear_pointer (&self->seen, gst_upi_content_unref);
   self->seen = gst_upi_content_drop_encoding (frame->content); /* it weighs megabytes */
-  self->seen_time = MAX (self->seen_time, inference_time (self, frame->content));
+  self->seen_time = MAX (
+      self->seen_time, gst_upi_frame_times_find (&self->times, gst_upi_content_get_inference_pts (frame->content)));
   gst_upi_tracker_observe (self->tracker, self->seen_time, sightings, n);
   remember (self, sightings, n);
 }
@@ -215,14 +174,14 @@ add_track (GstUpiTrackElement *self, const GstUpiTrack *track, gint origin)
   GstUpiBox box;
   GstUpiObject object;
 
-  if (!gst_upi_tracker_get_box (self->tracker, track, self->time, &box)
+  if (!gst_upi_tracker_get_box (self->tracker, track, self->times.time, &box)
       || !gst_upi_shown_get_object (track->user_data, &box, track->label, &object))
     return;
   object.track_id = track->id;
   object.velocity_x = (gfloat) (track->motion.axes[0].rate * GST_UPI_MOTION_STEPS_PER_SECOND);
   object.velocity_y = (gfloat) (track->motion.axes[1].rate * GST_UPI_MOTION_STEPS_PER_SECOND);
-  object.age = (GstClockTime) MAX (self->time - track->first_seen, 0);
-  object.unseen = (GstClockTime) MAX (self->time - track->last_seen, 0);
+  object.age = (GstClockTime) MAX (self->times.time - track->first_seen, 0);
+  object.unseen = (GstClockTime) MAX (self->times.time - track->last_seen, 0);
   object.flags = object.unseen > 0 ? GST_UPI_OBJECT_PREDICTED : GST_UPI_OBJECT_NONE;
   g_array_append_val (self->objects, object);
   g_array_append_val (self->origins, origin);
@@ -273,9 +232,8 @@ forget (GstUpiTrackElement *self, gboolean numbers)
   gst_upi_tracker_reset (self->tracker, numbers);
   g_clear_pointer (&self->seen, gst_upi_content_unref);
   g_array_set_size (self->objects, 0);
-  self->time = self->seen_time = 0;
-  self->last_time = GST_CLOCK_TIME_NONE;
-  self->next_frame = 0;
+  self->seen_time = 0;
+  gst_upi_frame_times_init (&self->times);
 }
 
 static GstFlowReturn
@@ -288,7 +246,8 @@ gst_upi_track_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gst
     forget (self, TRUE);
     self->stream = frame->stream;
   }
-  take_time (self, frame);
+  gst_upi_frame_times_take (&self->times, frame->time.stream_time, GST_BUFFER_PTS (frame->buffer),
+      gst_upi_stream_time_is_reverse (gst_upi_filter_get_time (filter)));
   guint n_objects;
   if ((!gst_upi_content_is_encoded (frame->content) && n_seen (frame->content, &n_objects) == 0)
       || (flags & GST_UPI_CONTENT_GEOMETRY_LOST) != 0)
@@ -301,8 +260,8 @@ gst_upi_track_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gst
   if (is_new (self, frame->content)) {
     observe (self, frame, options.region);
   } else if ((flags & GST_UPI_CONTENT_STATIC) != 0) {
-    gst_upi_tracker_observe_still (self->tracker, self->time);
-    self->seen_time = self->time;
+    gst_upi_tracker_observe_still (self->tracker, self->times.time);
+    self->seen_time = self->times.time;
   }
   collect_objects (self);
   *content = gst_upi_content_set_objects (
@@ -356,8 +315,7 @@ gst_upi_track_start (GstUpiFilter *filter)
 static gboolean
 gst_upi_track_query (GstBaseTransform *trans, GstPadDirection direction, GstQuery *query)
 {
-  if (direction == GST_PAD_SINK && GST_QUERY_TYPE (query) == GST_QUERY_CUSTOM && gst_query_get_structure (query) != NULL
-      && gst_structure_has_name (gst_query_get_structure (query), GST_UPI_QUERY_CANDIDATE_READER))
+  if (direction == GST_PAD_SINK && gst_upi_reader_query_is (query, GST_UPI_QUERY_CANDIDATE_READER))
     return TRUE;
   return GST_BASE_TRANSFORM_CLASS (gst_upi_track_parent_class)->query (trans, direction, query);
 }
@@ -450,9 +408,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_TRACKING_TYPE,
       g_param_spec_enum ("tracking-type", "Tracking type",
           "What tells objects apart: box (motion and overlap) or region (what they look like, too: the encoding stays "
-          "with the frames up "
-          "to here) "
-          "(default: region)",
+          "with the frames up to here) (default: region)",
           GST_TYPE_UPI_TRACKING_TYPE, TRACKING_REGION, live));
   /**
    * GstUpiTrack:iou-threshold:
@@ -462,9 +418,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_IOU_THRESHOLD,
       g_param_spec_float ("iou-threshold", "IoU threshold",
           "Least overlap of an object with where its track is expected, times its confidence, 0..1; boxes grow for it "
-          "by 0.3 of their size "
-          "on every "
-          "side (default: 0.22)",
+          "by 0.3 of their size on every side (default: 0.22)",
           0, 1, (gfloat) defaults.iou_threshold, live));
   /**
    * GstUpiTrack:max-lost-time:
@@ -484,8 +438,7 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_MIN_HITS_TIME,
       g_param_spec_uint64 ("min-hits-time", "Minimum hits time",
           "For how long an object must be seen before it gets an id, nanoseconds; what is there when the stream begins "
-          "gets one at once "
-          "(default: 30 ms)",
+          "gets one at once (default: 30 ms)",
           0, LONGEST, time_of (defaults.min_hits_time), live));
   /**
    * GstUpiTrack:per-label:
@@ -518,8 +471,7 @@ gst_upi_track_class_init (GstUpiTrackElementClass *klass)
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object tracker",
       "Filter/Analyzer/Video",
       "Gives objects that upidetect found ids that stay with them from frame to frame, and moves them on where nobody "
-      "looked. "
-      "Example: upiencoder ! upidetect ! upitrack ! upioverlay draw-ids=true",
+      "looked. Example: upiencoder ! upidetect ! upitrack ! upioverlay draw-ids=true",
       "The upi authors");
 }
 
@@ -532,5 +484,5 @@ gst_upi_track_init (GstUpiTrackElement *self)
   self->objects = g_array_new (FALSE, TRUE, sizeof (GstUpiObject));
   g_array_set_clear_func (self->objects, clear_object);
   self->origins = g_array_new (FALSE, FALSE, sizeof (gint));
-  self->last_time = GST_CLOCK_TIME_NONE;
+  gst_upi_frame_times_init (&self->times);
 }

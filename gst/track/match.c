@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* match.c: which sightings go on with which tracks, round by round; see tracker-private.h. */
+#include "gst/track/assignment.h"
+#include "gst/track/tracker-private.h"
+
+static gboolean
+label_fits (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting)
+{
+  return !tracker->options.per_label || entry->label == NULL || gst_upi_tracker_label_of (tracker, sighting) == NULL
+      || entry->label == gst_upi_tracker_label_of (tracker, sighting);
+}
+
+/* Cosine of what track and sighting look like; 2 if nobody knows. */
+static gdouble
+likeness (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting)
+{
+  const GstUpiSighting *seen = &tracker->sightings[sighting];
+  const gdouble scale = g_array_index (tracker->scales, gdouble, sighting);
+  gfloat dot = 0;
+
+  if (scale == 0 || entry->vector == NULL || entry->track.vector_length != seen->vector_length)
+    return 2;
+  for (guint i = 0; i < seen->vector_length; i++)
+    dot += entry->vector[i] * seen->vector[i];
+  return scale * dot;
+}
+
+/* How well they fit, 0..1. @enough: whether that makes a pair of them. */
+static gdouble
+similarity (const GstUpiTracker *tracker, GstUpiRound round, guint index, guint sighting, gboolean *enough)
+{
+  const GstUpiTrackerOptions *options = &tracker->options;
+  const GstUpiTrackEntry *entry = gst_upi_tracker_entry_at (tracker, index);
+  const GstUpiSighting *seen = &tracker->sightings[sighting];
+  const GstUpiBox predicted = gst_upi_motion_get_box (&entry->track.motion);
+  gdouble fit = 0, threshold = 1;
+
+  *enough = FALSE;
+  if (round != GST_UPI_ROUND_SAME_PLACE && !label_fits (tracker, entry, sighting))
+    return 0;
+  switch (round) {
+  case GST_UPI_ROUND_FIRST:
+    fit = gst_upi_box_overlap (&predicted, &seen->box, options->buffer) * seen->confidence;
+    threshold = options->iou_threshold;
+    break;
+  case GST_UPI_ROUND_CANDIDATES:
+    fit = gst_upi_box_overlap (&predicted, &seen->box, options->wide_buffer);
+    threshold = options->candidate_threshold;
+    break;
+  case GST_UPI_ROUND_TENTATIVE:
+    fit = gst_upi_box_overlap (&predicted, &seen->box, options->buffer) * seen->confidence;
+    threshold = options->tentative_threshold;
+    break;
+  case GST_UPI_ROUND_RECOVERY:
+    fit = gst_upi_box_overlap (&entry->track.last_box, &seen->box, options->buffer) * seen->confidence;
+    threshold = options->recovery_threshold;
+    break;
+  case GST_UPI_ROUND_SAME_PLACE:
+    fit = gst_upi_box_overlap (&predicted, &seen->box, 0);
+    threshold = options->same_place;
+    break;
+  }
+  *enough = fit >= threshold;
+  /* who is somewhere else need not be looked at: a hundred objects have ten thousand pairs, and few that touch */
+  const gdouble alike = options->region && fit > 0 ? likeness (tracker, entry, sighting) : 2;
+  if (alike > 1.5)
+    return fit;
+  *enough &= alike >= options->region_threshold;
+  return (1 - options->region_weight) * fit + options->region_weight * MAX (alike, 0);
+}
+
+/* Pairs @tracks and @sightings, and takes those that found each other out of both. All are paired, however badly, and
+ * only good pairs taken, as SORT and its followers do it: who fits two would otherwise rather take what another has a
+ * better claim to. */
+void
+gst_upi_tracker_match (GstUpiTracker *tracker, GstUpiRound round, GArray *tracks, GArray *sightings)
+{
+  const guint rows = tracks->len, columns = sightings->len;
+  gboolean any = FALSE;
+
+  if (rows == 0 || columns == 0)
+    return;
+  g_autofree gdouble *similarities = g_new (gdouble, (gsize) rows * columns);
+  g_autofree gboolean *enough = g_new (gboolean, (gsize) rows * columns);
+  g_autofree gint *found = g_new (gint, rows);
+  for (guint r = 0; r < rows; r++) {
+    for (guint c = 0; c < columns; c++) {
+      const gsize pair = (gsize) r * columns + c;
+
+      similarities[pair] = similarity (
+          tracker, round, g_array_index (tracks, guint, r), g_array_index (sightings, guint, c), &enough[pair]);
+      any |= enough[pair];
+    }
+  }
+  if (!any)
+    return;
+  gst_upi_assign (similarities, rows, columns, found);
+  for (guint r = rows; r-- > 0;) {
+    if (found[r] < 0 || !enough[(gsize) r * columns + (guint) found[r]])
+      continue;
+    gst_upi_tracker_see (tracker, g_array_index (tracks, guint, r), g_array_index (sightings, guint, (guint) found[r]));
+    g_array_remove_index (tracks, r);
+  }
+  for (guint c = columns; c-- > 0;) {
+    if (*gst_upi_tracker_owner_of (tracker, g_array_index (sightings, guint, c)) >= 0)
+      g_array_remove_index (sightings, c);
+  }
+}
