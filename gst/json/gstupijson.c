@@ -69,11 +69,11 @@
 #include <json-glib/json-glib.h>
 
 #include "gst/filter.h"
-#include "gst/json/choices.h"
 #include "gst/json/event.h"
 #include "gst/json/foreign.h"
 #include "gst/json/line.h"
 #include "gst/json/output.h"
+#include "gst/json/properties.h"
 #include "gst/json/wall-clock.h"
 #include "gst/plugin.h"
 
@@ -86,14 +86,8 @@ G_DECLARE_FINAL_TYPE (GstUpiJson, gst_upi_json, GST, UPI_JSON, GstUpiFilter)
 struct _GstUpiJson {
   GstUpiFilter parent;
 
-  /* Settings; object lock. Those above @on_error do not change while @opened. */
-  GstUpiJsonTarget target;
-  GstUpiJsonFormat format;
-  gchar *tags; /* nullable */
-  GstUpiJsonEmit emit;
-  GstUpiJsonOnError on_error;
-  GstUpiJsonMask mask;
-  GstClockTime interval;
+  /* Settings; object lock. Most do not change while @opened. */
+  GstUpiJsonProperties properties;
   gboolean opened;
   GstUpiPublisherStats stats; /* of the last run */
 
@@ -109,28 +103,6 @@ struct _GstUpiJson {
   GstUpiJsonFrame last_frame;
 };
 
-enum {
-  PROP_0,
-  PROP_METHOD,
-  PROP_LOCATION,
-  PROP_APPEND,
-  PROP_ADDRESS,
-  PROP_TOPIC,
-  PROP_SETTINGS,
-  PROP_SETTINGS_FILE,
-  PROP_QUEUE_SIZE,
-  PROP_CONTROL,
-  PROP_DISCOVERY,
-  PROP_FORMAT,
-  PROP_EMIT,
-  PROP_SOURCE,
-  PROP_TAGS,
-  PROP_MASK,
-  PROP_INTERVAL,
-  PROP_ON_ERROR,
-  PROP_STATS
-};
-
 G_DEFINE_TYPE (GstUpiJson, gst_upi_json, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upijson, "upijson", GST_RANK_NONE, GST_TYPE_UPI_JSON,
     GST_DEBUG_CATEGORY_INIT (gst_upi_json_debug, "upijson", 0, "writes results as JSON lines"))
@@ -142,7 +114,7 @@ lose (GstUpiJson *self, const GError *error)
   gboolean full = g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC);
 
   GST_OBJECT_LOCK (self);
-  gboolean stop = self->on_error == GST_UPI_JSON_STOP;
+  gboolean stop = self->properties.on_error == GST_UPI_JSON_STOP;
   GST_OBJECT_UNLOCK (self);
   if (stop) {
     if (full)
@@ -185,9 +157,9 @@ is_due (GstUpiJson *self, GstClockTime running_time, GstClockTime interval)
 static void
 format_frame (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiContent *content)
 {
-  if (self->format == GST_UPI_JSON_DLSTREAMER)
+  if (self->properties.format == GST_UPI_JSON_DLSTREAMER)
     gst_upi_json_line_dlstreamer (self->line, frame, content, &self->n_regions);
-  else if (self->format == GST_UPI_JSON_DEEPSTREAM)
+  else if (self->properties.format == GST_UPI_JSON_DEEPSTREAM)
     gst_upi_json_line_deepstream (self->line, frame, content);
   else
     gst_upi_json_line (self->line, frame, content);
@@ -211,7 +183,7 @@ write_events (GstUpiJson *self, const GstUpiJsonFrame *frame, const GstUpiConten
   const GstUpiEvent *events = gst_upi_content_get_events (content, &n);
   GstFlowReturn ret = GST_FLOW_OK;
 
-  for (guint i = 0; i < n && self->emit != GST_UPI_JSON_FRAMES && ret == GST_FLOW_OK; i++) {
+  for (guint i = 0; i < n && self->properties.emit != GST_UPI_JSON_FRAMES && ret == GST_FLOW_OK; i++) {
     gst_upi_json_event_line (self->line, frame, &events[i]);
     ret = write_line (self, TRUE);
   }
@@ -240,8 +212,8 @@ gst_upi_json_process (GstUpiFilter *filter, const GstUpiFilterFrame *filter_fram
   const GstClockTime running_time = time->timed ? time->running_time : GST_CLOCK_TIME_NONE;
 
   GST_OBJECT_LOCK (self);
-  gboolean mask_runs = self->mask == GST_UPI_JSON_MASK_RLE;
-  GstClockTime interval = self->interval;
+  gboolean mask_runs = self->properties.mask == GST_UPI_JSON_MASK_RLE;
+  GstClockTime interval = self->properties.interval;
   GST_OBJECT_UNLOCK (self);
   const GstUpiJsonFrame frame = { .number = filter_frame->number,
     .stream = filter_frame->stream,
@@ -252,12 +224,12 @@ gst_upi_json_process (GstUpiFilter *filter, const GstUpiFilterFrame *filter_fram
     .width = filter_frame->width,
     .height = filter_frame->height,
     .source = self->source,
-    .tags = self->tags,
+    .tags = self->properties.tags,
     .mask_runs = mask_runs };
   gst_upi_json_output_take_frame (self->output, &frame, filter_frame->content);
   self->last_frame = frame;
   GstFlowReturn ret = write_events (self, &frame, filter_frame->content);
-  if (ret == GST_FLOW_OK && self->emit != GST_UPI_JSON_EVENTS && is_due (self, running_time, interval)) {
+  if (ret == GST_FLOW_OK && self->properties.emit != GST_UPI_JSON_EVENTS && is_due (self, running_time, interval)) {
     format_frame (self, &frame, filter_frame->content);
     ret = write_line (self, FALSE);
   }
@@ -335,19 +307,19 @@ check_tags (GstUpiJson *self)
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) error = NULL;
 
-  if (self->tags == NULL)
+  if (self->properties.tags == NULL)
     return TRUE;
-  json_parser_load_from_data (parser, self->tags, -1, &error);
+  json_parser_load_from_data (parser, self->properties.tags, -1, &error);
   JsonNode *root = error == NULL ? json_parser_get_root (parser) : NULL;
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
     GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
         ("Property \"tags\" is '%s', which is no JSON object%s%s: write for example tags='{\"site\":\"yard\"}'.",
-            self->tags, error != NULL ? ": " : "", error != NULL ? error->message : ""),
+            self->properties.tags, error != NULL ? ": " : "", error != NULL ? error->message : ""),
         (NULL));
     return FALSE;
   }
-  g_free (self->tags);
-  self->tags = json_to_string (root, FALSE);
+  g_free (self->properties.tags);
+  self->properties.tags = json_to_string (root, FALSE);
   return TRUE;
 }
 
@@ -356,12 +328,12 @@ open_output (GstUpiJson *self)
 {
   const GstUpiJsonOutputCallbacks callbacks = { on_warning, on_order, self };
   g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
-  GstUpiJsonTarget target = self->target;
+  GstUpiJsonTarget target = self->properties.target;
   g_autoptr (GError) error = NULL;
 
   target.source = self->source != NULL ? self->source : name;
-  target.layout = self->format == GST_UPI_JSON_UPI;
-  target.events = self->emit != GST_UPI_JSON_FRAMES;
+  target.layout = self->properties.format == GST_UPI_JSON_UPI;
+  target.events = self->properties.emit != GST_UPI_JSON_FRAMES;
   GstUpiJsonOutput *output = gst_upi_json_output_open (&target, &callbacks, &error);
   GST_OBJECT_LOCK (self);
   self->output = output;
@@ -371,8 +343,7 @@ open_output (GstUpiJson *self)
   if (target.method == GST_UPI_JSON_FILE)
     GST_ELEMENT_ERROR (self, RESOURCE, OPEN_WRITE,
         ("\"%s\" cannot be opened for writing: %s. Set \"location\" to a file in a directory that exists and may be "
-         "written, or to "
-         "\"-\".",
+         "written, or to \"-\".",
             target.location, error->message),
         ("property location"));
   else
@@ -390,12 +361,13 @@ gst_upi_json_start (GstUpiFilter *filter)
   GST_OBJECT_UNLOCK (self);
   self->n_regions = 0;
   self->last_line = GST_CLOCK_TIME_NONE;
-  gboolean is_file = self->target.method == GST_UPI_JSON_FILE, started = FALSE;
-  self->source = g_strdup (self->target.source);
-  self->last_frame = (GstUpiJsonFrame){ .wall_clock = GST_CLOCK_TIME_NONE, .source = self->source, .tags = self->tags };
-  self->place = g_strdup (is_file                    ? self->target.location
-          : self->target.method == GST_UPI_JSON_MQTT ? "the MQTT broker"
-                                                     : "the Kafka cluster");
+  gboolean is_file = self->properties.target.method == GST_UPI_JSON_FILE, started = FALSE;
+  self->source = g_strdup (self->properties.target.source);
+  self->last_frame =
+      (GstUpiJsonFrame){ .wall_clock = GST_CLOCK_TIME_NONE, .source = self->source, .tags = self->properties.tags };
+  self->place = g_strdup (is_file                               ? self->properties.target.location
+          : self->properties.target.method == GST_UPI_JSON_MQTT ? "the MQTT broker"
+                                                                : "the Kafka cluster");
   if (!check_tags (self)) {
     /* said */
   } else if (is_file && (self->place == NULL || *self->place == '\0')) {
@@ -434,87 +406,16 @@ gst_upi_json_stop (GstUpiFilter *filter)
   g_clear_pointer (&self->place, g_free);
 }
 
-/* Where a property of text is kept; NULL: it is none. */
-static gchar **
-text_of (GstUpiJson *self, guint id)
-{
-  switch (id) {
-  case PROP_LOCATION:
-    return &self->target.location;
-  case PROP_ADDRESS:
-    return &self->target.address;
-  case PROP_TOPIC:
-    return &self->target.topic;
-  case PROP_SETTINGS:
-    return &self->target.settings;
-  case PROP_SETTINGS_FILE:
-    return &self->target.settings_file;
-  case PROP_SOURCE:
-    return &self->target.source;
-  case PROP_TAGS:
-    return &self->tags;
-  default:
-    return NULL;
-  }
-}
-
-/* Object lock held. Those that may change while the element runs. FALSE: it is none of them. */
-static gboolean
-set_live (GstUpiJson *self, guint id, const GValue *value)
-{
-  switch (id) {
-  case PROP_MASK:
-    self->mask = g_value_get_enum (value);
-    return TRUE;
-  case PROP_INTERVAL:
-    self->interval = g_value_get_uint64 (value);
-    return TRUE;
-  case PROP_ON_ERROR:
-    self->on_error = g_value_get_enum (value);
-    return TRUE;
-  default:
-    return FALSE;
-  }
-}
-
 static void
 gst_upi_json_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
-  gchar **text = text_of (self, id);
 
   GST_OBJECT_LOCK (self);
-  gboolean done = set_live (self, id, value), refused = !done && self->opened;
-  if (!done && !refused && text != NULL) {
-    g_free (*text);
-    *text = g_value_dup_string (value);
-  } else if (!done && !refused) {
-    switch (id) {
-    case PROP_METHOD:
-      self->target.method = g_value_get_enum (value);
-      break;
-    case PROP_APPEND:
-      self->target.append = g_value_get_boolean (value);
-      break;
-    case PROP_QUEUE_SIZE:
-      self->target.queue_size = g_value_get_uint (value);
-      break;
-    case PROP_CONTROL:
-      self->target.control = g_value_get_boolean (value);
-      break;
-    case PROP_DISCOVERY:
-      self->target.discovery = g_value_get_boolean (value);
-      break;
-    case PROP_FORMAT:
-      self->format = g_value_get_enum (value);
-      break;
-    case PROP_EMIT:
-      self->emit = g_value_get_enum (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-    }
-  }
+  const gboolean live = gst_upi_json_properties_set_live (&self->properties, id, value);
+  const gboolean refused = !live && self->opened;
+  if (!live && !refused && !gst_upi_json_properties_set (&self->properties, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
   if (refused)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
@@ -540,50 +441,12 @@ static void
 gst_upi_json_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
-  gchar **text = text_of (self, id);
 
   GST_OBJECT_LOCK (self);
-  if (text != NULL) {
-    g_value_set_string (value, *text);
-  } else {
-    switch (id) {
-    case PROP_METHOD:
-      g_value_set_enum (value, self->target.method);
-      break;
-    case PROP_APPEND:
-      g_value_set_boolean (value, self->target.append);
-      break;
-    case PROP_QUEUE_SIZE:
-      g_value_set_uint (value, self->target.queue_size);
-      break;
-    case PROP_CONTROL:
-      g_value_set_boolean (value, self->target.control);
-      break;
-    case PROP_DISCOVERY:
-      g_value_set_boolean (value, self->target.discovery);
-      break;
-    case PROP_FORMAT:
-      g_value_set_enum (value, self->format);
-      break;
-    case PROP_EMIT:
-      g_value_set_enum (value, self->emit);
-      break;
-    case PROP_MASK:
-      g_value_set_enum (value, self->mask);
-      break;
-    case PROP_INTERVAL:
-      g_value_set_uint64 (value, self->interval);
-      break;
-    case PROP_ON_ERROR:
-      g_value_set_enum (value, self->on_error);
-      break;
-    case PROP_STATS:
-      g_value_take_boxed (value, stats_new (self));
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-    }
-  }
+  if (id == GST_UPI_JSON_PROP_STATS)
+    g_value_take_boxed (value, stats_new (self));
+  else if (!gst_upi_json_properties_get (&self->properties, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -592,202 +455,9 @@ gst_upi_json_finalize (GObject *object)
 {
   GstUpiJson *self = GST_UPI_JSON (object);
 
-  for (guint id = PROP_0; id <= PROP_STATS; id++)
-    if (text_of (self, id) != NULL)
-      g_free (*text_of (self, id));
+  gst_upi_json_properties_clear (&self->properties);
   g_string_free (self->line, TRUE);
   G_OBJECT_CLASS (gst_upi_json_parent_class)->finalize (object);
-}
-
-/* Those of all methods, and of what a line is made of. */
-static void
-install_line_properties (GObjectClass *object_class)
-{
-  const GParamFlags live = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-
-  /**
-   * GstUpiJson:format:
-   *
-   * Whose lines they are: upi's own, DL Streamer's or DeepStream's. Set in NULL or READY.
-   */
-  g_object_class_install_property (object_class, PROP_FORMAT,
-      g_param_spec_enum ("format", "Format", "What a line is made of (default: upi)", GST_TYPE_UPI_JSON_FORMAT,
-          GST_UPI_JSON_UPI, ready));
-  /**
-   * GstUpiJson:emit:
-   *
-   * Whether frames, the rules' events or both have lines. Set in NULL or READY.
-   */
-  g_object_class_install_property (object_class, PROP_EMIT,
-      g_param_spec_enum (
-          "emit", "Emit", "What has a line (default: frames)", GST_TYPE_UPI_JSON_EMIT, GST_UPI_JSON_FRAMES, ready));
-  /**
-   * GstUpiJson:source:
-   *
-   * Name of the camera in lines, topics and keys. Set in NULL or READY.
-   */
-  g_object_class_install_property (object_class, PROP_SOURCE,
-      g_param_spec_string ("source", "Source",
-          "The camera's name, in every line: source, in DeepStream's lines sensorId; also the level of MQTT topics and "
-          "the key of Kafka's "
-          "messages (default: none, in DeepStream's lines 0, for brokers the element's name)",
-          NULL, ready));
-  /**
-   * GstUpiJson:tags:
-   *
-   * Text of a JSON object that lines repeat; anything else is an error at the start.
-   */
-  g_object_class_install_property (object_class, PROP_TAGS,
-      g_param_spec_string ("tags", "Tags",
-          "A JSON object that every line repeats, as {\"site\":\"yard\"} (default: none; not with DeepStream)", NULL,
-          ready));
-  /**
-   * GstUpiJson:mask:
-   *
-   * Whether lines have masks, as COCO's run lengths.
-   */
-  g_object_class_install_property (object_class, PROP_MASK,
-      g_param_spec_enum ("mask", "Mask",
-          "What is written of an object's mask, where it has one (default: none, that is its place alone)",
-          GST_TYPE_UPI_JSON_MASK, GST_UPI_JSON_MASK_NONE, live));
-  /**
-   * GstUpiJson:interval:
-   *
-   * Nanoseconds of running time between two frames' lines, 0: all frames. Events have no interval.
-   */
-  g_object_class_install_property (object_class, PROP_INTERVAL,
-      g_param_spec_uint64 ("interval", "Interval",
-          "Nanoseconds of running time from one frame's line to the next, at least (default: 0 = every frame)", 0,
-          G_MAXUINT64 - 1, 0, live));
-  /**
-   * GstUpiJson:on-error:
-   *
-   * Whether a line that cannot be written ends the stream, or is counted and warned of once a cause.
-   */
-  g_object_class_install_property (object_class, PROP_ON_ERROR,
-      g_param_spec_enum ("on-error", "On error",
-          "What happens when a line cannot be written, because the disk or a broker's queue is full or the folder gone "
-          "(default: continue)",
-          GST_TYPE_UPI_JSON_ON_ERROR, GST_UPI_JSON_CONTINUE, live));
-  /**
-   * GstUpiJson:stats:
-   *
-   * GstStructure upi-json-stats, from 0 at each start.
-   */
-  g_object_class_install_property (object_class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Structure upi-json-stats: lines written (to a broker: acknowledged by it) and lost since the start "
-          "(guint64); of a broker also "
-          "queued, "
-          "connected, and connections since the start",
-          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-}
-
-static void
-install_target_properties (GObjectClass *object_class)
-{
-  const GParamFlags ready = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY;
-
-  /**
-   * GstUpiJson:method:
-   *
-   * A file, an MQTT broker or Kafka. The broker's library is loaded when it is asked for. Set in NULL or READY.
-   */
-  g_object_class_install_property (object_class, PROP_METHOD,
-      g_param_spec_enum (
-          "method", "Method", "Where lines go (default: file)", GST_TYPE_UPI_JSON_METHOD, GST_UPI_JSON_FILE, ready));
-  /**
-   * GstUpiJson:location:
-   *
-   * Path; - is standard output. Elements with one file, and other processes, never break each other's lines. Set in
-   * NULL or READY.
-   */
-  g_object_class_install_property (object_class, PROP_LOCATION,
-      g_param_spec_string ("location", "Location",
-          "File or named pipe that the lines are written to, or - for standard output; several elements may have the "
-          "same (default: -)",
-          "-", ready));
-  /**
-   * GstUpiJson:append:
-   *
-   * FALSE: the first element of the process that opens the file empties it.
-   */
-  g_object_class_install_property (object_class, PROP_APPEND,
-      g_param_spec_boolean ("append", "Append",
-          "Keep what is in the file at the start; otherwise the first element of the process to open it empties it "
-          "(default: false)",
-          FALSE, ready));
-  /**
-   * GstUpiJson:address:
-   *
-   * Of the broker or brokers; without a port their protocol's own. Set in NULL or READY.
-   */
-  g_object_class_install_property (object_class, PROP_ADDRESS,
-      g_param_spec_string ("address", "Address",
-          "Of the MQTT broker: host, host:port, mqtt://host:port, or with TLS mqtts://host:port (default: localhost); "
-          "of Kafka's brokers: "
-          "host:port, separated by commas (default: localhost:9092)",
-          NULL, ready));
-  /**
-   * GstUpiJson:topic:
-   *
-   * Prefix of MQTT's topics or Kafka's topic. Set in NULL or READY.
-   */
-  g_object_class_install_property (object_class, PROP_TOPIC,
-      g_param_spec_string ("topic", "Topic",
-          "MQTT: prefix of all topics, or with another format than upi the topic itself; Kafka: the topic (default: "
-          "upi)",
-          NULL, ready));
-  /**
-   * GstUpiJson:settings:
-   *
-   * name=value, separated by semicolons; one that is not known is an error at the start.
-   */
-  g_object_class_install_property (object_class, PROP_SETTINGS,
-      g_param_spec_string ("settings", "Settings",
-          "name=value, separated by semicolons. MQTT: id, username, password, cafile, capath, certfile, keyfile, "
-          "insecure, keepalive "
-          "(seconds); Kafka: librdkafka's by their own names, as security.protocol (default: none)",
-          NULL, ready));
-  /**
-   * GstUpiJson:settings-file:
-   *
-   * The same, one a line, from a file that others cannot read.
-   */
-  g_object_class_install_property (object_class, PROP_SETTINGS_FILE,
-      g_param_spec_string ("settings-file", "Settings file",
-          "File of settings, one name=value a line, for passwords, which others can see on a command line (default: "
-          "none)",
-          NULL, ready));
-  /**
-   * GstUpiJson:queue-size:
-   *
-   * Messages that wait while a broker is away, 64 MiB of them at most; the oldest go, and are counted as lost.
-   */
-  g_object_class_install_property (object_class, PROP_QUEUE_SIZE,
-      g_param_spec_uint ("queue-size", "Queue size",
-          "Most messages that wait for a broker, 64 MiB together at most; then the oldest falls out (default: 1000)", 1,
-          1000000, 1000, ready));
-  /**
-   * GstUpiJson:control:
-   *
-   * Whether what is written to the broker's …/set topics becomes an upi-control event upstream.
-   */
-  g_object_class_install_property (object_class, PROP_CONTROL,
-      g_param_spec_boolean ("control", "Control",
-          "MQTT: whoever may write to the broker may switch the detection and change labels and rules (default: false)",
-          FALSE, ready));
-  /**
-   * GstUpiJson:discovery:
-   *
-   * Whether Home Assistant is told of the camera's numbers and switches.
-   */
-  g_object_class_install_property (object_class, PROP_DISCOVERY,
-      g_param_spec_boolean ("discovery", "Discovery",
-          "MQTT: tell Home Assistant of the camera's numbers and switches, under homeassistant/; with emit=events or "
-          "all (default: false)",
-          FALSE, ready));
 }
 
 static void
@@ -807,22 +477,18 @@ gst_upi_json_class_init (GstUpiJsonClass *klass)
   filter_class->process = gst_upi_json_process;
   filter_class->reset = gst_upi_json_reset;
   filter_class->event = gst_upi_json_event;
-  install_target_properties (object_class);
-  install_line_properties (object_class);
+  gst_upi_json_properties_install (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_set_static_metadata (element_class, "Uni-Perceiver v2 results as JSON lines",
       "Filter/Analyzer/Video",
       "Writes one line of JSON a frame or an event, with its time, objects (label, score, box) and caption, to a file, "
-      "an MQTT broker or "
-      "Kafka. "
-      "Example: upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink",
+      "an MQTT broker or Kafka. Example: upiencoder ! upidetect ! upijson location=objects.jsonl ! fakesink",
       "The upi authors");
 }
 
 static void
 gst_upi_json_init (GstUpiJson *self)
 {
-  self->target.location = g_strdup ("-");
-  self->target.queue_size = 1000;
+  gst_upi_json_properties_init (&self->properties);
   self->line = g_string_new (NULL);
 }
