@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* private.h: upiencoder's object, shared by its element (gstupiencoder.c) and its pads (pads.c, queries.c). */
+/* private.h: upiencoder's object, shared by its element (gstupiencoder.c, properties.c), its engine (engine.c) and
+ * its pads (pads.c, source-pad.c, queries.c). */
 #pragma once
 
 #include <gst/gst.h>
@@ -24,6 +25,26 @@ GType gst_upi_policy_get_type (void);
 
 #define GST_TYPE_UPI_ENCODER (gst_upi_encoder_get_type ())
 G_DECLARE_FINAL_TYPE (GstUpiEncoder, gst_upi_encoder, GST, UPI_ENCODER, GstElement)
+
+enum {
+  GST_UPI_ENCODER_PROP_MODEL = 1,
+  GST_UPI_ENCODER_PROP_DEVICE,
+  GST_UPI_ENCODER_PROP_INTERVAL,
+  GST_UPI_ENCODER_PROP_POLICY,
+  GST_UPI_ENCODER_PROP_BATCH_SIZE,
+  GST_UPI_ENCODER_PROP_BATCH_TIMEOUT,
+  GST_UPI_ENCODER_PROP_INSTANCE_ID,
+  GST_UPI_ENCODER_PROP_THREADS,
+  GST_UPI_ENCODER_PROP_THREADS_PER_FRAME,
+  GST_UPI_ENCODER_PROP_INPUT_SIZE,
+  GST_UPI_ENCODER_PROP_ORIENTATION,
+  GST_UPI_ENCODER_PROP_MAX_IN_FLIGHT,
+  GST_UPI_ENCODER_PROP_STATIC_THRESHOLD,
+  GST_UPI_ENCODER_PROP_STATIC_MAX_AGE,
+  GST_UPI_ENCODER_PROP_STATS,
+  GST_UPI_ENCODER_PROP_DEVICE_IN_USE,
+  GST_UPI_ENCODER_PROP_KEEP_ENCODING
+};
 
 struct _GstUpiEncoder {
   GstElement parent;
@@ -77,15 +98,33 @@ struct _GstUpiEncoder {
   gboolean task_allowed;
 };
 
-/* gstupiencoder.c: CUDA memory is about to come. An engine that is on the GPU but not in the pipeline's context,
+void gst_upi_encoder_install_properties (GObjectClass *object_class); /* properties.c */
+
+/* engine.c. Opens the engine, or posts an error. */
+gboolean gst_upi_encoder_open_engine (GstUpiEncoder *self);
+void gst_upi_encoder_close_engine (GstUpiEncoder *self);
+
+/* Object lock held: the settings of static pictures, for the stream, if there is one. */
+void gst_upi_encoder_set_static (GstUpiEncoder *self);
+
+/* CUDA memory is about to come. An engine that is on the GPU but not in the pipeline's context,
  * because upstream was linked after it was opened, is opened anew in that context. Sink pad's thread, at caps. */
 void gst_upi_encoder_follow_cuda (GstUpiEncoder *self);
 
 /* pads.c */
 void gst_upi_encoder_init_pads (GstUpiEncoder *self);
 void gst_upi_encoder_reset_stream (GstUpiEncoder *self);
+/* What the LATENCY query adds from now on; a message says so where that is new. */
+void gst_upi_encoder_set_latency (GstUpiEncoder *self, GstClockTime latency);
 /* Frames that may be inside, with the engine open. */
 guint gst_upi_encoder_frame_limit (GstUpiEncoder *self);
+
+/* source-pad.c */
+void gst_upi_encoder_init_source_pad (GstUpiEncoder *self);
+/* Begins to send frames, if the pad is active. FALSE: there is no thread for it. */
+gboolean gst_upi_encoder_start_task (GstUpiEncoder *self);
+/* Upstream has ended: a failure downstream goes to the bus. */
+void gst_upi_encoder_post_flow_error (GstUpiEncoder *self, GstFlowReturn ret);
 
 /* queries.c: the pads' query functions. */
 gboolean gst_upi_encoder_sink_query (GstPad *pad, GstObject *parent, GstQuery *query);
