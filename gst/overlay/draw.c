@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* draw.c: boxes, masks, labels, ids, captions and the words of rules as items with a place, and their pixels; see
- * draw.h.
+/* draw.c: boxes, masks, labels, ids, captions and the words of rules as items with a place; see draw.h.
  *
  * Legible on any background: every line has a dark rim on both sides, every word on a background. Labels look for a
  * free place above their box, then inside of it, then below; rules choose first, then the best object. Everything is
  * clipped to the frame.
  */
-#include "gst/overlay/draw.h"
+#include "gst/overlay/draw-private.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "gst/overlay/color.h"
 #include "gst/overlay/lines.h"
@@ -17,8 +15,6 @@
 #include "gst/overlay/text.h"
 #include "gst/overlay/trails.h"
 
-#define RIM 1 /* pixels of dark beside a line */
-#define RIM_ALPHA 0.6
 #define LABEL_BACKGROUND_ALPHA 0xe6u
 #define CAPTION_BACKGROUND 0xb4101010u
 #define CAPTION_TEXT 0xffffffu
@@ -81,20 +77,6 @@ gst_upi_painter_has_work (const GstUpiContent *content, const GstUpiOverlayStyle
       || (n_classes > 0 && style->draw_classes);
 }
 
-static GstVideoRectangle
-intersection (GstVideoRectangle a, GstVideoRectangle b)
-{
-  gint x0 = MAX (a.x, b.x), y0 = MAX (a.y, b.y);
-  gint x1 = MIN (a.x + a.w, b.x + b.w), y1 = MIN (a.y + a.h, b.y + b.h);
-  return (GstVideoRectangle){ x0, y0, MAX (x1 - x0, 0), MAX (y1 - y0, 0) };
-}
-
-static gboolean
-is_empty (GstVideoRectangle area)
-{
-  return area.w <= 0 || area.h <= 0;
-}
-
 /* 0..1 → a pixel edge; not a number and what lies outside end at the frame. */
 static gint
 to_pixels (gdouble value, gint size)
@@ -132,8 +114,8 @@ item_clear (gpointer data)
 static void
 add_item (GArray *items, GstUpiOverlayItem item, GstVideoRectangle area, GstVideoRectangle frame)
 {
-  item.area = intersection (area, frame);
-  if (is_empty (item.area)) {
+  item.area = gst_upi_rectangle_intersect (area, frame);
+  if (gst_upi_rectangle_is_empty (item.area)) {
     item_clear (&item);
     return;
   }
@@ -145,8 +127,9 @@ static void
 add_box (GArray *items, const GstUpiOverlayItem *whole, GstVideoRectangle frame)
 {
   GstVideoRectangle box = whole->box;
-  gint side = whole->line_width + 2 * RIM;
-  GstVideoRectangle outer = { box.x - RIM, box.y - RIM, box.w + 2 * RIM, box.h + 2 * RIM };
+  gint side = whole->line_width + 2 * GST_UPI_RIM;
+  GstVideoRectangle outer = { box.x - GST_UPI_RIM, box.y - GST_UPI_RIM, box.w + 2 * GST_UPI_RIM,
+    box.h + 2 * GST_UPI_RIM };
 
   if (outer.w <= 2 * side || outer.h <= 2 * side) {
     add_item (items, *whole, outer, frame);
@@ -181,7 +164,7 @@ add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpi
 {
   GstUpiOverlayItem whole = { .box = box_of (object, frame.w, frame.h), .opacity = CLAMP (style->mask_opacity, 0, 1) };
 
-  if (is_empty (whole.box))
+  if (gst_upi_rectangle_is_empty (whole.box))
     return;
   whole.rgb = color_of (object, index, style);
   if (style->draw_masks && object->mask != NULL && whole.opacity > 0)
@@ -189,7 +172,7 @@ add_object (GArray *items, const GstUpiObject *object, guint index, const GstUpi
   if (style->draw_boxes)
     whole.line_width = MAX (line_width_for (style, frame.h) / (object->flags & GST_UPI_OBJECT_PREDICTED ? 2 : 1), 1);
 
-  gint rim = whole.line_width > 0 ? RIM : 0;
+  gint rim = whole.line_width > 0 ? GST_UPI_RIM : 0;
   GstVideoRectangle around = { whole.box.x - rim, whole.box.y - rim, whole.box.w + 2 * rim, whole.box.h + 2 * rim };
   if (one_an_object) {
     if (whole.mask != NULL || whole.line_width > 0)
@@ -211,7 +194,7 @@ static GstVideoRectangle
 place_label (GArray *taken, GstVideoRectangle box, gint text_width, gint text_height, GstVideoRectangle frame)
 {
   gint x = CLAMP (box.x, 0, MAX (frame.w - text_width, 0));
-  gint above = box.y - text_height - RIM, below = box.y + box.h + RIM;
+  gint above = box.y - text_height - GST_UPI_RIM, below = box.y + box.h + GST_UPI_RIM;
   gboolean fits_inside = box.h >= 2 * text_height; /* or else it would hide what it names */
   const gint rows[] = { above, fits_inside ? box.y : below, fits_inside ? below : box.y, box.y + box.h - text_height,
     box.y + text_height };
@@ -222,14 +205,15 @@ place_label (GArray *taken, GstVideoRectangle box, gint text_width, gint text_he
     gboolean is_free = TRUE;
     if (rows[i] < 0 || (rows[i] + text_height > frame.h))
       continue;
-    if (is_empty (first))
+    if (gst_upi_rectangle_is_empty (first))
       first = place;
     for (guint j = 0; j < taken->len && is_free; j++)
-      is_free = is_empty (intersection (place, g_array_index (taken, GstVideoRectangle, j)));
+      is_free =
+          gst_upi_rectangle_is_empty (gst_upi_rectangle_intersect (place, g_array_index (taken, GstVideoRectangle, j)));
     if (is_free)
       return place;
   }
-  if (is_empty (first)) /* a frame lower than a line of text */
+  if (gst_upi_rectangle_is_empty (first)) /* a frame lower than a line of text */
     first = (GstVideoRectangle){ x, CLAMP (box.y, 0, MAX (frame.h - text_height, 0)), text_width, text_height };
   return first;
 }
@@ -267,7 +251,7 @@ add_labels (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiOb
     GstVideoRectangle box = box_of (&objects[i], frame.w, frame.h);
     cairo_surface_t *id = NULL, *label = NULL;
     gint width = 0, height = 0;
-    if (is_empty (box))
+    if (gst_upi_rectangle_is_empty (box))
       continue;
     if (style->draw_ids && objects[i].track_id != 0) {
       g_autofree gchar *text = g_strdup_printf ("#%" G_GUINT64_FORMAT, objects[i].track_id);
@@ -320,7 +304,7 @@ add_rule_texts (GstUpiPainter *painter, GArray *items, GArray *taken, const GstU
         MIN (to_pixels (top.y, frame.h), frame.h - 1), 1, 1 };
       place = place_label (taken, at, width, height, frame);
     } else {
-      corner += height + RIM;
+      corner += height + GST_UPI_RIM;
     }
     g_array_append_val (taken, place);
     add_text (items, surface, place.x, place.y, frame);
@@ -347,7 +331,7 @@ add_classes (GstUpiPainter *painter, GArray *items, GArray *taken, const GstUpiC
     GstVideoRectangle place = { frame.w - cairo_image_surface_get_width (surface), y,
       cairo_image_surface_get_width (surface), cairo_image_surface_get_height (surface) };
     g_array_append_val (taken, place);
-    y += place.h + RIM;
+    y += place.h + GST_UPI_RIM;
     add_text (items, surface, place.x, place.y, frame);
   }
 }
@@ -388,7 +372,7 @@ add_captions (GstUpiPainter *painter, GArray *items, const GstUpiCaption *captio
          text_height = cairo_image_surface_get_height (item.text);
     item.text_x = (frame.w - text_width) / 2;
     item.text_y = bottom - text_height;
-    bottom = item.text_y - RIM;
+    bottom = item.text_y - GST_UPI_RIM;
     add_item (items, item, (GstVideoRectangle){ item.text_x, item.text_y, text_width, text_height }, frame);
   }
 }
@@ -422,101 +406,4 @@ gst_upi_painter_layout (GstUpiPainter *painter, const GstUpiContent *content, co
   if (style->draw_caption)
     add_captions (painter, items, captions, n_captions, style, frame);
   return items;
-}
-
-/* A frame of @t pixels along the inside of the rectangle, or all of it when there is no inside left. */
-static void
-fill_ring (cairo_t *cr, gint x, gint y, gint w, gint h, gint t)
-{
-  if (w <= 0 || h <= 0)
-    return;
-  if (w <= 2 * t || h <= 2 * t) {
-    cairo_rectangle (cr, x, y, w, h);
-  } else {
-    cairo_rectangle (cr, x, y, w, t);
-    cairo_rectangle (cr, x, y + h - t, w, t);
-    cairo_rectangle (cr, x, y + t, t, h - 2 * t);
-    cairo_rectangle (cr, x + w - t, y + t, t, h - 2 * t);
-  }
-  cairo_fill (cr);
-}
-
-static void
-draw_box (const GstUpiOverlayItem *item, cairo_t *cr)
-{
-  GstVideoRectangle box = item->box;
-  gint t = item->line_width;
-
-  cairo_set_antialias (cr, CAIRO_ANTIALIAS_NONE); /* whole pixels: plain fills */
-  cairo_set_source_rgba (cr, 0, 0, 0, RIM_ALPHA);
-  fill_ring (cr, box.x - RIM, box.y - RIM, box.w + 2 * RIM, box.h + 2 * RIM, RIM);
-  fill_ring (cr, box.x + t, box.y + t, box.w - 2 * t, box.h - 2 * t, RIM);
-  cairo_set_source_rgb (
-      cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255., (item->rgb & 0xff) / 255.);
-  fill_ring (cr, box.x, box.y, box.w, box.h, t);
-}
-
-static void
-draw_mask (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gint height)
-{
-  GstVideoRectangle area = intersection (item->box, item->area);
-  if (is_empty (area))
-    return;
-  cairo_surface_t *alpha = cairo_image_surface_create (CAIRO_FORMAT_A8, area.w, area.h);
-  if (cairo_surface_status (alpha) == CAIRO_STATUS_SUCCESS) {
-    cairo_surface_flush (alpha);
-    gst_upi_mask_to_pixels (item->mask, area, width, height, 1, cairo_image_surface_get_data (alpha),
-        cairo_image_surface_get_stride (alpha));
-    cairo_surface_mark_dirty (alpha);
-    cairo_set_source_rgba (cr, ((item->rgb >> 16) & 0xff) / 255., ((item->rgb >> 8) & 0xff) / 255.,
-        (item->rgb & 0xff) / 255., item->opacity);
-    cairo_mask_surface (cr, alpha, area.x, area.y);
-  }
-  cairo_surface_destroy (alpha);
-}
-
-void
-gst_upi_painter_draw (const GstUpiOverlayItem *item, cairo_t *cr, gint width, gint height)
-{
-  cairo_save (cr);
-  cairo_rectangle (cr, item->area.x, item->area.y, item->area.w, item->area.h);
-  cairo_clip (cr);
-  if (item->mask != NULL)
-    draw_mask (item, cr, width, height);
-  if (item->line_width > 0)
-    draw_box (item, cr);
-  if (item->line != NULL)
-    gst_upi_lines_draw (item, cr);
-  if (item->text != NULL) {
-    cairo_set_source_surface (cr, item->text, item->text_x, item->text_y);
-    cairo_paint (cr);
-  }
-  cairo_restore (cr);
-}
-
-gboolean
-gst_upi_painter_is_tint (const GstUpiOverlayItem *item)
-{
-  return item->mask != NULL && item->line_width == 0 && item->text == NULL;
-}
-
-void
-gst_upi_painter_render_tint (const GstUpiOverlayItem *item, guint8 *alpha, gint stride, gint width, gint height)
-{
-  gst_upi_mask_to_pixels (item->mask, item->area, width, height, item->opacity, alpha, stride);
-}
-
-void
-gst_upi_painter_render (const GstUpiOverlayItem *item, guint8 *pixels, gint stride, gint width, gint height)
-{
-  for (gint y = 0; y < item->area.h; y++)
-    memset (pixels + (gsize) y * stride, 0, (gsize) item->area.w * 4);
-  cairo_surface_t *surface =
-      cairo_image_surface_create_for_data (pixels, CAIRO_FORMAT_ARGB32, item->area.w, item->area.h, stride);
-  cairo_t *cr = cairo_create (surface);
-  cairo_translate (cr, -item->area.x, -item->area.y);
-  gst_upi_painter_draw (item, cr, width, height);
-  cairo_destroy (cr);
-  cairo_surface_finish (surface);
-  cairo_surface_destroy (surface);
 }
