@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pads.c: upiencoder's sink pad, whose thread requests encodings and queues frames; source-pad.c sends them on in the same
- * order. Events and serialised queries keep their place between them; what queries are answered with is in queries.c. */
+/* pads.c: upiencoder's sink pad, whose thread requests encodings and queues frames; source-pad.c sends them on in
+ * the same order. Events and serialised queries keep their place between them; what queries are answered with is in
+ * queries.c. */
 #include "gst/encoder/private.h"
 #include "gst/pad-task.h"
 

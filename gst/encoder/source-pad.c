@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* source-pad.c: upiencoder's source pad, whose task sends frames on in the order they came in, each with its encoding or
- * the one before; pads.c has the other side. */
+/* source-pad.c: upiencoder's source pad, whose task sends frames on in the order they came in, each with its
+ * encoding or the one before; pads.c has the other side. */
 #include "gst/encoder/private.h"
 #include "gst/engine-error.h"
 #include "gst/pad-task.h"

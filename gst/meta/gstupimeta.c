@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gstupimeta.c: GstUpiMeta, which a frame carries its content in, and what becomes of it where a frame is copied, scaled,
- * cut or turned; see gstupimeta.h. */
+/* gstupimeta.c: GstUpiMeta, which a frame carries its content in, and what becomes of it where a frame is copied,
+ * scaled, cut or turned; see gstupimeta.h. */
 #include "gst/meta/gstupimeta.h"
 
 #include <gst/video/video.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* items.c: how items of each kind are copied, with the texts, points and regions that they lead to; see items.h. Fields in
- * reserve are cleared: nobody owns what may be there. */
+/* items.c: how items of each kind are copied, with the texts, points and regions that they lead to; see items.h.
+ * Fields in reserve are cleared: nobody owns what may be there. */
 #include "gst/meta/items.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* track-entry.c: what a track goes by: the votes for its label, what it looks like, and its way while nobody saw it; see
- * tracker-private.h. */
+/* track-entry.c: what a track goes by: the votes for its label, what it looks like, and its way while nobody saw it;
+ * see tracker-private.h. */
 #include <math.h>
 
 #include "gst/track/tracker-private.h"
