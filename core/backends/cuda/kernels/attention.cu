@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Multi-head attention over one or two key ranges, in one pass over the keys (FlashAttention, 2205.14135): keys and
- * values come in tiles of 32 through shared memory, each query row keeps its maximum, its sum and its mixture, and
- * corrects them when a tile brings a larger logit. The matrix of weights is never stored.
- *
- * A block serves 16 query rows of one head: four warps of four rows. For the logits a lane is a key; for the mixture a
- * lane is a channel. */
-#include "core/backends/cuda/kernels/device.h"
-
-#define WARPS 4
-#define ROWS 4 /* a warp: what is read from shared memory once serves four */
-#define TILE 32
-#define QUERIES (WARPS * ROWS)
+/* Multi-head attention over one or two key ranges, in one pass over the keys (online-softmax.h): keys and values
+ * come in tiles of 32 through shared memory. */
+#include "core/backends/cuda/kernels/online-softmax.h"
 
 /* Copies keys first .. first + TILE - 1 into shared memory; what lies behind the range's end becomes 0. */
 template <typename T>
@@ -49,18 +40,14 @@ __launch_bounds__ (WARPS *UPI_WARP) attention_kernel (const T *q, UpiCudaView qv
   int warp = threadIdx.x / UPI_WARP, lane = threadIdx.x % UPI_WARP,
       row = width + 1; /* odd rows: no two lanes in one bank */
   float *keys = shared, *values = keys + TILE * row, *query = values + TILE * row, *weights = query + QUERIES * width;
-  float mixture[ROWS][CHANNELS], most[ROWS], sum[ROWS], scale = 1.0f / sqrtf ((float) width);
+  float scale = 1.0f / sqrtf ((float) width);
+  UpiOnlineSoftmax<CHANNELS> rows;
 
   for (int i = threadIdx.x; i < QUERIES * width; i += WARPS * UPI_WARP)
     query[i] = first + i / width < queries
         ? upi_load (q + upi_at (qv, 0, n, first + i / width) + head + i % width) * scale
         : 0.0f;
-  for (int r = 0; r < ROWS; r++) {
-    most[r] = -INFINITY;
-    sum[r] = 0;
-    for (int i = 0; i < CHANNELS; i++)
-      mixture[r][i] = 0;
-  }
+  upi_softmax_begin (rows);
   query += warp * ROWS * width;
   weights += warp * ROWS * TILE;
   for (int range = 0; range < (k2 ? 2 : 1); range++) {
@@ -74,39 +61,16 @@ __launch_bounds__ (WARPS *UPI_WARP) attention_kernel (const T *q, UpiCudaView qv
       load_tile (range == 0 ? k + head : k2 + head, range == 0 ? kv : kv2, n, tile, end, width, keys, row);
       load_tile (range == 0 ? v + head : v2 + head, range == 0 ? vv : vv2, n, tile, end, width, values, row);
       __syncthreads ();
-      {
-        float logit[ROWS] = { 0 };
+      float logit[ROWS];
 
-        for (int c = 0; c < width; c++) {
-          float key = keys[lane * row + c];
+      upi_softmax_logits (query, keys, width, row, lane, logit);
+      for (int r = 0; r < ROWS; r++) {
+        bool seen = tile + lane < visible (length, limited, queries, first + warp * ROWS + r);
 
-          for (int r = 0; r < ROWS; r++)
-            logit[r] += query[r * width + c] * key;
-        }
-        for (int r = 0; r < ROWS; r++) {
-          bool seen = tile + lane < visible (length, limited, queries, first + warp * ROWS + r);
-          float larger = fmaxf (most[r], upi_warp_max (seen ? logit[r] : -INFINITY)), weight, correction;
-
-          /* Nothing seen yet: -inf - -inf is no number. */
-          weight = seen ? expf (logit[r] - larger) : 0.0f;
-          correction = most[r] == -INFINITY ? 0.0f : expf (most[r] - larger);
-          sum[r] = sum[r] * correction + upi_warp_sum (weight);
-          for (int i = 0; i < CHANNELS; i++)
-            mixture[r][i] *= correction;
-          most[r] = larger;
-          weights[r * TILE + lane] = weight;
-        }
+        weights[r * TILE + lane] = upi_softmax_meet (rows, r, logit[r], seen);
       }
       __syncwarp ();
-      for (int j = 0; j < TILE; j++) {
-        for (int i = 0; i < CHANNELS; i++) {
-          int c = i * UPI_WARP + lane;
-          float value = c < width ? values[j * row + c] : 0.0f;
-
-          for (int r = 0; r < ROWS; r++)
-            mixture[r][i] += weights[r * TILE + j] * value;
-        }
-      }
+      upi_softmax_mix (rows, weights, values, width, row, lane);
       __syncwarp (); /* the weights were read */
     }
   }
@@ -117,7 +81,7 @@ __launch_bounds__ (WARPS *UPI_WARP) attention_kernel (const T *q, UpiCudaView qv
       int c = i * UPI_WARP + lane;
 
       if (t < queries && c < width) /* a row that sees no key gives zeros */
-        upi_store (out + upi_at (yv, 0, n, t) + head + c, sum[r] > 0 ? mixture[r][i] / sum[r] : 0.0f);
+        upi_store (out + upi_at (yv, 0, n, t) + head + c, rows.sum[r] > 0 ? rows.mixture[r][i] / rows.sum[r] : 0.0f);
     }
   }
 }

@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Attention inside windows (Swin), as attention.cu does it: keys in tiles of 32 through shared memory, in one pass.
- * What differs is where a key lies (in a rolled map that ends in whole windows), what is added to its logit, and that
- * some are not seen.
- *
- * A block serves 16 cells of one head of one window: four warps of four. For the logits a lane is a key; for the
- * mixture a lane is a channel. */
-#include "core/backends/cuda/kernels/device.h"
-
-#define WARPS 4
-#define ROWS 4
-#define TILE 32
-#define QUERIES (WARPS * ROWS)
+/* Attention inside windows (Swin), by the softmax of attention.cu: keys in tiles of 32 through shared memory. What
+ * differs is where a key lies (in a rolled map that ends in whole windows), what is added to its logit, and that some
+ * are not seen. */
+#include "core/backends/cuda/kernels/online-softmax.h"
 
 /* What core/program/window.h says of a side, on the device. */
 static __device__ __forceinline__ int
@@ -76,7 +68,8 @@ __launch_bounds__ (WARPS *UPI_WARP)
   int warp = threadIdx.x / UPI_WARP, lane = threadIdx.x % UPI_WARP,
       row = width + 1; /* odd rows: no two lanes in one bank */
   float *keys = shared, *values = keys + TILE * row, *query = values + TILE * row, *weights = query + QUERIES * width;
-  float mixture[ROWS][CHANNELS], most[ROWS], sum[ROWS], scale = 1.0f / sqrtf ((float) width);
+  float scale = 1.0f / sqrtf ((float) width);
+  UpiOnlineSoftmax<CHANNELS> rows;
   const T *item = qkv + (long) n * a.qkv.stride[0] + head * width;
 
   beyond += head * width;
@@ -85,12 +78,7 @@ __launch_bounds__ (WARPS *UPI_WARP)
 
     query[i] = at < 0 ? 0.0f : upi_load (item + at + i % width) * scale;
   }
-  for (int r = 0; r < ROWS; r++) {
-    most[r] = -INFINITY;
-    sum[r] = 0;
-    for (int i = 0; i < CHANNELS; i++)
-      mixture[r][i] = 0;
-  }
+  upi_softmax_begin (rows);
   query += warp * ROWS * width;
   weights += warp * ROWS * TILE;
   for (int tile = 0; tile < cells; tile += TILE) {
@@ -98,48 +86,24 @@ __launch_bounds__ (WARPS *UPI_WARP)
     load_tile (a, item + whole, beyond + whole, wy, wx, tile, cells, width, keys, row);
     load_tile (a, item + 2 * whole, beyond + 2 * whole, wy, wx, tile, cells, width, values, row);
     __syncthreads ();
-    {
-      float logit[ROWS] = { 0 };
-      int key = tile + lane;
+    float logit[ROWS];
+    int key = tile + lane;
 
-      for (int c = 0; c < width; c++) {
-        float k = keys[lane * row + c];
+    upi_softmax_logits (query, keys, width, row, lane, logit);
+    for (int r = 0; r < ROWS; r++) {
+      int t = first + warp * ROWS + r;
+      bool seen = t < cells && key < cells && part_of (a, wy, wx, t) == part_of (a, wy, wx, key);
 
-        for (int r = 0; r < ROWS; r++)
-          logit[r] += query[r * width + c] * k;
+      if (seen) {
+        int entry =
+            (t / a.window - key / a.window + a.window - 1) * side + t % a.window - key % a.window + a.window - 1;
+
+        logit[r] += upi_load (table + (long) entry * a.heads + head);
       }
-      for (int r = 0; r < ROWS; r++) {
-        int t = first + warp * ROWS + r;
-        bool seen = t < cells && key < cells && part_of (a, wy, wx, t) == part_of (a, wy, wx, key);
-        float larger, weight, correction;
-
-        if (seen) {
-          int entry =
-              (t / a.window - key / a.window + a.window - 1) * side + t % a.window - key % a.window + a.window - 1;
-
-          logit[r] += upi_load (table + (long) entry * a.heads + head);
-        }
-        larger = fmaxf (most[r], upi_warp_max (seen ? logit[r] : -INFINITY));
-        /* Nothing seen yet: -inf - -inf is no number. */
-        weight = seen ? expf (logit[r] - larger) : 0.0f;
-        correction = most[r] == -INFINITY ? 0.0f : expf (most[r] - larger);
-        sum[r] = sum[r] * correction + upi_warp_sum (weight);
-        for (int i = 0; i < CHANNELS; i++)
-          mixture[r][i] *= correction;
-        most[r] = larger;
-        weights[r * TILE + lane] = weight;
-      }
+      weights[r * TILE + lane] = upi_softmax_meet (rows, r, logit[r], seen);
     }
     __syncwarp ();
-    for (int j = 0; j < TILE; j++) {
-      for (int i = 0; i < CHANNELS; i++) {
-        int c = i * UPI_WARP + lane;
-        float value = c < width ? values[j * row + c] : 0.0f;
-
-        for (int r = 0; r < ROWS; r++)
-          mixture[r][i] += weights[r * TILE + j] * value;
-      }
-    }
+    upi_softmax_mix (rows, weights, values, width, row, lane);
     __syncwarp (); /* the weights were read */
   }
   for (int r = 0; r < ROWS; r++) {
@@ -150,7 +114,7 @@ __launch_bounds__ (WARPS *UPI_WARP)
       int c = i * UPI_WARP + lane;
 
       if (at >= 0 && c < width)
-        upi_store (out + (long) n * a.out.stride[0] + at + head * width + c, mixture[r][i] / sum[r]);
+        upi_store (out + (long) n * a.out.stride[0] + at + head * width + c, rows.mixture[r][i] / rows.sum[r]);
     }
   }
 }
