@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The test device's cuDNN: the graph API for one convolution and the pointwise operations behind it, over plain loops.
+/* The test device's cuDNN: the graph API for one convolution and the pointwise operations behind it, over the plain
+ * loops of cudnn-loops.cc.
  *
  * Stricter than the real one: attributes must have their type and count, nothing changes after it was finalized, names
  * of tensors are used once. It has few engines, so that all ways of the backend are gone: whole graphs of float32 run
  * on tensor cores only; both paddings must be equal; channels must be a multiple of four. */
-#include "tests/cuda/device/device.h"
-#include "tests/cuda/device/numbers.h"
+#include "tests/cuda/device/cudnn-loops.h"
 
 #include <cstring>
 #include <map>
@@ -29,26 +29,6 @@ struct Descriptor {
   /* of an engine configuration */
   Descriptor *graph;
   bool tensor_cores;
-};
-
-struct Tensor {
-  int64_t uid, dim[4], stride[4];
-  Type type;
-  bool is_virtual;
-};
-
-/* A graph, read once. */
-struct Program {
-  Tensor x, w, y; /* y: of the convolution */
-  int64_t pad[2], stride[2];
-  bool tf32;
-  struct Step {
-    cudnnPointwiseMode_t mode;
-    double clip;
-    Tensor b, y;
-    bool has_b;
-  };
-  std::vector<Step> steps;
 };
 
 }
@@ -89,7 +69,7 @@ get (const Descriptor *d, int name, T *to, int64_t count = 1)
 }
 
 static bool
-get_tensor (const Descriptor *owner, int name, Tensor *t)
+get_tensor (const Descriptor *owner, int name, GraphTensor *t)
 {
   Descriptor *d;
   cudnnDataType_t type;
@@ -106,7 +86,7 @@ get_tensor (const Descriptor *owner, int name, Tensor *t)
 
 /* False: not a graph that this library knows. */
 static bool
-read_graph (const Descriptor *graph, Program *program)
+read_graph (const Descriptor *graph, ConvolutionGraph *program)
 {
   auto ops = graph->attributes.find (CUDNN_ATTR_OPERATIONGRAPH_OPS);
   int64_t last = 0, post[2], one[2];
@@ -116,7 +96,7 @@ read_graph (const Descriptor *graph, Program *program)
     return false;
   for (int64_t i = 0; i < ops->second.count; i++) {
     Descriptor *op, *how;
-    Tensor x;
+    GraphTensor x;
 
     std::memcpy (&op, ops->second.bytes.data () + 8 * i, 8);
     if (!op->finalized)
@@ -144,7 +124,7 @@ read_graph (const Descriptor *graph, Program *program)
       last = program->y.uid;
       continue;
     }
-    Program::Step step = {};
+    ConvolutionGraph::Step step = {};
     if (op->type != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR
         || !get_tensor (op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, &x)
         || !get_tensor (op, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, &step.y)
@@ -302,7 +282,7 @@ static cudnnStatus_t
 check_final (Descriptor *d)
 {
   Descriptor *graph;
-  Program program;
+  ConvolutionGraph program;
 
   switch (d->type) {
   case CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR:
@@ -345,7 +325,7 @@ cudnnBackendFinalize (cudnnBackendDescriptor_t descriptor)
 static void
 configure (const Descriptor *heuristics, int64_t requested, int64_t *count, Descriptor **configs)
 {
-  Program program;
+  ConvolutionGraph program;
   cudnnBackendHeurMode_t mode = CUDNN_HEUR_MODE_A;
 
   *count = 0;
@@ -403,79 +383,6 @@ cudnnBackendGetAttribute (cudnnBackendDescriptor_t const descriptor, cudnnBacken
   }
 }
 
-static float
-pointwise (const Program::Step &step, float x, float b)
-{
-  switch (step.mode) {
-  case CUDNN_POINTWISE_ADD:
-    return x + b;
-  case CUDNN_POINTWISE_RELU_FWD:
-    x = x > 0 ? x : 0;
-    return step.clip > 0 && x > (float) step.clip ? (float) step.clip : x;
-  case CUDNN_POINTWISE_SIGMOID_FWD:
-    return 1 / (1 + std::exp (-x));
-  case CUDNN_POINTWISE_GELU_FWD:
-    return 0.5f * x * (1 + std::erf (x * 0.70710678f));
-  }
-  return x;
-}
-
-static int64_t
-at (const Tensor &t, int64_t n, int64_t c, int64_t y, int64_t x)
-{
-  return (t.dim[0] > 1 ? n * t.stride[0] : 0) + c * t.stride[1] + (t.dim[2] > 1 ? y * t.stride[2] : 0)
-      + (t.dim[3] > 1 ? x * t.stride[3] : 0);
-}
-
-static void
-execute (const Program &p, std::map<int64_t, char *> &memory)
-{
-  const Tensor &out = p.steps.empty () ? p.y : p.steps.back ().y;
-  int64_t channels = p.x.dim[1], kh = p.w.dim[2], kw = p.w.dim[3];
-  std::vector<float> window ((size_t) (channels * kh * kw)), filters ((size_t) (p.w.dim[0] * channels * kh * kw));
-  char *x = memory[p.x.uid], *w = memory[p.w.uid], *y = memory[out.uid];
-
-  for (int64_t o = 0, i = 0; o < p.w.dim[0]; o++)
-    for (int64_t a = 0; a < kh; a++)
-      for (int64_t b = 0; b < kw; b++)
-        for (int64_t c = 0; c < channels; c++, i++) {
-          float value = load (w, p.w.type, at (p.w, o, c, a, b));
-          filters[(size_t) i] = p.tf32 ? tf32 (value) : value;
-        }
-  for (int64_t n = 0; n < out.dim[0]; n++)
-    for (int64_t line = 0; line < out.dim[2]; line++)
-      for (int64_t column = 0; column < out.dim[3]; column++) {
-        for (int64_t a = 0, i = 0; a < kh; a++)
-          for (int64_t b = 0; b < kw; b++) {
-            int64_t top = line * p.stride[0] - p.pad[0] + a, left = column * p.stride[1] - p.pad[1] + b;
-            bool inside = top >= 0 && top < p.x.dim[2] && left >= 0 && left < p.x.dim[3];
-
-            for (int64_t c = 0; c < channels; c++, i++) {
-              float value = inside ? load (x, p.x.type, at (p.x, n, c, top, left)) : 0;
-              window[(size_t) i] = p.tf32 ? tf32 (value) : value;
-            }
-          }
-        for (int64_t o = 0; o < out.dim[1]; o++) {
-          float value = dot (window.data (), &filters[(size_t) o * window.size ()], (int64_t) window.size ());
-
-          for (const Program::Step &step : p.steps)
-            value = pointwise (
-                step, value, step.has_b ? load (memory[step.b.uid], step.b.type, at (step.b, n, o, line, column)) : 0);
-          store (y, out.type, at (out, n, o, line, column), value);
-        }
-      }
-}
-
-static size_t
-tensor_bytes (const Tensor &t)
-{
-  int64_t last = 0;
-
-  for (int i = 0; i < 4; i++)
-    last += (t.dim[i] - 1) * t.stride[i];
-  return (size_t) (last + 1) * type_bytes (t.type);
-}
-
 cudnnStatus_t
 cudnnBackendExecute (
     cudnnHandle_t handle, cudnnBackendDescriptor_t plan_descriptor, cudnnBackendDescriptor_t pack_descriptor)
@@ -483,9 +390,9 @@ cudnnBackendExecute (
   Guard guard (lock);
   cudnnStatus_t status = call_cudnn ("cudnnBackendExecute");
   Descriptor *plan = (Descriptor *) plan_descriptor, *pack = (Descriptor *) pack_descriptor;
-  std::vector<Tensor> tensors;
+  std::vector<GraphTensor> tensors;
   std::map<int64_t, char *> memory;
-  Program program;
+  ConvolutionGraph program;
   void *workspace;
 
   if (status != CUDNN_STATUS_SUCCESS)
@@ -495,7 +402,7 @@ cudnnBackendExecute (
     return CUDNN_STATUS_BAD_PARAM;
   program.tf32 = plan->tensor_cores && program.x.type == Type::f32;
   tensors = { program.x, program.w, program.steps.empty () ? program.y : program.steps.back ().y };
-  for (const Program::Step &step : program.steps)
+  for (const ConvolutionGraph::Step &step : program.steps)
     if (step.has_b)
       tensors.push_back (step.b);
   Attribute &uids = pack->attributes[CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS],
@@ -504,7 +411,7 @@ cudnnBackendExecute (
       || !get (pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, &workspace))
     die ("cudnnBackendExecute: %lld tensors, expected %zu", (long long) uids.count, tensors.size ());
   char *room = (char *) executor (workspace, workspace_bytes, "cudnnBackendExecute, workspace");
-  for (const Tensor &t : tensors) {
+  for (const GraphTensor &t : tensors) {
     for (int64_t i = 0; i < uids.count; i++) {
       int64_t uid;
       void *pointer;
@@ -521,7 +428,7 @@ cudnnBackendExecute (
              { "cudnnBackendExecute",
                  [=] () mutable {
                    std::memset (room, 0xff, workspace_bytes);
-                   execute (program, memory);
+                   run_graph (program, memory);
                  } })
           == cudaSuccess
       ? CUDNN_STATUS_SUCCESS
