@@ -154,6 +154,28 @@ def too_wide() -> list[str]:
     return wrong
 
 
+LONGEST = 500
+# What may be longer, and why.
+LONG = {
+    "core/upi.h": "the one header of the library, with the documentation of all that is public",
+    "gst/meta/gstupimeta.h": "the same of the metadata",
+}
+
+
+def too_long() -> list[str]:
+    """Sources of more lines than a reader holds at once."""
+    wrong = []
+    for folder in ("core", "gst", "models", "pipelines", "tests", "tools"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            name = str(path.relative_to(ROOT))
+            if path.suffix not in (".c", ".cc", ".cu", ".h", ".py") or name.startswith(FOREIGN) or name in LONG:
+                continue
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            if lines > LONGEST:
+                wrong.append(f"{name} has {lines}")
+    return wrong
+
+
 # Folders of gst/ that elements of other folders may know; files beside the folders are everybody's.
 SHARED = {"labels", "meta"}
 LENDS = {("gst/json/zones.c", "gst/rules/shapes.h")}  # lines tell where the rules' shapes lie
@@ -204,6 +226,7 @@ def without_members() -> list[str]:
 # name, what breaks it, why
 LISTS = [
     ("wide", too_wide, "lines have 120 columns at most"),
+    ("long", too_long, f"a source has {LONGEST} lines at most"),
     ("arrows", against_arrows, "arrows between the rooms of core/ go one way"),
     ("licence", without_licence, f"a source or script begins with {LICENCE}"),
     ("comments", without_comment, "a public function has a GTK-Doc comment in its header"),

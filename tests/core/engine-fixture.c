@@ -6,6 +6,7 @@
 #include "tests/tiny-config.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 static gchar *model_directory;
@@ -238,4 +239,14 @@ fixture_gate_open (FixtureGate *gate)
   gate->open = TRUE;
   g_cond_broadcast (&gate->cond);
   g_mutex_unlock (&gate->lock);
+}
+
+gdouble
+fixture_cosine (const gfloat *a, const gfloat *b, guint n)
+{
+  gdouble sum = 0;
+
+  for (guint i = 0; i < n; i++)
+    sum += (gdouble) a[i] * b[i];
+  return sum;
 }

@@ -47,3 +47,6 @@ UpiTicket *fixture_encode_gated (UpiEngine *engine, FixtureGate *gate);
 /* Blocks until somebody stands at the gate. */
 void fixture_gate_wait (FixtureGate *gate);
 void fixture_gate_open (FixtureGate *gate);
+
+/* Of two rows of @n numbers. */
+gdouble fixture_cosine (const gfloat *a, const gfloat *b, guint n);

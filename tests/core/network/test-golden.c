@@ -6,9 +6,7 @@
  * reference's tensors are tests/golden/NAME.safetensors, made by models/reference/golden_parts.py from the model that
  * `test-golden --write NAME DIRECTORY` writes.
  */
-#include "core/model/model-private.h"
-#include "core/model/safetensors.h"
-#include "tests/core/golden-run.h"
+#include "tests/core/network/golden-parts.h"
 #include "tests/tiny-config.h"
 
 #include <glib/gstdio.h>
@@ -17,17 +15,7 @@
 
 #define SEED 20221120
 
-typedef struct {
-  const gchar *name, *config;
-  gint width, height;
-  const gchar *edits[5][2]; /* of config: text and what takes its place */
-  gboolean second;          /* it has the parts of the second generation */
-  gchar *directory;
-  UpiModel *model;
-  UpiSafetensors *golden;
-} Network;
-
-static Network networks[] = {
+static GoldenNetwork networks[] = {
   { "tiny", UPI_TINY_CONFIG, 64, 64 },
   { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
   { "tiny-mobilenet", UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION), 96, 32, .second = TRUE },
@@ -44,7 +32,7 @@ static Network networks[] = {
 
 /* (transfer full) the network's config.json */
 static gchar *
-config_of (const Network *n)
+config_of (const GoldenNetwork *n)
 {
   gchar *text = g_strdup (n->config);
 
@@ -63,63 +51,11 @@ static const struct {
   gdouble tolerance;
 } backends[] = { { "ref", 1e-9 }, { "cpu", 1e-7 }, { "cuda", 1e-7 } };
 
-typedef struct {
-  const gchar *name; /* of the reference's tensor and of the program's input or output */
-  GoldenLayout layout;
-  UpiDType dtype;
-} Tensor;
-
-typedef struct {
-  const Network *network;
-  const gchar *backend;
-  gdouble tolerance;
-  UpiBuild build;
-  UpiLevels levels;
-  GArray *fed, *expected; /* Tensor */
-} Part;
-
-static const UpiSafetensor *
-reference (const Part *part, const gchar *name)
-{
-  const UpiSafetensor *tensor = upi_safetensors_find (part->network->golden, name);
-
-  if (!tensor)
-    g_error ("tests/golden/%s.safetensors has no %s", part->network->name, name);
-  return tensor;
-}
-
-static UpiValue
-feed (Part *part, const gchar *name, GoldenLayout layout)
-{
-  const UpiSafetensor *t = reference (part, name);
-  const gint d[3] = { (gint) t->dim[0], (gint) t->dim[1], (gint) t->dim[2] };
-  Tensor fed = { name, layout, t->type == UPI_TENSOR_I32 ? UPI_I32 : UPI_F32 };
-  UpiShape shape;
-
-  if (layout == GOLDEN_MAP)
-    shape = UPI_SHAPE4 (1, d[1], d[2], d[0]);
-  else if (layout == GOLDEN_HEADS)
-    shape = UPI_SHAPE3 (1, d[1], d[0] * d[2]);
-  else
-    shape = t->rank == 2 ? UPI_SHAPE3 (1, d[0], d[1]) : UPI_SHAPE2 (1, d[0]);
-  g_array_append_val (part->fed, fed);
-  return upi_program_input (part->build.program, name, fed.dtype, shape);
-}
-
-static void
-expect (Part *part, UpiValue value, const gchar *name, GoldenLayout layout)
-{
-  Tensor expected = { name, layout, upi_program_value (part->build.program, value)->dtype };
-
-  upi_program_output (part->build.program, name, value);
-  g_array_append_val (part->expected, expected);
-}
-
 /* The reference's numbers in our layout. */
 static gfloat *
-reference_floats (const Part *part, const Tensor *tensor)
+reference_floats (const GoldenPart *part, const GoldenTensor *tensor)
 {
-  const UpiSafetensor *t = reference (part, tensor->name);
+  const UpiSafetensor *t = golden_reference (part, tensor->name);
   g_autofree gfloat *theirs = upi_safetensor_read (t, NULL);
   gfloat *ours = g_new (gfloat, t->count);
   gint64 shape[UPI_SAFETENSORS_MAX_RANK];
@@ -133,16 +69,16 @@ reference_floats (const Part *part, const Tensor *tensor)
 }
 
 static void
-check_output (const Part *part, GoldenRun *run, const Tensor *tensor)
+check_output (const GoldenPart *part, GoldenRun *run, const GoldenTensor *tensor)
 {
-  const UpiSafetensor *t = reference (part, tensor->name);
+  const UpiSafetensor *t = golden_reference (part, tensor->name);
   gsize count;
   gpointer found = golden_run_buffer (run, tensor->name, &count);
 
   g_assert_cmpuint (count, ==, t->count);
   if (tensor->dtype == UPI_I32) {
     g_autofree gint32 *index = upi_safetensor_read_i32 (t, NULL);
-    g_autofree gfloat *scores = upi_safetensor_read (reference (part, "scores"), NULL);
+    g_autofree gfloat *scores = upi_safetensor_read (golden_reference (part, "scores"), NULL);
     golden_check_index (found, index, count, scores);
   } else {
     g_autofree gfloat *numbers = reference_floats (part, tensor);
@@ -151,205 +87,33 @@ check_output (const Part *part, GoldenRun *run, const Tensor *tensor)
 }
 
 static GoldenRun *
-run_part (Part *part)
+run_part (GoldenPart *part)
 {
   GoldenRun *run = golden_run_new (upi_backend_find (part->backend, NULL), g_steal_pointer (&part->build.program));
 
   for (guint i = 0; i < part->fed->len; i++) {
-    const Tensor *fed = &g_array_index (part->fed, Tensor, i);
+    const GoldenTensor *fed = &g_array_index (part->fed, GoldenTensor, i);
     gsize count;
     gpointer to = golden_run_buffer (run, fed->name, &count);
     g_autofree gpointer from = NULL;
     if (fed->dtype == UPI_I32)
-      from = upi_safetensor_read_i32 (reference (part, fed->name), NULL);
+      from = upi_safetensor_read_i32 (golden_reference (part, fed->name), NULL);
     else
       from = reference_floats (part, fed);
-    g_assert_cmpuint (count, ==, reference (part, fed->name)->count);
+    g_assert_cmpuint (count, ==, golden_reference (part, fed->name)->count);
     memcpy (to, from, count * 4);
   }
   golden_run (run);
   return run;
 }
 
-static const gchar *const map_names[] = { "C2", "C3", "C4", "C5" };
-static const gchar *const projected_names[] = { "F_1", "F_2", "F_3", "F_4" };
-static const gchar *const key_names[] = { "key_0", "key_1" }, *const value_names[] = { "value_0", "value_1" };
-
-static void
-backbone (Part *part)
-{
-  UpiValue maps[4];
-
-  upi_backbone (&part->build, feed (part, "input", GOLDEN_MAP), maps);
-  for (guint i = 0; i < 4; i++)
-    expect (part, maps[i], map_names[i], GOLDEN_MAP);
-}
-
-/* Of a backbone of its own, on half the sides: 48 × 16 → 2 × 1. */
-static void
-global_map (Part *part)
-{
-  UpiValue maps[4] = { UPI_NO_VALUE, UPI_NO_VALUE, UPI_NO_VALUE, UPI_NO_VALUE };
-
-  expect (part, upi_global_map (&part->build, feed (part, "input", GOLDEN_MAP), maps), "global_map", GOLDEN_MAP);
-}
-
-static void
-evidence (Part *part)
-{
-  UpiValue maps[4] = { UPI_NO_VALUE, UPI_NO_VALUE, feed (part, "C4", GOLDEN_MAP), feed (part, "C5", GOLDEN_MAP) };
-
-  expect (part, upi_evidence (&part->build, maps, feed (part, "q_box", GOLDEN_ROWS)), "evidence", GOLDEN_ROWS);
-}
-
-static void
-input_projection (Part *part)
-{
-  UpiValue maps[4] = { UPI_NO_VALUE }, projected[UPI_MAX_LEVELS];
-
-  for (guint i = 1; i < 4; i++)
-    maps[i] = feed (part, map_names[i], GOLDEN_MAP);
-  upi_input_projection (&part->build, &part->levels, maps, projected);
-  for (gint l = 0; l < part->levels.n; l++)
-    expect (part, projected[l], projected_names[l], GOLDEN_MAP);
-}
-
-static void
-pixel_encoder (Part *part)
-{
-  UpiValue projected[UPI_MAX_LEVELS];
-
-  for (gint l = 0; l < part->levels.n; l++)
-    projected[l] = feed (part, projected_names[l], GOLDEN_MAP);
-  expect (part, upi_pixel_encoder (&part->build, &part->levels, projected), "memory", GOLDEN_ROWS);
-}
-
-static void
-query_scores (Part *part)
-{
-  UpiQueries q = upi_query_selection (&part->build, &part->levels, feed (part, "memory", GOLDEN_ROWS), UPI_NO_VALUE);
-
-  expect (part, q.scores, "scores", GOLDEN_ROWS);
-  expect (part, q.index, "index", GOLDEN_ROWS);
-}
-
-static void
-queries (Part *part)
-{
-  UpiQueries q = upi_query_selection (
-      &part->build, &part->levels, feed (part, "memory", GOLDEN_ROWS), feed (part, "index", GOLDEN_ROWS));
-
-  expect (part, q.box, "box_0", GOLDEN_ROWS);
-  expect (part, q.content, "content", GOLDEN_ROWS);
-}
-
-static void
-region_decoder (Part *part)
-{
-  UpiValue content = feed (part, "content", GOLDEN_ROWS), box = feed (part, "box_0", GOLDEN_ROWS);
-  UpiRegions r = upi_region_decoder (&part->build, &part->levels, content, box, feed (part, "memory", GOLDEN_ROWS));
-
-  expect (part, r.semantic, "q_sem", GOLDEN_ROWS);
-  expect (part, r.box, "q_box", GOLDEN_ROWS);
-  expect (part, r.foreground, "foreground", GOLDEN_ROWS);
-}
-
-static void
-mask_head (Part *part)
-{
-  UpiValue c2 = feed (part, "C2", GOLDEN_MAP), memory = feed (part, "memory", GOLDEN_ROWS);
-
-  expect (part, upi_mask_features (&part->build, &part->levels, c2, memory), "mask_features", GOLDEN_MAP);
-  expect (part, upi_mask_embed (&part->build, feed (part, "q_sem", GOLDEN_ROWS)), "mask_embed", GOLDEN_ROWS);
-}
-
-static void
-proposals (Part *part)
-{
-  UpiRegions r = { feed (part, "q_sem", GOLDEN_ROWS), feed (part, "q_box", GOLDEN_ROWS), UPI_NO_VALUE };
-  UpiValue features = feed (part, "mask_features", GOLDEN_MAP), embed = feed (part, "mask_embed", GOLDEN_ROWS);
-
-  UpiValue speaks = part->build.config->has_evidence ? feed (part, "evidence", GOLDEN_ROWS) : UPI_NO_VALUE;
-
-  expect (part, upi_proposals (&part->build, &r, features, embed, speaks), "q_proposal", GOLDEN_ROWS);
-}
-
-static void
-global_tokens (Part *part)
-{
-  const gchar *map = part->build.config->global.has_backbone ? "global_map" : "C5";
-  UpiValue pools[4], flat = upi_global_tokens (&part->build, feed (part, map, GOLDEN_MAP), pools);
-
-  expect (part, flat, "g_flat", GOLDEN_ROWS);
-  expect (part, upi_concat (part->build.program, pools, part->build.config->global.pools, 1), "pools", GOLDEN_ROWS);
-}
-
-/* The first and the last rows of "decoded" are compared by run_decoder(). */
-static void
-decoder_image (Part *part)
-{
-  UpiProgram *p = part->build.program;
-  UpiValue pools[4], pool = feed (part, "pools", GOLDEN_ROWS), keys[2], values[2], sequence;
-  UpiDecodedImage decoded;
-
-  for (gint i = 0; i < part->build.config->global.pools; i++)
-    pools[i] = upi_slice (p, pool, 1, i, 1);
-  sequence = upi_image_sequence (
-      &part->build, pools, feed (part, "g_flat", GOLDEN_ROWS), feed (part, "q_proposal", GOLDEN_ROWS));
-  decoded = upi_decode_image (&part->build, sequence, keys, values);
-  expect (part, decoded.spe, "image_spe", GOLDEN_ROWS);
-  expect (part, decoded.regions, "decoded_regions", GOLDEN_ROWS);
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
-    expect (part, keys[i], key_names[i], GOLDEN_HEADS);
-    expect (part, values[i], value_names[i], GOLDEN_HEADS);
-  }
-}
-
-static void
-text_encoder (Part *part)
-{
-  UpiValue ids = feed (part, "text_ids", GOLDEN_ROWS);
-
-  expect (part, upi_text_encoder (&part->build, ids, UPI_NO_VALUE), "text_encoder", GOLDEN_ROWS);
-}
-
-static void
-decoder_text (Part *part)
-{
-  static const gint32 length[] = { 7 };
-  UpiValue all = upi_program_weight_i32 (part->build.program, "length", length, UPI_SHAPE1 (1));
-
-  expect (part, upi_decode_text (&part->build, feed (part, "text_encoder", GOLDEN_ROWS), all), "text_spe", GOLDEN_ROWS);
-}
-
-static const struct {
-  const gchar *name;
-  void (*build) (Part *part);
-  gboolean second; /* only networks of the second generation have it */
-} parts[] = {
-  { "backbone", backbone },
-  { "input-projection", input_projection },
-  { "pixel-encoder", pixel_encoder },
-  { "query-scores", query_scores },
-  { "queries", queries },
-  { "region-decoder", region_decoder },
-  { "mask-head", mask_head },
-  { "proposals", proposals },
-  { "evidence", evidence, TRUE },
-  { "global-backbone", global_map, TRUE },
-  { "global-tokens", global_tokens },
-  { "general-decoder-image", decoder_image },
-  { "text-encoder", text_encoder },
-  { "general-decoder-text", decoder_text },
-};
-
 typedef struct {
-  Network *network;
+  GoldenNetwork *network;
   guint backend, part;
 } Case;
 
 static void
-open_network (Network *n)
+open_network (GoldenNetwork *n)
 {
   g_autofree gchar *golden = g_strdup_printf ("%s/%s.safetensors", g_getenv ("UPI_TEST_GOLDEN"), n->name);
   g_autofree gchar *config = config_of (n);
@@ -368,7 +132,7 @@ open_network (Network *n)
 }
 
 static void
-close_network (Network *n)
+close_network (GoldenNetwork *n)
 {
   g_autoptr (GDir) dir = n->directory ? g_dir_open (n->directory, 0, NULL) : NULL;
   const gchar *name;
@@ -385,20 +149,20 @@ close_network (Network *n)
 }
 
 static void
-part_init (Part *part, const Case *c)
+part_init (GoldenPart *part, const Case *c)
 {
-  const Network *n = c->network;
+  const GoldenNetwork *n = c->network;
 
   open_network (c->network);
-  *part = (Part){ n, backends[c->backend].name, backends[c->backend].tolerance };
+  *part = (GoldenPart){ n, backends[c->backend].name, backends[c->backend].tolerance };
   part->build = (UpiBuild){ upi_program_new ("part"), n->model->config, n->model->weights, 1, n->height, n->width };
   part->levels = upi_levels (n->model->config, n->width, n->height);
-  part->fed = g_array_new (FALSE, TRUE, sizeof (Tensor));
-  part->expected = g_array_new (FALSE, TRUE, sizeof (Tensor));
+  part->fed = g_array_new (FALSE, TRUE, sizeof (GoldenTensor));
+  part->expected = g_array_new (FALSE, TRUE, sizeof (GoldenTensor));
 }
 
 static void
-part_clear (Part *part)
+part_clear (GoldenPart *part)
 {
   g_array_unref (part->fed);
   g_array_unref (part->expected);
@@ -408,16 +172,16 @@ static void
 test_part (gconstpointer data)
 {
   const Case *c = data;
-  Part part;
+  GoldenPart part;
   g_autoptr (GoldenRun) run = NULL;
 
   part_init (&part, c);
-  parts[c->part].build (&part);
+  golden_parts[c->part].build (&part);
   run = run_part (&part);
   for (guint i = 0; i < part.expected->len; i++) {
-    const Tensor *tensor = &g_array_index (part.expected, Tensor, i);
+    const GoldenTensor *tensor = &g_array_index (part.expected, GoldenTensor, i);
     if (g_str_equal (tensor->name, "decoded_regions")) { /* the last rows of decoded */
-      const UpiSafetensor *t = reference (&part, "decoded");
+      const UpiSafetensor *t = golden_reference (&part, "decoded");
       g_autofree gfloat *rows = upi_safetensor_read (t, NULL);
       gsize count;
       const gfloat *found = golden_run_buffer (run, tensor->name, &count);
@@ -435,7 +199,7 @@ static void
 test_caption (gconstpointer data)
 {
   const Case *c = data;
-  Part part;
+  GoldenPart part;
   g_autoptr (GoldenRun) run = NULL;
   g_autofree gint32 *ids = NULL;
   g_autofree gfloat *cosines = NULL;
@@ -447,22 +211,23 @@ test_caption (gconstpointer data)
   part_init (&part, c);
   tau = part.build.config->tasks.captioning.temperature;
   upi_program_free (part.build.program);
-  part.build.program = upi_model_caption_program (c->network->model, reference (&part, "key_0")->dim[1], 8, &error);
+  part.build.program =
+      upi_model_caption_program (c->network->model, golden_reference (&part, "key_0")->dim[1], 8, &error);
   g_assert_no_error (error);
   run = golden_run_new (upi_backend_find (part.backend, NULL), part.build.program);
-  for (guint i = 0; i < G_N_ELEMENTS (key_names); i++) {
+  for (guint i = 0; i < GOLDEN_N_KEYS; i++) {
     g_autofree gchar *key = g_strdup_printf ("keys.%u", i);
     g_autofree gchar *value = g_strdup_printf ("values.%u", i);
-    g_autofree gfloat *keys = reference_floats (&part, &(Tensor){ key_names[i], GOLDEN_HEADS });
-    g_autofree gfloat *values = reference_floats (&part, &(Tensor){ value_names[i], GOLDEN_HEADS });
+    g_autofree gfloat *keys = reference_floats (&part, &(GoldenTensor){ golden_keys[i], GOLDEN_HEADS });
+    g_autofree gfloat *values = reference_floats (&part, &(GoldenTensor){ golden_values[i], GOLDEN_HEADS });
     gsize count;
     gpointer to = golden_run_buffer (run, key, &count);
     memcpy (to, keys, count * sizeof (gfloat));
     memcpy (golden_run_buffer (run, value, NULL), values, count * sizeof (gfloat));
   }
-  t = reference (&part, "caption_cosines"); /* [T,V] */
+  t = golden_reference (&part, "caption_cosines"); /* [T,V] */
   cosines = upi_safetensor_read (t, NULL);
-  ids = upi_safetensor_read_i32 (reference (&part, "caption_ids"), NULL);
+  ids = upi_safetensor_read_i32 (golden_reference (&part, "caption_ids"), NULL);
   for (gint step = 0; step < (gint) t->dim[0]; step++) {
     g_autofree gchar *name = g_strdup_printf ("caption_cosines, step %d", step);
     gfloat *scores = golden_run_buffer (run, "scores", &vocabulary);
@@ -480,7 +245,7 @@ test_caption (gconstpointer data)
 
 /* (transfer full) rows of the tensor as vectors of length 1 */
 static gfloat *
-unit_rows (const Network *n, const gchar *name, gsize width, gsize *rows)
+unit_rows (const GoldenNetwork *n, const gchar *name, gsize width, gsize *rows)
 {
   const UpiSafetensor *t = upi_safetensors_find (n->golden, name);
   gfloat *x;
@@ -500,7 +265,7 @@ unit_rows (const Network *n, const gchar *name, gsize width, gsize *rows)
 
 /* The last of the rows, as many as the reference's probabilities [rows, sentences] are for. */
 static void
-check_independent (const Network *n, UpiSpread spread, const gchar *things, const gchar *name)
+check_independent (const GoldenNetwork *n, UpiSpread spread, const gchar *things, const gchar *name)
 {
   gsize width = (gsize) n->model->config->decoder.width, n_things, n_sentences;
   g_autofree gfloat *x = unit_rows (n, things, width, &n_things);
@@ -530,7 +295,7 @@ check_independent (const Network *n, UpiSpread spread, const gchar *things, cons
 static void
 test_independent (gconstpointer data)
 {
-  Network *n = (Network *) data;
+  GoldenNetwork *n = (GoldenNetwork *) data;
 
   open_network (n);
   check_independent (n, UPI_SPREAD_IMAGE, "image_spe", "independent_image");
@@ -565,12 +330,12 @@ main (int argc, char **argv)
     for (guint k = 0; k < G_N_ELEMENTS (backends); k++) {
       if (!golden_wants (backends[k].name))
         continue;
-      for (guint i = 0; i <= G_N_ELEMENTS (parts); i++) {
-        gboolean caption = i == G_N_ELEMENTS (parts);
+      for (guint i = 0; i <= GOLDEN_N_PARTS; i++) {
+        gboolean caption = i == GOLDEN_N_PARTS;
         g_autofree gchar *path = g_strdup_printf (
-            "/golden/%s/%s/%s", networks[n].name, backends[k].name, caption ? "caption" : parts[i].name);
+            "/golden/%s/%s/%s", networks[n].name, backends[k].name, caption ? "caption" : golden_parts[i].name);
         Case *c;
-        if (!caption && parts[i].second && !networks[n].second)
+        if (!caption && golden_parts[i].second && !networks[n].second)
           continue;
         c = g_new (Case, 1);
         *c = (Case){ &networks[n], k, i };

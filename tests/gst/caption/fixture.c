@@ -44,3 +44,18 @@ fixture_push_eos (Fixture *f)
 {
   g_assert_true (gst_harness_push_event (f->stream->harness, gst_event_new_eos ()));
 }
+
+GstStructure *
+next_message (Fixture *f, const gchar *name)
+{
+  GstMessage *message;
+  GstStructure *result = NULL;
+
+  while (result == NULL && (message = gst_bus_pop_filtered (f->stream->bus, GST_MESSAGE_ELEMENT)) != NULL) {
+    const GstStructure *structure = gst_message_get_structure (message);
+    if (gst_structure_has_name (structure, name))
+      result = gst_structure_copy (structure);
+    gst_message_unref (message);
+  }
+  return result;
+}

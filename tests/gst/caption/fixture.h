@@ -24,4 +24,6 @@ void fixture_push (Fixture *f, guint first, guint end);
 void fixture_pull (Fixture *f, gint first, gint end);
 void fixture_push_eos (Fixture *f);
 
+GstStructure *next_message (Fixture *f, const gchar *name);
+
 G_END_DECLS

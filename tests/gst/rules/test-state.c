@@ -3,114 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "gst/rules/shapes.h"
-#include "gst/rules/state.h"
-
-/* A frame: when, in milliseconds, and its objects, "7@0.5,0.5" with the track's number and where it stands; "0@" has no
- * track, "7p@" was predicted, "7@0.5,0.5:0.3" has that score instead of 0.9, "7@0.5,0.5=car" that label instead of
- * person. Then the events, "1 new enter 7 n1 +1-0", apart by "; ": number, type, what, track, objects counted,
- * totals. */
-typedef struct {
-  guint time_ms;
-  const gchar *objects;
-  const gchar *events;
-} Step;
-
-static const gchar *const types[] = { "new", "update", "end" };
-
-static RulesState *
-state_of (const gchar *text)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (Rules) rules = rules_parse (text, strlen (text), "test", &error);
-
-  g_assert_no_error (error);
-  return rules_state_new (rules);
-}
-
-static gchar *
-describe (RulesState *state, const GArray *events)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-  gboolean one_rule = rules_state_rules (state)->rules->len == 1;
-
-  for (guint i = 0; i < events->len; i++) {
-    const RulesEvent *event = &g_array_index (events, RulesEvent, i);
-    if (i > 0)
-      g_string_append (text, "; ");
-    if (!one_rule)
-      g_string_append_printf (text, "%s: ", event->rule->name);
-    g_string_append_printf (text, "%" G_GUINT64_FORMAT " %s %s", event->id, types[event->type], event->what);
-    if (event->object.track != 0)
-      g_string_append_printf (text, " %" G_GUINT64_FORMAT, event->object.track);
-    if (event->rule->kind != RULE_PHRASE && event->rule->kind != RULE_LINE)
-      g_string_append_printf (text, " n%u", event->count);
-    if (event->rule->kind == RULE_ZONE || event->rule->kind == RULE_LINE)
-      g_string_append_printf (text, " +%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, event->total_in, event->total_out);
-  }
-  return g_string_free (g_steal_pointer (&text), FALSE);
-}
-
-static void
-parse_object (const gchar *text, RulesObject *object)
-{
-  gchar *end;
-  gdouble x, y;
-
-  *object = (RulesObject){ .label = "person", .score = 0.9, .width = 0.1, .height = 0.2 };
-  object->track = g_ascii_strtoull (text, &end, 10);
-  object->predicted = *end == 'p';
-  end += object->predicted;
-  g_assert_cmpint (*end, ==, '@');
-  x = g_ascii_strtod (end + 1, &end);
-  g_assert_cmpint (*end, ==, ',');
-  y = g_ascii_strtod (end + 1, &end);
-  object->x = x - object->width / 2;
-  object->y = y - object->height;
-  if (*end == ':')
-    object->score = g_ascii_strtod (end + 1, &end);
-  if (*end == '=')
-    object->label = end + 1;
-  else
-    g_assert_cmpint (*end, ==, '\0');
-}
-
-static const GArray *
-take (RulesState *state, const Step *step, const gfloat *phrases)
-{
-  g_auto (GStrv) words = g_strsplit (step->objects, " ", -1);
-  RulesObject objects[16];
-  guint n = 0;
-
-  for (; words[n] != NULL && *words[n] != '\0'; n++)
-    parse_object (words[n], &objects[n]);
-  RulesFrame frame = {
-    .time = step->time_ms * G_GUINT64_CONSTANT (1000000), .objects = objects, .n_objects = n, .phrases = phrases
-  };
-  return rules_state_take_frame (state, &frame);
-}
-
-static void
-run_steps (RulesState *state, const Step *steps, guint n)
-{
-  for (guint i = 0; i < n; i++) {
-    g_autofree gchar *events = describe (state, take (state, &steps[i], NULL));
-    if (!g_str_equal (events, steps[i].events))
-      g_error ("at %u ms, step %u: found \"%s\", expected \"%s\"", steps[i].time_ms, i + 1, events, steps[i].events);
-  }
-}
-
-static void
-run_rules (const gchar *rules, const Step *steps, guint n)
-{
-  g_autoptr (RulesState) state = state_of (rules);
-
-  run_steps (state, steps, n);
-}
-#define RUN(rules, steps) run_rules (rules, steps, G_N_ELEMENTS (steps))
-
-#define SQUARE "\"type\": \"zone\", \"polygon\": [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]"
-#define ONE(rule) "{\"rules\": {\"r\": {" rule "}}}"
+#include "tests/gst/rules/steps.h"
 
 static void
 test_zone_enter_leave (void)
@@ -245,7 +138,7 @@ test_zone_counts (void)
     for (guint j = 0; j < events->len; j++) {
       const RulesEvent *event = &g_array_index (events, RulesEvent, j);
       g_string_append_printf (
-          text, "%s%" G_GUINT64_FORMAT " %s %s", j > 0 ? "; " : "", event->id, types[event->type], event->what);
+          text, "%s%" G_GUINT64_FORMAT " %s %s", j > 0 ? "; " : "", event->id, event_types[event->type], event->what);
       if (event->object.track != 0)
         g_string_append_printf (text, " %" G_GUINT64_FORMAT " n%u +%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
             event->object.track, event->count, event->total_in, event->total_out);
@@ -323,135 +216,6 @@ test_filters (void)
   RUN (ONE (SQUARE ", \"labels\": [\"person\", \"dog\"], \"min_score\": 0.6"), steps);
   RUN (ONE (SQUARE ", \"min_area\": 0.02"), area);
   RUN (ONE (SQUARE ", \"min_area\": 0.021"), small);
-}
-
-#define LINE "\"type\": \"line\", \"points\": [[0.2, 0.5], [0.8, 0.5]]"
-
-static void
-test_line_modes (void)
-{
-  /* Boxes are 0.2 high: clear of the line is 0.02 away. */
-  static const Step loose[] = {
-    { 0, "7@0.5,0.4", "" },
-    { 100, "7@0.5,0.501", "1 new forward 7 +1-0" },
-    { 200, "7@0.5,0.499", "2 new backward 7 +1-1" },
-    { 300, "7@0.5,0.6", "3 new forward 7 +2-1" },
-  };
-  static const Step balanced[] = {
-    { 0, "7@0.5,0.499", "" }, /* it begins near the line, and counts to that side */
-    { 100, "7@0.5,0.51", "" },
-    { 200, "7@0.5,0.49", "" },
-    { 300, "7@0.5,0.52", "1 new forward 7 +1-0" },
-    { 400, "7@0.5,0.49", "" },
-    { 500, "7@0.5,0.53", "" },
-    { 600, "7@0.5,0.48", "2 new backward 7 +1-1" },
-  };
-  static const Step strict[] = {
-    { 0, "7@0.5,0.499 8@0.3,0.4 9@0.3,0.4", "" },
-    { 100, "7@0.5,0.6 8@0.4,0.6 9@0.6,0.6",
-        "1 new forward 8 +1-0" }, /* 7 was never clear on the one side, 9 goes along the line more than across */
-    { 200, "7@0.5,0.45 8@0.4,0.55 9@0.65,0.4", "2 new backward 7 +1-1; 3 new backward 9 +1-2" },
-  };
-
-  RUN (ONE (LINE ", \"mode\": \"loose\""), loose);
-  RUN (ONE (LINE), balanced);
-  RUN (ONE (LINE ", \"mode\": \"strict\""), strict);
-}
-
-static void
-test_line_touching (void)
-{
-  static const Step steps[] = {
-    { 0, "7@0.5,0.4 8@0.5,0.5 9@0.9,0.4", "" },
-    { 100, "7@0.5,0.5 8@0.5,0.6 9@0.9,0.5", "" }, /* on the line is on neither side; 8 began there */
-    { 200, "7@0.5,0.4 8@0.5,0.5 9@0.7,0.6", "" }, /* 7 went back; 9 came around the end */
-    { 300, "7@0.5,0.5 8@0.5,0.4 9@0.8,0.4", "1 new backward 8 +0-1; 2 new backward 9 +0-2" }, /* 9 between the ends */
-    { 400, "7@0.6,0.5 8@0.5,0.4 9@0.8,0.5", "" },                                             /* along it */
-    { 500, "7@0.6,0.6 8@0.5,0.4 9@0.8,0.6", "3 new forward 7 +1-2; 4 new forward 9 +2-2" },   /* an end is on it */
-  };
-  RUN (ONE (LINE), steps);
-}
-
-static void
-test_line_around_the_end (void)
-{
-  static const Step steps[] = {
-    { 0, "7@0.5,0.4", "" },
-    { 100, "7@0.9,0.45", "" },
-    { 200, "7@0.9,0.6", "" },
-    { 300, "7@0.5,0.6", "" },
-    { 400, "7@0.5,0.4", "1 new backward 7 +0-1" },
-    { 500, "7@0.5,0.51", "" }, /* across, not clear, */
-    { 600, "7@0.9,0.51", "" },
-    { 700, "7@0.9,0.4", "" }, /* around the end, */
-    { 800, "7@0.9,0.6", "" }, /* and around it back */
-    { 900, "7@0.5,0.4", "2 new backward 7 +0-2" },
-  };
-  RUN (ONE (LINE), steps);
-}
-
-static void
-test_line_direction (void)
-{
-  static const Step forward[] = {
-    { 0, "7@0.5,0.4", "" },
-    { 100, "7@0.5,0.6", "1 new forward 7 +1-0" },
-    { 200, "7@0.5,0.4", "" },
-    { 300, "7@0.5,0.6", "2 new forward 7 +2-0" },
-  };
-  static const Step upright[] = {
-    /* from below to above: the right hand is to the right */
-    { 0, "7@0.4,0.5", "" },
-    { 100, "7@0.6,0.5", "1 new forward 7 +1-0" },
-    { 200, "7@0.4,0.5", "2 new backward 7 +1-1" },
-  };
-
-  RUN (ONE (LINE ", \"direction\": \"forward\""), forward);
-  RUN (ONE ("\"type\": \"line\", \"points\": [[0.5, 0.9], [0.5, 0.1]]"), upright);
-}
-
-static void
-test_line_time_and_gaps (void)
-{
-  static const Step time[] = {
-    { 0, "7@0.5,0.4", "" },
-    { 100, "7@0.5,0.6", "" },
-    { 600, "7@0.5,0.6", "" },
-    { 700, "7@0.5,0.4", "" }, /* back before a second was over: neither counts */
-    { 2000, "7@0.5,0.4", "" },
-    { 2100, "7@0.5,0.6", "" },
-    { 3100, "7@0.5,0.7", "1 new forward 7 +1-0" },
-    { 3200, "7@0.5,0.4", "" },
-    { 3300, "", "" },
-    { 5300, "", "" }, /* lost before its second was over */
-    { 5400, "7@0.5,0.4", "" },
-  };
-  static const Step gap[] = {
-    { 0, "7@0.5,0.4", "" },
-    { 100, "", "" },
-    { 1900, "7@0.5,0.6", "1 new forward 7 +1-0" }, /* found on the other side */
-    { 4000, "", "" },
-    { 4100, "7@0.5,0.4", "" }, /* gone for too long: it begins anew */
-    { 4200, "7@0.5,0.6", "2 new forward 7 +2-0" },
-  };
-
-  RUN (ONE (LINE ", \"min_time\": 1"), time);
-  RUN (ONE (LINE), gap);
-}
-
-static void
-test_two_lines (void)
-{
-  static const Step steps[] = {
-    { 0, "7@0.5,0.1 8@0.3,0.5", "" },
-    { 100, "7@0.5,0.9", "a: 1 new forward 7 +1-0; b: 2 new forward 7 +1-0" }, /* in one step */
-    { 200, "7@0.5,0.5 8@0.4,0.5", "b: 3 new backward 7 +1-1" },
-    { 300, "7@0.5,0.1 8@0.5,0.5", "a: 4 new backward 7 +1-1" },
-  };
-  RUN ("{\"rules\": {\"a\": {\"type\": \"line\", \"points\": [[0, 0.3], [1, 0.3]]}, \"b\": {\"type\": \"line\", "
-       "\"points\": [[0, 0.7], [1, "
-       "0.7]]}}}",
-      steps);
 }
 
 static void
@@ -620,12 +384,6 @@ main (int argc, char **argv)
   g_test_add_func ("/rules-state/cooldown", test_cooldown);
   g_test_add_func ("/rules-state/predicted", test_predicted);
   g_test_add_func ("/rules-state/filters", test_filters);
-  g_test_add_func ("/rules-state/line-modes", test_line_modes);
-  g_test_add_func ("/rules-state/line-touching", test_line_touching);
-  g_test_add_func ("/rules-state/line-around-the-end", test_line_around_the_end);
-  g_test_add_func ("/rules-state/line-direction", test_line_direction);
-  g_test_add_func ("/rules-state/line-time-and-gaps", test_line_time_and_gaps);
-  g_test_add_func ("/rules-state/two-lines", test_two_lines);
   g_test_add_func ("/rules-state/count", test_count);
   g_test_add_func ("/rules-state/count-time", test_count_time);
   g_test_add_func ("/rules-state/phrase", test_phrase);
