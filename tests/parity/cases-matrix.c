@@ -246,6 +246,7 @@ static const Window window_cases[] = {
   { FALSE, 1, 1, 1, 64, 2, 7, 3, 1 },    /* one cell in a window of others */
   { FALSE, 3, 25, 13, 32, 1, 12, 6, 1 }, /* windows of 12 */
   { FALSE, 1, 3, 4, 160, 2, 1, 0, 1 },   /* each cell alone */
+  { FALSE, 1, 4, 7, 80, 2, 3, 1, 1 },    /* heads of 40, two numbers a lane of the cuda backend */
   { FALSE, 3, 6, 7, 20, 2, 3, 1, 10 },   /* sharp */
   { TRUE, 1, 56, 56, 96, 3, 7, 3, 1 },   /* Swin-T at 224×224 */
   { TRUE, 1, 28, 28, 192, 6, 7, 3, 1 }, { TRUE, 1, 14, 14, 384, 12, 7, 3, 1 }, { TRUE, 1, 7, 7, 768, 24, 7, 0, 1 },

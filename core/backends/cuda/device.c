@@ -257,8 +257,8 @@ check_device (gint index, gchar **name, GError **error)
   if (status != cudaSuccess)
     return unusable (error, "NVIDIA GPUs cannot be counted: %s", cudaGetErrorString (status));
   if (!load_driver ())
-    return unusable (error,
-        "no NVIDIA driver is loaded (libcuda.so.1)"); /* uncovered: the test device always has its driver's calls */
+    /* uncovered: the test device always has its driver's calls */
+    return unusable (error, "no NVIDIA driver is loaded (libcuda.so.1)");
   if (index >= count)
     return unusable (error, "there is no cuda:%d: this machine has %d NVIDIA GPU%s, from cuda:0", index, count,
         count == 1 ? "" : "s");
