@@ -252,7 +252,8 @@ test_interlaced (void)
     stream_caps (s, caps);
     embedding_encode (s, buffer, interlaced);
     g_assert_cmpfloat (embedding_distance (progressive, interlaced), ==, 0);
-    if (i < 2) /* only decoders make fields apart */
+    /* only decoders make fields apart; the test device of CUDA takes half a minute for all formats of one mode */
+    if (i < (g_getenv ("UPI_TEST_DEVICE") == NULL ? 2 : 1))
       check_all_formats (s, 32, 24, modes[i], "");
   }
   stream_free (s);
