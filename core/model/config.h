@@ -75,7 +75,7 @@ typedef struct {
     gfloat anchor_cells; /* UPI_ANCHOR_CELLS */
     UpiContentKind content;
     gint candidates; /* tokens among which distinct ones are taken; 0: the best `count` as they are */
-    gfloat distinct; /* IoU with a better candidate above which one stands back */
+    gfloat distinct; /* IoU with a better candidate above which one is its duplicate */
   } query;
   struct {
     gint layers;

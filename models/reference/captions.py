@@ -178,7 +178,7 @@ def rank(
     return top + distinct[ranking.encoded :]
 
 
-class Speaker:
+class GroundedCaptioner:
     """Grounded captions of images that are encoded already."""
 
     def __init__(self, model: UniPerceiver, grounding: Grounding, ranking: Ranking) -> None:

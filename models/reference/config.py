@@ -64,7 +64,7 @@ class Query:
     anchor_cells: float = 3
     content: str = "pixel"
     candidates: int = 0  # pixels among which distinct ones are taken; 0: the best `count` as they are
-    distinct: float = 1.0  # IoU with a better candidate above which one stands back
+    distinct: float = 1.0  # IoU with a better candidate above which one is its duplicate
 
 
 @dataclass

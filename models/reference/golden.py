@@ -38,7 +38,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .calibration import probability
-from .captions import Caption, Ranking, Speaker, label_scores, label_vectors
+from .captions import Caption, GroundedCaptioner, Ranking, label_scores, label_vectors
 from .grounding import Grounding
 from .model import UniPerceiver, load
 from .preprocess import normalise
@@ -148,8 +148,8 @@ def grounded(model: UniPerceiver, tokenizer: WordPiece, width: int, height: int)
         seen = model.regions(normalise(picture(width, height), config.input))
         spe, decoded, cache = model.image(seen)
         scores = label_scores(model, seen, decoded, label_vectors(model, tokenizer))
-    speaker = Speaker(model, Grounding(table, config.labels, tokenizer), Ranking.of(config))
-    return [candidate(c, tokenizer) for c in speaker(spe[0], scores, cache)]
+    captioner = GroundedCaptioner(model, Grounding(table, config.labels, tokenizer), Ranking.of(config))
+    return [candidate(c, tokenizer) for c in captioner(spe[0], scores, cache)]
 
 
 def independent(model: UniPerceiver, parts: dict[str, Tensor], texts: Tensor) -> dict[str, Any]:

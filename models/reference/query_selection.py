@@ -73,7 +73,7 @@ class QuerySelection(nn.Module):
         return self.boxes(picked, anchor), picked
 
 
-def stand_back(boxes: Tensor, limit: float) -> Tensor:
+def duplicates(boxes: Tensor, limit: float) -> Tensor:
     """Candidates [B, M, 4], best first → [B, M]: whether a better one overlaps them by more than `limit` (IoU)."""
     inter, a, b, _ = overlap(corners(boxes)[:, :, None], corners(boxes)[:, None])
     return (inter > limit * (a + b - inter)).tril(-1).any(-1)
@@ -82,4 +82,4 @@ def stand_back(boxes: Tensor, limit: float) -> Tensor:
 def distinct(boxes: Tensor, limit: float) -> Tensor:
     """Candidates [B, M, 4], best first → their order [B, M]: first those that no better one overlaps by more than `limit` (IoU), then
     the others. Equal queries are hard to tell apart for whoever must answer just once (DDQ, 2303.12776)."""
-    return torch.sort(stand_back(boxes, limit).byte(), dim=1, stable=True)[1]
+    return torch.sort(duplicates(boxes, limit).byte(), dim=1, stable=True)[1]

@@ -14,7 +14,18 @@ from models.reference.grounding import Grounding
 from models.training.cider import CiderD, plain
 from models.training.dataset import Batch, Encoded
 from models.training.losses import Heads
-from models.training.tasks import Trainee, Words, captioning, frozen_image, sample, self_critical, side_by_side, some_tokens, there, untrue
+from models.training.tasks import (
+    Trainee,
+    Words,
+    captioning,
+    frozen_image,
+    hallucinated,
+    random_tokens,
+    sample,
+    self_critical,
+    shown_classes,
+    side_by_side,
+)
 from models.training.vocabulary import CaptionVocabulary
 
 from .small import small_model
@@ -62,7 +73,7 @@ class Captions(unittest.TestCase):
     def test_some_tokens_are_the_first_and_others_without_repetition(self) -> None:
         torch.manual_seed(0)
         sequence = torch.arange(2 * 21.0).view(2, 21, 1).expand(2, 21, 3)
-        some = some_tokens(sequence, 0.5)
+        some = random_tokens(sequence, 0.5)
         self.assertEqual(some.shape, (2, 11, 3))
         for row, first in zip(some, (0.0, 21.0)):
             self.assertEqual(row[0, 0], first)
@@ -112,12 +123,12 @@ class Captions(unittest.TestCase):
         words = {"dog": ["dog"], "cat": ["cat"], "car": ["car"], "vehicle": ["vehicle"]}
         grounding = needs(words, ["dog", "cat", "car", "bus"], vehicle=["car", "bus"])
         batch.labels[0, 0], batch.ignored_labels[0, 0] = 0, -1
-        self.assertEqual(untrue("a dog", there(batch, 0, grounding), grounding), 1)  # weight 0 is padding
+        self.assertEqual(hallucinated("a dog", shown_classes(batch, 0, grounding), grounding), 1)  # weight 0 is padding
         batch.weights[0, 0] = 1.0
-        self.assertEqual(untrue("a dog and a cat in a car", there(batch, 0, grounding), grounding), 2)
+        self.assertEqual(hallucinated("a dog and a cat in a car", shown_classes(batch, 0, grounding), grounding), 2)
         batch.ignored_labels[0, 0] = 1
         batch.captions = [["the vehicle"]]
-        self.assertEqual(untrue("a dog and a cat in a car", there(batch, 0, grounding), grounding), 0)
+        self.assertEqual(hallucinated("a dog and a cat in a car", shown_classes(batch, 0, grounding), grounding), 0)
 
     def test_what_is_not_there_becomes_rarer(self) -> None:
         """No word earns anything; one names what the picture lacks."""

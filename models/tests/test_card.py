@@ -9,7 +9,17 @@ import unittest
 from pathlib import Path
 
 from models.reference.config import Config
-from models.training.card import BEGIN, CARD, END, FILE, ROWS, record, sizes_of, table, with_table
+from models.training.card import (
+    BEGIN,
+    CARD,
+    END,
+    FILE,
+    ROWS,
+    record,
+    sizes_of,
+    table,
+    with_table,
+)
 
 NANO = Path(__file__).parents[1] / "nano"
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import unittest
 from pathlib import Path
@@ -21,7 +22,7 @@ from models.training import fast
 from models.training.dataset import Batch
 from models.training.matching import unknown
 
-PLAIN_STAND_BACK = query_selection.stand_back
+PLAIN_DUPLICATES = query_selection.duplicates
 
 
 def error(found: Tensor, expected: Tensor) -> float:
@@ -42,7 +43,7 @@ class Fast(unittest.TestCase):
         cls.folder.cleanup()
         fast.KERNELS.clear()
         F.linear = fast.plain_linear
-        query_selection.stand_back = PLAIN_STAND_BACK
+        query_selection.duplicates = PLAIN_DUPLICATES
 
     def test_depthwise(self) -> None:
         for k, stride in ((3, 1), (3, 2), (5, 1), (5, 2)):
@@ -80,7 +81,7 @@ class Fast(unittest.TestCase):
             x, v = torch.randn(2, 20, 128).requires_grad_(), torch.randn(2, 126, 128).requires_grad_()
             reference, g = torch.rand(2, 20, coordinates), torch.randn(2, 20, 128)
             results = []
-            for run in (attention.forward, lambda *a: fast.deformable(attention, *a)):
+            for run in (attention.forward, functools.partial(fast.deformable, attention)):
                 for p in (x, v, *attention.parameters()):
                     p.grad = None
                 y = run(x, reference, v, shapes)
@@ -127,7 +128,7 @@ class Fast(unittest.TestCase):
         boxes, ignored = torch.rand(2, 50, 4), torch.rand(2, 9, 4)
         labels, crowd = torch.randint(-1, 5, (2, 9)), torch.rand(2, 9) < 0.4
         torch.testing.assert_close(fast.pairwise_iou(boxes, ignored), pairwise_iou(boxes, ignored))
-        self.assertTrue(torch.equal(fast.stand_back(boxes, 0.3), PLAIN_STAND_BACK(boxes, 0.3)))
+        self.assertTrue(torch.equal(fast.duplicates(boxes, 0.3), PLAIN_DUPLICATES(boxes, 0.3)))
         nothing = torch.zeros(2, 1)
         batch = Batch(
             np.zeros((2, 0), np.uint8), torch.zeros(2, 1, 4), nothing.long(), nothing, ignored, labels, crowd,

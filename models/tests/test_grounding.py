@@ -398,10 +398,10 @@ class Captions(unittest.TestCase):
         self.assertAlmostEqual(ranked[0].cosine or 0, 1.0, places=5)
 
     def test_a_speaker_s_first_caption_is_the_best(self) -> None:
-        speaker = grounded.Speaker(self.model, self.grounding, Ranking(candidates=5))
+        captioner = grounded.GroundedCaptioner(self.model, self.grounding, Ranking(candidates=5))
         c = self.model.config
         torch.manual_seed(2)
-        said = speaker(torch.randn(c.decoder.width), torch.rand(10, 80), self.image)
+        said = captioner(torch.randn(c.decoder.width), torch.rand(10, 80), self.image)
         top = [x.score for x in said if x.cosine is not None]
         self.assertEqual(top, sorted(top, reverse=True))
 
@@ -412,8 +412,8 @@ class Captions(unittest.TestCase):
         said = []
         for scores, steering in ((self.scores(), 0.0), (self.scores(), 8.0), (torch.ones(3, 80), 8.0)):
             ranking = Ranking(candidates=16, steering=steering, retrieval=0, regions=0)
-            speaker = grounded.Speaker(self.model, self.grounding, ranking)
-            said.append([c.ids for c in speaker(spe, scores, self.image)])
+            captioner = grounded.GroundedCaptioner(self.model, self.grounding, ranking)
+            said.append([c.ids for c in captioner(spe, scores, self.image)])
         count = [sum(i in animals for c in x for i in c) for x in said]
         self.assertGreater(count[0], 2 * count[1])
         self.assertEqual(said[2], said[0])
@@ -444,7 +444,7 @@ class Captions(unittest.TestCase):
 
     def model_with(self, caption: dict[str, object]) -> UniPerceiver:
         """The same weights with another `caption` in the config."""
-        model = small_model(**{"format_version": 2, "caption": caption})
+        model = small_model(format_version=2, caption=caption)
         model.load_state_dict(self.model.state_dict())
         return model
 

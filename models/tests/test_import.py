@@ -8,14 +8,13 @@ import unittest
 import torch
 from torch import Tensor
 
-from models.importers import encoders, mask_dino
+from models.importers import mask_dino
 from models.importers.__main__ import convert
 from models.reference.backbone import STAGES
 from models.reference.config import Config
 from models.reference.model import UniPerceiver
 
 from .small import small_config
-
 
 BASE = {
     "backbone": {"kind": "resnet50"},

@@ -11,7 +11,14 @@ import numpy as np
 import torch
 
 from models.reference.config import Config, Input
-from models.reference.preprocess import input_size, normalise, picture_size, place, shares, stretch
+from models.reference.preprocess import (
+    input_size,
+    normalise,
+    picture_size,
+    place,
+    shares,
+    stretch,
+)
 from models.training.dataset import Augment
 from models.training.evaluate import of_picture
 
@@ -76,7 +83,7 @@ class Places(unittest.TestCase):
     def test_training_keeps_the_aspect(self) -> None:
         for seed in range(30):
             augment = Augment(random.Random(seed), letterbox=(1, 2, 3))
-            x0, y0, ww, wh = augment.true_window(100, 80, 128 / 96)
+            x0, _y0, ww, wh = augment.true_window(100, 80, 128 / 96)
             self.assertAlmostEqual(ww / wh, 128 / 96, places=6)
             self.assertTrue(x0 <= 0 or x0 + ww <= 100 + 1e-6)
 

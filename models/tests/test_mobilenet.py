@@ -27,7 +27,6 @@ from models.training.setup import renormalise
 from .small import NANO, second_generation, small_config
 
 
-
 def varint(value: int) -> bytes:
     out = b""
     while value > 127:
@@ -277,7 +276,7 @@ class SecondGeneration(unittest.TestCase):
         with torch.no_grad():
             x = torch.randn(2, 3, 96, 64)
             r = model.regions(x)
-            spe, decoded, cache = model.image(r)
+            _spe, _decoded, cache = model.image(r)
         self.assertEqual((r.last_map.shape, r.speaks[-1].shape), ((2, 320, 2, 1), (2, 10, 80)))
         self.assertEqual(cache[0][0].shape[2], 1 + 1 + 2 + 10)
         with torch.no_grad():

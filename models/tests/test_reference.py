@@ -87,7 +87,7 @@ class Parts(unittest.TestCase):
 
 
 class Whole(unittest.TestCase):
-    def test_overlapped_candidates_stand_back(self) -> None:
+    def test_duplicates_come_last(self) -> None:
         def box(x: float) -> list[float]:
             return [x, 0.5, 0.4, 0.4]
 

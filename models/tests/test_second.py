@@ -18,7 +18,7 @@ from models.training.dataset import Encoded
 from models.training.losses import Heads, region_losses, total
 from models.training.setup import records
 from models.training.tasks import Trainee, frozen_image
-from models.training.train import keep_half, take_decoder
+from models.training.train import freeze_half, take_decoder
 
 from .small import second_generation, small_config
 from .test_training import batch_of
@@ -38,7 +38,7 @@ class Evidence(unittest.TestCase):
     def test_losses_reach_the_predictors_and_not_a_frozen_backbone(self) -> None:
         t = trainee().train()
         t.model.backbone.freeze(99)
-        keep_half(t, False)
+        freeze_half(t, False)
         batch = batch_of([[0.3, 0.3, 0.3, 0.3], [0.6, 0.6, 0.5, 0.5]], [1, 0])
         r = t.model.regions(torch.randn(1, 3, 64, 64), with_global=False)
         self.assertEqual(len(r.speaks), len(r.boxes))

@@ -26,8 +26,8 @@ from models.reference.preprocess import normalise, stretch
 
 from .cider import CiderD, plain
 from .dataset import Record
+from .distillation import ImageNet
 from .evaluate import corpus_scores
-from .remember import ImageNet
 from .setup import efficientnet_state, records
 
 

@@ -188,7 +188,7 @@ def joined(rows: list[tuple[np.ndarray, bool, int]], prompts: int) -> Claims:
 
 def auc(score: np.ndarray, truth: np.ndarray) -> float:
     """The share of pairs of a true and an untrue claim that are in order; ties count half."""
-    values, index, count = np.unique(score, return_inverse=True, return_counts=True)
+    _values, index, count = np.unique(score, return_inverse=True, return_counts=True)
     rank = (np.cumsum(count) - (count - 1) / 2)[index]
     true, untrue = int(truth.sum()), int((~truth).sum())
     if not true or not untrue:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def sizes_of(config: Input, large: bool) -> list[list[int]]:
 def column(result: dict[str, Any], suffix: str) -> dict[str, float]:
     """Of evaluate.py's result; what was not measured (NaN) is left out."""
     found = {figure: result.get(kind + suffix, {}).get(name) for figure, kind, name, _ in ROWS}
-    return {k: round(v, 1) for k, v in found.items() if v is not None and v == v}
+    return {k: round(v, 1) for k, v in found.items() if v is not None and not math.isnan(v)}
 
 
 def record(directory: Path, result: dict[str, Any], part: str, suppression: float, large: bool) -> None:

@@ -19,7 +19,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.reference.captions import Caption, Ranking, Speaker, label_scores, label_vectors
+from models.reference.captions import (
+    Caption,
+    GroundedCaptioner,
+    Ranking,
+    label_scores,
+    label_vectors,
+)
 from models.reference.grounding import Grounding
 from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import input_size, place
@@ -38,8 +44,8 @@ class Said:
 
 
 @torch.no_grad()
-def describe(model: UniPerceiver, speaker: Speaker, paths: list[Path], main: int, greedy: bool) -> list[Said]:
-    tokenizer = speaker.grounding.tokenizer
+def describe(model: UniPerceiver, captioner: GroundedCaptioner, paths: list[Path], main: int, greedy: bool) -> list[Said]:
+    tokenizer = captioner.grounding.tokenizer
     labels = label_vectors(model, tokenizer)
     out = []
     for path in paths:
@@ -51,8 +57,8 @@ def describe(model: UniPerceiver, speaker: Speaker, paths: list[Path], main: int
         if greedy:
             best = Caption(model.greedy(cache, tokenizer.cls, tokenizer.sep, model.config.max_tokens)[0], 0.0)
         else:
-            best = speaker(spe[0], scores, cache)[0]
-        out.append(Said(tokenizer.decode(best.ids), speaker.grounding.needed(best.ids), float(scores[:, main].max())))
+            best = captioner(spe[0], scores, cache)[0]
+        out.append(Said(tokenizer.decode(best.ids), captioner.grounding.needed(best.ids), float(scores[:, main].max())))
     return out
 
 
@@ -83,12 +89,12 @@ def main() -> None:
     torch.set_num_threads(1)
     model, grounding = load(o.model), load_grounding(o.model)
     model = model.to(memory_format=torch.channels_last)
-    speaker = Speaker(model, grounding, Ranking.of(model.config))
+    captioner = GroundedCaptioner(model, grounding, Ranking.of(model.config))
     labels = model.config.labels
     result: dict[str, Any] = {}
     everything: list[Said] = []
     for clip, known in clip_names().items():
-        said = describe(model, speaker, frames_of(o.frames, clip), labels.index(known["main"]), o.greedy)
+        said = describe(model, captioner, frames_of(o.frames, clip), labels.index(known["main"]), o.greedy)
         result[clip] = judged(said, known, labels, grounding)
         everything += said
         for s in said[:: max(1, len(said) // 8)]:

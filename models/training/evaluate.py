@@ -29,7 +29,12 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.reference.captions import Ranking, Speaker, label_scores, label_vectors
+from models.reference.captions import (
+    GroundedCaptioner,
+    Ranking,
+    label_scores,
+    label_vectors,
+)
 from models.reference.general_decoder import Cache
 from models.reference.grounding import Grounding
 from models.reference.mask_head import mask_logits
@@ -111,9 +116,9 @@ def masks_of(logits: Tensor, boxes: np.ndarray, width: int, height: int) -> list
 @torch.no_grad()
 def run(
     model: UniPerceiver, tokenizer: WordPiece, data: Path, rows: list[Record], names: list[str], captions: bool,
-    with_masks: bool = True, weight: float | None = None, large: bool = False, speaker: Speaker | None = None,
+    with_masks: bool = True, weight: float | None = None, large: bool = False, captioner: GroundedCaptioner | None = None,
 ) -> list[Output]:  # fmt: skip
-    """`speaker`: of grounded captions; without it they are greedy."""
+    """`captioner`: of grounded captions; without it they are greedy."""
     classes = class_vectors(model, tokenizer, names)
     own = None if names == model.config.labels else label_vectors(model, tokenizer)
     task = model.config.tasks["detection"]
@@ -137,11 +142,11 @@ def run(
             masks = masks_of(of_picture(z, across, down), box, record.width, record.height)
         text = ""
         if captions and (record.captions or record.exhaustive):
-            if speaker is None:
+            if captioner is None:
                 text = caption(model, tokenizer, cache)
             else:
                 scores = label_scores(model, r, decoded, classes if own is None else own)
-                text = tokenizer.decode(speaker(spe[0], scores, cache)[0].ids)
+                text = tokenizer.decode(captioner(spe[0], scores, cache)[0].ids)
         out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0].clone(), text))
     return out
 
@@ -391,9 +396,9 @@ def run_part(
     """One worker's images, in a process of one thread."""
     torch.set_num_threads(1)
     model, tokenizer = load(directory), WordPiece(directory / "vocab.txt")
-    speaker = None if greedy else Speaker(model, load_grounding(directory), Ranking.of(model.config))
+    captioner = None if greedy else GroundedCaptioner(model, load_grounding(directory), Ranking.of(model.config))
     model = model.to(memory_format=torch.channels_last)
-    return run(model, tokenizer, data, rows, names, captions, weight=weight, large=large, speaker=speaker)
+    return run(model, tokenizer, data, rows, names, captions, weight=weight, large=large, captioner=captioner)
 
 
 def main() -> None:

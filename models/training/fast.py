@@ -196,8 +196,8 @@ def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
-def stand_back(boxes: Tensor, limit: float) -> Tensor:
-    """What `query_selection.stand_back` computes."""
+def duplicates(boxes: Tensor, limit: float) -> Tensor:
+    """What `query_selection.duplicates` computes."""
     return (pairwise_iou(boxes, boxes) > limit).tril(-1).any(-1)
 
 
@@ -281,11 +281,11 @@ def has_attention() -> bool:
 
 
 def install(model: nn.Module, cache: Path) -> None:
-    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear and query_selection.stand_back of this process."""
+    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear and query_selection.duplicates of this process."""
     if not KERNELS:
         KERNELS.append(compile_kernels(cache))
     F.linear = linear
-    query_selection.stand_back = stand_back
+    query_selection.duplicates = duplicates
     inside: set[nn.Module] = set()
     for m in model.modules():
         if isinstance(m, Block):

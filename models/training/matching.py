@@ -12,7 +12,6 @@ from . import fast
 from .boxes import corners, giou, iou, pairwise_cover, pairwise_iou
 from .dataset import Batch
 
-
 PRIOR = 3.0  # cost of a query's selection score
 
 

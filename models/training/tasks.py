@@ -20,10 +20,10 @@ from models.reference.tokenizer import WordPiece
 
 from .cider import CiderD, plain
 from .dataset import Batch, Encoded
+from .distillation import ImageNet, distillation_loss
 from .distributed import gather
 from .losses import Heads, matched_class_loss, region_losses, total
 from .matching import hungarian
-from .remember import ImageNet, remember_loss
 from .vocabulary import CaptionVocabulary, ClassNames, pad
 
 # Label smoothing leaves a tenth of the probability to words at random, so that most captions sampled with the learned temperature are
@@ -81,7 +81,7 @@ def encoded(model: UniPerceiver, batch: Batch) -> Encoded:
     return Encoded(r.last_map, r.semantics[-1], r.boxes[-1], r.pooled, r.selection, r.speaks[-1] if r.speaks else None)
 
 
-def some_tokens(sequence: Tensor, share: float) -> Tensor:
+def random_tokens(sequence: Tensor, share: float) -> Tensor:
     """[B, T, D] → [B, T', D]: `<SPE>` and a random choice of the other tokens, another for every image (as FLIP, 2212.00794)."""
     count = round((sequence.shape[1] - 1) * share)
     order = torch.rand(sequence.shape[:2])
@@ -94,7 +94,7 @@ def frozen_image(model: UniPerceiver, seen: Encoded, share: float = 1.0) -> tupl
     """The image side with gradients from the proposals on: image `<SPE>`, decoded regions (of share 1), keys and values."""
     sequence = model.image_sequence(seen.c5, seen.semantics, seen.boxes, seen.pooled, seen.speaks)
     if share < 1:
-        sequence = some_tokens(sequence, share)
+        sequence = random_tokens(sequence, share)
     out, cache = model.decoder(sequence, "image")
     return out[:, 0], out[:, -seen.boxes.shape[1] :], cache
 
@@ -108,7 +108,7 @@ def region_part(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, d
     r = trainee.model.regions(image_input(trainee.model, batch), with_global=False)
     losses = region_losses(trainee.model, trainee.heads, r, batch)
     if trainee.imagenet is not None:
-        losses["remember"] = remember_loss(trainee.heads.remember, r.maps[-1], trainee.imagenet.cells(r.maps[0]))
+        losses["remember"] = distillation_loss(trainee.heads.remember, r.maps[-1], trainee.imagenet.cells(r.maps[0]))
     return total(losses), {k: float(v.detach()) for k, v in losses.items()}
 
 
@@ -201,7 +201,7 @@ def sample(model: UniPerceiver, words: Words, image: Cache, limit: int, temperat
     return out
 
 
-def there(batch: Batch, image: int, grounding: Grounding) -> set[int]:
+def shown_classes(batch: Batch, image: int, grounding: Grounding) -> set[int]:
     """Classes that this view of an image shows, annotated or seen by the teacher (also where it was not sure), and those that a reference
     caption names: of a group each might be the one."""
     seen = set(batch.labels[image][batch.weights[image] > 0].tolist()) | set(batch.ignored_labels[image].tolist())
@@ -209,7 +209,7 @@ def there(batch: Batch, image: int, grounding: Grounding) -> set[int]:
     return seen | {c for n in named for c in grounding.needs[n]}
 
 
-def untrue(caption: str, shown: set[int], grounding: Grounding) -> int:
+def hallucinated(caption: str, shown: set[int], grounding: Grounding) -> int:
     """Named objects that are not among the classes `shown` (CHAIR, 1809.02156)."""
     return sum(shown.isdisjoint(grounding.needs[n]) for m in grounding.mentions_of(caption) for n in m.needs)
 
@@ -228,8 +228,8 @@ def self_critical(trainee: Trainee, batch: Batch, words: Words, each: int = 5, l
     worth = torch.tensor([words.cider.score(plain(t), truths[i]) for t, i in zip(texts, rows.tolist())])
     parts = {"reward": float(worth.mean())}
     if words.grounding is not None:
-        shown = [there(batch, i, words.grounding) for i in range(len(batch.captions))]
-        false = torch.tensor([float(untrue(t, shown[i], words.grounding)) for t, i in zip(texts, rows.tolist())])
+        shown = [shown_classes(batch, i, words.grounding) for i in range(len(batch.captions))]
+        false = torch.tensor([float(hallucinated(t, shown[i], words.grounding)) for t, i in zip(texts, rows.tolist())])
         worth = worth - PENALTY * false
         parts["untrue"] = float(false.mean())
     reward = worth.view(-1, each)

@@ -29,12 +29,12 @@ from models.reference.preprocess import border_colour
 from . import tasks
 from .cider import CiderD, plain
 from .dataset import Batch, Record, Sampler, repeat_factors
+from .distillation import SHARED, ImageNet
 from .distributed import average_gradients, rank, workers
 from .encode import EncodedSampler
 from .fast import install, supported
 from .images import ImageStore
 from .optimizer import Average, BalancedAdamW, Group
-from .remember import SHARED, ImageNet
 from .setup import SOURCES, build, efficientnet_state, records
 from .stages import DECODER, REGIONS, STAGES, STORED, WITH_MASKS
 from .tasks import Trainee
@@ -120,7 +120,7 @@ class Run:
             if self.trainee.imagenet is not None:
                 install(self.trainee.imagenet.backbone, options.cache.parent)
         if options.stage != "joint":
-            keep_half(self.trainee, options.stage in STORED)
+            freeze_half(self.trainee, options.stage in STORED)
         self.optimizer = BalancedAdamW(groups(self.trainee, options.backbone_rate), balanced=options.balanced)
         self.average = Average(self.trainee, options.average)
         seed = options.seed * 1000 + rank()
@@ -329,7 +329,7 @@ def take_decoder(trainee: Trainee, directory: Path) -> None:
             trainee.heads.log_temperature[task].fill_(float(np.log(value["temperature"])))
 
 
-def keep_half(trainee: Trainee, decoder: bool) -> None:
+def freeze_half(trainee: Trainee, decoder: bool) -> None:
     """Takes the gradient from one half of the network: what the general decoder is and reads, or the region part."""
     for name, p in trainee.named_parameters():
         part = name.split(".")

@@ -129,7 +129,7 @@ upi_ref_distinct (const UpiStep *step)
     gint32 *out = (gint32 *) step->out.data + (gssize) n * upi_tensor_step (&step->out, 0);
     gint found = 0;
 
-    for (gint back = 0; back <= 1; back++) { /* those of their own, then those that stand back */
+    for (gint back = 0; back <= 1; back++) { /* those of their own, then the duplicates */
       for (gint i = 0; i < total; i++) {
         gboolean stands_back = FALSE;
 

@@ -48,6 +48,6 @@ def normalised(c5: Tensor) -> Tensor:
     return F.layer_norm(c5.permute(0, 2, 3, 1).float(), c5.shape[1:2])
 
 
-def remember_loss(head: nn.Linear, c5: Tensor, cells: Tensor) -> Tensor:
+def distillation_loss(head: nn.Linear, c5: Tensor, cells: Tensor) -> Tensor:
     """The part of the variance of `cells` that `head` does not find in c5 [B, C, H/32, W/32]."""
     return F.mse_loss(head(normalised(c5)), cells)

@@ -16,9 +16,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from models.reference.backbone import EfficientNetLite0, ResNet50, load_efficientnet_lite0
+from models.reference.backbone import (
+    EfficientNetLite0,
+    ResNet50,
+    load_efficientnet_lite0,
+)
+from models.training.distillation import SHARED, ImageNet, distillation_loss, normalised
 from models.training.encode import EncodedSampler
-from models.training.remember import SHARED, ImageNet, normalised, remember_loss
 from models.training.setup import efficientnet_state
 
 from .small import FIRST
@@ -40,12 +44,12 @@ class Remember(unittest.TestCase):
         maps = backbone(image)
         cells = imagenet.cells(maps[0])
         torch.testing.assert_close(cells, normalised(maps[-1]))
-        self.assertLess(float(remember_loss(head, maps[-1], cells)), 1e-9)
+        self.assertLess(float(distillation_loss(head, maps[-1], cells)), 1e-9)
         with torch.no_grad():
             backbone.blocks[9].project.weight *= -1
         maps = backbone(image)
         torch.testing.assert_close(imagenet.cells(maps[0]), cells)
-        loss = remember_loss(head, maps[-1], cells)
+        loss = distillation_loss(head, maps[-1], cells)
         self.assertGreater(float(loss), 0.05)
         loss.backward()
         self.assertGreater(float(backbone.blocks[9].project.weight.grad.abs().sum()), 0)
@@ -75,7 +79,7 @@ class Remember(unittest.TestCase):
             command += ["--model", FIRST]
             done = subprocess.run(
                 [sys.executable, "-m", "models.training.train", *map(str, command), "--workers", "1"],
-                cwd=ROOT, stderr=subprocess.PIPE, text=True,
+                cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True,
             )  # fmt: skip
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"{start}: its backbone is not ImageNet's EfficientNet-Lite0 up to C2", done.stderr)
@@ -83,7 +87,7 @@ class Remember(unittest.TestCase):
 
     def test_too_few_frozen_blocks_are_refused(self) -> None:
         command = [sys.executable, "-m", "models.training.train", "--data", "none", "--stage", "regions", "--frozen", str(SHARED - 1)]
-        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True)
         self.assertEqual(done.returncode, 2)
         self.assertIn(f"--frozen {SHARED - 1}: remembering ImageNet needs {SHARED} frozen blocks or more, or give --forget", done.stderr)
 
