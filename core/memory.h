@@ -26,6 +26,22 @@ gpointer upi_memory_new0 (gsize n, gsize bytes, const gchar *purpose, GError **e
 void upi_memory_hold (void);
 void upi_memory_unhold (void);
 
+/**
+ * upi_memory_expect: whether what is about to be needed can be had, before it is taken piece by piece. An error in
+ * place of what Linux does where more was promised than there is: it ends a process.
+ * @bytes: no more than will be needed for certain
+ * @purpose: what it is for, as the error says it: "the weights of base"
+ * @mend: what a user can do
+ *
+ * Returns: FALSE and UPI_ERROR_MEMORY, which names purpose, need, what there is, and of which limit
+ */
+gboolean upi_memory_expect (gsize bytes, const gchar *purpose, const gchar *mend, GError **error);
+
+/* What the process can still get, and of which limit that is; G_MAXSIZE where the system says nothing. Behind @root:
+ * as files below it say ("/": the system's own). */
+gsize upi_memory_available (const gchar **limit);
+gsize upi_memory_available_below (const gchar *root, const gchar **limit);
+
 /* Where it comes from (memory-system.c): tests link another in its place, which fails when they ask for it. */
 gpointer upi_memory_allocate (gsize bytes);
 

@@ -106,6 +106,8 @@ struct _UpiBackend {
   /* Of a map that is read once, right after it was made, so many bytes stay in a cache: programs may make larger ones
    * in strips. 0: whole maps. */
   gsize strip_bytes;
+  /* Its plans have a copy of their own of the weights of convolutions and linear layers, in the host's memory. */
+  gboolean packs_weights;
 };
 
 /* The first members of every backend's plan and context. */
@@ -129,6 +131,8 @@ const UpiBackend *upi_backend_find_in (const gchar *name, gpointer cuda_context,
 UpiPlan *
 upi_plan_new (const UpiBackend *backend, UpiProgram *program /* transfer full */, guint threads, GError **error);
 void upi_plan_free (UpiPlan *plan);
+/* What a plan of the finished program and one context take of the host's memory, at the least. */
+gsize upi_plan_least_bytes (const UpiBackend *backend, const UpiProgram *program);
 UpiContext *upi_context_new (UpiPlan *plan, GError **error);
 void upi_context_free (UpiContext *context);
 /* The input or output of that name; UPI_NO_VALUE if there is none. */

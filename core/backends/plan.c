@@ -3,19 +3,44 @@
 
 #include "core/backends/backend.h"
 
+#include "core/memory.h"
 #include "core/program/passes.h"
+
+gsize
+upi_plan_least_bytes (const UpiBackend *backend, const UpiProgram *program)
+{
+  gsize bytes = program->arena_bytes;
+
+  if (backend->has_device)
+    return 0;
+  /* the weights of a program of many shapes are packed once for all of them, and may be there already */
+  for (guint i = 0; i < program->ops->len && backend->packs_weights && !program->of_many_shapes; i++) {
+    const UpiOp *op = upi_program_op (program, i);
+
+    if (op->kind == UPI_OP_CONV2D || op->kind == UPI_OP_LINEAR)
+      bytes += upi_shape_count (&upi_program_value (program, op->inputs[1])->shape) * UPI_ELEMENT_BYTES;
+  }
+  return bytes;
+}
 
 /**
  * upi_plan_new:
  * @program: (transfer full): finished here if it is not; freed with the plan, or at once on error
  * @threads: threads of one run, at least 1
  *
- * Returns: (transfer full) (nullable): the program prepared for the backend; immutable, for any number of contexts
+ * Returns: (transfer full) (nullable): the program prepared for the backend; immutable, for any number of contexts.
+ * NULL: UPI_ERROR_MEMORY, before anything was made, where memory is too short for it and one context
  */
 UpiPlan *
 upi_plan_new (const UpiBackend *backend, UpiProgram *program, guint threads, GError **error)
 {
   if (!upi_program_finish (program, error)) {
+    upi_program_free (program);
+    return NULL;
+  }
+  g_autofree gchar *purpose = g_strdup_printf ("a plan of the %s program and its values", program->name);
+  if (!upi_memory_expect (
+          upi_plan_least_bytes (backend, program), purpose, "use a smaller input size or a smaller batch", error)) {
     upi_program_free (program);
     return NULL;
   }

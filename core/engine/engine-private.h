@@ -391,6 +391,11 @@ gboolean upi_text_cache_get (UpiTextCache *cache, const gchar *text, gfloat *emb
 void upi_text_cache_put (UpiTextCache *cache, const gchar *text, const gfloat *embedding);
 guint upi_text_cache_length (UpiTextCache *cache);
 
+/* fit.c */
+
+/* FALSE and UPI_ERROR_MEMORY: the model is open, and there is no room to run it with any input size. */
+gboolean upi_engine_expect_memory (UpiEngine *engine, GError **error);
+
 /* device.c */
 
 /* "auto", "cpu", "cuda:1", "ref" → backend; the device's name for users ("cpu", "cuda:0") goes to resolved. */

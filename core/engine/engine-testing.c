@@ -102,3 +102,26 @@ upi_testing_fail_allocation (guint n)
   g_atomic_int_set (&allocations_until_failure, (gint) n);
   return (guint) MAX (left, 0);
 }
+
+/* And with this in place of upi_memory_available(). */
+gsize __real_upi_memory_available (const gchar **limit);
+gsize __wrap_upi_memory_available (const gchar **limit);
+
+static gsize most_available = G_MAXSIZE; /* atomic */
+
+gsize
+__wrap_upi_memory_available (const gchar **limit)
+{
+  gsize available = __real_upi_memory_available (limit), most = (gsize) g_atomic_pointer_get (&most_available);
+
+  if (most >= available)
+    return available;
+  *limit = "what a test leaves";
+  return most;
+}
+
+void
+upi_testing_set_available_memory (gsize bytes)
+{
+  g_atomic_pointer_set (&most_available, bytes);
+}

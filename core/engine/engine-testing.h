@@ -18,6 +18,8 @@ UPI_API void upi_engine_fail_inference (UpiEngine *engine, guint n);
 /* The n-th large allocation from now on (1: the next; core/memory.h) finds no memory, once; 0: none. Returns what was
  * left to count: 0 once one failed. */
 UPI_API guint upi_testing_fail_allocation (guint n);
+/* The most that there is of memory from now on, whatever the system says (core/memory.h); G_MAXSIZE: no bound. */
+UPI_API void upi_testing_set_available_memory (gsize bytes);
 /* Strings in the text cache, image plans in memory. */
 UPI_API guint upi_engine_cached_texts (UpiEngine *engine);
 UPI_API guint upi_engine_cached_plans (UpiEngine *engine);

@@ -184,7 +184,8 @@ engine_new (const Request *request, GError **error)
   engine->config = config = upi_model_config (engine->model);
   engine->name = g_strdup (config->name);
   engine->tokenizer = upi_tokenizer_open (path, config->text.tokenizer, config->text.lower_case, error);
-  if (engine->tokenizer == NULL || !check_vocabulary (engine, error) || !open_grounding (engine, error))
+  if (engine->tokenizer == NULL || !check_vocabulary (engine, error) || !open_grounding (engine, error)
+      || !upi_engine_expect_memory (engine, error))
     goto fail;
 
   info->model_name = engine->name;

@@ -3,6 +3,7 @@
  * network/programs.c. */
 #include "core/model/model-private.h"
 
+#include "core/memory.h"
 #include "core/upi.h"
 
 static void
@@ -41,6 +42,25 @@ fold (UpiWeights *weights, const UpiConfig *config, const gchar *directory, GErr
       && upi_text_encoder_fold (weights, config, error) && upi_caption_head_fold (weights, config, error);
 }
 
+/* Before they are converted, one after another: what of them is converted or folded must have a place. */
+static gboolean
+expect_memory (const UpiModel *model, const GArray *specs, GError **error)
+{
+  g_autofree gchar *purpose = g_strdup_printf ("the weights of %s", model->directory);
+  gsize bytes = 0;
+
+  for (guint i = 0; i < specs->len; i++) {
+    const UpiTensorSpec *spec = &g_array_index (specs, UpiTensorSpec, i);
+    gsize folded = upi_conditional_moe_folded_bytes (spec);
+
+    bytes += folded > 0 ? folded : upi_weights_load_bytes (model->weights, spec->name);
+  }
+  return upi_memory_expect (bytes, purpose,
+      "close what else needs memory, raise that limit, or take a smaller model: weights that lie in the files as "
+      "float32 take none",
+      error);
+}
+
 /* Ids that captions give to the embedding, which trusts them. */
 static gboolean
 check_token_ids (const UpiModel *model, GError **error)
@@ -72,9 +92,9 @@ upi_model_open (const gchar *directory, GError **error)
     return NULL;
   specs = upi_model_tensor_specs (model->config);
   model->weights = upi_weights_open (directory, specs, error);
-  if (model->weights == NULL || !fold (model->weights, model->config, directory, error)
-      || !upi_weights_load (model->weights, error) || !check_token_ids (model, error)
-      || !upi_calibration_check (model->weights, model->config, directory, error))
+  if (model->weights == NULL || !expect_memory (model, specs, error)
+      || !fold (model->weights, model->config, directory, error) || !upi_weights_load (model->weights, error)
+      || !check_token_ids (model, error) || !upi_calibration_check (model->weights, model->config, directory, error))
     return NULL;
   return g_steal_pointer (&model);
 }
@@ -162,6 +182,12 @@ const gint32 *
 upi_model_caption_token_ids (const UpiModel *model)
 {
   return upi_weights_get (model->weights, "caption.token_ids")->data;
+}
+
+gboolean
+upi_model_takes_size (const UpiModel *model, guint width, guint height)
+{
+  return upi_levels (model->config, (gint) width, (gint) height).tokens >= model->config->query.count;
 }
 
 guint

@@ -26,6 +26,8 @@ const UpiConfig *upi_model_config (const UpiModel *model);
 gsize upi_model_bytes (const UpiModel *model);
 guint upi_model_vocabulary_size (const UpiModel *model);           /* candidates of captioning, V */
 const gint32 *upi_model_caption_token_ids (const UpiModel *model); /* [V] candidate → tokenizer id */
+/* Whether an input of that size gives enough tokens to choose the queries from. */
+gboolean upi_model_takes_size (const UpiModel *model, guint width, guint height);
 /* Image rows of the general decoder for an input size: 1 + M' + T_g + N. */
 guint upi_model_image_tokens (const UpiModel *model, guint width, guint height);
 

@@ -300,12 +300,18 @@ upi_safetensor_read (const UpiSafetensor *t, GError **error)
   return check_finite (t, values, error) ? g_steal_pointer (&values) : NULL;
 }
 
+gboolean
+upi_safetensor_is_ready (const UpiSafetensor *t)
+{
+  return t->type == UPI_TENSOR_F32 && (guintptr) t->data % sizeof (gfloat) == 0;
+}
+
 const gfloat *
 upi_safetensor_view (const UpiSafetensor *t, GError **error)
 {
   const gfloat *values = (const gfloat *) (gconstpointer) t->data;
 
-  if (t->type != UPI_TENSOR_F32 || (guintptr) t->data % sizeof (gfloat) != 0)
+  if (!upi_safetensor_is_ready (t))
     return NULL;
   return check_finite (t, values, error) ? values : NULL;
 }

@@ -44,6 +44,8 @@ const UpiSafetensor *upi_safetensors_find (const UpiSafetensors *file, const gch
 /* count floats converted from any floating type, or NULL and an error if one is NaN or infinite. (transfer full),
  * g_free. The mapping's pages are given back to the system afterwards, so that a tensor is in memory once. */
 gfloat *upi_safetensor_read (const UpiSafetensor *tensor, GError **error);
+/* Whether it is used where it lies: float32, aligned. */
+gboolean upi_safetensor_is_ready (const UpiSafetensor *tensor);
 /* The tensor where it lies in the mapping, checked as above; NULL without an error if it must be converted or is not
  * aligned. */
 const gfloat *upi_safetensor_view (const UpiSafetensor *tensor, GError **error);

@@ -192,6 +192,16 @@ upi_weights_open (const gchar *directory, const GArray *specs, GError **error)
   return g_steal_pointer (&w);
 }
 
+gsize
+upi_weights_load_bytes (const UpiWeights *w, const gchar *name)
+{
+  const Entry *entry = g_hash_table_lookup (w->table, name);
+
+  if (entry->weight.dtype == UPI_F32 && upi_safetensor_is_ready (entry->source))
+    return 0;
+  return upi_shape_count (&entry->weight.shape) * UPI_ELEMENT_BYTES;
+}
+
 gfloat *
 upi_weights_take (UpiWeights *w, UpiShape *shape, GError **error, const gchar *format, ...)
 {

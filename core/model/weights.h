@@ -30,6 +30,9 @@ UpiWeights *upi_weights_open (const gchar *directory, const GArray *specs, GErro
 void upi_weights_free (UpiWeights *weights);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiWeights, upi_weights_free)
 
+/* What upi_weights_load() would take for a tensor: 0 where it lies in the mapping as it is. */
+gsize upi_weights_load_bytes (const UpiWeights *weights, const gchar *name);
+
 /* Takes a float tensor out of the table. (transfer full), g_free; NULL and an error if a number is not finite. */
 gfloat *
 upi_weights_take (UpiWeights *weights, UpiShape *shape, GError **error, const gchar *format, ...) G_GNUC_PRINTF (4, 5);

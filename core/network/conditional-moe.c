@@ -20,6 +20,14 @@ upi_conditional_moe_tensors (GArray *specs, const UpiConfig *c, gint in, gint ou
   upi_tensor (specs, UPI_F32, UPI_SHAPE2 (experts, c->decoder.n_attributes), "%s.gate.weight", name);
 }
 
+gsize
+upi_conditional_moe_folded_bytes (const UpiTensorSpec *spec)
+{
+  if (!g_str_has_suffix (spec->name, ".experts.weight"))
+    return 0;
+  return UPI_N_ATTRIBUTES * (gsize) spec->shape.dim[1] * (gsize) spec->shape.dim[2] * UPI_ELEMENT_BYTES;
+}
+
 /* z = gate · a; softmax over the k largest z alone, the other experts are off; equal z: the lower index. */
 void
 upi_moe_gates (const gfloat *gate, gint experts, gint top_k, const gfloat *attribute, gint n_attributes, gfloat *gates)

@@ -128,6 +128,8 @@ UpiValue upi_image_sequence (UpiBuild *b, const UpiValue *pools, UpiValue flat, 
 /* conditional-moe.c */
 
 void upi_conditional_moe_tensors (GArray *specs, const UpiConfig *config, gint in, gint out, const gchar *name);
+/* What is made of an [experts, out, in] of those: [out, in] for each attribute. 0: the tensor is none. */
+gsize upi_conditional_moe_folded_bytes (const UpiTensorSpec *spec);
 gboolean upi_conditional_moe_fold (UpiWeights *weights, const UpiConfig *config, const gchar *name, GError **error);
 UpiValue upi_conditional_moe (UpiBuild *b, UpiValue x, UpiAttribute attribute, UpiAct act, const gchar *name);
 /* The arithmetic: gates [E] of an attribute row [A], and the gated sum of E tensors of count floats. */

@@ -42,8 +42,6 @@ cache_input (UpiProgram *p, UpiShape shape, const gchar *format, ...)
 static gboolean
 check_image_size (const UpiModel *model, guint batch, guint width, guint height, GError **error)
 {
-  UpiLevels levels;
-
   if (batch < 1 || batch > 64 || width % 32 != 0 || height % 32 != 0 || MIN (width, height) < 32
       || MAX (width, height) > UPI_MAX_SIDE) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
@@ -51,12 +49,11 @@ check_image_size (const UpiModel *model, guint batch, guint width, guint height,
         batch, width, height, UPI_MAX_SIDE);
     return FALSE;
   }
-  levels = upi_levels (model->config, width, height);
-  if (levels.tokens >= model->config->query.count)
+  if (upi_model_takes_size (model, width, height))
     return TRUE;
   g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
       "an input of %ux%u is too small: it gives %d tokens to choose the model's %d queries from; take a larger size",
-      width, height, levels.tokens, model->config->query.count);
+      width, height, upi_levels (model->config, (gint) width, (gint) height).tokens, model->config->query.count);
   return FALSE;
 }
 

@@ -180,7 +180,8 @@ cpu_run (UpiContext *context, GError **error)
       .run_timed = cpu_run_timed,                                                                                      \
       .description = title,                                                                                            \
       .memory = &upi_steps_memory,                                                                                     \
-      .strip_bytes = STRIP_BYTES },                                                                                    \
+      .strip_bytes = STRIP_BYTES,                                                                                      \
+      .packs_weights = TRUE },                                                                                         \
         isa_, library_                                                                                                 \
   }
 

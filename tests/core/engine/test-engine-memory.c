@@ -138,11 +138,84 @@ test_sizes (void)
   g_assert_nonnull (strstr (error->message, "the largest list"));
 }
 
+/* How many MB the error says are needed. */
+static gsize
+needed (const GError *error)
+{
+  const gchar *at = strstr (error->message, " MB are needed");
+
+  g_assert_nonnull (at);
+  while (at > error->message && g_ascii_isdigit (at[-1]))
+    at--;
+  return (gsize) g_ascii_strtoull (at, NULL, 10);
+}
+
+static UpiEngine *
+open_in (gsize megabytes, const gchar *model, GError **error)
+{
+  const UpiEngineOptions options = { .size = sizeof options, .model = model, .device = "cpu", .threads = 1 };
+
+  upi_testing_set_available_memory (megabytes << 20);
+  return upi_engine_open (&options, NULL, error);
+}
+
+/* Opening says what is missing, for the weights and for what runs beside them, and refuses nothing that fits. */
+static void
+test_open (void)
+{
+  gchar *model = fixture_write_model (NULL, NULL);
+  guint refused = 0;
+  gsize megabytes = 0;
+
+  for (;;) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (UpiEngine) engine = open_in (megabytes, model, &error);
+
+    if (engine != NULL)
+      break;
+    g_assert_error (error, UPI_ERROR, UPI_ERROR_MEMORY);
+    g_test_message ("%s", error->message);
+    g_assert_nonnull (strstr (error->message, model));
+    g_assert_nonnull (strstr (error->message, "left of what a test leaves"));
+    g_assert_nonnull (strstr (error->message, "smaller model"));
+    g_assert_cmpuint (needed (error), >, megabytes);
+    megabytes = needed (error);
+    refused++;
+  }
+  g_assert_cmpuint (refused, >=, 1);
+  upi_testing_set_available_memory (G_MAXSIZE);
+  fixture_remove_model (model);
+}
+
+/* A plan that does not fit is its frame's error; smaller ones go on. */
+static void
+test_large_input (void)
+{
+  UpiEngine *engine = fixture_engine ("cpu", 1, 1, 0, "large");
+  g_autoptr (GError) error = NULL;
+
+  upi_testing_set_available_memory (40 << 20);
+  g_autoptr (UpiTicket) large = fixture_encode (engine, 1, 1024, 1024, NULL);
+  g_assert_false (upi_ticket_wait (large, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_MEMORY);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, "plan of the image program"));
+  g_assert_nonnull (strstr (error->message, "smaller input size"));
+  upi_encoding_unref (fixture_encoding (engine, 1));
+  g_assert_cmpuint (upi_engine_cached_plans (engine), ==, 1);
+  upi_testing_set_available_memory (needed (error) << 20);
+  upi_encoding_unref (fixture_take_encoding (fixture_encode (engine, 1, 1024, 1024, NULL)));
+  upi_testing_set_available_memory (G_MAXSIZE);
+  upi_engine_unref (engine);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/memory/sizes", test_sizes);
+  g_test_add_func ("/engine/memory/open", test_open);
+  g_test_add_func ("/engine/memory/large-input", test_large_input);
   g_test_add_func ("/engine/memory/cpu", test_cpu);
   g_test_add_func ("/engine/memory/team", test_team);
   g_test_add_func ("/engine/memory/grounded", test_grounded);
