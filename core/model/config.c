@@ -199,6 +199,14 @@ read_region_parts (UpiReader *root, UpiConfig *c)
   c->mask.groups = upi_reader_int (&mask, "groups", 1, 2048);
   upi_reader_check_multiple (&mask, "channels", c->mask.channels, c->mask.groups, "groups");
   c->mask.lateral_norm = upi_reader_boolean (&mask, "lateral_norm");
+  c->mask_dino = has_new (root, c, "region_parts");
+  if (c->mask_dino) {
+    upi_reader_choice (root, "region_parts", UPI_KEYS ("mask_dino"));
+    if (c->pixel_encoder.kind != UPI_PIXEL_ENCODER_FULL || c->query.anchor != UPI_ANCHOR_SCALE)
+      upi_reader_fail (root, "region_parts",
+          "is \"mask_dino\", which has a pixel_encoder of kind \"full\" and "
+          "query.anchor \"scale\"");
+  }
   read_global (root, c);
 }
 
@@ -366,8 +374,8 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   c->format_version = upi_reader_int (&root, "format_version", UPI_CONFIG_OLDEST_VERSION, UPI_CONFIG_FORMAT_VERSION);
   upi_reader_check_keys (&root,
       UPI_KEYS ("format_version", "name", "input", "backbone", "d", "heads", "points", "levels", "region_ffn",
-          "pixel_encoder", "query", "region_decoder", "mask", "evidence", "global", "decoder", "text", "caption",
-          "tasks", "calibration", "labels", "threshold"));
+          "region_parts", "pixel_encoder", "query", "region_decoder", "mask", "evidence", "global", "decoder", "text",
+          "caption", "tasks", "calibration", "labels", "threshold"));
   c->name = g_strdup (upi_reader_string (&root, "name"));
   read_input (&root, c);
   read_region_parts (&root, c);

@@ -12,8 +12,8 @@
 
 G_BEGIN_DECLS
 
-/* Files of both open. 2 brings mobilenet_v2, swin, letterbox, global.backbone, evidence, caption.grounding,
- * calibration. */
+/* Files of both open. 2 brings mobilenet_v2, swin, letterbox, region_parts, global.backbone, evidence,
+ * caption.grounding, calibration. */
 #define UPI_CONFIG_OLDEST_VERSION 1
 #define UPI_CONFIG_FORMAT_VERSION 2
 #define UPI_MAX_SIDE 4096 /* pixels of the network's input */
@@ -65,6 +65,7 @@ typedef struct {
   gint d;                     /* width of the region parts */
   gint heads, points, levels; /* M, K, L of deformable attention; heads also of self-attention */
   gint region_ffn;
+  gboolean mask_dino; /* "region_parts": exactly as Mask DINO's published code has them, so that its weights fit */
   struct {
     UpiPixelEncoderKind kind;
     gint layers;

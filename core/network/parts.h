@@ -24,11 +24,13 @@ typedef struct {
 UpiLevels upi_levels (const UpiConfig *config, gint width, gint height);
 /* Of the map that global tokens are made of, for an input size. */
 void upi_global_size (const UpiConfig *config, gint width, gint height, gint *map_width, gint *map_height);
-/* Constants, (transfer full). sine2d [H·W, channels]; pixel centres (x, y) of levels first.. [T', 2]; anchors [T,
- * 4]. */
-gfloat *upi_sine_pixels (gint height, gint width, gint channels);
+/* Constants, (transfer full). sine2d [H·W, channels] of pixel centres, or (edges) of pixels' lower right ends; pixel
+ * centres (x, y) of levels first.. [T', 2]; anchors [T, 4]; what is added to the scores of tokens [T], so that those
+ * whose anchor is at an end of the image are not chosen. */
+gfloat *upi_sine_pixels (gint height, gint width, gint channels, gboolean edges);
 gfloat *upi_pixel_centres (const UpiLevels *levels, gint first);
-gfloat *upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells);
+gfloat *upi_anchors (const UpiLevels *levels, const UpiConfig *config);
+gfloat *upi_anchor_penalties (const UpiLevels *levels, const gfloat *anchors);
 
 /* backbone.c: C2..C5. */
 

@@ -54,7 +54,8 @@ positions (UpiBuild *b, const UpiLevels *levels, gint first)
   gfloat *out = rows;
 
   for (gint l = first; rows != NULL && l < levels->n; l++) {
-    g_autofree gfloat *sine = upi_sine_pixels (levels->level[l].height, levels->level[l].width, d);
+    g_autofree gfloat *sine =
+        upi_sine_pixels (levels->level[l].height, levels->level[l].width, d, b->config->mask_dino);
     if (sine == NULL)
       g_clear_pointer (&rows, g_free);
     for (gint t = 0; rows != NULL && t < levels->level[l].tokens; t++, out += d)

@@ -41,15 +41,16 @@ sine (gdouble angle, gint features, gfloat *out)
 }
 
 gfloat *
-upi_sine_pixels (gint height, gint width, gint channels)
+upi_sine_pixels (gint height, gint width, gint channels, gboolean edges)
 {
+  gdouble part = edges ? 1 : 0.5;
   gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) height * width * channels, "positions", NULL);
   gfloat *out = rows;
 
   for (gint i = 0; rows != NULL && i < height; i++) {
     for (gint j = 0; j < width; j++, out += channels) {
-      sine ((i + 0.5) / height * 2 * G_PI, channels / 2, out); /* y first */
-      sine ((j + 0.5) / width * 2 * G_PI, channels / 2, out + channels / 2);
+      sine ((i + part) / height * 2 * G_PI, channels / 2, out); /* y first */
+      sine ((j + part) / width * 2 * G_PI, channels / 2, out + channels / 2);
     }
   }
   return rows;
@@ -74,22 +75,39 @@ upi_pixel_centres (const UpiLevels *levels, gint first)
 }
 
 gfloat *
-upi_anchors (const UpiLevels *levels, UpiAnchorKind kind, gfloat cells)
+upi_anchors (const UpiLevels *levels, const UpiConfig *c)
 {
   gfloat *rows = UPI_MEMORY_NEW (gfloat, (gsize) levels->tokens * 4, "anchors", NULL);
   gfloat *out = rows;
 
   for (gint l = 0; rows != NULL && l < levels->n; l++) {
     gint h = levels->level[l].height, w = levels->level[l].width;
-    gfloat scale = 0.05f * (1 << l); /* DINO */
+    gfloat scale = 0.05f * (1 << (c->mask_dino ? levels->n - 1 - l : l)); /* DINO */
     for (gint i = 0; i < h; i++) {
       for (gint j = 0; j < w; j++) {
         *out++ = (j + 0.5f) / w;
         *out++ = (i + 0.5f) / h;
-        *out++ = kind == UPI_ANCHOR_CELLS ? MIN (cells / w, 0.95f) : scale;
-        *out++ = kind == UPI_ANCHOR_CELLS ? MIN (cells / h, 0.95f) : scale;
+        *out++ = c->query.anchor == UPI_ANCHOR_CELLS ? MIN (c->query.anchor_cells / w, 0.95f) : scale;
+        *out++ = c->query.anchor == UPI_ANCHOR_CELLS ? MIN (c->query.anchor_cells / h, 0.95f) : scale;
       }
     }
+  }
+  return rows;
+}
+
+#define MARGIN 0.01f  /* of the sides */
+#define NEVER (-1e4f) /* within a half float */
+
+gfloat *
+upi_anchor_penalties (const UpiLevels *levels, const gfloat *anchors)
+{
+  gfloat *rows = UPI_MEMORY_NEW (gfloat, levels->tokens, "anchors", NULL);
+
+  for (gint t = 0; rows != NULL && t < levels->tokens; t++) {
+    rows[t] = 0;
+    for (guint k = 0; k < 4; k++)
+      if (anchors[4 * t + k] <= MARGIN || anchors[4 * t + k] >= 1 - MARGIN)
+        rows[t] = NEVER;
   }
   return rows;
 }

@@ -69,7 +69,8 @@ upi_global_tokens (UpiBuild *b, UpiValue map, UpiValue *pools)
   UpiValue pos, flat, mean;
 
   upi_program_part (p, "global tokens (eq. 3)");
-  pos = upi_program_constant (p, upi_sine_pixels (s.dim[1], s.dim[2], width), UPI_SHAPE2 (s.dim[1] * s.dim[2], width));
+  pos = upi_program_constant (
+      p, upi_sine_pixels (s.dim[1], s.dim[2], width, FALSE), UPI_SHAPE2 (s.dim[1] * s.dim[2], width));
   flat = upi_linear_of (b, upi_as_tokens (b, map), UPI_ACT_NONE, "global.proj"); /* [B,T_g,D] */
   flat = upi_layer_norm_of (b, upi_add (p, flat, pos), UPI_LAYER_NORM_EPS, "global.norm");
   if (b->config->global.pools > 0) {

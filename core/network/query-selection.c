@@ -30,22 +30,26 @@ upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory, UpiV
 {
   const UpiConfig *c = b->config;
   UpiProgram *p = b->program;
-  UpiValue o, anchors, selected;
+  gfloat *boxes = upi_anchors (levels, c);
+  UpiValue o, anchors, choice, selected;
   UpiQueries q;
 
   upi_program_part (p, "query selection (4.1)");
   o = upi_linear_of (b, memory, UPI_ACT_NONE, "query.output"); /* [B,T,d] */
   o = upi_layer_norm_of (b, o, UPI_LAYER_NORM_EPS, "query.norm");
   q.scores = upi_linear_of (b, o, UPI_ACT_NONE, "query.score"); /* [B,T,1] */
-  anchors = upi_program_constant (
-      p, upi_anchors (levels, c->query.anchor, c->query.anchor_cells), UPI_SHAPE3 (1, levels->tokens, 4));
+  choice = q.scores;
+  if (c->mask_dino && given == UPI_NO_VALUE && boxes != NULL)
+    choice = upi_add (
+        p, q.scores, upi_program_constant (p, upi_anchor_penalties (levels, boxes), UPI_SHAPE3 (1, levels->tokens, 1)));
+  anchors = upi_program_constant (p, boxes, UPI_SHAPE3 (1, levels->tokens, 4));
   if (given != UPI_NO_VALUE)
     q.index = given;
   else if (c->query.candidates == 0)
-    q.index = upi_top_k (p, q.scores, c->query.count); /* [B,N] */
+    q.index = upi_top_k (p, choice, c->query.count); /* [B,N] */
   else {
     q.index = upi_top_k (
-        p, q.scores, MIN (c->query.candidates, levels->tokens)); /* [B,M], then the N best of those that differ */
+        p, choice, MIN (c->query.candidates, levels->tokens)); /* [B,M], then the N best of those that differ */
     q.box = boxes_at (b, o, anchors, q.index, &selected);
     q.index = upi_distinct (p, q.box, q.index, c->query.count, c->query.distinct);
   }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Region decoder (DINO, Mask DINO): queries attend to each other and, deformably, to the memory; every layer refines
- * its box. */
+ * its box. Mask DINO's published code reads its results behind a norm more: the last box behind one, the heads behind
+ * two. */
 #include "core/network/parts.h"
 
 void
@@ -79,12 +80,15 @@ UpiRegions
 upi_region_decoder (UpiBuild *b, const UpiLevels *levels, UpiValue content, UpiValue box, UpiValue memory)
 {
   UpiProgram *p = b->program;
+  gint last = b->config->region_decoder.layers - 1;
   UpiValue x = content;
   UpiRegions regions;
 
   upi_program_part (p, "region decoder (4.1)");
-  for (gint i = 0; i < b->config->region_decoder.layers; i++) {
+  for (gint i = 0; i <= last; i++) {
     x = region_layer (b, levels, i, x, box, memory);
+    if (i == last && b->config->mask_dino)
+      x = upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "region_decoder.norm");
     box = upi_box_refine (p, upi_mlp_of (b, x, 3, "region_decoder.box.%d", i), box);
   }
   regions.semantic = upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "region_decoder.norm");              /* [B,N,d] */

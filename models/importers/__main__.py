@@ -48,17 +48,24 @@ def read(path: Path) -> State:
     return {k: torch.as_tensor(v) for k, v in state.items()}
 
 
-def put(model: UniPerceiver, state: State) -> None:
-    """Copies tensors whose name and shape exist; anything else is an error."""
+def misshapen(model: UniPerceiver, state: State) -> list[str]:
+    """Tensors of `state` that the network has not, or has in another shape."""
     own = model.state_dict()
-    wrong = []
-    for name, value in state.items():
-        if name not in own:
-            wrong.append(f"{name} is not in this network")
-        elif own[name].shape != value.shape:
-            wrong.append(f"{name} is {list(value.shape)}, expected {list(own[name].shape)}")
+    wrong = [f"{name} is not in this network" for name in state if name not in own]
+    return wrong + [
+        f"{name} is {list(value.shape)}, expected {list(own[name].shape)}"
+        for name, value in state.items()
+        if name in own and own[name].shape != value.shape
+    ]
+
+
+def put(model: UniPerceiver, state: State, missing: list[str] | None = None, unread: list[str] | None = None) -> None:
+    """Copies tensors whose name and shape exist; anything else is an error, which lists all there is to say."""
+    wrong = misshapen(model, state)
     if wrong:
-        raise ValueError("; ".join(wrong) + ": is the config the right one?")
+        lists = (("misshapen", wrong), ("missing, these would be at random", missing), ("of the checkpoint unread", unread))
+        said = "\n".join(f"  {what}:" + "".join(f"\n    {name}" for name in names) for what, names in lists if names)
+        raise ValueError(f"does not fit the config:\n{said}\nis the config the right one? (models/importers/README.md)")
     model.load_state_dict(state, strict=False)
 
 
@@ -84,8 +91,12 @@ def convert(
         state, used = text(words)
         given.update(state)
         unread += sorted(set(words) - used)
-    put(model, given)
-    return model.eval(), sorted(set(model.state_dict()) - set(given)), unread
+    if not given:
+        names = ", ".join(sorted(unread)[:3])
+        raise ValueError(f"has nothing of the names that this kind reads; it starts with {names}: is it of another KIND?")
+    missing = sorted(set(model.state_dict()) - set(given))
+    put(model, given, missing, unread)
+    return model.eval(), missing, unread
 
 
 def opened(directory: Path, dump: Path | None) -> str:
@@ -144,6 +155,8 @@ def main() -> None:
         raise SystemExit(f"{o.checkpoint}: {e}") from e
     write(model, o.directory, o.vocab)
     missing = [name for name in missing if name not in kept]
+    if o.kind == "region" and not config.mask_dino:
+        print('config.json has no "region_parts": "mask_dino": its outputs are near those of the published code, not the same')
     print(f"{len(missing)} tensors at random: {' '.join(missing)}")
     print(f"{len(unread)} names of the checkpoint unread: {' '.join(unread)}")
     print(opened(o.directory, o.dump))

@@ -21,15 +21,14 @@ class Folder:
         self.out: State = {}
         self.used: set[str] = set()
 
-    def take(self, name: str) -> Tensor:
-        if name not in self.source:
-            raise ValueError(f"the checkpoint has no {name}; it starts with {', '.join(sorted(self.source)[:3])}")
-        self.used.add(name)
-        return self.source[name]
-
     def conv(self, ours: str, weight: str, norm: str) -> None:
-        parts = {k: self.take(f"{norm}.{k}") for k in ("weight", "bias", "running_mean", "running_var")}
-        self.out[f"{ours}.weight"], self.out[f"{ours}.bias"] = fold(self.take(f"{weight}.weight"), parts, self.eps)
+        """What the source lacks stays missing."""
+        names = {k: f"{norm}.{k}" for k in ("weight", "bias", "running_mean", "running_var")}
+        if not {f"{weight}.weight", *names.values()} <= self.source.keys():
+            return
+        self.used.update((f"{weight}.weight", *names.values()))
+        parts = {k: self.source[name] for k, name in names.items()}
+        self.out[f"{ours}.weight"], self.out[f"{ours}.bias"] = fold(self.source[f"{weight}.weight"], parts, self.eps)
 
 
 def resnet50(source: State) -> tuple[State, set[str]]:

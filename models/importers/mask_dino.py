@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Mask DINO (2206.02777, detectron2 names, ResNet-50 or Swin) as the region part of `base`.
+"""Mask DINO (2206.02777, detectron2 names, ResNet-50 or Swin) as the region part of `base`, which `"region_parts": "mask_dino"` makes compute
+what its published code computes (NETWORK.md).
 
 Its class heads have no counterpart: the foreground heads of query selection and region decoder (paper 4.1) stay missing. One box MLP
-serves query selection and every layer there; here each has its own copy. Levels are finest first in both (FEATURE_ORDER low2high).
+serves query selection and every layer there, under several names; here each has its own copy. With FEATURE_ORDER low2high, which all
+published configs have, its encoder counts levels from the finest on, its decoder from the coarsest on; here both do from the finest on.
 """
 
 from __future__ import annotations
+
+from torch import Tensor
 
 from models.reference.config import Config
 
@@ -40,8 +44,9 @@ def names(config: Config) -> dict[str, str]:
         table.update({f"{ours}.{k}": f"{theirs}.{k}" for k in ("norm1", "linear1", "linear2", "norm2")})
     for i in range(3):
         table[f"mask.embed.layers.{i}"] = f"{PREDICTOR}.mask_embed.layers.{i}"
-        for ours in ("query.box", *(f"region_decoder.box.{j}" for j in range(config.region_layers))):
-            table[f"{ours}.layers.{i}"] = f"{PREDICTOR}._bbox_embed.layers.{i}"
+        table[f"query.box.layers.{i}"] = f"{PREDICTOR}._bbox_embed.layers.{i}"
+        for j in range(config.region_layers):
+            table[f"region_decoder.box.{j}.layers.{i}"] = f"{PREDICTOR}.bbox_embed.{j}.layers.{i}"
     for i in range(2):
         table[f"region_decoder.ref_point_head.layers.{i}"] = f"{PREDICTOR}.decoder.ref_point_head.layers.{i}"
     for i in range(config.region_layers):
@@ -54,6 +59,20 @@ def names(config: Config) -> dict[str, str]:
         table[f"{ours}.norm1"], table[f"{ours}.norm2"], table[f"{ours}.norm3"] = (f"{theirs}.norm{k}" for k in (2, 1, 3))
         table.update({f"{ours}.{k}": f"{theirs}.{k}" for k in ("linear1", "linear2")})
     return table
+
+
+def copies(config: Config) -> dict[str, str]:
+    """Tensors that stand in a checkpoint twice, as modules are named there: the second name → the first."""
+    table = {f"{PREDICTOR}.decoder.norm": f"{PREDICTOR}.decoder_norm"}
+    for j in range(config.region_layers):
+        for i in range(3):
+            table[f"{PREDICTOR}.decoder.bbox_embed.{j}.layers.{i}"] = f"{PREDICTOR}.bbox_embed.{j}.layers.{i}"
+    return {f"{k}.{kind}": f"{v}.{kind}" for k, v in table.items() for kind in ("weight", "bias")}
+
+
+def finest_first(x: Tensor, config: Config) -> Tensor:
+    """Rows of a sampling layer, [M, L, K, ...] flattened: its levels the other way round."""
+    return x.unflatten(0, (config.heads, config.levels, -1)).flip(1).flatten(0, 2)
 
 
 def mask_dino(source: State, config: Config) -> tuple[State, set[str]]:
@@ -69,6 +88,11 @@ def mask_dino(source: State, config: Config) -> tuple[State, set[str]]:
             if name in source:
                 out[f"{ours}.{kind}"] = source[name]
                 used.add(name)
-            elif kind == "bias" and f"{theirs}.norm.bias" in source:
+            elif kind == "bias" and f"{theirs}.weight" in source and f"{theirs}.norm.bias" in source:
                 out[f"{ours}.bias"] = source[f"{theirs}.weight"].new_zeros(len(source[f"{theirs}.weight"]))
+    for name in out:
+        turned = ".cross_attn.sampling_offsets." in name or ".cross_attn.attention_weights." in name
+        if turned and out[name].shape[0] % (config.heads * config.levels * config.points) == 0:
+            out[name] = finest_first(out[name], config)
+    used.update(second for second, first in copies(config).items() if second in source and first in used)
     return out, used

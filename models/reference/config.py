@@ -137,6 +137,7 @@ class Config:
     labels: list[str] = field(default_factory=list)
     threshold: float = 0.3
     name: str = ""
+    mask_dino: bool = False  # region parts exactly as Mask DINO's published code has them, so that its weights give its outputs
     raw: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -168,9 +169,14 @@ class Config:
             raise ValueError(f"format_version is {version}, expected 1 or 2")
         newer = [k for k, part in (("global.backbone", raw["global"]), ("evidence", raw), ("calibration", raw)) if k.split(".")[-1] in part]
         newer += ["input.resize letterbox"] if raw["input"].get("resize") == "letterbox" else []
+        newer += ["region_parts"] if "region_parts" in raw else []
         newer += ["backbone.kind swin"] if raw["backbone"]["kind"] == "swin" else []
         if version == 1 and newer:
             raise ValueError(f"{newer[0]} needs format_version 2, found 1")
+        if raw.get("region_parts", "mask_dino") != "mask_dino":
+            raise ValueError(f"region_parts is {raw['region_parts']!r}, expected 'mask_dino'")
+        if "region_parts" in raw and (raw["pixel_encoder"]["kind"] != "full" or raw["query"]["anchor"] != "scale"):
+            raise ValueError("region_parts mask_dino has a pixel_encoder of kind full and query.anchor scale")
         return Config(
             input=Input(**raw["input"]),
             backbone=Backbone.from_json(raw["backbone"]),
@@ -193,5 +199,6 @@ class Config:
             labels=raw["labels"],
             threshold=raw["threshold"],
             name=raw["name"],
+            mask_dino="region_parts" in raw,
             raw=raw,
         )

@@ -82,9 +82,9 @@ class UniPerceiver(nn.Module):
         self.input_proj = nn.ModuleList(InputProjection(n, d, 3 if i >= 3 else 1) for i, n in enumerate(used))
         self.level_embed = nn.Parameter(torch.randn(config.levels, d) * 0.1)
         sizes = (d, config.heads, config.levels, config.points, config.region_ffn)
-        self.pixel_encoder = PixelEncoder(config.pixel_encoder.kind, config.pixel_encoder.layers, *sizes)
-        self.query = QuerySelection(config.query, d)
-        self.region_decoder = RegionDecoder(config.region_layers, *sizes)
+        self.pixel_encoder = PixelEncoder(config.pixel_encoder.kind, config.pixel_encoder.layers, *sizes, config.mask_dino)
+        self.query = QuerySelection(config.query, d, config.mask_dino)
+        self.region_decoder = RegionDecoder(config.region_layers, *sizes, config.mask_dino)
         self.mask = MaskHead(config.mask, c[0], d)
         self.evidence = Evidence(config.evidence, c, len(config.labels)) if config.evidence else None
         self.proposals = Proposals(d, width, len(config.labels) if config.evidence else 0)

@@ -109,9 +109,9 @@ def tokens(maps: list[Tensor]) -> Tensor:
 class PixelEncoder(nn.Module):
     """F_1..F_L → memory [B, T, d]."""
 
-    def __init__(self, kind: str, layers: int, d: int, heads: int, levels: int, points: int, ffn: int) -> None:
+    def __init__(self, kind: str, layers: int, d: int, heads: int, levels: int, points: int, ffn: int, edges: bool = False) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.edges = kind, edges  # edges: where sine positions are taken
         self.layers = nn.ModuleList(EncoderLayer(d, heads, levels, points, ffn) for _ in range(layers))
         if kind == "lite":
             self.topdown = TopDown(d)
@@ -120,7 +120,7 @@ class PixelEncoder(nn.Module):
         b, d = maps[0].shape[:2]
         shapes: Shapes = [(m.shape[2], m.shape[3]) for m in maps]
         first = 1 if self.kind == "lite" else 0
-        pos = torch.cat([sine_pixels(h, w, d) + level_embed[first + i] for i, (h, w) in enumerate(shapes[first:])])
+        pos = torch.cat([sine_pixels(h, w, d, self.edges) + level_embed[first + i] for i, (h, w) in enumerate(shapes[first:])])
         reference = torch.cat([pixel_centres(h, w) for h, w in shapes[first:]])[None]
         fine = tokens(maps[:first]) if first else maps[0].new_zeros(b, 0, d)
         x = tokens(maps[first:])

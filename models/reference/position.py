@@ -38,9 +38,13 @@ def pixel_centres(height: int, width: int) -> Tensor:
     return torch.stack((x[None].expand(height, width), y[:, None].expand(height, width)), -1).flatten(0, 1)
 
 
-def sine_pixels(height: int, width: int, channels: int) -> Tensor:
-    """sine2d: [H · W, channels], the y half first."""
-    return sine(pixel_centres(height, width).flip(-1) * 2 * math.pi, channels // 2)
+def sine_pixels(height: int, width: int, channels: int, edges: bool = False) -> Tensor:
+    """sine2d: [H · W, channels], the y half first. `edges`: of each pixel's lower right end instead of its centre, as DETR and its kin count
+    them."""
+    at = pixel_centres(height, width)
+    if edges:
+        at = at + 0.5 / torch.tensor([width, height])
+    return sine(at.flip(-1) * 2 * math.pi, channels // 2)
 
 
 def sine_boxes(boxes: Tensor, d: int) -> Tensor:

@@ -12,15 +12,19 @@ from .config import Query
 from .pixel_encoder import Shapes
 from .position import MLP, inverse_sigmoid, pixel_centres
 
+MARGIN = 0.01  # of the sides: pixels nearer to an end are no queries in Mask DINO
+NEVER = -1e4  # added to the score of what must not be chosen; within a half float
 
-def anchors(shapes: Shapes, kind: str, cells: float) -> Tensor:
-    """[T, 4]: `cells` a box of so many cells of its level (at most 0.95 of the image); `scale` 0.05 · 2^l (DINO)."""
+
+def anchors(shapes: Shapes, kind: str, cells: float, mask_dino: bool = False) -> Tensor:
+    """[T, 4]: `cells` a box of so many cells of its level (at most 0.95 of the image); `scale` 0.05 · 2^l (DINO). Mask DINO's decoder counts
+    levels from the coarsest on: 0.05 · 2^(L - 1 - l)."""
     out = []
     for level, (h, w) in enumerate(shapes):
         if kind == "cells":
             size = torch.tensor([min(cells / w, 0.95), min(cells / h, 0.95)])
         else:
-            size = torch.full((2,), 0.05 * 2**level)
+            size = torch.full((2,), 0.05 * 2 ** (len(shapes) - 1 - level if mask_dino else level))
         out.append(torch.cat((pixel_centres(h, w), size.expand(h * w, 2)), -1))
     return torch.cat(out)
 
@@ -28,9 +32,9 @@ def anchors(shapes: Shapes, kind: str, cells: float) -> Tensor:
 class QuerySelection(nn.Module):
     """memory [B, T, d] → outputs, scores, indices, box_0, contents."""
 
-    def __init__(self, config: Query, d: int) -> None:
+    def __init__(self, config: Query, d: int, mask_dino: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.mask_dino = config, mask_dino
         self.output = nn.Linear(d, d)
         self.norm = nn.LayerNorm(d)
         self.score = nn.Linear(d, 1)
@@ -46,6 +50,9 @@ class QuerySelection(nn.Module):
         o = self.norm(self.output(memory))
         return o, self.score(o).squeeze(-1)
 
+    def anchors(self, shapes: Shapes) -> Tensor:
+        return anchors(shapes, self.config.anchor, self.config.anchor_cells, self.mask_dino)
+
     def boxes(self, o: Tensor, anchor: Tensor) -> Tensor:
         return (self.box(o) + inverse_sigmoid(anchor)).sigmoid()
 
@@ -56,8 +63,12 @@ class QuerySelection(nn.Module):
     def forward(self, memory: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """→ o [B, T, d], scores [B, T], indices [B, N], box_0 [B, N, 4], content [B, N, d]."""
         o, scores = self.outputs(memory)
+        choice = scores
+        if self.mask_dino:
+            at = self.anchors(shapes)
+            choice = scores + NEVER * ~((at > MARGIN) & (at < 1 - MARGIN)).all(-1)
         count = min(self.config.count, scores.shape[1])
-        index = self.best(scores, min(max(count, self.config.candidates), scores.shape[1]))
+        index = self.best(choice, min(max(count, self.config.candidates), scores.shape[1]))
         if self.config.candidates:
             with torch.no_grad():
                 order = distinct(self.at(index, o, shapes)[0], self.config.distinct)
@@ -68,7 +79,7 @@ class QuerySelection(nn.Module):
 
     def at(self, index: Tensor, o: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
         """Boxes [B, K, 4] and outputs [B, K, d] of the pixels `index` [B, K]."""
-        anchor = anchors(shapes, self.config.anchor, self.config.anchor_cells)[index]
+        anchor = self.anchors(shapes)[index]
         picked = o.gather(1, index[..., None].expand(-1, -1, o.shape[-1]))
         return self.boxes(picked, anchor), picked
 

@@ -62,9 +62,9 @@ class RegionLayer(nn.Module):
 class RegionDecoder(nn.Module):
     """content [B, N, d], box_0 [B, N, 4] → q_sem and q_box of every layer, the last of which are the result."""
 
-    def __init__(self, layers: int, d: int, heads: int, levels: int, points: int, ffn: int) -> None:
+    def __init__(self, layers: int, d: int, heads: int, levels: int, points: int, ffn: int, mask_dino: bool = False) -> None:
         super().__init__()
-        self.d = d
+        self.d, self.mask_dino = d, mask_dino
         self.ref_point_head = MLP(2 * d, d, d)
         self.layers = nn.ModuleList(RegionLayer(d, heads, levels, points, ffn) for _ in range(layers))
         self.box = nn.ModuleList(MLP(d, d, d, 4) for _ in range(layers))
@@ -80,7 +80,12 @@ class RegionDecoder(nn.Module):
         for layer, head in zip(self.layers, self.box):
             box = box.detach()
             x = layer(x, self.ref_point_head(sine_boxes(box, self.d)), box, memory, shapes)
-            box = (head(x) + inverse_sigmoid(box)).sigmoid()
-            semantics.append(self.norm(x))
-            boxes.append(box)
+            before, box = box, (head(x) + inverse_sigmoid(box)).sigmoid()
+            if self.mask_dino:  # results have a norm more than what the next layer reads: boxes one, heads two
+                x_norm = self.norm(x)
+                semantics.append(self.norm(x_norm))
+                boxes.append((head(x_norm) + inverse_sigmoid(before)).sigmoid())
+            else:
+                semantics.append(self.norm(x))
+                boxes.append(box)
         return semantics, boxes

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from models.reference.mask_head import mask_logits
 from models.reference.model import Regions, UniPerceiver
-from models.reference.query_selection import anchors
 
 from .boxes import giou, iou
 from .dataset import Batch
@@ -62,7 +61,7 @@ def dense_losses(model: UniPerceiver, heads: Heads, r: Regions, batch: Batch) ->
     """The head that selects queries, supervised at every token."""
     o, scores = r.outputs, r.scores
     query = model.config.query
-    anchor = anchors(r.shapes, query.anchor, query.anchor_cells)
+    anchor = model.query.anchors(r.shapes)
     boxes = model.query.boxes(o, anchor)
     logits = heads.dense(o)
     cell = anchor[:, 2:] / query.anchor_cells

@@ -328,6 +328,12 @@ static const Wrong wrong[] = {
       { "" } }, /* json-glib 1.10 may refuse it itself */
   { "negative", "\"count\": 10", "\"count\": -1", { "query.count is -1" } },
   { "unknown-kind", "efficientnet_lite0", "efficientnet", { "backbone.kind", "efficientnet", "resnet50" } },
+  { "region-parts-in-version-1", "\"d\": 32", "\"d\": 32, \"region_parts\": \"mask_dino\"",
+      { ": region_parts needs format_version 2" } },
+  { "unknown-region-parts", "\"d\": 32", "\"d\": 32, \"region_parts\": \"detr\"",
+      { "region_parts", "detr", "mask_dino" }, TRUE },
+  { "region-parts-of-another-kind", "\"d\": 32", "\"d\": 32, \"region_parts\": \"mask_dino\"",
+      { "region_parts is \"mask_dino\"", "kind \"full\"", "query.anchor \"scale\"" }, TRUE },
   { "unknown-resize", "\"stretch\"", "\"crop\"", { "input.resize", "crop", "letterbox" } },
   { "letterbox-in-version-1", "\"stretch\"", "\"letterbox\"",
       { "input.resize is \"letterbox\"", "needs format_version 2" } },

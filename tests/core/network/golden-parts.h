@@ -9,7 +9,7 @@
 typedef struct {
   const gchar *name, *config;
   gint width, height;
-  const gchar *edits[5][2]; /* of config: text and what takes its place */
+  const gchar *edits[8][2]; /* of config: text and what takes its place */
   gboolean second;          /* it has the parts of the second generation */
   gchar *directory;
   UpiModel *model;

@@ -20,6 +20,14 @@ static GoldenNetwork networks[] = {
   { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
   { "tiny-mobilenet", UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION), 96, 32, .second = TRUE },
   { "tiny-swin", UPI_TINY_SWIN_CONFIG, 96, 32 },
+  /* the region parts as Mask DINO's published code has them; at this size tokens at both ends are not chosen */
+  { "tiny-dino", UPI_TINY_BASE_CONFIG, 416, 32,
+      { { "\"format_version\": 1", "\"format_version\": 2" },
+          { "{ \"kind\": \"resnet50\" }", UPI_TINY_SWIN ("8", "3") },
+          { "\"region_ffn\": 48", "\"region_ffn\": 48, \"region_parts\": \"mask_dino\"" },
+          { "\"content\": \"learned\"", "\"content\": \"pixel\"" }, { "[[64, 64]]", "[[416, 32]]" },
+          { "\"d\": 64", "\"d\": 32" }, { "\"count\": 12", "\"count\": 40" },
+          { "\"channels\": 64, \"groups\": 8", "\"channels\": 16, \"groups\": 4" } } },
   /* what neither has: a lite pixel encoder of two layers and four levels, distinct queries, mask features as wide as d,
    * experts that all count */
   { "tiny-lite", UPI_TINY_CONFIG, 96, 64,
