@@ -327,6 +327,8 @@ typedef gboolean (*UpiImagePrepare) (UpiImage *image, GError **error);
  * @shift: unused bits below them
  * @prepare: (nullable): called once, before the pixels are read
  * @orientation: the network sees the picture turned like this; boxes and masks lie on the image as it is
+ * @pixel_width, @pixel_height: how a pixel's width is to its height where they are shown; 0: they are square. Models
+ * that keep a picture's aspect keep that of its display
  */
 struct _UpiImage {
   gsize size;
@@ -345,12 +347,13 @@ struct _UpiImage {
   guint depth, shift;
   UpiImagePrepare prepare;
   UpiOrientation orientation;
+  guint pixel_width, pixel_height;
 };
 
 /**
  * upi_engine_encode: queues one frame for the image side (paper 4.1 and the image rows of the general decoder, 4.3).
  * @image: copied; its planes stay valid until release is called
- * @width, @height: the network's input size: multiples of 32 (0: nearest trained size to the image)
+ * @width, @height: the network's input size: multiples of 32 (0: nearest trained size to the image's display aspect)
  * @pts: carried through, any unit
  * @done: (nullable)
  * Never blocks. Bounded by the callers: each keeps a bounded number of tickets in flight.

@@ -266,6 +266,23 @@ check_size (guint width, guint height, GError **error)
   return TRUE;
 }
 
+/* The turned picture as it is shown, in square pixels; its ratio counts alone. */
+static void
+get_display_size (const UpiImage *image, guint *width, guint *height)
+{
+  gboolean is_square = image->pixel_width == 0 || image->pixel_height == 0;
+  guint64 across = (guint64) image->width * (is_square ? 1 : image->pixel_width),
+          down = (guint64) image->height * (is_square ? 1 : image->pixel_height);
+  gboolean transposed = upi_orientation_is_transposed (image->orientation);
+
+  while (MAX (across, down) > 1 << 20) {
+    across = MAX (across / 2, 1);
+    down = MAX (down / 2, 1);
+  }
+  *width = (guint) (transposed ? down : across);
+  *height = (guint) (transposed ? across : down);
+}
+
 /* Checks the arguments; not queued yet. NULL and @error: the image has been released. */
 static UpiTicket *
 encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint height, guint64 pts, UpiTicketFunc done,
@@ -273,15 +290,15 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
 {
   UpiTicket *ticket;
   UpiImage image;
-  gboolean transposed;
+  guint display_width = 0, display_height = 0;
   gboolean is_known =
       upi_sized_read (&image, sizeof image, asked, UPI_SIZED_FIRST (UpiImage, user_data), "UpiImage", error);
 
   is_known = is_known && upi_image_check (&image, engine->backend, engine->info.device, error);
-  transposed = is_known && upi_orientation_is_transposed (image.orientation);
+  if (is_known)
+    get_display_size (&image, &display_width, &display_height);
   if (is_known && width == 0 && height == 0)
-    upi_engine_nearest_size (
-        engine, transposed ? image.height : image.width, transposed ? image.width : image.height, &width, &height);
+    upi_engine_nearest_size (engine, display_width, display_height, &width, &height);
   if (!is_known || !check_size (width, height, error)) {
     if (image.release != NULL)
       image.release (image.user_data);
@@ -291,8 +308,8 @@ encode_ticket (UpiEngine *engine, const UpiImage *asked, guint width, guint heig
   ticket->image = image;
   ticket->width = width;
   ticket->height = height;
-  upi_letterbox_picture (engine->config, transposed ? image.height : image.width,
-      transposed ? image.width : image.height, width, height, &ticket->picture_width, &ticket->picture_height);
+  upi_letterbox_picture (
+      engine->config, display_width, display_height, width, height, &ticket->picture_width, &ticket->picture_height);
   ticket->pts = pts;
   return ticket;
 }

@@ -129,6 +129,8 @@ describe_nv12 (const GstVideoInfo *info, GstVideoInfo *in, GstVideoInfo *out)
   /* The converter refuses infos whose frame rate differs. */
   out->fps_n = in->fps_n;
   out->fps_d = in->fps_d;
+  out->par_n = in->par_n;
+  out->par_d = in->par_d;
   if (GST_VIDEO_INFO_IS_YUV (in)) {
     out->colorimetry = in->colorimetry;
     if (GST_VIDEO_FORMAT_INFO_W_SUB (in->finfo, 1) == 1 && GST_VIDEO_FORMAT_INFO_H_SUB (in->finfo, 1) == 1)
@@ -211,6 +213,8 @@ describe_colours (const GstVideoInfo *info)
     .height = (guint) GST_VIDEO_INFO_HEIGHT (info),
     .full_range = info->colorimetry.range != GST_VIDEO_COLOR_RANGE_16_235,
     .n_components = 3,
+    .pixel_width = (guint) MAX (GST_VIDEO_INFO_PAR_N (info), 0),
+    .pixel_height = (guint) MAX (GST_VIDEO_INFO_PAR_D (info), 0),
   };
   gdouble kr = 0, kb = 0;
 

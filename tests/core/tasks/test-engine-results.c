@@ -22,9 +22,10 @@ expected_score (const UpiEncoding *encoding, const UpiLabels *labels, guint regi
   return pow (1 / (1 + exp (-p)), 0.75) * pow (1 / (1 + exp (-foreground)), 0.25);
 }
 
+/* pixel: width and height of one, as it is shown */
 static UpiDetections *
-detect_turned (UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint w, guint h, UpiOrientation orientation,
-    guint in_w, guint in_h)
+detect_shown (UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint w, guint h, const guint pixel[2],
+    UpiOrientation orientation, guint in_w, guint in_h)
 {
   const UpiDetectOptions options = {
     .size = sizeof (UpiDetectOptions), .iou_threshold = 0.5f, .max_objects = 100, .masks = TRUE
@@ -35,7 +36,9 @@ detect_turned (UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint
     .height = h,
     .planes = { pixels },
     .strides = { 3 * w },
-    .orientation = orientation };
+    .orientation = orientation,
+    .pixel_width = pixel[0],
+    .pixel_height = pixel[1] };
   UpiTicket *ticket = upi_engine_encode (engine, &image, in_w, in_h, 0, NULL, NULL, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_take_encoding (ticket);
   UpiDetections *found = upi_engine_detect (engine, encoding, labels, &options, NULL);
@@ -49,13 +52,23 @@ detect_turned (UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint
   return found;
 }
 
+static UpiDetections *
+detect_turned (UpiEngine *engine, UpiLabels *labels, const guint8 *pixels, guint w, guint h, UpiOrientation orientation,
+    guint in_w, guint in_h)
+{
+  static const guint square[2];
+
+  return detect_shown (engine, labels, pixels, w, h, square, orientation, in_w, in_h);
+}
+
 /* A model whose pictures keep their aspect finds in a wide one what a model that stretches finds in the same with a
  * border drawn below it, but for what lies in the border alone; boxes and masks are the picture's. Of a turned one
- * too. */
+ * too; and where its pixels are not square, the aspect is that of its display. */
 static void
-test_letterbox (void)
+check_letterbox (guint w, guint pixel_width, guint pixel_height)
 {
-  const guint w = 96, h = 40, in_h = 64;
+  const guint h = 40, in_w = 96, in_h = 64, pixel[2] = { pixel_width, pixel_height },
+              turned_pixel[2] = { pixel_height, pixel_width };
   guint8 whole[96 * 64 * 3], turned[96 * 40 * 3];
   g_autofree gchar *model = g_dir_make_tmp ("upi-letterbox-XXXXXX", NULL);
   g_autoptr (UpiEngine) stretching = fixture_engine ("cpu", 1, 1, 0, NULL);
@@ -72,15 +85,17 @@ test_letterbox (void)
   g_assert_no_error (error);
   g_autoptr (UpiLabels) same = fixture_labels (engine, "cat,dog,person");
 
-  for (guint i = 0; i < sizeof whole; i++)
+  for (guint i = 0; i < 3 * w * in_h; i++)
     whole[i] = i < 3 * w * h ? (i * 5 + i / 288 * 21) % 251 : 51 * (i % 3 + 1);
   for (guint y = 0; y < h; y++)
     for (guint x = 0; x < w; x++)
       memcpy (turned + 3 * ((w - 1 - x) * h + y), whole + 3 * (y * w + x), 3);
   g_autoptr (UpiDetections) expected =
-      detect_turned (stretching, labels, whole, w, in_h, UPI_ORIENTATION_IDENTITY, w, in_h);
-  g_autoptr (UpiDetections) upright = detect_turned (engine, same, whole, w, h, UPI_ORIENTATION_IDENTITY, w, in_h);
-  g_autoptr (UpiDetections) back = detect_turned (engine, same, turned, h, w, UPI_ORIENTATION_90R, w, in_h);
+      detect_turned (stretching, labels, whole, w, in_h, UPI_ORIENTATION_IDENTITY, in_w, in_h);
+  g_autoptr (UpiDetections) upright =
+      detect_shown (engine, same, whole, w, h, pixel, UPI_ORIENTATION_IDENTITY, in_w, in_h);
+  g_autoptr (UpiDetections) back =
+      detect_shown (engine, same, turned, h, w, turned_pixel, UPI_ORIENTATION_90R, in_w, in_h);
   guint n = 0;
 
   for (guint i = 0; i < expected->n_objects; i++) {
@@ -112,6 +127,16 @@ test_letterbox (void)
   g_clear_pointer (&same, upi_labels_unref);
   g_clear_pointer (&engine, upi_engine_unref);
   fixture_remove_model (g_steal_pointer (&model));
+}
+
+static void
+test_letterbox (void)
+{
+  check_letterbox (96, 0, 0);
+  check_letterbox (96, 3, 3);
+  check_letterbox (48, 2, 1);
+  check_letterbox (48, G_MAXUINT - 1, G_MAXUINT / 2);
+  check_letterbox (32, 12, 4);
 }
 
 /* The network sees the turned picture, boxes and masks lie on the picture as it is: what is found in a picture turned
