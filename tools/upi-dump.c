@@ -2,7 +2,7 @@
 /* upi-dump MODEL: what a model executes, operation by operation, as the engine would run it.
  *
  *   upi-dump nano                        the image side: shapes, bytes, what was fused, GMAC, arena
- *   upi-dump nano --time --device cpu    with microseconds and share of each operation and part
+ *   upi-dump nano --time --device cpu    with microseconds and share of each operation and part, and the memory
  *   upi-dump nano --caption | --text     the caption step, the text encoder
  *   upi-dump --random config.json        a network that has no weights yet
  */
@@ -15,6 +15,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define TEXT_TOKENS 16
 
@@ -145,8 +146,21 @@ measure (UpiContext *context, guint n_ops, gdouble *median, GError **error)
   return TRUE;
 }
 
+/* What it takes to run this, and what the process had at most. */
+static void
+print_memory (const UpiModel *model, const UpiPlan *plan)
+{
+  struct rusage usage = { 0 };
+
+  getrusage (RUSAGE_SELF, &usage);
+  g_print ("memory: weights %.0f MB, the plan and its values %.0f MB or more, this process at most %.0f MB\n",
+      (gdouble) upi_model_bytes (model) / 1048576,
+      (gdouble) MAX (upi_plan_least_bytes (plan->backend, plan->program), plan->program->arena_bytes) / 1048576,
+      (gdouble) usage.ru_maxrss / 1024);
+}
+
 static gboolean
-run_and_print (UpiProgram *program, GError **error)
+run_and_print (const UpiModel *model, UpiProgram *program, GError **error)
 {
   const UpiBackend *backend = upi_backend_find (device != NULL ? device : "cpu", error);
   g_autoptr (UpiPlan) plan = NULL;
@@ -183,6 +197,7 @@ run_and_print (UpiProgram *program, GError **error)
   median = g_new0 (gdouble, program->ops->len);
   if (!upi_context_run (context, error) || !measure (context, program->ops->len, median, error))
     return FALSE;
+  print_memory (model, plan);
   text = upi_program_dump (program, median);
   g_print ("%s", text);
   return TRUE;
@@ -237,7 +252,7 @@ dump (const gchar *name, GError **error)
   if (program == NULL)
     return FALSE;
   if (do_time)
-    return run_and_print (program, error);
+    return run_and_print (model, program, error);
   if (upi_program_finish (program, error)) {
     text = upi_program_dump (program, NULL);
     g_print ("%s", text);

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import tempfile
 import unittest
 from contextlib import redirect_stdout
@@ -14,10 +16,10 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from models.importers.__main__ import convert, main
+from models.importers.__main__ import convert, main, opened, write
 from models.reference.config import Config
 
-from .small import small_config
+from .small import small_config, small_model
 from .test_swin import at_random, needs
 
 CLASSIFIER = ("classifier.", "conv_head.", "bn2.", "fc.")
@@ -110,6 +112,26 @@ class Command(unittest.TestCase):
                 wrong = {k: v[:1] for k, v in words.items()}
                 torch.save(wrong, folder / "wrong.pth")
                 self.run_with("text", str(folder / "wrong.pth"), str(folder / "model"))
+
+    def test_the_engine_opens_what_was_written(self) -> None:
+        """Or says why not; $UPI_DUMP is a real one."""
+        real = os.environ.get("UPI_DUMP")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            self.assertIn("--dump names one", opened(folder, None) if shutil.which("upi-dump") is None else "--dump names one")
+            for code, says in ((0, "opened by the engine: 3 operations"), (1, "the engine does not open it: no tensors")):
+                dump = folder / "dump"
+                dump.write_text(f"#!/bin/sh\necho first\necho 3 operations\necho no tensors >&2\nexit {code}\n", encoding="utf-8")
+                dump.chmod(0o700)
+                try:
+                    self.assertEqual(opened(folder, dump), says)
+                except SystemExit as e:
+                    self.assertIn(says, str(e))
+            if real:
+                model = small_model()
+                write(model, folder, None)
+                (folder / "vocab.txt").write_text("".join(f"{w}\n" for w in ("[PAD]", "[UNK]", "[CLS]", "[SEP]")), encoding="utf-8")
+                self.assertIn("opened by the engine", opened(folder, Path(real)))
 
     def test_help_says_what_fits(self) -> None:
         with self.assertRaises(SystemExit):

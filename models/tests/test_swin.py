@@ -83,7 +83,11 @@ class Equal(unittest.TestCase):
     def test_windows_of_12_of_timm(self) -> None:
         import timm
 
-        for name, sizes, side in (("swin_base_patch4_window12_384", "swin_b", 384), ("swin_tiny_patch4_window7_224", "swin_t", 224)):
+        for name, sizes, side in (
+            ("swin_large_patch4_window12_384", "swin_l", 384),
+            ("swin_base_patch4_window12_384", "swin_b", 384),
+            ("swin_tiny_patch4_window7_224", "swin_t", 224),
+        ):
             theirs = at_random(timm.create_model(name, pretrained=False, num_classes=0))
             published = PUBLISHED[sizes]
             model = ours(dict(theirs.state_dict()), SwinSizes(published.width, published.depths, published.heads, 12 if side == 384 else 7))

@@ -105,6 +105,8 @@ test_time (Fixture *f, gconstpointer data)
       run (TRUE, "--random", f->config, "--time", "--device", "ref", "--runs", "1", "--batch", "2", NULL);
 
   assert_has (text, "ref, 1 threads: median ");
+  assert_has (text, "memory: weights ");
+  assert_has (text, " MB or more, this process at most ");
   assert_has (text, "[2,32,32,32]");
   assert_has (text, " µs ");
 }

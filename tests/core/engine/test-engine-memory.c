@@ -209,6 +209,47 @@ test_large_input (void)
   upi_engine_unref (engine);
 }
 
+/* Inputs of any aspect, by their short side: the long one has a bound, and so has the number of plans, and of what the
+ * worker has of them. */
+static void
+test_any_aspect (void)
+{
+  g_autoptr (GError) error = NULL;
+  gchar *model = g_dir_make_tmp ("upi-engine-XXXXXX", &error);
+  guint8 pixels[64 * 640 * 3] = { 0 };
+  gsize most = 0;
+
+  g_assert_no_error (error);
+  upi_model_write_random (model, UPI_TINY_LETTERBOX_CONFIG (", \"short\": 64, \"long\": 200"), 7, &error);
+  g_assert_no_error (error);
+  g_autoptr (UpiEngine) engine = open_in (G_MAXSIZE >> 20, model, &error);
+  g_assert_no_error (error);
+  for (guint width = 64; width <= 640; width += 32) {
+    const UpiImage image = { .size = sizeof image,
+      .format = UPI_PIXELS_RGB,
+      .width = width,
+      .height = 64,
+      .planes = { pixels },
+      .strides = { 3 * 640 } };
+    UpiEngineStats stats = { .size = sizeof stats };
+    guint input_width, input_height;
+
+    upi_engine_nearest_size (engine, width, 64, &input_width, &input_height);
+    g_assert_cmpuint (input_width, ==, MIN (width, 224)); /* whole multiples */
+    g_assert_cmpuint (input_height, ==, width <= 192 ? 64 : width <= 400 ? 64 : 32);
+    upi_encoding_unref (fixture_take_encoding (upi_engine_encode (engine, &image, 0, 0, 0, NULL, NULL, &error)));
+    g_assert_no_error (error);
+    g_assert_cmpuint (upi_engine_cached_plans (engine), <=, 6);
+    upi_engine_get_stats (engine, &stats);
+    if (width <= 224)
+      most = stats.context_bytes;
+    g_assert_cmpuint (stats.context_bytes, <=, most * 2);
+  }
+  g_clear_pointer (&engine, upi_engine_unref);
+  upi_testing_set_available_memory (G_MAXSIZE);
+  fixture_remove_model (model);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -216,6 +257,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/memory/sizes", test_sizes);
   g_test_add_func ("/engine/memory/open", test_open);
   g_test_add_func ("/engine/memory/large-input", test_large_input);
+  g_test_add_func ("/engine/memory/any-aspect", test_any_aspect);
   g_test_add_func ("/engine/memory/cpu", test_cpu);
   g_test_add_func ("/engine/memory/team", test_team);
   g_test_add_func ("/engine/memory/grounded", test_grounded);

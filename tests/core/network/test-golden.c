@@ -4,7 +4,8 @@
  *
  * Tiny networks with every kind of part (tests/tiny-config.h), their weights random but always the same; the
  * reference's tensors are tests/golden/NAME.safetensors, made by models/reference/golden_parts.py from the model that
- * `test-golden --write NAME DIRECTORY` writes.
+ * `test-golden --write NAME DIRECTORY` writes (NAME may also be a config.json). `test-golden --model DIRECTORY TENSORS
+ * WxH` holds a model of any size against what golden_parts.py made of it.
  */
 #include "tests/core/network/golden-parts.h"
 #include "tests/tiny-config.h"
@@ -313,6 +314,10 @@ test_independent (gconstpointer data)
 static int
 write_network (const gchar *name, const gchar *directory)
 {
+  g_autofree gchar *other = NULL;
+
+  if (g_file_get_contents (name, &other, NULL, NULL))
+    return upi_model_write_random (directory, other, SEED, NULL) ? 0 : 1;
   for (guint n = 0; n < G_N_ELEMENTS (networks); n++) {
     g_autofree gchar *config = config_of (&networks[n]);
     g_autoptr (GError) error = NULL;
@@ -325,41 +330,67 @@ write_network (const gchar *name, const gchar *directory)
   return 1;
 }
 
+/* The networks to test: those above, or the one that the arguments name, whose model stays. NULL: they are wrong. */
+static GoldenNetwork *
+networks_of (int *argc, char **argv, guint *n)
+{
+  static GoldenNetwork given = { .name = "model" };
+  g_autoptr (GError) error = NULL;
+
+  *n = G_N_ELEMENTS (networks);
+  if (*argc < 2 || !g_str_equal (argv[1], "--model"))
+    return networks;
+  *n = 1;
+  if (*argc == 5 && sscanf (argv[4], "%dx%d", &given.width, &given.height) == 2)
+    given.model = upi_model_open (argv[2], &error);
+  if (given.model != NULL)
+    given.golden = upi_safetensors_open (argv[3], &error);
+  *argc = 1;
+  if (given.golden != NULL)
+    return &given;
+  g_printerr ("%s\n", error != NULL ? error->message : "expected --model DIRECTORY TENSORS WxH");
+  return NULL;
+}
+
 int
 main (int argc, char **argv)
 {
+  guint n_networks;
+  GoldenNetwork *tested = networks_of (&argc, argv, &n_networks);
   g_autoptr (GPtrArray) cases = g_ptr_array_new_with_free_func (g_free);
   int status;
 
   if (argc == 4 && g_str_equal (argv[1], "--write"))
     return write_network (argv[2], argv[3]);
+  if (tested == NULL)
+    return 1;
   g_test_init (&argc, &argv, NULL);
-  for (guint n = 0; n < G_N_ELEMENTS (networks); n++) {
+  for (guint n = 0; n < n_networks; n++) {
     for (guint k = 0; k < G_N_ELEMENTS (backends); k++) {
       if (!golden_wants (backends[k].name))
         continue;
       for (guint i = 0; i <= GOLDEN_N_PARTS; i++) {
         gboolean caption = i == GOLDEN_N_PARTS;
         g_autofree gchar *path = g_strdup_printf (
-            "/golden/%s/%s/%s", networks[n].name, backends[k].name, caption ? "caption" : golden_parts[i].name);
+            "/golden/%s/%s/%s", tested[n].name, backends[k].name, caption ? "caption" : golden_parts[i].name);
         Case *c;
-        if (!caption && golden_parts[i].second && !networks[n].second)
+        if (!caption && golden_parts[i].second && !tested[n].second)
           continue;
         c = g_new (Case, 1);
-        *c = (Case){ &networks[n], k, i };
+        *c = (Case){ &tested[n], k, i };
         g_ptr_array_add (cases, c);
         g_test_add_data_func (path, c, caption ? test_caption : test_part);
       }
     }
   }
-  for (guint n = 0; n < G_N_ELEMENTS (networks); n++) {
-    g_autofree gchar *path = g_strdup_printf ("/golden/%s/independent", networks[n].name);
-    if (networks[n].second)
-      g_test_add_data_func (path, &networks[n], test_independent);
+  for (guint n = 0; n < n_networks; n++) {
+    g_autofree gchar *path = g_strdup_printf ("/golden/%s/independent", tested[n].name);
+    if (tested[n].second)
+      g_test_add_data_func (path, &tested[n], test_independent);
   }
   golden_skip_missing ("/golden");
   status = g_test_run ();
-  for (guint n = 0; n < G_N_ELEMENTS (networks); n++)
-    close_network (&networks[n]);
+  for (guint n = 0; n < n_networks; n++)
+    close_network (&tested[n]);
   return status;
 }

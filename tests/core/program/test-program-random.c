@@ -55,6 +55,20 @@ norm (Builder *b, UpiValue x)
   return upi_layer_norm (b->p, x, constant (b, UPI_SHAPE1 (WIDTH), 1), constant (b, UPI_SHAPE1 (WIDTH), 1), 1e-3f);
 }
 
+/* The same tokens as a map of one or two rows, in shifted windows that do not divide it. */
+static UpiValue
+windows (Builder *b, UpiValue x)
+{
+  UpiShape shape = upi_program_shape (b->p, x);
+  gint rows = shape.dim[1] % 2 == 0 ? 2 : 1;
+  UpiValue bias = constant (b, UPI_SHAPE1 (3 * WIDTH), 0.5f), table = constant (b, UPI_SHAPE2 (25, 2), 1);
+
+  x = upi_linear (b->p, x, constant (b, UPI_SHAPE2 (3 * WIDTH, WIDTH), 0.5f), bias, UPI_ACT_NONE);
+  x = upi_reshape (b->p, x, UPI_SHAPE4 (BATCH, rows, shape.dim[1] / rows, 3 * WIDTH));
+  x = upi_window_attention (b->p, x, bias, table, &(UpiWindow){ .heads = 2, .window = 3, .shift = 1 });
+  return upi_reshape (b->p, x, shape);
+}
+
 /* Both halves of the channels, exchanged: a concat along the last dimension. */
 static UpiValue
 exchange (Builder *b, UpiValue x)
@@ -93,7 +107,7 @@ step (Builder *b, UpiValue cache, UpiValue start)
   UpiAct act = (UpiAct) g_rand_int_range (b->rand, UPI_ACT_RELU, UPI_ACT_SIGMOID + 1);
   gint half = (shape.dim[1] + 1) / 2;
 
-  switch (g_rand_int_range (b->rand, 0, 12)) {
+  switch (g_rand_int_range (b->rand, 0, 13)) {
   case 0:
     return upi_activation (b->p, linear (b, x), act);
   case 1:
@@ -117,6 +131,8 @@ step (Builder *b, UpiValue cache, UpiValue start)
     return upi_gather (b->p, x, upi_top_k (b->p, scores (b, x), half));
   case 10:
     return upi_attention (b->p, x, y, y, UPI_NO_VALUE, &(UpiAttention){ .heads = 2 });
+  case 11:
+    return windows (b, x);
   default:
     cache = upi_store_rows (b->p, cache, upi_slice (b->p, upi_l2_norm (b->p, x), 1, 0, 1), start);
     return upi_attention (b->p, x, cache, cache, start, &(UpiAttention){ .heads = 2 });
