@@ -7,6 +7,8 @@
 #include "gst/encoding-life.h"
 #include "gst/engine-error.h"
 #include "gst/geometry.h"
+#include "gst/relation.h"
+#include "gst/upstream.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_filter_debug);
 #define GST_CAT_DEFAULT gst_upi_filter_debug
@@ -23,6 +25,10 @@ typedef struct {
   GstUpiStreamTime time;
   guint64 n_frames;
   gboolean seen_meta;
+#ifdef HAVE_GST_ANALYTICS
+  gboolean asked, finds_others; /* since the last caps: whose objects they are */
+  gboolean known;               /* a frame had something, of upi or of others */
+#endif
   guint32 warned; /* a bit a warning */
 } GstUpiFilterPrivate;
 
@@ -124,6 +130,60 @@ put_content (GstUpiFilterPrivate *priv, GstBuffer *buffer, GstUpiContent *conten
   return buffer;
 }
 
+#ifdef HAVE_GST_ANALYTICS
+/* GstUpiUpstreamFunc: whether it says what objects a frame has */
+static gboolean
+finds_objects (GstPad *srcpad, GstElement *element, gpointer user_data)
+{
+  GstElementFactory *factory = gst_element_get_factory (element);
+
+  return GST_IS_UPI_FILTER (element)
+      && (GST_UPI_FILTER_GET_CLASS (element)->takes_foreign
+          || (factory != NULL && g_str_equal (GST_OBJECT_NAME (factory), "upidetect")));
+}
+
+/* The objects of another detector in place of @content's, which has none. (transfer full) */
+static GstUpiContent *
+take_foreign (GstUpiFilter *self, GstBuffer *buffer, GstUpiContent *content, gboolean *foreign)
+{
+  GstUpiFilterPrivate *priv = get_private (self);
+  guint n, n_candidates;
+
+  gst_upi_content_get_objects (content, &n);
+  gst_upi_content_get_candidates (content, &n_candidates);
+  GstUpiContent *taken = n + n_candidates == 0
+      ? gst_upi_relation_take (buffer, content, priv->geometry.size.width, priv->geometry.size.height)
+      : NULL;
+  if (taken != NULL && !priv->asked) {
+    priv->asked = TRUE;
+    priv->finds_others = !gst_upi_upstream_find (GST_BASE_TRANSFORM_SINK_PAD (self), finds_objects, NULL);
+    if (priv->finds_others) /* what lies on its frames lies on those behind it */
+      gst_upi_geometry_mark_source (GST_ELEMENT (self));
+  }
+  if (taken != NULL && !priv->finds_others)
+    g_clear_pointer (&taken, gst_upi_content_unref);
+  *foreign = taken != NULL;
+  priv->known |= *foreign;
+  return taken != NULL ? taken : gst_upi_content_ref (content);
+}
+
+/* The end, and there never was anything to go by: before, a detector may only have found nothing yet. */
+static void
+check_known (GstUpiFilter *self)
+{
+  GstUpiFilterPrivate *priv = get_private (self);
+
+  if (priv->known || priv->n_frames == 0 || !GST_UPI_FILTER_GET_CLASS (self)->takes_foreign)
+    return;
+  g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
+  GST_ELEMENT_WARNING (self, STREAM, WRONG_TYPE,
+      ("Of no frame that reached %s anything was known: put upiencoder and upidetect before it, or a detector that "
+       "writes GstAnalyticsRelationMeta.",
+          name),
+      ("%" G_GUINT64_FORMAT " frames without a GstUpiMeta", priv->n_frames));
+}
+#endif
+
 /* A frame: all is done with it before the base class sees it, which in passthrough hands it on as it is. */
 static GstFlowReturn
 gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont, GstBuffer *buffer)
@@ -135,7 +195,12 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
 
   buffer = gst_upi_geometry_check (&priv->geometry, buffer);
   const GstUpiMeta *meta = gst_buffer_get_upi_meta (buffer);
-  if (meta == NULL && !priv->seen_meta && !klass->takes_unencoded) {
+  gboolean takes_foreign = FALSE, foreign = FALSE;
+#ifdef HAVE_GST_ANALYTICS
+  takes_foreign = klass->takes_foreign;
+  priv->known |= meta != NULL;
+#endif
+  if (meta == NULL && !priv->seen_meta && !klass->takes_unencoded && !takes_foreign) {
     g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
         ("The frames that reach %s were not encoded: put upiencoder before it.", name),
@@ -147,6 +212,14 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
   g_autoptr (GstUpiContent) content = meta != NULL
       ? gst_upi_content_ref (meta->content)
       : gst_upi_content_new (NULL, GST_CLOCK_TIME_NONE, GST_UPI_CONTENT_NONE);
+  const gboolean is_empty = meta == NULL && takes_foreign; /* who comes behind is to know that somebody looks */
+#ifdef HAVE_GST_ANALYTICS
+  if (takes_foreign) {
+    GstUpiContent *taken = take_foreign (self, buffer, content, &foreign);
+    gst_upi_content_unref (content);
+    content = taken;
+  }
+#endif
 
   GstUpiFilterFrame frame = { .buffer = buffer,
     .content = content,
@@ -154,6 +227,7 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
     .number = priv->n_frames++,
     .width = priv->geometry.size.width,
     .height = priv->geometry.size.height,
+    .foreign = foreign,
     .may_wait = (gst_upi_content_get_flags (content) & GST_UPI_CONTENT_NEVER_WAIT) == 0 };
   if (gst_upi_stream_time_take_frame (&priv->time, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &frame.time))
     reset (self);
@@ -168,10 +242,11 @@ gst_upi_filter_submit_input_buffer (GstBaseTransform *trans, gboolean is_discont
     return flow;
   }
   g_autoptr (GstUpiContent) leaves = gst_upi_encoding_life_filter (&priv->life, made != NULL ? made : content);
-  if (leaves != content) {
+  if (leaves != content || foreign || is_empty)
     frame.buffer = buffer = put_content (priv, buffer, leaves);
-    if (made != NULL && klass->attach != NULL)
-      klass->attach (self, buffer, &frame, leaves);
+  if (made != NULL && klass->attach != NULL) {
+    frame.buffer = buffer = gst_buffer_make_writable (buffer);
+    klass->attach (self, buffer, &frame, leaves);
   }
   return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->submit_input_buffer (trans, is_discont, buffer);
 }
@@ -204,6 +279,10 @@ gst_upi_filter_sink_event (GstBaseTransform *trans, GstEvent *event)
     take_gap (self, event);
   else if (gst_upi_stream_time_take_event (&get_private (self)->time, event))
     reset (self);
+#ifdef HAVE_GST_ANALYTICS
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    check_known (self);
+#endif
   if (klass->event != NULL)
     klass->event (self, event);
   return GST_BASE_TRANSFORM_CLASS (gst_upi_filter_parent_class)->sink_event (trans, event);
@@ -235,6 +314,9 @@ static gboolean
 gst_upi_filter_set_caps (GstBaseTransform *trans, GstCaps *in, GstCaps *out)
 {
   gst_upi_geometry_take_caps (&get_private (trans)->geometry, in);
+#ifdef HAVE_GST_ANALYTICS
+  get_private (trans)->asked = FALSE;
+#endif
   return TRUE;
 }
 
@@ -298,6 +380,9 @@ gst_upi_filter_start (GstBaseTransform *trans)
   gst_upi_stream_time_reset (&priv->time);
   priv->n_frames = 0;
   priv->seen_meta = FALSE;
+#ifdef HAVE_GST_ANALYTICS
+  priv->asked = priv->finds_others = priv->known = FALSE;
+#endif
   priv->warned = 0;
   GST_OBJECT_LOCK (self);
   priv->latency = 0;

@@ -75,6 +75,7 @@ G_BEGIN_DECLS
  * @time: when it is; @time.timed is %FALSE where it has no PTS
  * @width: of the frame in pixels; 0: no caps yet
  * @height: the same
+ * @foreign: its objects are another detector's, which looked at this very frame (@takes_foreign of the class)
  * @may_wait: policy "block": the frame leaves with what it asks for. Otherwise it leaves with what is there: nothing in
  * process waits
  */
@@ -86,6 +87,7 @@ typedef struct {
   guint stream;
   GstUpiFrameTime time;
   gint width, height;
+  gboolean foreign;
   gboolean may_wait;
 } GstUpiFilterFrame;
 
@@ -98,6 +100,8 @@ G_DECLARE_DERIVABLE_TYPE (GstUpiFilter, gst_upi_filter, GST, UPI_FILTER, GstBase
  * @reads_encoding: the element reads encodings: those before it keep them, and one that had gone is said
  * @takes_unencoded: a stream that no upiencoder stands before is no error, its frames have an empty content: for what
  * shows what others found
+ * @takes_foreign: from GStreamer 1.24 on: where no upidetect, and no other element that does this, stands before, the
+ * objects of a GstAnalyticsRelationMeta are the frame's; such a stream needs no upiencoder
  * @start: READY→PAUSED, before the first event: checks settings and opens what a run needs. %FALSE: an error was
  * posted, the state change fails
  * @stop: the counterpart of a successful @start; no frame is inside, and @reset was called
@@ -108,8 +112,8 @@ G_DECLARE_DERIVABLE_TYPE (GstUpiFilter, gst_upi_filter, GST, UPI_FILTER, GstBase
  * @process: streaming thread, once a frame, in order. @content is %NULL on entry: a new content (transfer full) takes
  * the place of the frame's. It runs
  *   no network itself: a ticket does. Another flow than %GST_FLOW_OK drops the frame
- * @attach: streaming thread, after a @process that gave a new content: adds other metadata than GstUpiMeta, which is in
- * place already. @buffer: writable,
+ * @attach: streaming thread, after a @process that gave a content, if only the frame's own: adds other metadata than
+ * GstUpiMeta, which is in place already. @buffer: writable,
  *   its memory shared
  * @reset: streaming thread: state ends here (stream-time.h), before the frame that begins anew
  * @event: every event of the sink pad, in its thread, after the base class looked at it and before it goes downstream
@@ -121,7 +125,7 @@ G_DECLARE_DERIVABLE_TYPE (GstUpiFilter, gst_upi_filter, GST, UPI_FILTER, GstBase
 struct _GstUpiFilterClass {
   GstBaseTransformClass parent_class;
 
-  gboolean reads_encoding, takes_unencoded;
+  gboolean reads_encoding, takes_unencoded, takes_foreign;
   gboolean (*start) (GstUpiFilter *filter);
   void (*stop) (GstUpiFilter *filter);
   void (*unlock) (GstUpiFilter *filter);

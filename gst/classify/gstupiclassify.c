@@ -12,6 +12,9 @@
  * open gate, a closed gate". With `scores=independent` each sentence is true or not for itself: what a threshold can be
  * held against, and all may be untrue. Only models whose config.json has "calibration" know that.
  *
+ * From GStreamer 1.24 on (where the property `analytics-meta` is) the best are also a classification in the frame's
+ * GstAnalyticsRelationMeta, which relates to nothing: it is of the whole frame.
+ *
  * Negations and states ("the gate is not open") are not what the model was trained for: softmax over a pair tells them
  * apart better than a sentence alone.
  *
@@ -42,6 +45,7 @@
 #include "gst/labels/label-progress.h"
 #include "gst/labels/label-properties.h"
 #include "gst/plugin.h"
+#include "gst/relation.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_classify_debug);
 #define GST_CAT_DEFAULT gst_upi_classify_debug
@@ -58,6 +62,7 @@ typedef struct {
   guint top;
   UpiScores scores;
   gfloat hysteresis;
+  gboolean analytics_meta;
 } Settings;
 
 struct _GstUpiClassify {
@@ -81,29 +86,21 @@ struct _GstUpiClassify {
   GstUpiContent *last_in, *last_out; /* frames that share a content share what is made of it */
 };
 
-enum { PROP_0, PROP_LABELS, PROP_LABELS_FILE, PROP_INTERVAL, PROP_TOP, PROP_SCORES, PROP_HYSTERESIS };
+enum {
+  PROP_0,
+  PROP_LABELS,
+  PROP_LABELS_FILE,
+  PROP_INTERVAL,
+  PROP_TOP,
+  PROP_SCORES,
+  PROP_HYSTERESIS,
+  PROP_ANALYTICS_META
+};
 
 G_DEFINE_TYPE (GstUpiClassify, gst_upi_classify, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upiclassify, "upiclassify", GST_RANK_NONE, GST_TYPE_UPI_CLASSIFY,
     GST_DEBUG_CATEGORY_INIT (
         gst_upi_classify_debug, "upiclassify", 0, "holds words and sentences against encoded frames"))
-
-#define GST_TYPE_UPI_CLASSIFY_SCORES (gst_upi_classify_scores_get_type ())
-static GType
-gst_upi_classify_scores_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    { UPI_SCORES_SOFTMAX, "One of the labels is true: their probabilities add up to 1", "softmax" },
-    { UPI_SCORES_INDEPENDENT, "Each label is true or not, whatever the others are (models with calibration)",
-        "independent" },
-    { 0, NULL, NULL },
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstUpiClassifyScores", values));
-  return type;
-}
 
 static void
 on_progress (guint done, guint total, gboolean waits, gpointer user_data)
@@ -144,34 +141,6 @@ say_best (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiScores scores
   self->best_label = g_strdup (label);
 }
 
-/* The best of the probabilities, for the frames until the next results. */
-static gboolean
-fill_classes (
-    GstUpiClassify *self, const GstUpiFilterFrame *frame, const Settings *settings, UpiScores scores, GError **error)
-{
-  guint n = self->probabilities->len, n_top = settings->top == 0 ? n : MIN (settings->top, n);
-  const gfloat *probabilities = (const gfloat *) self->probabilities->data;
-  g_autofree guint *top = g_try_new (guint, n_top + 1);
-
-  if (top == NULL) {
-    g_set_error (
-        error, UPI_ERROR, UPI_ERROR_MEMORY, "no memory for the %u best labels of a frame: use a smaller top", n_top);
-    return FALSE;
-  }
-  n_top = gst_upi_best_top (probabilities, n, top, n_top);
-  g_array_set_size (self->classes, 0);
-  for (guint i = 0; i < n_top; i++) {
-    GstUpiClass class = { .label = upi_labels_name (self->last_labels, top[i]),
-      .label_id = top[i],
-      .probability = probabilities[top[i]],
-      .flags = (scores == UPI_SCORES_INDEPENDENT ? GST_UPI_CLASS_INDEPENDENT : 0)
-          | (top[i] == self->best.label ? GST_UPI_CLASS_HOLDS : 0),
-      .pts = gst_upi_content_get_inference_pts (frame->content) };
-    g_array_append_val (self->classes, class);
-  }
-  return TRUE;
-}
-
 /* Whether what is known is still what the settings ask for. */
 static gboolean
 is_fresh (
@@ -210,7 +179,8 @@ classify (GstUpiClassify *self, const GstUpiFilterFrame *frame, UpiLabels *label
   self->last_time = frame->time.running_time;
   gboolean changed = gst_upi_best_take (&self->best, (const gfloat *) self->probabilities->data,
       self->probabilities->len, scores == UPI_SCORES_INDEPENDENT, settings->hysteresis);
-  if (!fill_classes (self, frame, settings, scores, error)) {
+  if (!gst_upi_classification_fill (self->classes, self->probabilities, settings->top, labels, self->best.label, scores,
+          gst_upi_content_get_inference_pts (frame->content), error)) {
     forget_results (self);
     return FALSE;
   }
@@ -227,11 +197,7 @@ choose_scores (GstUpiClassify *self, UpiEngine *engine, UpiScores wished, UpiSco
   self->has_softmax = self->has_softmax || wished == UPI_SCORES_SOFTMAX;
   if (wished == UPI_SCORES_SOFTMAX || upi_engine_info (engine)->independent_scores)
     return TRUE;
-  g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-      "scores=independent: model \"%s\" (%s) was not calibrated: it cannot say of one sentence how probably it is "
-      "true. Use a model whose config.json has \"calibration\", or scores=softmax with sentences that exclude each "
-      "other (\"a photo at night, a photo by day\").",
-      upi_engine_info (engine)->model_name, upi_engine_info (engine)->model_path);
+  gst_upi_classification_set_not_calibrated (engine, error);
   *scores = UPI_SCORES_SOFTMAX;
   return self->has_softmax;
 }
@@ -276,6 +242,21 @@ gst_upi_classify_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, 
   *content = gst_upi_content_ref (self->last_out);
   return GST_FLOW_OK;
 }
+
+#ifdef HAVE_GST_ANALYTICS
+static void
+gst_upi_classify_attach (
+    GstUpiFilter *filter, GstBuffer *buffer, const GstUpiFilterFrame *frame, GstUpiContent *content)
+{
+  GstUpiClassify *self = GST_UPI_CLASSIFY (filter);
+
+  GST_OBJECT_LOCK (self);
+  const gboolean wanted = self->settings.analytics_meta;
+  GST_OBJECT_UNLOCK (self);
+  if (wanted)
+    gst_upi_relation_write_classes (buffer, (const GstUpiClass *) self->classes->data, self->classes->len);
+}
+#endif
 
 static void
 gst_upi_classify_unlock (GstUpiFilter *filter)
@@ -340,6 +321,9 @@ gst_upi_classify_set_property (GObject *object, guint id, const GValue *value, G
   case PROP_HYSTERESIS:
     self->settings.hysteresis = g_value_get_float (value);
     break;
+  case PROP_ANALYTICS_META:
+    self->settings.analytics_meta = g_value_get_boolean (value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     break;
@@ -374,6 +358,9 @@ gst_upi_classify_get_property (GObject *object, guint id, GValue *value, GParamS
     break;
   case PROP_HYSTERESIS:
     g_value_set_float (value, self->settings.hysteresis);
+    break;
+  case PROP_ANALYTICS_META:
+    g_value_set_boolean (value, self->settings.analytics_meta);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -457,6 +444,9 @@ install_properties (GObjectClass *object_class)
       g_param_spec_float ("hysteresis", "Hysteresis",
           "By how much another label must lead, 0..1, for a message that it holds now (default: 0.1)", 0, 1,
           DEFAULT_HYSTERESIS, live));
+#ifdef HAVE_GST_ANALYTICS
+  gst_upi_relation_install_property (object_class, PROP_ANALYTICS_META);
+#endif
 }
 
 static void
@@ -474,6 +464,9 @@ gst_upi_classify_class_init (GstUpiClassifyClass *klass)
   filter_class->unlock = gst_upi_classify_unlock;
   filter_class->unlock_stop = gst_upi_classify_unlock_stop;
   filter_class->process = gst_upi_classify_process;
+#ifdef HAVE_GST_ANALYTICS
+  filter_class->attach = gst_upi_classify_attach;
+#endif
   filter_class->reset = gst_upi_classify_reset;
   install_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
@@ -489,7 +482,9 @@ static void
 gst_upi_classify_init (GstUpiClassify *self)
 {
   gst_upi_label_properties_init (&self->labels);
-  self->settings = (Settings){ .top = DEFAULT_TOP, .scores = UPI_SCORES_SOFTMAX, .hysteresis = DEFAULT_HYSTERESIS };
+  self->settings = (Settings){
+    .top = DEFAULT_TOP, .scores = UPI_SCORES_SOFTMAX, .hysteresis = DEFAULT_HYSTERESIS, .analytics_meta = TRUE
+  };
   self->probabilities = g_array_new (FALSE, TRUE, sizeof (gfloat));
   self->classes = g_array_new (FALSE, FALSE, sizeof (GstUpiClass));
   gst_upi_best_forget (&self->best);

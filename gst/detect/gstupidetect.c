@@ -10,6 +10,12 @@
  * objects it finds to the buffer's #GstUpiMeta and, with `roi-meta`, as #GstVideoRegionOfInterestMeta in pixels, whose
  * parameter structure "detection" has confidence, label_id, x_min, y_min, x_max, y_max (0..1 of the frame).
  *
+ * From GStreamer 1.24 on (where the property `analytics-meta` is) the objects are also in the frame's
+ * GstAnalyticsRelationMeta, which GStreamer's own overlays and converters read: an object detection with label, box in
+ * pixels and score; from 1.26 on related to its mask (detection CONTAIN mask, instance segmentation of two regions: 0
+ * and 1 to 10, by the object's number, so that segmentationoverlay has a colour for it); behind upitrack to its track
+ * (detection RELATE_TO track). What others put there stays.
+ *
  * |[
  * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! upiencoder !
  *   upidetect labels="person, bicycle, red car" !
@@ -28,12 +34,14 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
+#include "gst/detect/detections.h"
 #include "gst/engine-error.h"
 #include "gst/filter.h"
 #include "gst/labels/label-progress.h"
 #include "gst/labels/label-properties.h"
 #include "gst/plugin.h"
 #include "gst/reader-query.h"
+#include "gst/relation.h"
 #include "gst/roi.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_detect_debug);
@@ -48,7 +56,7 @@ struct _GstUpiDetect {
 
   /* Settings; object lock. */
   UpiDetectOptions options; /* threshold < 0: the model's */
-  gboolean roi_meta, enabled;
+  gboolean roi_meta, analytics_meta, enabled;
   guint serial; /* counts changes */
 
   /* Streaming thread. */
@@ -72,7 +80,8 @@ enum {
   PROP_IOU_THRESHOLD,
   PROP_ROI_META,
   PROP_CANDIDATE_THRESHOLD,
-  PROP_ENABLED
+  PROP_ENABLED,
+  PROP_ANALYTICS_META
 };
 
 G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_UPI_FILTER)
@@ -127,48 +136,33 @@ gst_upi_detect_attach (GstUpiFilter *filter, GstBuffer *buffer, const GstUpiFilt
 
   GST_OBJECT_LOCK (self);
   gboolean roi_meta = self->roi_meta;
+#ifdef HAVE_GST_ANALYTICS
+  gboolean analytics_meta = self->analytics_meta;
+#endif
   GST_OBJECT_UNLOCK (self);
   gst_upi_content_get_objects (frame->content, &n_before);
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n);
   for (guint i = n_before; roi_meta && i < n; i++)
     gst_upi_roi_add (buffer, &objects[i], frame->width, frame->height);
+#ifdef HAVE_GST_ANALYTICS
+  if (analytics_meta)
+    gst_upi_relation_write_objects (buffer, objects + n_before, n - n_before, frame->width, frame->height, FALSE);
+#endif
 }
 
 /* What was found joins @content as last_out. */
 static gboolean
 add_objects (GstUpiDetect *self, GstUpiContent *content, UpiLabels *labels, GError **error)
 {
-  const UpiDetections *found = self->last_detections;
-
   if (self->last_in == content)
     return TRUE;
-  g_autofree GstUpiObject *objects = g_try_malloc (((gsize) found->n_objects + 1) * sizeof (GstUpiObject));
-  if (objects == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
-        "no memory for the %u objects of a frame: use a smaller max-objects", found->n_objects);
+  GstUpiContent *out = gst_upi_detections_add (content, self->last_detections, labels, self->last_threshold, error);
+  if (out == NULL)
     return FALSE;
-  }
-  guint n = found->n_objects; /* without the candidates behind them */
-  while (n > 0 && (found->objects[n - 1].flags & UPI_OBJECT_CANDIDATE) != 0)
-    n--;
-  for (guint i = 0; i < found->n_objects; i++) {
-    const UpiObject *o = &found->objects[i];
-    objects[i] = (GstUpiObject){ .label = upi_labels_name (labels, o->label),
-      .label_id = o->label,
-      .score = o->score,
-      .x = o->x,
-      .y = o->y,
-      .width = o->width,
-      .height = o->height,
-      .mask = o->mask,
-      .region = o->region,
-      .threshold = upi_labels_threshold (labels, o->label, self->last_threshold) };
-  }
   g_clear_pointer (&self->last_in, gst_upi_content_unref);
   g_clear_pointer (&self->last_out, gst_upi_content_unref);
   self->last_in = gst_upi_content_ref (content);
-  g_autoptr (GstUpiContent) with_objects = gst_upi_content_add_objects (content, objects, n);
-  self->last_out = gst_upi_content_add_candidates (with_objects, objects + n, found->n_objects - n);
+  self->last_out = out;
   return TRUE;
 }
 
@@ -296,6 +290,9 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
   case PROP_ENABLED:
     self->enabled = g_value_get_boolean (value);
     break;
+  case PROP_ANALYTICS_META:
+    self->analytics_meta = g_value_get_boolean (value);
+    break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     break;
@@ -339,6 +336,9 @@ gst_upi_detect_get_property (GObject *object, guint id, GValue *value, GParamSpe
     break;
   case PROP_ENABLED:
     g_value_set_boolean (value, self->enabled);
+    break;
+  case PROP_ANALYTICS_META:
+    g_value_set_boolean (value, self->analytics_meta);
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
@@ -445,6 +445,9 @@ install_properties (GObjectClass *object_class)
   g_object_class_install_property (object_class, PROP_ENABLED,
       g_param_spec_boolean (
           "enabled", "Enabled", "Look for objects; false lets frames pass as they are (default: true)", TRUE, live));
+#ifdef HAVE_GST_ANALYTICS
+  gst_upi_relation_install_property (object_class, PROP_ANALYTICS_META);
+#endif
 }
 
 static void
@@ -485,5 +488,6 @@ gst_upi_detect_init (GstUpiDetect *self)
     .masks = TRUE,
     .candidate_threshold = 0.1f };
   self->roi_meta = TRUE;
+  self->analytics_meta = TRUE;
   self->enabled = TRUE;
 }

@@ -32,8 +32,14 @@ typedef struct _GstUpiContent GstUpiContent;
  * GstUpiObjectFlags:
  * @GST_UPI_OBJECT_NONE: seen in the frame that was inferred
  * @GST_UPI_OBJECT_PREDICTED: nobody saw it there: its box is where its track is expected
+ * @GST_UPI_OBJECT_FOREIGN: another detector than upidetect found it: its region is no proposal of the encoding but the
+ * id of its entry in the GstAnalyticsRelationMeta of the frame that it was seen in
  */
-typedef enum { GST_UPI_OBJECT_NONE = 0, GST_UPI_OBJECT_PREDICTED = 1 << 0 } GstUpiObjectFlags;
+typedef enum {
+  GST_UPI_OBJECT_NONE = 0,
+  GST_UPI_OBJECT_PREDICTED = 1 << 0,
+  GST_UPI_OBJECT_FOREIGN = 1 << 1
+} GstUpiObjectFlags;
 
 /**
  * GstUpiObject: one region of a frame. Zero-initialise it; 0 and NULL mean that nothing is known.

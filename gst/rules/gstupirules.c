@@ -17,6 +17,10 @@
  *   upirules rules-file=pipelines/rules/zone.json ! upioverlay ! videoconvert ! autovideosink sync=false
  * ]|
  *
+ * From GStreamer 1.24 on objects that another detector put into a GstAnalyticsRelationMeta count, too, as in upitrack,
+ * which has said so where it stands before: without it with the ids of the other's tracker, if it has one (beyond
+ * 2^53 - 1 folded, 0 as that). Such a stream needs no upiencoder, but for phrases.
+ *
  * ## Rules
  * A JSON file, or the same text in #GstUpiRules:rules: `{"rules": {"a name": {"type": …, …}, …}}`, whose schema for
  * editors is installed as upi/schema/upi-rules-1.schema.json; pipelines/rules has an example of each. Coordinates are
@@ -76,6 +80,7 @@ GST_DEBUG_CATEGORY_STATIC (gst_upi_rules_debug);
 #define GST_CAT_DEFAULT gst_upi_rules_debug
 
 #define WARNING_NO_TRACKS 0 /* of gst_upi_filter_is_first() */
+#define WARNING_NO_ENCODER 1
 
 #define GST_TYPE_UPI_RULES (gst_upi_rules_get_type ())
 G_DECLARE_FINAL_TYPE (GstUpiRules, gst_upi_rules, GST, UPI_RULES, GstUpiFilter)
@@ -175,6 +180,31 @@ check_tracks (GstUpiRules *self, const GArray *objects)
       ("%u objects without a track", objects->len));
 }
 
+/* GstUpiUpstreamFunc */
+static gboolean
+is_encoder (GstPad *srcpad, GstElement *element, gpointer user_data)
+{
+  GstElementFactory *factory = gst_element_get_factory (element);
+
+  return factory != NULL && g_str_equal (GST_OBJECT_NAME (factory), "upiencoder");
+}
+
+/* Sentences are asked of the encoding, which other detectors do without. */
+static void
+check_encoder (GstUpiRules *self, const GstUpiFilterFrame *frame)
+{
+  if (!frame->foreign || gst_upi_content_is_encoded (frame->content) || !gst_upi_phrases_any (self->phrases)
+      || !gst_upi_filter_is_first (GST_UPI_FILTER (self), WARNING_NO_ENCODER)
+      || gst_upi_upstream_find (GST_BASE_TRANSFORM_SINK_PAD (self), is_encoder, NULL))
+    return;
+  g_autofree gchar *name = gst_object_get_name (GST_OBJECT (self));
+  GST_ELEMENT_WARNING (self, STREAM, FORMAT,
+      ("%s has phrases, and the frames that reach it were not encoded: put upiencoder before it. Only its zones, lines "
+       "and counts work.",
+          name),
+      ("objects are of another detector"));
+}
+
 /* The engine's answer to phrases. FALSE: @flow is to be returned. */
 static gboolean
 classify (GstUpiRules *self, const GstUpiFilterFrame *frame, const gfloat **probabilities, GstFlowReturn *flow)
@@ -224,7 +254,7 @@ gst_upi_rules_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gst
   if (!classify (self, frame, &probabilities, &flow))
     return flow;
   g_autoptr (GArray) objects = gst_upi_rules_objects (frame->content);
-  self->begun |= objects->len > 0 || gst_upi_content_is_encoded (frame->content);
+  self->begun |= objects->len > 0 || frame->foreign || gst_upi_content_is_encoded (frame->content);
   if (self->begun) { /* before the first result nobody knows whether there is nothing */
     const RulesFrame now = { .time = GST_CLOCK_TIME_IS_VALID (frame->time.running_time) ? frame->time.running_time : 0,
       .aspect = frame->height > 0 ? (gdouble) frame->width / frame->height : 1,
@@ -232,6 +262,7 @@ gst_upi_rules_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gst
       .n_objects = objects->len,
       .phrases = probabilities };
     check_tracks (self, objects);
+    check_encoder (self, frame);
     const GArray *events = rules_state_take_frame (self->state, &now);
     self->stream = frame->stream;
     self->stream_time = frame->time.stream_time;
@@ -382,6 +413,7 @@ gst_upi_rules_class_init (GstUpiRulesClass *klass)
   object_class->set_property = gst_upi_rules_set_property;
   object_class->get_property = gst_upi_rules_get_property;
   object_class->finalize = gst_upi_rules_finalize;
+  filter_class->takes_foreign = TRUE;
   filter_class->start = gst_upi_rules_start;
   filter_class->stop = gst_upi_rules_stop;
   filter_class->unlock = gst_upi_rules_unlock;

@@ -16,6 +16,18 @@
  *   upioverlay draw-ids=true ! videoconvert ! autovideosink sync=false
  * ]|
  *
+ * From GStreamer 1.24 on it also follows what another detector finds and puts into a GstAnalyticsRelationMeta; such a
+ * stream needs no upiencoder. What tells these objects apart is where they are and how they move; their labels are the
+ * types of their detections, a score that is not given counts as 1, and ids of another tracker are replaced. A frame
+ * without such metadata counts as one that nobody looked at, after a second as one with nothing in it. Where an
+ * upidetect stands before, its objects count and the others are left alone. The objects are in the frame's #GstUpiMeta
+ * from here on, for upirules, upioverlay and upijson, and each detection has its track in the GstAnalyticsRelationMeta.
+ *
+ * |[
+ * gst-launch-1.0 filesrc location=yard.mkv ! decodebin ! videoconvert ! … a detector … ! upitrack !
+ *   upirules rules-file=pipelines/rules/zone.json ! upioverlay draw-ids=true ! videoconvert ! autovideosink sync=false
+ * ]|
+ *
  * All times are times of the stream, never counts of frames. Tracks end at a flush, with a stream, and where stream
  * time jumps by more than a second; ids begin anew with a stream only.
  */
@@ -25,8 +37,10 @@
 #include "gst/filter.h"
 #include "gst/plugin.h"
 #include "gst/reader-query.h"
+#include "gst/relation.h"
 #include "gst/roi.h"
 #include "gst/track/frame-times.h"
+#include "gst/track/seen.h"
 #include "gst/track/shown.h"
 #include "gst/track/tracker.h"
 
@@ -48,9 +62,14 @@ struct _GstUpiTrackElement {
   GstUpiFrameTimes times;
   GstUpiContent *seen; /* nullable: objects and candidates of the last sightings; without an encoding */
   gint64 seen_time;
+  gboolean foreign; /* the tracks are of another detector's objects */
+  gint64 looked_at; /* @time of the frame that it last looked at */
   gboolean has_roi; /* upidetect adds region of interest metas */
-  GArray *objects;  /* GstUpiObject: those of this frame */
-  GArray *origins;  /* gint: which of @seen each of them is, or -1 */
+#ifdef HAVE_GST_ANALYTICS
+  gboolean has_analytics; /* upidetect or another detector adds analytics metas */
+#endif
+  GArray *objects; /* GstUpiObject: those of this frame */
+  GArray *origins; /* gint: which of @seen each of them is, or -1 */
 };
 
 enum { PROP_0, PROP_TRACKING_TYPE, PROP_IOU_THRESHOLD, PROP_MAX_LOST_TIME, PROP_MIN_HITS_TIME, PROP_PER_LABEL };
@@ -86,43 +105,12 @@ time_of (gdouble seconds)
   return (GstClockTime) (seconds * GST_SECOND + 0.5);
 }
 
-/* Whether @content comes from another encoding than the last sightings: of another frame, or where nobody knows, with
- * other objects. */
+/* Another detector leaves no trace where it found nothing, nor where it did not look. Some look once in a while; but
+ * one that says nothing for longer than they need sees nothing. */
 static gboolean
-is_new (const GstUpiTrackElement *self, const GstUpiContent *content)
+may_have_looked (const GstUpiTrackElement *self, const GstUpiFilterFrame *frame)
 {
-  guint n, n_candidates;
-
-  if (self->seen == NULL)
-    return TRUE;
-  const GstClockTime pts = gst_upi_content_get_inference_pts (content),
-                     last_pts = gst_upi_content_get_inference_pts (self->seen);
-  if (GST_CLOCK_TIME_IS_VALID (pts) && GST_CLOCK_TIME_IS_VALID (last_pts))
-    return pts != last_pts;
-  const GstUpiObject *objects = gst_upi_content_get_objects (content, &n);
-  const GstUpiObject *candidates = gst_upi_content_get_candidates (content, &n_candidates);
-  return (objects == NULL && candidates == NULL) || objects != gst_upi_content_get_objects (self->seen, &n)
-      || candidates != gst_upi_content_get_candidates (self->seen, &n_candidates);
-}
-
-/* The @index-th of the objects and the candidates behind them. */
-static const GstUpiObject *
-seen_object (const GstUpiContent *content, guint index)
-{
-  guint n, n_candidates;
-  const GstUpiObject *objects = gst_upi_content_get_objects (content, &n);
-
-  return index < n ? &objects[index] : &gst_upi_content_get_candidates (content, &n_candidates)[index - n];
-}
-
-static guint
-n_seen (const GstUpiContent *content, guint *n_objects)
-{
-  guint n_candidates;
-
-  gst_upi_content_get_objects (content, n_objects);
-  gst_upi_content_get_candidates (content, &n_candidates);
-  return *n_objects + n_candidates;
+  return frame->foreign || self->times.time - self->looked_at > (gint64) GST_SECOND;
 }
 
 /* What each track shows from now on. */
@@ -137,7 +125,7 @@ remember (GstUpiTrackElement *self, const GstUpiSighting *sightings, guint n)
     if (track->user_data == NULL)
       gst_upi_track_set_user_data (track, gst_upi_shown_new ());
     const GstUpiBox box = gst_upi_motion_get_box (&track->motion);
-    gst_upi_shown_see (track->user_data, seen_object (self->seen, i), &box, track->label, sightings[i].vector,
+    gst_upi_shown_see (track->user_data, gst_upi_seen_get (self->seen, i), &box, track->label, sightings[i].vector,
         sightings[i].vector_length);
   }
 }
@@ -146,23 +134,25 @@ static void
 observe (GstUpiTrackElement *self, const GstUpiFilterFrame *frame, gboolean region)
 {
   guint n_objects;
-  const guint n = n_seen (frame->content, &n_objects);
+  const guint n = gst_upi_seen_count (frame->content, &n_objects);
   g_autofree GstUpiSighting *sightings = g_new0 (GstUpiSighting, n + 1);
 
   for (guint i = 0; i < n; i++) {
-    const GstUpiObject *object = seen_object (frame->content, i);
+    const GstUpiObject *object = gst_upi_seen_get (frame->content, i);
+    const gboolean is_foreign = (object->flags & GST_UPI_OBJECT_FOREIGN) != 0;
 
     sightings[i] = (GstUpiSighting){ .box = { object->x, object->y, object->width, object->height },
       .confidence = gst_upi_confidence (object->score, object->threshold),
       .label = object->label,
-      .candidate = i >= n_objects };
-    if (region && frame->encoding != NULL)
+      .candidate = i >= n_objects || (is_foreign && (object->flags & GST_UPI_OBJECT_PREDICTED) != 0) };
+    if (region && frame->encoding != NULL && !is_foreign)
       sightings[i].vector = upi_encoding_region (frame->encoding, object->region, &sightings[i].vector_length);
   }
   g_clear_pointer (&self->seen, gst_upi_content_unref);
   self->seen = gst_upi_content_drop_encoding (frame->content); /* it weighs megabytes */
-  self->seen_time = MAX (
-      self->seen_time, gst_upi_frame_times_find (&self->times, gst_upi_content_get_inference_pts (frame->content)));
+  self->seen_time = MAX (self->seen_time,
+      self->foreign ? self->times.time
+                    : gst_upi_frame_times_find (&self->times, gst_upi_content_get_inference_pts (frame->content)));
   gst_upi_tracker_observe (self->tracker, self->seen_time, sightings, n);
   remember (self, sightings, n);
 }
@@ -182,7 +172,7 @@ add_track (GstUpiTrackElement *self, const GstUpiTrack *track, gint origin)
   object.velocity_y = (gfloat) (track->motion.axes[1].rate * GST_UPI_MOTION_STEPS_PER_SECOND);
   object.age = (GstClockTime) MAX (self->times.time - track->first_seen, 0);
   object.unseen = (GstClockTime) MAX (self->times.time - track->last_seen, 0);
-  object.flags = object.unseen > 0 ? GST_UPI_OBJECT_PREDICTED : GST_UPI_OBJECT_NONE;
+  object.flags = (object.flags & GST_UPI_OBJECT_FOREIGN) | (object.unseen > 0 ? GST_UPI_OBJECT_PREDICTED : 0);
   g_array_append_val (self->objects, object);
   g_array_append_val (self->origins, origin);
 }
@@ -199,7 +189,7 @@ static void
 collect_objects (GstUpiTrackElement *self)
 {
   guint n_objects;
-  const guint n = n_seen (self->seen, &n_objects);
+  const guint n = gst_upi_seen_count (self->seen, &n_objects);
 
   g_array_set_size (self->objects, 0);
   g_array_set_size (self->origins, 0);
@@ -210,10 +200,12 @@ collect_objects (GstUpiTrackElement *self)
     if (track != NULL && track->id != 0) {
       add_track (self, track, origin);
     } else if (i < n_objects) {
-      GstUpiObject object = *seen_object (self->seen, i);
+      GstUpiObject object = *gst_upi_seen_get (self->seen, i);
 
       if (object.mask != NULL)
         upi_mask_ref (object.mask);
+      if ((object.flags & GST_UPI_OBJECT_FOREIGN) != 0)
+        object.track_id = 0; /* another tracker's */
       g_array_append_val (self->objects, object);
       g_array_append_val (self->origins, origin);
     }
@@ -232,7 +224,8 @@ forget (GstUpiTrackElement *self, gboolean numbers)
   gst_upi_tracker_reset (self->tracker, numbers);
   g_clear_pointer (&self->seen, gst_upi_content_unref);
   g_array_set_size (self->objects, 0);
-  self->seen_time = 0;
+  self->foreign = FALSE;
+  self->seen_time = self->looked_at = 0;
   gst_upi_frame_times_init (&self->times);
 }
 
@@ -249,17 +242,22 @@ gst_upi_track_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gst
   gst_upi_frame_times_take (&self->times, frame->time.stream_time, GST_BUFFER_PTS (frame->buffer),
       gst_upi_stream_time_is_reverse (gst_upi_filter_get_time (filter)));
   guint n_objects;
-  if ((!gst_upi_content_is_encoded (frame->content) && n_seen (frame->content, &n_objects) == 0)
-      || (flags & GST_UPI_CONTENT_GEOMETRY_LOST) != 0)
+  const guint n = gst_upi_seen_count (frame->content, &n_objects);
+  self->foreign = frame->foreign || (self->foreign && n == 0);
+  if (!self->foreign
+      && ((!gst_upi_content_is_encoded (frame->content) && n == 0) || (flags & GST_UPI_CONTENT_GEOMETRY_LOST) != 0))
     return GST_FLOW_OK; /* nobody looked */
   GST_OBJECT_LOCK (self);
   GstUpiTrackerOptions options = self->options;
   options.region = self->tracking_type == TRACKING_REGION;
   GST_OBJECT_UNLOCK (self);
   gst_upi_tracker_set_options (self->tracker, &options);
-  if (is_new (self, frame->content)) {
+  if (frame->foreign)
+    self->looked_at = self->times.time;
+  if (self->foreign ? may_have_looked (self, frame)
+                    : self->seen == NULL || gst_upi_seen_is_new (self->seen, frame->content)) {
     observe (self, frame, options.region);
-  } else if ((flags & GST_UPI_CONTENT_STATIC) != 0) {
+  } else if (!self->foreign && (flags & GST_UPI_CONTENT_STATIC) != 0) {
     gst_upi_tracker_observe_still (self->tracker, self->times.time);
     self->seen_time = self->times.time;
   }
@@ -269,30 +267,26 @@ gst_upi_track_process (GstUpiFilter *filter, const GstUpiFilterFrame *frame, Gst
   return GST_FLOW_OK;
 }
 
-/* Region of interest metas say the same: those of upidetect follow their objects, and who is predicted has one, too. */
+/* Others' metadata say the same. */
 static void
 gst_upi_track_attach (GstUpiFilter *filter, GstBuffer *buffer, const GstUpiFilterFrame *frame, GstUpiContent *content)
 {
   GstUpiTrackElement *self = GST_UPI_TRACK (filter);
-  g_autoptr (GPtrArray) metas = gst_upi_roi_list (buffer);
-  guint n, n_objects, next = 0;
+  guint n;
   const GstUpiObject *objects = gst_upi_content_get_objects (content, &n);
+  g_autoptr (GPtrArray) metas = gst_upi_roi_list (buffer);
 
-  self->has_roi |= metas->len > 0;
-  if (self->seen == NULL || !self->has_roi)
+  if (self->seen == NULL)
     return;
-  n_seen (self->seen, &n_objects);
-  for (guint i = 0; i < MIN (n, self->origins->len); i++) {
-    const gint origin = g_array_index (self->origins, gint, i);
-    GstVideoRegionOfInterestMeta *roi = origin >= 0 && (guint) origin < n_objects
-        ? gst_upi_roi_find (metas, seen_object (self->seen, (guint) origin), &next)
-        : NULL;
-
-    if (roi != NULL)
-      gst_upi_roi_set (roi, &objects[i], frame->width, frame->height);
-    else if (objects[i].track_id != 0)
-      gst_upi_roi_add (buffer, &objects[i], frame->width, frame->height);
-  }
+  self->has_roi |= !self->foreign && metas->len > 0;
+  if (self->has_roi && !self->foreign)
+    gst_upi_seen_attach_roi (self->seen, (const gint *) (gpointer) self->origins->data, objects,
+        MIN (n, self->origins->len), buffer, metas, frame->width, frame->height);
+#ifdef HAVE_GST_ANALYTICS
+  self->has_analytics |= self->foreign || gst_upi_relation_has_objects (buffer);
+  if (self->has_analytics)
+    gst_upi_relation_write_objects (buffer, objects, n, frame->width, frame->height, TRUE);
+#endif
 }
 
 static void
@@ -309,6 +303,9 @@ gst_upi_track_start (GstUpiFilter *filter)
   forget (self, TRUE);
   self->stream = 0;
   self->has_roi = FALSE;
+#ifdef HAVE_GST_ANALYTICS
+  self->has_analytics = FALSE;
+#endif
   return TRUE;
 }
 
@@ -462,6 +459,7 @@ gst_upi_track_class_init (GstUpiTrackElementClass *klass)
   object_class->finalize = gst_upi_track_finalize;
   GST_BASE_TRANSFORM_CLASS (klass)->query = gst_upi_track_query;
   filter_class->reads_encoding = TRUE;
+  filter_class->takes_foreign = TRUE;
   filter_class->start = gst_upi_track_start;
   filter_class->process = gst_upi_track_process;
   filter_class->attach = gst_upi_track_attach;
