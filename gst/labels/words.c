@@ -187,15 +187,33 @@ read_file (const gchar *path, gchar **why)
   return NULL;
 }
 
-/* The end of the line at @text: its CR, LF or CR LF, or the NUL; @next is where the next line begins, NULL behind the
- * last. */
-static gchar *
-line_end (gchar *text, gchar **next)
+/* How many bytes end a line at @text, of which @n bytes are there: CR, LF, CR LF and Unicode's other line ends (VT, FF,
+ * NEL, LS, PS). 0: none. */
+static gsize
+line_end_bytes (const gchar *text, gsize n)
 {
-  gchar *end = text + strcspn (text, "\r\n");
+  if (n >= 2 && text[0] == '\r' && text[1] == '\n')
+    return 2;
+  if (n >= 1 && *text >= '\n' && *text <= '\r')
+    return 1;
+  if (n >= 2 && memcmp (text, "\xC2\x85", 2) == 0)
+    return 2;
+  return n >= 3 && (memcmp (text, "\xE2\x80\xA8", 3) == 0 || memcmp (text, "\xE2\x80\xA9", 3) == 0) ? 3 : 0;
+}
 
-  *next = *end == '\0' ? NULL : end + (end[0] == '\r' && end[1] == '\n' ? 2 : 1);
-  return end;
+/* Ends the line at @text. Returns: where the next one begins, NULL behind the last. */
+static gchar *
+end_line (gchar *text, const gchar *end)
+{
+  for (gchar *c = text; c < end; c++) {
+    const gsize bytes = line_end_bytes (c, (gsize) (end - c));
+
+    if (bytes > 0) {
+      *c = '\0';
+      return c + bytes;
+    }
+  }
+  return NULL;
 }
 
 /* Of the line that @position is in, from 1. */
@@ -204,9 +222,24 @@ line_number (const gchar *text, const gchar *position)
 {
   guint n = 1;
 
-  for (const gchar *c = text; c < position; c++)
-    n += *c == '\n' ? c == text || c[-1] != '\r' : *c == '\r';
+  for (const gchar *c = text; c < position;) {
+    const gsize bytes = line_end_bytes (c, (gsize) (position - c));
+
+    n += bytes > 0;
+    c += MAX (bytes, 1);
+  }
   return n;
+}
+
+/* What bytes that are no UTF-8 probably are. */
+static const gchar *
+encoding_of (const gchar *text, gsize n)
+{
+  if (n >= 4 && (memcmp (text, "\xFF\xFE\0\0", 4) == 0 || memcmp (text, "\0\0\xFE\xFF", 4) == 0))
+    return "UTF-32";
+  if (n >= 2 && (memcmp (text, "\xFF\xFE", 2) == 0 || memcmp (text, "\xFE\xFF", 2) == 0))
+    return "UTF-16";
+  return memchr (text, '\0', n) != NULL ? "UTF-16, or no text" : "another encoding, such as Latin-1";
 }
 
 GstUpiWords *
@@ -222,8 +255,10 @@ gst_upi_words_load (const gchar *path, GError **error)
   }
   const gchar *text = bytes->len > 0 ? (const gchar *) bytes->data : "", *invalid = NULL;
   if (!g_utf8_validate_len (text, bytes->len, &invalid)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "Line %u of labels file \"%s\" is not UTF-8 text.",
-        line_number (text, invalid), path);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
+        "Line %u of labels file \"%s\" is not UTF-8 text: it has the byte 0x%02X. The file looks like %s: save it as "
+        "UTF-8.",
+        line_number (text, invalid), path, (guint) (guint8) *invalid, encoding_of (text, bytes->len));
     return NULL;
   }
 
@@ -232,7 +267,7 @@ gst_upi_words_load (const gchar *path, GError **error)
   guint number = 1;
   for (gchar *next, *line = g_str_has_prefix (copy, "\xEF\xBB\xBF") ? copy + 3 : copy; line != NULL;
        line = next, number++) {
-    *line_end (line, &next) = '\0';
+    next = end_line (line, copy + bytes->len);
     if (!add_line (words, line, path, number, error))
       return NULL;
   }

@@ -87,7 +87,7 @@ test_bad_lists (void)
 static void
 test_line_ends (void)
 {
-  static const gchar *const ends[] = { "\n", "\r\n", "\r", "\n\r\r\n" };
+  static const gchar *const ends[] = { "\n", "\r\n", "\r", "\v", "\f", "\xC2\x85", "\u2028", "\u2029", "\n\r\r\n" };
 
   for (guint i = 0; i < G_N_ELEMENTS (ends); i++) {
     g_autofree gchar *bytes = g_strjoin (ends[i], "cat", "red car\t0.25", "bird", NULL), *path = write_file (bytes, -1);
@@ -115,7 +115,7 @@ test_line_ends (void)
     g_autoptr (GstElement) detect = stream_get (s, "d");
     g_object_set (detect, "labels-file", path, NULL);
     g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
-    g_assert_nonnull (strstr (warning, i < 3 ? "Line 3" : "Line 7"));
+    g_assert_nonnull (strstr (warning, i < G_N_ELEMENTS (ends) - 1 ? "Line 3" : "Line 7"));
     stream_free (s);
     g_unlink (path);
   }
@@ -158,10 +158,13 @@ test_bad_list_at_start (void)
     { NULL, 0, "/", NULL, g_strerror (EISDIR) }, { NULL, 0, "/dev/zero", NULL, "16 MiB" },
     { NULL, 0, "", NULL, "Labels file \"\"" }, { "", 0, NULL, NULL, "0 labels" },
     { "\r\r", -1, NULL, NULL, "0 labels" }, { "cat\rdog\t1.5", -1, NULL, NULL, "Line 2" },
-    { "cat\r\n\xff", -1, NULL, NULL, "Line 2" }, { "c\0t", 3, NULL, NULL, "UTF-8" },
+    { "cat\r\n\xff", -1, NULL, NULL, "Line 2" }, { "c\0t", 3, NULL, NULL, "save it as UTF-8" },
     { "\xff\xfe"
       "c\0",
-        4, NULL, NULL, "UTF-8" },
+        4, NULL, NULL, "0xFF. The file looks like UTF-16: save it as UTF-8" },
+    { "\xfe\xff\0c", 4, NULL, NULL, "looks like UTF-16:" }, { "c\0a\0", 4, NULL, NULL, "looks like UTF-16, or" },
+    { "\xff\xfe\0\0c\0\0", 8, NULL, NULL, "looks like UTF-32" }, { "cat\ncaf\xe9", -1, NULL, NULL, "Line 2" },
+    { "caf\xe9\n", -1, NULL, NULL, "0xE9. The file looks like another" },
     { long_line, -1, NULL, NULL, "1048576 bytes" }, { NULL, 0, NULL, "", "labels" }, { NULL, 0, NULL, " , ", "labels" },
     { NULL, 0, NULL, long_line, "1048576 bytes" } };
 
