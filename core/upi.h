@@ -604,7 +604,8 @@ typedef struct {
  * region
  * @candidate_threshold: > 0: what scores lower than its threshold, but not than this, comes behind the objects, without
  * masks
- * @reserved_2: 0
+ * @cross_label_iou: the same between two different labels of the model's own list, of which a thing has one; where one
+ * of the two is not in that list it hides nothing ("a man in red" is a person too). 0, or 1 or more: none
  */
 typedef struct {
   gsize size;
@@ -615,7 +616,7 @@ typedef struct {
   gboolean all_pairs;
   guint reserved; /* no padding at the end: a later field would read what happened to be there */
   gfloat candidate_threshold;
-  guint reserved_2;
+  gfloat cross_label_iou;
 } UpiDetectOptions;
 
 /**

@@ -27,7 +27,11 @@ annotate_options_parse (AnnotateOptions *o, int *argc, char ***argv, GError **er
     { "threshold", 't', 0, G_OPTION_ARG_DOUBLE, &o->threshold,
         "Least score of an object, 0 to 1 (default: the model's; with --coco 0.001)", "T" },
     { "iou-threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o->iou_threshold,
-        "Overlap above which the weaker of two like objects goes; 1: none goes (default 0.7; with --coco 1)", "T" },
+        "Overlap above which the weaker of two like objects goes; 1: none goes (default 0.6; with --coco 1)", "T" },
+    { "cross-label-iou", 0, 0, G_OPTION_ARG_DOUBLE, &o->cross_label_iou,
+        "The same of two objects with different labels of the model's own list; 1: none goes (default 0.8; with --coco "
+        "1)",
+        "T" },
     { "max-objects", 0, 0, G_OPTION_ARG_INT, &o->max_objects, "Most objects a frame (default 100)", "N" },
     { "no-masks", 0, 0, G_OPTION_ARG_NONE, &o->no_masks, "Boxes only", NULL },
     { "max-tokens", 0, 0, G_OPTION_ARG_INT, &o->max_tokens, "Longest caption, tokens (default: the model's)", "N" },
@@ -63,7 +67,7 @@ annotate_options_parse (AnnotateOptions *o, int *argc, char ***argv, GError **er
       context, "Example: upi-annotate --labels \"person, red car\" --captions captions.json -o objects.json yard.mp4");
   g_option_context_add_main_entries (context, entries, NULL);
   g_option_context_add_group (context, gst_init_get_option_group ());
-  o->threshold = o->iou_threshold = NAN;
+  o->threshold = o->iou_threshold = o->cross_label_iou = NAN;
   o->length_penalty = 1;
   o->max_objects = 100;
   o->interval = 1;
@@ -101,8 +105,8 @@ annotate_options_check (const AnnotateOptions *o, GError **error)
     wrong = "a number is too small: --threads, --batch-size, --max-tokens, --beam-size and --candidates are 0 or more, "
             "--max-objects and "
             "--interval 1 or more";
-  else if (o->threshold < 0 || o->threshold > 1 || o->iou_threshold < 0)
-    wrong = "--threshold is from 0 to 1, --iou-threshold 0 or more";
+  else if (o->threshold < 0 || o->threshold > 1 || o->iou_threshold < 0 || o->cross_label_iou < 0)
+    wrong = "--threshold is from 0 to 1, --iou-threshold and --cross-label-iou 0 or more";
   else if (o->beam_size > UPI_MAX_BEAM_SIZE || !(o->length_penalty >= 0 && o->length_penalty <= UPI_MAX_LENGTH_PENALTY))
     wrong = "--beam-size is up to " G_STRINGIFY (UPI_MAX_BEAM_SIZE) ", --length-penalty from 0 to " G_STRINGIFY (
         UPI_MAX_LENGTH_PENALTY);

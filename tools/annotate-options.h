@@ -12,7 +12,7 @@ typedef struct {
   gchar *output, *captions, *classify, *embed;
   gchar *labels, *labels_file, *texts;
   gchar *model, *device, *image_size, *coco, *root;
-  gdouble threshold, iou_threshold, length_penalty;
+  gdouble threshold, iou_threshold, cross_label_iou, length_penalty;
   gint threads, batch_size, max_objects, max_tokens, beam_size, candidates, interval;
   gboolean no_masks, no_objects, grounded, greedy, quiet, version;
 } AnnotateOptions;

@@ -352,7 +352,9 @@ set_up (Run *run, GError **error)
     .size = sizeof (UpiDetectOptions),
     .threshold = isnan (o->threshold) ? (o->coco != NULL ? 0.001f : upi_engine_info (run->engine)->threshold)
                                       : (gfloat) o->threshold,
-    .iou_threshold = isnan (o->iou_threshold) ? (o->coco != NULL ? 1 : 0.7f) : (gfloat) o->iou_threshold,
+    .iou_threshold = isnan (o->iou_threshold) ? (o->coco != NULL ? 1 : 0.6f) : (gfloat) o->iou_threshold,
+    .cross_label_iou =
+        isnan (o->cross_label_iou) ? (o->coco != NULL ? 1 : 0.8f) : MAX ((gfloat) o->cross_label_iou, 1e-6f),
     .max_objects = o->max_objects,
     .masks = !o->no_masks,
     .all_pairs = o->coco != NULL,

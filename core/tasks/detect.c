@@ -5,6 +5,7 @@
 #include "core/tasks/embed.h"
 #include "core/tasks/labels.h"
 #include "core/tasks/mask.h"
+#include "core/tasks/suppress.h"
 #include "core/backends/frames/orientation.h"
 #include "core/memory.h"
 
@@ -30,37 +31,6 @@ compare_objects (gconstpointer a, gconstpointer b)
   if (x->region != y->region)
     return x->region < y->region ? -1 : 1;
   return x->label < y->label ? -1 : x->label > y->label;
-}
-
-static gfloat
-overlap (const UpiObject *a, const UpiObject *b)
-{
-  gfloat w = MIN (a->x + a->width, b->x + b->width) - MAX (a->x, b->x);
-  gfloat h = MIN (a->y + a->height, b->y + b->height) - MAX (a->y, b->y);
-  gfloat common = MAX (w, 0) * MAX (h, 0);
-  gfloat all = a->width * a->height + b->width * b->height - common;
-
-  return all > 0 ? common / all : 0;
-}
-
-/* Greedy non-maximum suppression within a label over objects sorted best first; at most max stay, and as many
- * candidates. Returns how many. */
-static guint
-suppress (UpiObject *objects, guint n, gfloat iou_threshold, guint max)
-{
-  guint kept = 0, kept_objects = 0;
-
-  for (guint i = 0; i < n; i++) {
-    gboolean keep = objects[i].flags == 0 ? kept < max : kept - kept_objects < max;
-
-    for (guint j = 0; j < kept && keep && iou_threshold < 1; j++)
-      keep = objects[j].label != objects[i].label || overlap (&objects[j], &objects[i]) <= iou_threshold;
-    if (!keep)
-      continue;
-    kept_objects += objects[i].flags == 0;
-    objects[kept++] = objects[i];
-  }
-  return kept;
 }
 
 void
@@ -185,17 +155,18 @@ upi_engine_detect (
           &known, sizeof known, asked, UPI_SIZED_FIRST (UpiDetectOptions, reserved), "UpiDetectOptions", error)
       || !upi_engine_owns (engine, encoding, labels, error))
     return NULL;
-  if (!(options->threshold >= 0 && options->threshold <= 1) || !(options->iou_threshold >= 0)) {
+  if (!(options->threshold >= 0 && options->threshold <= 1) || !(options->iou_threshold >= 0)
+      || !(options->cross_label_iou >= 0)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "threshold %g and IoU threshold %g: expected 0 to 1, and 0 or more", (gdouble) options->threshold,
-        (gdouble) options->iou_threshold);
+        "threshold %g, IoU threshold %g and cross-label IoU %g: expected 0 to 1, and 0 or more twice",
+        (gdouble) options->threshold, (gdouble) options->iou_threshold, (gdouble) options->cross_label_iou);
     return NULL;
   }
   objects = collect (encoding, labels, options, error);
   if (objects == NULL)
     return NULL;
   g_array_sort (objects, compare_objects);
-  kept = suppress ((UpiObject *) objects->data, objects->len, options->iou_threshold, options->max_objects);
+  kept = upi_suppress ((UpiObject *) objects->data, objects->len, labels, options);
 
   detections = g_new0 (UpiDetections, 1);
   detections->ref_count = 1;

@@ -13,6 +13,22 @@
 #define MAX_LABELS 100000
 #define MAX_LABEL_BYTES 16384
 
+/* Which of the model's own labels each name is. */
+static void
+find_own (UpiLabels *labels, const UpiConfig *config)
+{
+  g_autoptr (GHashTable) own = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; config->labels[i] != NULL; i++)
+    g_hash_table_insert (own, g_utf8_casefold (config->labels[i], -1), GUINT_TO_POINTER (i + 1));
+  for (guint i = 0; i < labels->n; i++) {
+    g_autofree gchar *name = g_utf8_casefold (labels->names[i], -1);
+    guint found = GPOINTER_TO_UINT (g_hash_table_lookup (own, name));
+
+    labels->own[i] = found != 0 ? found - 1 : UPI_NOT_OWN;
+  }
+}
+
 static UpiLabels *
 labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *thresholds, GError **error)
 {
@@ -24,7 +40,8 @@ labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *threshol
   labels->width = engine->info.width;
   labels->names = g_strdupv ((gchar **) names);
   labels->thresholds = UPI_MEMORY_NEW (gfloat, labels->n, "a list of labels", error);
-  labels->embeddings = labels->thresholds != NULL
+  labels->own = labels->thresholds != NULL ? UPI_MEMORY_NEW (guint, labels->n, "a list of labels", error) : NULL;
+  labels->embeddings = labels->own != NULL
       ? UPI_MEMORY_NEW0 (gfloat, (gsize) labels->n * labels->width, "the embeddings of labels", error)
       : NULL;
   if (labels->embeddings != NULL && engine->config->has_evidence)
@@ -37,6 +54,7 @@ labels_new (UpiEngine *engine, const gchar *const *names, const gfloat *threshol
     upi_labels_unref (labels);
     return NULL;
   }
+  find_own (labels, engine->config);
   for (guint i = 0; i < labels->n; i++)
     labels->thresholds[i] = thresholds != NULL ? thresholds[i] : NAN;
   return labels;
@@ -57,6 +75,7 @@ upi_labels_unref (UpiLabels *labels)
   g_free (labels->model_path);
   g_strfreev (labels->names);
   g_free (labels->thresholds);
+  g_free (labels->own);
   g_free (labels->embeddings);
   g_free (labels->shares);
   g_free (labels->standings);

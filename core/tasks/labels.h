@@ -12,11 +12,15 @@ typedef struct {
   gfloat part;
 } UpiShare;
 
+/* Of a label that is none of the model's own. */
+#define UPI_NOT_OWN G_MAXUINT
+
 struct _UpiLabels {
   gint ref_count;
   gchar *model_path; /* embeddings of one model mean nothing to another */
   guint n, width;
   gchar **names;
+  guint *own;         /* [n] which of the model's own labels it is, whatever its case; UPI_NOT_OWN */
   gfloat *thresholds; /* NaN: the caller's */
   gfloat *embeddings; /* [n, width], L2-normalised */
   UpiShare *shares;   /* [n] of class evidence; NULL where the model has none */

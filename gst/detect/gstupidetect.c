@@ -35,6 +35,7 @@
 #include <gst/video/video.h>
 
 #include "gst/detect/detections.h"
+#include "gst/detect/properties.h"
 #include "gst/engine-error.h"
 #include "gst/filter.h"
 #include "gst/labels/label-progress.h"
@@ -70,20 +71,6 @@ struct _GstUpiDetect {
   GstUpiContent *last_in, *last_out; /* frames that share a content share what is made of it */
 };
 
-enum {
-  PROP_0,
-  PROP_LABELS,
-  PROP_LABELS_FILE,
-  PROP_THRESHOLD,
-  PROP_MAX_OBJECTS,
-  PROP_MASKS,
-  PROP_IOU_THRESHOLD,
-  PROP_ROI_META,
-  PROP_CANDIDATE_THRESHOLD,
-  PROP_ENABLED,
-  PROP_ANALYTICS_META
-};
-
 G_DEFINE_TYPE (GstUpiDetect, gst_upi_detect, GST_TYPE_UPI_FILTER)
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (upidetect, "upidetect", GST_RANK_NONE, GST_TYPE_UPI_DETECT,
     GST_DEBUG_CATEGORY_INIT (gst_upi_detect_debug, "upidetect", 0, "finds objects in encoded frames"))
@@ -117,6 +104,7 @@ detect (GstUpiDetect *self, UpiEncoding *encoding, UpiLabels *labels, const UpiD
     options.threshold = upi_engine_info (engine)->threshold;
   if (!candidates)
     options.candidate_threshold = 0;
+  options.cross_label_iou = MAX (options.cross_label_iou, 1e-6f); /* 0 means none there */
   self->last_detections = upi_engine_detect (engine, encoding, labels, &options, error);
   if (self->last_detections == NULL)
     return FALSE;
@@ -263,34 +251,37 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
 
   GST_OBJECT_LOCK (self);
   switch (id) {
-  case PROP_LABELS:
+  case GST_UPI_DETECT_PROP_LABELS:
     gst_upi_label_properties_set_labels (&self->labels, value);
     break;
-  case PROP_LABELS_FILE:
+  case GST_UPI_DETECT_PROP_LABELS_FILE:
     gst_upi_label_properties_set_file (&self->labels, value);
     break;
-  case PROP_THRESHOLD:
+  case GST_UPI_DETECT_PROP_THRESHOLD:
     self->options.threshold = g_value_get_float (value);
     break;
-  case PROP_MAX_OBJECTS:
+  case GST_UPI_DETECT_PROP_MAX_OBJECTS:
     self->options.max_objects = g_value_get_uint (value);
     break;
-  case PROP_MASKS:
+  case GST_UPI_DETECT_PROP_MASKS:
     self->options.masks = g_value_get_boolean (value);
     break;
-  case PROP_IOU_THRESHOLD:
+  case GST_UPI_DETECT_PROP_IOU_THRESHOLD:
     self->options.iou_threshold = g_value_get_float (value);
     break;
-  case PROP_ROI_META:
+  case GST_UPI_DETECT_PROP_CROSS_LABEL_IOU:
+    self->options.cross_label_iou = g_value_get_float (value);
+    break;
+  case GST_UPI_DETECT_PROP_ROI_META:
     self->roi_meta = g_value_get_boolean (value);
     break;
-  case PROP_CANDIDATE_THRESHOLD:
+  case GST_UPI_DETECT_PROP_CANDIDATE_THRESHOLD:
     self->options.candidate_threshold = g_value_get_float (value);
     break;
-  case PROP_ENABLED:
+  case GST_UPI_DETECT_PROP_ENABLED:
     self->enabled = g_value_get_boolean (value);
     break;
-  case PROP_ANALYTICS_META:
+  case GST_UPI_DETECT_PROP_ANALYTICS_META:
     self->analytics_meta = g_value_get_boolean (value);
     break;
   default:
@@ -299,7 +290,7 @@ gst_upi_detect_set_property (GObject *object, guint id, const GValue *value, GPa
   }
   self->serial++;
   GST_OBJECT_UNLOCK (self);
-  if (id == PROP_LABELS || id == PROP_LABELS_FILE)
+  if (id == GST_UPI_DETECT_PROP_LABELS || id == GST_UPI_DETECT_PROP_LABELS_FILE)
     gst_upi_label_properties_changed (&self->labels, GST_ELEMENT (self));
 }
 
@@ -310,34 +301,37 @@ gst_upi_detect_get_property (GObject *object, guint id, GValue *value, GParamSpe
 
   GST_OBJECT_LOCK (self);
   switch (id) {
-  case PROP_LABELS:
+  case GST_UPI_DETECT_PROP_LABELS:
     g_value_set_string (value, self->labels.labels);
     break;
-  case PROP_LABELS_FILE:
+  case GST_UPI_DETECT_PROP_LABELS_FILE:
     g_value_set_string (value, self->labels.file);
     break;
-  case PROP_THRESHOLD:
+  case GST_UPI_DETECT_PROP_THRESHOLD:
     g_value_set_float (value, self->options.threshold);
     break;
-  case PROP_MAX_OBJECTS:
+  case GST_UPI_DETECT_PROP_MAX_OBJECTS:
     g_value_set_uint (value, self->options.max_objects);
     break;
-  case PROP_MASKS:
+  case GST_UPI_DETECT_PROP_MASKS:
     g_value_set_boolean (value, self->options.masks);
     break;
-  case PROP_IOU_THRESHOLD:
+  case GST_UPI_DETECT_PROP_IOU_THRESHOLD:
     g_value_set_float (value, self->options.iou_threshold);
     break;
-  case PROP_ROI_META:
+  case GST_UPI_DETECT_PROP_CROSS_LABEL_IOU:
+    g_value_set_float (value, self->options.cross_label_iou);
+    break;
+  case GST_UPI_DETECT_PROP_ROI_META:
     g_value_set_boolean (value, self->roi_meta);
     break;
-  case PROP_CANDIDATE_THRESHOLD:
+  case GST_UPI_DETECT_PROP_CANDIDATE_THRESHOLD:
     g_value_set_float (value, self->options.candidate_threshold);
     break;
-  case PROP_ENABLED:
+  case GST_UPI_DETECT_PROP_ENABLED:
     g_value_set_boolean (value, self->enabled);
     break;
-  case PROP_ANALYTICS_META:
+  case GST_UPI_DETECT_PROP_ANALYTICS_META:
     g_value_set_boolean (value, self->analytics_meta);
     break;
   default:
@@ -358,99 +352,6 @@ gst_upi_detect_finalize (GObject *object)
 }
 
 static void
-install_properties (GObjectClass *object_class)
-{
-  const GParamFlags live = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-
-  /**
-   * GstUpiDetect:labels:
-   *
-   * Words separated by commas. A new list is encoded beside the stream and takes over whole; one that cannot be read is
-   * a warning, at the start an error. NULL: the model's own list.
-   */
-  g_object_class_install_property (object_class, PROP_LABELS,
-      g_param_spec_string ("labels", "Labels",
-          "What to look for: any words, separated by commas; may change while playing; the later set of labels and "
-          "labels-file counts (default: the model's own list)",
-          NULL, live));
-  /**
-   * GstUpiDetect:labels-file:
-   *
-   * Path of a UTF-8 file, one label a line with any line ends; behind a tab its own threshold, 0..1. Read when it is
-   * set and at the start.
-   */
-  g_object_class_install_property (object_class, PROP_LABELS_FILE,
-      g_param_spec_string ("labels-file", "Labels file",
-          "Text file with one label a line, optionally followed by a tab and its own threshold 0..1 (default: none)",
-          NULL, live));
-  /**
-   * GstUpiDetect:threshold:
-   *
-   * Score, 0..1, below which there is no object; -1: the model's. A label's own threshold in labels-file goes before
-   * it.
-   */
-  g_object_class_install_property (object_class, PROP_THRESHOLD,
-      g_param_spec_float ("threshold", "Threshold",
-          "Lowest score of an object, 0..1 (default: -1 = the threshold of the model card, where F1 was best on "
-          "validation)",
-          -1, 1, -1, live));
-  /**
-   * GstUpiDetect:max-objects:
-   *
-   * Objects of the highest scores that stay, of all labels together.
-   */
-  g_object_class_install_property (object_class, PROP_MAX_OBJECTS,
-      g_param_spec_uint ("max-objects", "Maximum of objects",
-          "Most objects a frame, best first, objects (default: 100)", 0, 10000, 100, live));
-  /**
-   * GstUpiDetect:masks:
-   *
-   * FALSE: boxes alone, which saves the mask's product and its memory.
-   */
-  g_object_class_install_property (object_class, PROP_MASKS,
-      g_param_spec_boolean ("masks", "Masks", "Cut the instance mask of each object (default: true)", TRUE, live));
-  /**
-   * GstUpiDetect:iou-threshold:
-   *
-   * Intersection over union, 0..1, from which two objects of one label are taken for one, at 1 never.
-   */
-  g_object_class_install_property (object_class, PROP_IOU_THRESHOLD,
-      g_param_spec_float ("iou-threshold", "IoU threshold",
-          "Of two objects of one label that overlap more than this (intersection over union, 0..1) the better stays; 1 "
-          "= keep all (default: 0.7)",
-          0, 1, 0.7f, live));
-  /**
-   * GstUpiDetect:roi-meta:
-   *
-   * Whether each object is a GstVideoRegionOfInterestMeta as well, in pixels, with a structure "detection".
-   */
-  g_object_class_install_property (object_class, PROP_ROI_META,
-      g_param_spec_boolean ("roi-meta", "Region of interest meta",
-          "Also add a GstVideoRegionOfInterestMeta for each object (default: true)", TRUE, live));
-  /**
-   * GstUpiDetect:candidate-threshold:
-   *
-   * Lowest score of candidates: what is too uncertain to be shown and may still go on with a track.
-   */
-  g_object_class_install_property (object_class, PROP_CANDIDATE_THRESHOLD,
-      g_param_spec_float ("candidate-threshold", "Candidate threshold",
-          "Lowest score, 0..1, of what is too uncertain to be shown and may still go on with a track: only an upitrack "
-          "downstream gets to see it; 0 = none (default: 0.1)",
-          0, 1, 0.1f, live));
-  /**
-   * GstUpiDetect:enabled:
-   *
-   * FALSE: frames pass as they are, and nothing of them is looked at. What upi-control switches.
-   */
-  g_object_class_install_property (object_class, PROP_ENABLED,
-      g_param_spec_boolean (
-          "enabled", "Enabled", "Look for objects; false lets frames pass as they are (default: true)", TRUE, live));
-#ifdef HAVE_GST_ANALYTICS
-  gst_upi_relation_install_property (object_class, PROP_ANALYTICS_META);
-#endif
-}
-
-static void
 gst_upi_detect_class_init (GstUpiDetectClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -468,7 +369,7 @@ gst_upi_detect_class_init (GstUpiDetectClass *klass)
   filter_class->attach = gst_upi_detect_attach;
   filter_class->reset = gst_upi_detect_reset;
   filter_class->control = gst_upi_detect_control;
-  install_properties (object_class);
+  gst_upi_detect_install_properties (object_class);
   gst_upi_filter_class_add_pad_templates (filter_class);
   gst_element_class_set_static_metadata (GST_ELEMENT_CLASS (klass), "Uni-Perceiver v2 object detector",
       "Filter/Analyzer/Video",
@@ -483,7 +384,8 @@ gst_upi_detect_init (GstUpiDetect *self)
   gst_upi_label_properties_init (&self->labels);
   self->options = (UpiDetectOptions){ .size = sizeof (UpiDetectOptions),
     .threshold = -1,
-    .iou_threshold = 0.7f,
+    .iou_threshold = 0.6f,
+    .cross_label_iou = 0.8f,
     .max_objects = 100,
     .masks = TRUE,
     .candidate_threshold = 0.1f };

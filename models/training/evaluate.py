@@ -40,6 +40,8 @@ from models.reference.grounding import Grounding
 from models.reference.mask_head import mask_logits
 from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import input_size, place, shares
+from models.reference.suppression import SAME_LABEL as SUPPRESSION
+from models.reference.suppression import CROSS_LABEL, cut, kept
 from models.reference.tokenizer import WordPiece
 
 from .card import record as write_figures
@@ -51,7 +53,6 @@ from .vocabulary import pad
 
 VOC = [1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72]  # COCO ids of the 20 VOC classes
 TOP = 100  # query-class pairs of an image
-SUPPRESSION = 0.7  # the plugin's default IoU threshold; figures are given without and with it
 
 
 @dataclass
@@ -73,18 +74,12 @@ def combine(logits: Tensor, foreground: Tensor, weight: float) -> Tensor:
     return p if weight == 0 else p ** (1 - weight) * foreground.sigmoid()[:, None] ** weight
 
 
-def suppressed(output: Output, threshold: float) -> Output:
-    """The plugin's non-maximum suppression within a class; pairs are best first already."""
-    from .dataset import iou_matrix
-
-    corners = np.concatenate((output.boxes[:, :2], output.boxes[:, :2] + output.boxes[:, 2:]), 1)
-    same = (output.labels[:, None] == output.labels[None]) & (iou_matrix(corners, corners) > threshold)
-    kept: list[int] = []
-    for i in range(len(corners)):
-        if not same[i, kept].any():
-            kept.append(i)
-    masks = [output.masks[i] for i in kept] if output.masks else []
-    return replace(output, boxes=output.boxes[kept], scores=output.scores[kept], labels=output.labels[kept], masks=masks)
+def suppressed(output: Output, classes: int, cross: float = 1.0) -> Output:
+    """By the plugin's default within a class and, for what it shows, between classes (`cross`): average precision takes a region's
+    second-best class too. Pairs are best first already; classes are the model's own labels."""
+    rows = kept(output.boxes, output.labels, np.arange(classes), SUPPRESSION, cross)
+    masks = [output.masks[i] for i in rows] if output.masks else []
+    return replace(output, boxes=output.boxes[rows], scores=output.scores[rows], labels=output.labels[rows], masks=masks)
 
 
 def class_vectors(model: UniPerceiver, tokenizer: WordPiece, names: list[str]) -> Tensor:
@@ -136,6 +131,7 @@ def run(
         query, label = torch.div(pair, len(names), rounding_mode="floor"), pair % len(names)
         box = r.boxes[-1][0, query].numpy() * np.array([record.width / across, record.height / down] * 2, np.float32)
         box[:, :2] -= box[:, 2:] / 2
+        box = cut(box, record.width, record.height)
         masks: list[Any] = []
         if with_masks and any(m is not None for m in record.masks):
             z = mask_logits(r.mask_embed[:, query], r.mask_features)[0]
@@ -358,7 +354,7 @@ def figures(
     model: UniPerceiver, tokenizer: WordPiece, outputs: list[Output], names: list[str], ids: list[int], grounding: Grounding
 ) -> dict[str, Any]:
     out: dict[str, Any] = {"images": len(outputs)}
-    distinct = [suppressed(o, SUPPRESSION) for o in outputs]
+    distinct = [suppressed(o, len(names)) for o in outputs]
     for kind, rows, name in (
         ("bbox", outputs, "bbox"),
         ("segm", outputs, "segm"),
@@ -380,7 +376,7 @@ def figures(
         table = average_precision(outputs, ids, "bbox", {source})
         if table:
             out[f"bbox {source}"] = {"AP": mean([v[0] for v in table.values()]), "AP50": mean([v[1] for v in table.values()])}
-    out["threshold"], out["F1"] = best_threshold(distinct)
+    out["threshold"], out["F1"] = best_threshold([suppressed(o, len(names), CROSS_LABEL) for o in outputs])
     out["captions"] = caption_scores(outputs)
     out["captions"].update(truth([(o.record, o.caption) for o in outputs if o.caption], grounding))
     out["retrieval"] = retrieval_scores(model, tokenizer, outputs)

@@ -9,7 +9,7 @@
 #define ENCODER                                                                                                        \
   "upiencoder name=e model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=life "
 #define SECOND "upiencoder name=second model=tiny device=cpu threads=1 policy=block model-instance-id=life "
-#define ALL "threshold=0 max-objects=5 iou-threshold=1 "
+#define ALL "threshold=0 max-objects=5 iou-threshold=1 cross-label-iou=1 "
 
 static GstBuffer *
 pass (Stream *s, guint number)

@@ -8,7 +8,7 @@
 #include "tests/gst/stream.h"
 
 #define ENCODER "upiencoder model=tiny device=cpu threads=1 policy=block max-in-flight=16 model-instance-id=geometry "
-#define DETECT "upidetect name=d threshold=0 max-objects=10 iou-threshold=1 "
+#define DETECT "upidetect name=d threshold=0 max-objects=10 iou-threshold=1 cross-label-iou=1 "
 #define SQUASHED "capsfilter caps=video/x-raw,width=320,height=90,pixel-aspect-ratio=1/1 "
 
 static const GstUpiObject one_object[] = {

@@ -122,7 +122,8 @@ test_picture (void)
   g_autoptr (JsonArray) objects = NULL;
   g_autoptr (JsonArray) captions = NULL;
 
-  g_assert_cmpint (run (NULL, "-t 0 --iou-threshold 1 -o objects.json --captions captions.json a.png"), ==, 0);
+  g_assert_cmpint (
+      run (NULL, "-t 0 --iou-threshold 1 --cross-label-iou 1 -o objects.json --captions captions.json a.png"), ==, 0);
   objects = read_list ("objects.json");
   captions = read_list ("captions.json");
   g_assert_cmpuint (json_array_get_length (objects), ==, 10); /* the model's regions, one class each */

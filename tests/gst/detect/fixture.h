@@ -9,7 +9,7 @@
 #define LATEST                                                                                                         \
   "upiencoder name=e model=tiny device=cpu threads=1 policy=latest max-in-flight=16 model-instance-id=detect "
 /* Random weights find something everywhere. */
-#define ALL "threshold=0 max-objects=20 iou-threshold=1 "
+#define ALL "threshold=0 max-objects=20 iou-threshold=1 cross-label-iou=1 "
 
 const GstUpiObject *objects_of (GstBuffer *buffer, guint *n);
 

@@ -90,6 +90,39 @@ test_settings_while_playing (void)
   stream_free (s);
 }
 
+/* Of two labels of the model's own on one thing the better stays, unless the property is 1 or the words are others. */
+static void
+test_cross_label_iou (void)
+{
+  static const gchar *const lists[] = { "cat, person", "a red cat, some person" };
+
+  for (guint list = 0; list < G_N_ELEMENTS (lists); list++) {
+    g_autofree gchar *launch = g_strdup_printf (
+        ENCODER "! upidetect name=d threshold=0 max-objects=50 iou-threshold=1 labels=\"%s\"", lists[list]);
+    Stream *s = stream_new (launch, FALSE);
+    g_autoptr (GstElement) detect = stream_get (s, "d");
+    gfloat least = 0;
+    guint n, kept = 0, all = 0;
+
+    g_object_get (detect, "cross-label-iou", &least, NULL);
+    g_assert_cmpfloat (least, ==, 0.8f);
+    stream_format (s, "RGB", 64, 64);
+    for (guint i = 0; i < 16; i++) {
+      g_object_set (detect, "cross-label-iou", i % 2 ? 1.0 : 0.0, NULL);
+      GstBuffer *buffer = pass (s, i / 2);
+      objects_of (buffer, &n);
+      *(i % 2 ? &all : &kept) += n;
+      gst_buffer_unref (buffer);
+    }
+    g_assert_cmpuint (all, ==, 80); /* one class a region */
+    if (list == 0)
+      g_assert_cmpuint (kept, <, all);
+    else
+      g_assert_cmpuint (kept, ==, all);
+    stream_free (s);
+  }
+}
+
 /* Frames that carry one encoding share one content with its objects. */
 static void
 test_shared_results (void)
@@ -203,6 +236,7 @@ main (int argc, char **argv)
   test_init (&argc, &argv);
   g_test_add_func ("/detect/objects", test_objects);
   g_test_add_func ("/detect/settings-while-playing", test_settings_while_playing);
+  g_test_add_func ("/detect/cross-label-iou", test_cross_label_iou);
   g_test_add_func ("/detect/shared-results", test_shared_results);
   g_test_add_func ("/detect/two-in-a-chain", test_two_in_a_chain);
   g_test_add_func ("/detect/tee", test_tee);

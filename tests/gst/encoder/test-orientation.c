@@ -194,7 +194,7 @@ detect (Stream *s, gint width, gint height, GstBuffer *frame)
 static void
 test_objects_lie_on_the_frame (void)
 {
-  const gchar *detector = ENCODER " ! upidetect threshold=0 max-objects=10 iou-threshold=1";
+  const gchar *detector = ENCODER " ! upidetect threshold=0 max-objects=10 iou-threshold=1 cross-label-iou=1";
   Stream *plain = stream_new (detector, FALSE), *s = stream_new (detector, FALSE);
   push_orientation (s, "rotate-90", GST_TAG_SCOPE_STREAM);
   GstBuffer *upright = detect (plain, 80, 128, flipped (3, 128, 80, "90r")),
