@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* parity [--backend NAME] [--bench] [--filter TEXT] [--threads N] [g_test options]
+/* parity [--backend NAME] [--bench] [--filter TEXT] [--small] [--threads N] [g_test options]
  *
  * Without --bench: every case of every family on the backend, in every variant, and frames (frames.c), against ref
  * (TAP). With it: a line of speed for each big case (all cases that match, with --filter). */
@@ -14,7 +14,7 @@
 #include <string.h>
 
 static gchar *backend_name, *filter;
-static gboolean bench;
+static gboolean bench, small;
 static gint threads = 1;
 
 static const GOptionEntry options[] = {
@@ -22,6 +22,7 @@ static const GOptionEntry options[] = {
       "cpu (default), cpu:ISA (its own kernels alone), cuda, cuda:tf32, cuda:f16, cuda:bf16 or ref", "NAME" },
   { "bench", 0, 0, G_OPTION_ARG_NONE, &bench, "Measure instead of comparing", NULL },
   { "filter", 0, 0, G_OPTION_ARG_STRING, &filter, "Only cases whose name contains TEXT", "TEXT" },
+  { "small", 0, 0, G_OPTION_ARG_NONE, &small, "Without the big cases, for slow machines", NULL },
   { "threads", 0, 0, G_OPTION_ARG_INT, &threads, "Threads of one run in --bench", "N" }, { NULL }
 };
 
@@ -81,7 +82,7 @@ each_case (const UpiBackend *backend, const ParityFamily *families, guint n_fami
     for (guint i = 0; i < families[f].n_cases; i++) {
       g_autofree gchar *name = parity_case_name (&families[f], i);
 
-      if (filter != NULL && strstr (name, filter) == NULL)
+      if ((filter != NULL && strstr (name, filter) == NULL) || (small && parity_case_is_big (&families[f], i)))
         continue;
       if (!bench)
         add_tests (backend, &families[f], i, name);
