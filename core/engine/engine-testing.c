@@ -25,18 +25,37 @@ upi_engine_release (UpiEngine *engine)
   g_mutex_unlock (&engine->queue->lock);
 }
 
-/* What upi_engine_fail_inference() asked of an engine: counted down where its workers would run a context. */
+/* What upi_engine_fail_inference() and upi_engine_allow_inferences() asked of an engine: counted down where its workers
+ * would run a context. */
 static struct {
   GMutex lock;
   UpiEngine *engine;
   guint countdown;
 } failure;
+static struct {
+  GMutex lock;
+  GCond changed;
+  UpiEngine *engine;
+  guint n;
+} allowed;
+
+static void
+wait_until_allowed (const UpiWorker *worker)
+{
+  g_mutex_lock (&allowed.lock);
+  while (allowed.engine == worker->engine && allowed.n == 0)
+    g_cond_wait (&allowed.changed, &allowed.lock);
+  if (allowed.engine == worker->engine && allowed.n < G_MAXUINT)
+    allowed.n--;
+  g_mutex_unlock (&allowed.lock);
+}
 
 static gboolean
 infer_or_fail (UpiWorker *worker, UpiContext *context, GError **error)
 {
   gboolean fails = FALSE;
 
+  wait_until_allowed (worker);
   g_mutex_lock (&failure.lock);
   if (failure.engine == worker->engine && failure.countdown > 0)
     fails = --failure.countdown == 0;
@@ -45,6 +64,17 @@ infer_or_fail (UpiWorker *worker, UpiContext *context, GError **error)
     return upi_worker_run (worker, context, error);
   g_set_error_literal (error, UPI_ERROR, UPI_ERROR_FAILED, "inference failed because a test asked for it");
   return FALSE;
+}
+
+void
+upi_engine_allow_inferences (UpiEngine *engine, guint n)
+{
+  g_mutex_lock (&allowed.lock);
+  allowed.engine = n < G_MAXUINT ? engine : NULL;
+  allowed.n = n;
+  g_cond_broadcast (&allowed.changed);
+  g_mutex_unlock (&allowed.lock);
+  g_atomic_pointer_set (&engine->infer, infer_or_fail);
 }
 
 void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Hooks for tests of what uses an engine: hold its workers by a gate instead of by time, and make an inference fail.
+/* Hooks for tests of what uses an engine: hold its workers by a gate instead of by time, also between the inferences of
+ * one ticket, and make an inference fail.
  * Not installed. */
 #pragma once
 
@@ -11,6 +12,9 @@ G_BEGIN_DECLS
  * engine is not held. */
 UPI_API void upi_engine_hold (UpiEngine *engine);
 UPI_API void upi_engine_release (UpiEngine *engine);
+/* So many more inferences run from now on, each further one waits; G_MAXUINT: all, as before the first call. For one
+ * engine at a time; workers that wait are released before it closes. */
+UPI_API void upi_engine_allow_inferences (UpiEngine *engine, guint n);
 /* The n-th inference from now on (1: the next) fails with UPI_ERROR_FAILED, once; 0: none. A frame is one inference, as
  * is each batch of the strings of a label list that are not cached each token of a caption, or of all its candidates,
  * and the texts that are ranked. */
