@@ -41,8 +41,10 @@ expect (GoldenPart *part, UpiValue value, const gchar *name, GoldenLayout layout
 
 static const gchar *const map_names[] = { "C2", "C3", "C4", "C5" };
 static const gchar *const projected_names[] = { "F_1", "F_2", "F_3", "F_4" };
-const gchar *const golden_keys[GOLDEN_N_KEYS] = { "key_0", "key_1" };
-const gchar *const golden_values[GOLDEN_N_KEYS] = { "value_0", "value_1" };
+const gchar *const golden_keys[GOLDEN_MAX_LAYERS] = { "key_0", "key_1", "key_2", "key_3", "key_4", "key_5", "key_6",
+  "key_7", "key_8", "key_9", "key_10", "key_11" };
+const gchar *const golden_values[GOLDEN_MAX_LAYERS] = { "value_0", "value_1", "value_2", "value_3", "value_4",
+  "value_5", "value_6", "value_7", "value_8", "value_9", "value_10", "value_11" };
 
 static void
 backbone (GoldenPart *part)
@@ -147,7 +149,7 @@ static void
 global_tokens (GoldenPart *part)
 {
   const gchar *map = part->build.config->global.has_backbone ? "global_map" : "C5";
-  UpiValue pools[4], flat = upi_global_tokens (&part->build, feed (part, map, GOLDEN_MAP), pools);
+  UpiValue pools[16], flat = upi_global_tokens (&part->build, feed (part, map, GOLDEN_MAP), pools);
 
   expect (part, flat, "g_flat", GOLDEN_ROWS);
   expect (part, upi_concat (part->build.program, pools, part->build.config->global.pools, 1), "pools", GOLDEN_ROWS);
@@ -158,7 +160,7 @@ static void
 decoder_image (GoldenPart *part)
 {
   UpiProgram *p = part->build.program;
-  UpiValue pools[4], pool = feed (part, "pools", GOLDEN_ROWS), keys[2], values[2], sequence;
+  UpiValue pools[16], pool = feed (part, "pools", GOLDEN_ROWS), keys[64], values[64], sequence; /* config.c's bounds */
   UpiDecodedImage decoded;
 
   for (gint i = 0; i < part->build.config->global.pools; i++)
@@ -168,7 +170,7 @@ decoder_image (GoldenPart *part)
   decoded = upi_decode_image (&part->build, sequence, keys, values);
   expect (part, decoded.spe, "image_spe", GOLDEN_ROWS);
   expect (part, decoded.regions, "decoded_regions", GOLDEN_ROWS);
-  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+  for (gint i = 0; i < MIN (part->build.config->decoder.layers, GOLDEN_MAX_LAYERS); i++) {
     expect (part, keys[i], golden_keys[i], GOLDEN_HEADS);
     expect (part, values[i], golden_values[i], GOLDEN_HEADS);
   }

@@ -37,8 +37,8 @@ const UpiSafetensor *golden_reference (const GoldenPart *part, const gchar *name
 #define GOLDEN_N_PARTS 14
 
 /* Names of the keys and values of an image, one of each a layer. */
-#define GOLDEN_N_KEYS 2
-extern const gchar *const golden_keys[GOLDEN_N_KEYS], *const golden_values[GOLDEN_N_KEYS];
+#define GOLDEN_MAX_LAYERS 12
+extern const gchar *const golden_keys[GOLDEN_MAX_LAYERS], *const golden_values[GOLDEN_MAX_LAYERS];
 
 /* What builds each of them. */
 extern const struct GoldenPartKind {
