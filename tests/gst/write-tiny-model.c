@@ -14,7 +14,7 @@ main (int argc, char **argv)
   g_autoptr (GString) config = g_string_new (UPI_TINY_CONFIG);
 
   if (argc != 3) {
-    g_printerr ("usage: %s DIRECTORY tiny|no-labels|grounded|calibrated\n", argv[0]);
+    g_printerr ("usage: %s DIRECTORY tiny|no-labels|grounded|calibrated|letterbox\n", argv[0]);
     return 2;
   }
   if (strcmp (argv[2], "no-labels") == 0)
@@ -23,6 +23,8 @@ main (int argc, char **argv)
     g_string_assign (config, UPI_TINY_GROUNDED_CONFIG);
   if (strcmp (argv[2], "calibrated") == 0)
     g_string_assign (config, UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION));
+  if (strcmp (argv[2], "letterbox") == 0)
+    g_string_assign (config, UPI_TINY_LETTERBOX_CONFIG (""));
   if (!upi_model_write_random (argv[1], config->str, 7, &error)) {
     g_printerr ("%s\n", error->message);
     return 1;

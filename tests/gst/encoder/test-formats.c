@@ -425,11 +425,59 @@ test_input_size (void)
   }
 }
 
+/* A frame whose rows are of one colour each: wider or narrower it is the same picture. */
+static GstBuffer *
+striped_frame (const gchar *format, gint width, gint height)
+{
+  GstVideoInfo info;
+  GstVideoFrame frame;
+
+  gst_video_info_set_format (&info, gst_video_format_from_string (format), (guint) width, (guint) height);
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
+  g_assert_true (gst_video_frame_map (&frame, &info, buffer, GST_MAP_WRITE));
+  for (guint p = 0; p < GST_VIDEO_FRAME_N_PLANES (&frame); p++)
+    for (gint y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT (&frame, p); y++)
+      memset ((guint8 *) GST_VIDEO_FRAME_PLANE_DATA (&frame, p) + y * GST_VIDEO_FRAME_PLANE_STRIDE (&frame, p),
+          50 + (y * 37 + (gint) p * 11) % 150, (gsize) ABS (GST_VIDEO_FRAME_PLANE_STRIDE (&frame, p)));
+  gst_video_frame_unmap (&frame);
+  return buffer;
+}
+
+static void
+encode_striped (const gchar *format, const gchar *caps, gint width, gint height, gfloat *embedding)
+{
+  Stream *s =
+      stream_new ("upiencoder name=e model=letterbox device=cpu threads=1 policy=block input-size=96x64", FALSE);
+  g_autofree gchar *whole =
+      g_strdup_printf ("video/x-raw,format=%s,framerate=25/1,width=%d,height=%d,%s", format, width, height, caps);
+
+  stream_caps (s, whole);
+  embedding_encode (s, striped_frame (format, width, height), embedding);
+  stream_free (s);
+}
+
+/* A letterboxed picture keeps the aspect of its display: read in place or converted first. */
+static void
+test_letterbox (void)
+{
+  static const gchar *const formats[] = { "NV12", "RGB" };
+  gfloat shown[EMBEDDING_WIDTH], square[EMBEDDING_WIDTH], expected[EMBEDDING_WIDTH];
+
+  for (guint i = 0; i < G_N_ELEMENTS (formats); i++) {
+    encode_striped (formats[i], "pixel-aspect-ratio=2/1", 48, 40, shown);
+    encode_striped (formats[i], "pixel-aspect-ratio=1/1", 48, 40, square);
+    encode_striped (formats[i], "pixel-aspect-ratio=1/1", 96, 40, expected);
+    g_assert_cmpfloat (embedding_distance (shown, expected), <, 1e-5);
+    g_assert_cmpfloat (embedding_distance (shown, square), >, 1e-3);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   test_init (&argc, &argv);
   g_test_add_func ("/encoder/raw-formats", test_raw_formats);
+  g_test_add_func ("/encoder/letterbox", test_letterbox);
   g_test_add_func ("/encoder/colours", test_colours);
   g_test_add_func ("/encoder/sizes", test_sizes);
   g_test_add_func ("/encoder/strides-and-offsets", test_strides_and_offsets);
