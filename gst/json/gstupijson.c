@@ -60,10 +60,10 @@
  * No frame waits for a broker: messages wait in a queue of #GstUpiJson:queue-size while it is away or slow, and when
  * that is full the oldest falls out, which stats counts and one warning says. What was not acknowledged is sent again
  * to a broker that comes back, and all states (counts, available) with it. With control=true messages to
- * upi/CAMERA/detect/set (ON, OFF), upi/CAMERA/labels/set and upi/CAMERA/rules/set become an upstream event upi-control
- * (target, property, value), which the nearest upidetect or upirules answers; each is an element message too. TLS and
- * passwords: #GstUpiJson:settings and settings-file. Of Kafka, librdkafka checks them when they are set; its TLS and
- * SASL are not run in upi's own tests.
+ * upi/CAMERA/detect/set (ON, OFF), upi/CAMERA/labels/set, upi/CAMERA/rules/set and upi/CAMERA/sentences/set become an
+ * upstream event upi-control (target, property, value), which the nearest upidetect, upirules or upiclassify answers;
+ * each is an element message too. TLS and passwords: #GstUpiJson:settings and settings-file. Of Kafka, librdkafka
+ * checks them when they are set; its TLS and SASL are not run in upi's own tests.
  */
 #include <gst/gst.h>
 #include <json-glib/json-glib.h>

@@ -14,7 +14,7 @@
 /* Levels that say something else: a label, a camera or a zone of that name is written another way. */
 static const gchar *const words_below_prefix[] = { "available", "events", NULL };
 static const gchar *const words_below_source[] = { "all", "available", "detect", "events", "frames", "labels", "rules",
-  NULL };
+  "sentences", NULL };
 static const gchar *const words_below_zone[] = { "all", NULL };
 
 static const struct {
@@ -23,6 +23,7 @@ static const struct {
   { "detect", "upidetect", "enabled", "ON" },
   { "labels", "upidetect", "labels", NULL },
   { "rules", "upirules", "rules", NULL },
+  { "sentences", "upiclassify", "labels", NULL },
 };
 
 struct _GstUpiMqttLayout {

@@ -8,7 +8,7 @@
  *   P/events               the life of each object that upitrack follows: new, update, end
  *   P/S/events             what the rules of upirules noticed, a line each
  *   P/S/frames             the frames' lines
- *   P/S/detect/set, /state; P/S/labels/set, /state; P/S/rules/set, /state          orders, with control=true; the
+ *   P/S/detect/set, /state; P/S/labels/…; P/S/rules/…; P/S/sentences/…             orders, with control=true; the
  *   states are retained
  */
 #pragma once
@@ -22,7 +22,7 @@ typedef struct _GstUpiMqttLayout GstUpiMqttLayout;
 
 /**
  * GstUpiMqttOrder: somebody wants an element to change; the publisher's thread.
- * @target: "upidetect", "upirules"
+ * @target: "upidetect", "upirules", "upiclassify"
  * Returns: TRUE if an element took it
  */
 typedef gboolean (*GstUpiMqttOrder) (const gchar *target, const gchar *property, const gchar *value, gpointer data);

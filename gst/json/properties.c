@@ -312,7 +312,8 @@ install_target_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, GST_UPI_JSON_PROP_CONTROL,
       g_param_spec_boolean ("control", "Control",
-          "MQTT: whoever may write to the broker may switch the detection and change labels and rules (default: false)",
+          "MQTT: whoever may write to the broker may switch the detection and change labels, rules and sentences "
+          "(default: false)",
           FALSE, ready));
   /**
    * GstUpiJson:discovery:

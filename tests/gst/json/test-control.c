@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-control.c: the upstream event upi-control changes the nearest upidetect or upirules, and nothing else. */
+/* test-control.c: the upstream event upi-control changes the nearest upidetect, upirules or upiclassify, and nothing else. */
 #include <string.h>
 
 #include "tests/gst/stream.h"
@@ -48,7 +48,8 @@ test_nearest (void)
 {
   Stream *s = stream_new (
       "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=far labels=dog threshold=1 ! "
-      "upidetect name=near labels=cat threshold=0 max-objects=3 ! upirules name=r "
+      "upidetect name=near labels=cat threshold=0 max-objects=3 ! upiclassify name=c labels=\"night, day\" top=0 ! "
+      "upirules name=r "
       "rules=\"{\\\"rules\\\":{\\\"a\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":9}}}\" ! "
       "upijson location=/dev/null",
       FALSE);
@@ -64,7 +65,14 @@ test_nearest (void)
   g_assert_cmpuint (count_objects (s, 2), >, 0);
   g_assert_true (order (s, "upirules", "rules", RULES));
   expect (s, "r", "rules", RULES);
-  count_objects (s, 3);
+  g_assert_true (order (s, "upiclassify", "labels", "an empty yard, people, a dog"));
+  expect (s, "c", "labels", "an empty yard, people, a dog");
+  expect (s, "near", "labels", "T\xC3\xBCr, red car");
+  stream_push (s, 3);
+  g_autoptr (GstBuffer) buffer = stream_pull (s);
+  guint n;
+  gst_upi_content_get_classes (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)), &n);
+  g_assert_cmpuint (n, ==, 3);
   stream_free (s);
 }
 
@@ -78,9 +86,11 @@ test_refused (void)
   } orders[] = { { "upidetect", "labels", "" }, { "upidetect", "labels", " , " }, { "upidetect", "enabled", "perhaps" },
     { "upidetect", "labels-file", "/etc/passwd" }, { "upidetect", "threshold", "0" }, { "upirules", "rules", "{" },
     { "upirules", "rules", "{\"rules\":{\"a\":{\"type\":\"moon\"}}}" }, { "upirules", "rules-file", "/etc/passwd" },
+    { "upiclassify", "labels", "" }, { "upiclassify", "labels-file", "/etc/passwd" }, { "upiclassify", "top", "1" },
     { "upijson", "location", "/tmp/x" }, { "upiencoder", "model", "nano" }, { "", "", "" } };
   Stream *s = stream_new (
-      "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=d labels=cat ! upirules name=r rules=\""
+      "upiencoder model=tiny device=cpu threads=1 policy=block ! upidetect name=d labels=cat ! upiclassify name=c "
+      "labels=night ! upirules name=r rules=\""
       "{\\\"rules\\\":{\\\"a\\\":{\\\"type\\\":\\\"count\\\",\\\"above\\\":9}}}\" ! upijson location=/dev/null",
       FALSE);
 
@@ -89,6 +99,7 @@ test_refused (void)
   for (guint i = 0; i < G_N_ELEMENTS (orders); i++)
     g_assert_false (order (s, orders[i].target, orders[i].property, orders[i].value));
   expect (s, "d", "labels", "cat");
+  expect (s, "c", "labels", "night");
   expect (s, "d", "labels-file", NULL);
   expect (s, "r", "rules", "{\"rules\":{\"a\":{\"type\":\"count\",\"above\":9}}}");
   count_objects (s, 1);

@@ -336,11 +336,14 @@ test_orders (void)
   listener_publish (listener, "upi/yard/detect/set", "off", FALSE);
   listener_publish (listener, "upi/yard/labels/set", " T\xC3\xBCr, red car\n", FALSE);
   listener_publish (listener, "upi/yard/rules/set", "{}", FALSE);
+  listener_publish (listener, "upi/yard/sentences/set", "an empty yard, a yard with people", FALSE);
   listener_wait_for (listener, "upi/yard/detect/state", "OFF");
   listener_wait_for (listener, "upi/yard/labels/state", "T\xC3\xBCr, red car");
   listener_wait_for (listener, "upi/yard/rules/state", "{}");
-  g_assert_cmpstr (
-      orders.orders->str, ==, "upidetect.enabled=false;upidetect.labels=T\xC3\xBCr, red car;upirules.rules={};");
+  listener_wait_for (listener, "upi/yard/sentences/state", "an empty yard, a yard with people");
+  g_assert_cmpstr (orders.orders->str, ==,
+      "upidetect.enabled=false;upidetect.labels=T\xC3\xBCr, red car;upirules.rules={};"
+      "upiclassify.labels=an empty yard, a yard with people;");
   g_autoptr (GstMessage) message = gst_bus_pop_filtered (s->bus, GST_MESSAGE_ELEMENT);
   g_assert_true (gst_message_has_name (message, "upi-control"));
   stream_free (s);
