@@ -46,6 +46,8 @@ void bench_labels (UpiEngine *engine);
 gboolean bench_captions (const Bench *bench, UpiEngine *engine, const UpiImage *image);
 /* Another: frames that stay as they are, at 1080p and 4K. */
 gboolean bench_static (const Bench *bench, UpiEngine *engine);
+/* Another: following a hundred objects, where a frame takes @frame_us. */
+void bench_track (gdouble frame_us);
 /* Instead of all the rest: what of the objects in a clip is found with static-threshold, and for what share of the
  * encodings. */
 gboolean bench_static_clip (const Bench *bench, const gchar *clip);

@@ -87,6 +87,7 @@ bench_engine (Bench *bench)
 
   if (!bench_static (bench, engine))
     return FALSE;
+  bench_track (c.best + i.best);
   start = g_get_monotonic_time ();
   ticket = finished (upi_engine_encode_labels (engine, words, NULL, NULL, NULL, &error), error);
   labels = upi_ticket_get_labels (ticket);
