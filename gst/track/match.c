@@ -10,21 +10,6 @@ label_fits (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint s
       || entry->label == gst_upi_tracker_label_of (tracker, sighting);
 }
 
-/* Cosine of what track and sighting look like; 2 if nobody knows. */
-static gdouble
-likeness (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting)
-{
-  const GstUpiSighting *seen = &tracker->sightings[sighting];
-  const gdouble scale = g_array_index (tracker->scales, gdouble, sighting);
-  gfloat dot = 0;
-
-  if (scale == 0 || entry->vector == NULL || entry->track.vector_length != seen->vector_length)
-    return 2;
-  for (guint i = 0; i < seen->vector_length; i++)
-    dot += entry->vector[i] * seen->vector[i];
-  return scale * dot;
-}
-
 /* How well they fit, 0..1. @enough: whether that makes a pair of them. */
 static gdouble
 similarity (const GstUpiTracker *tracker, GstUpiRound round, guint index, guint sighting, gboolean *enough)
@@ -33,7 +18,7 @@ similarity (const GstUpiTracker *tracker, GstUpiRound round, guint index, guint 
   const GstUpiTrackEntry *entry = gst_upi_tracker_entry_at (tracker, index);
   const GstUpiSighting *seen = &tracker->sightings[sighting];
   const GstUpiBox predicted = gst_upi_motion_get_box (&entry->track.motion);
-  gdouble fit = 0, threshold = 1;
+  gdouble fit = 0, threshold = 1, alike;
 
   *enough = FALSE;
   if (round != GST_UPI_ROUND_SAME_PLACE && !label_fits (tracker, entry, sighting))
@@ -59,11 +44,17 @@ similarity (const GstUpiTracker *tracker, GstUpiRound round, guint index, guint 
     fit = gst_upi_box_overlap (&predicted, &seen->box, 0);
     threshold = options->same_place;
     break;
+  case GST_UPI_ROUND_APPEARANCE:
+    fit = gst_upi_tracker_closeness (tracker, entry, sighting);
+    if (!(fit > 0) || !gst_upi_tracker_likeness (tracker, entry, sighting, &alike))
+      return 0;
+    fit = (fit + alike) / 2;
+    *enough = fit >= options->recognition_threshold;
+    return *enough ? fit : 0;
   }
   *enough = fit >= threshold;
   /* who is somewhere else need not be looked at: a hundred objects have ten thousand pairs, and few that touch */
-  const gdouble alike = options->region && fit > 0 ? likeness (tracker, entry, sighting) : 2;
-  if (alike > 1.5)
+  if (!options->region || !(fit > 0) || !gst_upi_tracker_likeness (tracker, entry, sighting, &alike))
     return fit;
   *enough &= alike >= options->region_threshold;
   return (1 - options->region_weight) * fit + options->region_weight * MAX (alike, 0);

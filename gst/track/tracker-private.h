@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tracker-private.h: what the tracker's files share: tracker.c, an observation from sightings to tracks; match.c, which
- * sightings go on with which tracks; track-entry.c, what one track goes by. */
+ * sightings go on with which tracks; track-entry.c, what one track goes by; appearance.c, how alike things look. */
 #pragma once
 
 #include "gst/track/tracker.h"
@@ -29,6 +29,9 @@ struct _GstUpiTracker {
   gint64 time;        /* of the last sightings */
   gboolean observed;
   guint64 last_id;
+  gfloat *mean; /* (nullable) of all sightings' vectors, each of length 1 */
+  guint mean_length;
+  gdouble mean_weight; /* sightings in it */
 
   /* one observation */
   const GstUpiSighting *sightings;
@@ -74,7 +77,8 @@ typedef enum {
   GST_UPI_ROUND_CANDIDATES,
   GST_UPI_ROUND_TENTATIVE,
   GST_UPI_ROUND_RECOVERY,
-  GST_UPI_ROUND_SAME_PLACE
+  GST_UPI_ROUND_SAME_PLACE,
+  GST_UPI_ROUND_APPEARANCE
 } GstUpiRound;
 
 /* @free_user_data: (nullable) */
@@ -89,6 +93,16 @@ void gst_upi_track_entry_add_vector (GstUpiTrackEntry *entry, const gfloat *vect
 
 /* Moves the filter to @time, as if the object had gone straight from its last sighting to @box. */
 void gst_upi_track_entry_go_straight (GstUpiTrackEntry *entry, const GstUpiBox *box, gint64 time);
+
+/* Takes what a sighting looks like into the mean of all. @scale: 1 / length of its vector, 0: nobody knows. */
+void gst_upi_tracker_learn_appearance (GstUpiTracker *tracker, const GstUpiSighting *seen, gdouble scale);
+
+/* Cosine of what a track and a sighting look like, both against the mean of all. FALSE: nobody knows. */
+gboolean gst_upi_tracker_likeness (
+    const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting, gdouble *likeness);
+
+/* 1: a sighting is where the track was last, 0: farther away than it can have come since. */
+gdouble gst_upi_tracker_closeness (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting);
 
 /* The sighting is the track's. */
 void gst_upi_tracker_see (GstUpiTracker *tracker, guint index, guint sighting);

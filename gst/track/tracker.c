@@ -39,7 +39,9 @@ gst_upi_tracker_options_init (GstUpiTrackerOptions *options)
     .same_place = 0.7,
     .region = FALSE,
     .region_weight = 0.2,
-    .region_threshold = 0.5 };
+    .region_threshold = 0,
+    .recognition_threshold = 0.5,
+    .reach = 2 };
 }
 
 static void
@@ -70,6 +72,7 @@ gst_upi_tracker_free (GstUpiTracker *tracker)
   g_ptr_array_unref (tracker->labels);
   g_array_unref (tracker->scales);
   g_array_unref (tracker->owners);
+  g_free (tracker->mean);
   g_free (tracker);
 }
 
@@ -95,6 +98,7 @@ gst_upi_tracker_reset (GstUpiTracker *tracker, gboolean numbers)
   g_ptr_array_set_size (tracker->entries, 0);
   g_array_set_size (tracker->owners, 0);
   tracker->observed = FALSE;
+  tracker->mean_weight = 0;
   if (numbers)
     tracker->last_id = 0;
 }
@@ -180,6 +184,7 @@ take_sightings (GstUpiTracker *tracker, const GstUpiSighting *sightings, guint n
       square += sightings[i].vector[k] * sightings[i].vector[k];
     const gdouble scale = square > 0 && isfinite (square) ? 1 / sqrt (square) : 0;
     g_array_append_val (tracker->scales, scale);
+    gst_upi_tracker_learn_appearance (tracker, &sightings[i], scale);
     g_array_append_val (tracker->owners, nobody);
   }
 }
@@ -269,6 +274,8 @@ gst_upi_tracker_observe (GstUpiTracker *tracker, gint64 time, const GstUpiSighti
   gst_upi_tracker_match (tracker, GST_UPI_ROUND_TENTATIVE, tentative, certain);
   if (!reference && tracker->options.per_label)
     gst_upi_tracker_match (tracker, GST_UPI_ROUND_SAME_PLACE, tracks, certain);
+  if (tracker->options.region)
+    gst_upi_tracker_match (tracker, GST_UPI_ROUND_APPEARANCE, tracks, certain);
   for (guint i = 0; i < certain->len; i++) {
     const guint sighting = g_array_index (certain, guint, i);
 

@@ -33,7 +33,10 @@ typedef struct _GstUpiTracker GstUpiTracker;
  * @same_place: how much that is: least overlap, nothing grown
  * @region: compare what objects look like, too
  * @region_weight: of that, against motion
- * @region_threshold: cosine under which they are not the same
+ * @region_threshold: cosine, against the mean of all, under which they are not the same
+ * @recognition_threshold: mean of that cosine and of how close they are, from which a track that nothing else fits has
+ * come back
+ * @reach: how far it may have come in the first second of that, in sizes of its box; later no farther
  * @reference: nothing but C-BIoU as PyPI trackers has it with its defaults, in steps of 1/30 s: for comparison
  */
 typedef struct {
@@ -44,7 +47,7 @@ typedef struct {
   gboolean per_label;
   gdouble same_place;
   gboolean region;
-  gdouble region_weight, region_threshold;
+  gdouble region_weight, region_threshold, recognition_threshold, reach;
   gboolean reference;
 } GstUpiTrackerOptions;
 

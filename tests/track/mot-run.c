@@ -37,6 +37,8 @@ static const struct {
   NUMBER (same_place),
   NUMBER (region_weight),
   NUMBER (region_threshold),
+  NUMBER (recognition_threshold),
+  NUMBER (reach),
 #undef NUMBER
 };
 
