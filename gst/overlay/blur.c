@@ -144,30 +144,77 @@ mosaic_init (Mosaic *mosaic, const GstUpiObject *object, gint width, gint height
   return TRUE;
 }
 
+/* Sums of the bytes at even and at odd places, @n of them; eight at once in the halves of words, which a row of a square
+ * does not overflow. */
+static void
+sum_bytes (const guint8 *row, gint n, guint64 *even, guint64 *odd)
+{
+  const guint64 halves = G_GUINT64_CONSTANT (0x00ff00ff00ff00ff), places = G_GUINT64_CONSTANT (0x0001000100010001);
+  guint64 even_words = 0, odd_words = 0, bytes;
+  gint x = 0;
+
+  for (; x + 8 <= n; x += 8) {
+    memcpy (&bytes, row + x, 8); /* rows may lie anywhere */
+    bytes = GUINT64_FROM_LE (bytes);
+    even_words += bytes & halves;
+    odd_words += (bytes >> 8) & halves;
+  }
+  /* four words of 16 bits into one, which is below 2^16 too */
+  *even += (even_words * places) >> 48;
+  *odd += (odd_words * places) >> 48;
+  for (; x < n; x++)
+    *(x % 2 == 0 ? even : odd) += row[x];
+}
+
+/* One component of bytes side by side, or two that take turns; the rectangle is in their own resolution. A palette's
+ * indices have no mean: one of them stands for all. */
+static void
+flatten_rows (guint8 *data, gint stride, gint n_components, gint x0, gint y0, gint x1, gint y1, gboolean is_index)
+{
+  const guint64 count = (guint64) (x1 - x0) * (guint64) (y1 - y0);
+  const gint n = (x1 - x0) * n_components;
+  guint64 even = 0, odd = 0;
+  guint8 first, second;
+
+  if (count == 0)
+    return;
+  data += (gsize) y0 * stride + (gsize) x0 * n_components;
+  if (is_index) {
+    first = second = data[(gsize) ((y1 - y0) / 2) * stride + (gsize) (x1 - x0) / 2];
+  } else {
+    for (gint y = 0; y < y1 - y0; y++)
+      sum_bytes (data + (gsize) y * stride, n, &even, &odd);
+    if (n_components == 1)
+      even = odd = even + odd;
+    first = (guint8) ((even + count / 2) / count);
+    second = (guint8) ((odd + count / 2) / count);
+  }
+  for (gint x = 0; x < n; x++)
+    data[x] = x % 2 == 0 ? first : second;
+  for (gint y = 1; y < y1 - y0; y++)
+    memcpy (data + (gsize) y * stride, data, (gsize) n);
+}
+
 /* One component of bytes @step apart; the rectangle is in its own resolution. */
 static void
-flatten (guint8 *data, gint stride, gint step, gint x0, gint y0, gint x1, gint y1, gboolean is_index)
+flatten (guint8 *data, gint stride, gint step, gint x0, gint y0, gint x1, gint y1)
 {
   guint64 sum = 0, count = (guint64) (x1 - x0) * (guint64) (y1 - y0);
 
   if (count == 0)
     return;
-  for (gint y = y0; y < y1 && !is_index; y++) {
+  for (gint y = y0; y < y1; y++) {
     const guint8 *row = data + (gsize) y * stride;
     guint row_sum = 0;
     for (gint x = x0; x < x1; x++)
       row_sum += row[x * step];
     sum += row_sum;
   }
-  guint8 mean = is_index ? data[(gsize) ((y0 + y1) / 2) * stride + (gsize) ((x0 + x1) / 2) * step]
-                         : (guint8) ((sum + count / 2) / count);
+  guint8 mean = (guint8) ((sum + count / 2) / count);
   for (gint y = y0; y < y1; y++) {
     guint8 *row = data + (gsize) y * stride;
-    if (step == 1)
-      memset (row + x0, mean, x1 - x0);
-    else
-      for (gint x = x0; x < x1; x++)
-        row[x * step] = mean;
+    for (gint x = x0; x < x1; x++)
+      row[x * step] = mean;
   }
 }
 
@@ -176,29 +223,52 @@ flatten (guint8 *data, gint stride, gint step, gint x0, gint y0, gint x1, gint y
 static void
 flatten_quads (guint8 *data, gint stride, gint x0, gint y0, gint x1, gint y1)
 {
-  guint64 sums[4] = { 0 }, count = (guint64) (x1 - x0) * (guint64) (y1 - y0);
+  const guint64 halves = G_GUINT64_CONSTANT (0x00ff00ff00ff00ff), count = (guint64) (x1 - x0) * (guint64) (y1 - y0);
+  guint64 sums[4] = { 0 };
   guint32 mean = 0;
 
   if (count == 0)
     return;
-  for (gint y = y0; y < y1; y++) {
-    const guint8 *row = data + (gsize) y * stride + (gsize) x0 * 4;
-    guint32 even = 0, odd = 0, pixel;
-    for (gint x = 0; x < x1 - x0; x++) {
+  data += (gsize) y0 * stride + (gsize) x0 * 4;
+  for (gint y = 0; y < y1 - y0; y++) {
+    const guint8 *row = data + (gsize) y * stride;
+    guint64 even = 0, odd = 0, pixels;
+    gint x = 0;
+    for (; x + 2 <= x1 - x0; x += 2) { /* two pixels at once; words, as a row of a square is not too long for them */
+      memcpy (&pixels, row + (gsize) x * 4, 8);
+      even += pixels & halves;
+      odd += (pixels >> 8) & halves;
+    }
+    for (; x < x1 - x0; x++) {
+      guint32 pixel;
       memcpy (&pixel, row + (gsize) x * 4, 4); /* rows may lie anywhere */
       even += pixel & 0xff00ff;
       odd += (pixel >> 8) & 0xff00ff;
     }
-    sums[0] += even & 0xffff;
-    sums[1] += odd & 0xffff;
-    sums[2] += even >> 16;
-    sums[3] += odd >> 16;
+    sums[0] += (even & 0xffff) + ((even >> 32) & 0xffff);
+    sums[1] += (odd & 0xffff) + ((odd >> 32) & 0xffff);
+    sums[2] += ((even >> 16) & 0xffff) + (even >> 48);
+    sums[3] += ((odd >> 16) & 0xffff) + (odd >> 48);
   }
   for (guint c = 0; c < 4; c++)
     mean |= (guint32) ((sums[c] + count / 2) / count) << (8 * c);
-  for (gint y = y0; y < y1; y++)
-    for (gint x = 0; x < x1 - x0; x++)
-      memcpy (data + (gsize) y * stride + ((gsize) x0 + x) * 4, &mean, 4);
+  for (gint x = 0; x < x1 - x0; x++)
+    memcpy (data + (gsize) x * 4, &mean, 4);
+  for (gint y = 1; y < y1 - y0; y++)
+    memcpy (data + (gsize) y * stride, data, (gsize) (x1 - x0) * 4);
+}
+
+/* Whether components @c and @c + 1 are all there is in their plane. */
+static gboolean
+takes_turns (const GstVideoFrame *frame, guint c)
+{
+  const GstVideoFormatInfo *format = frame->info.finfo;
+  const guint8 *a = GST_VIDEO_FRAME_COMP_DATA (frame, c), *b = GST_VIDEO_FRAME_COMP_DATA (frame, c + 1);
+
+  return GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c) == 2 && GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c + 1) == 2
+      && GST_VIDEO_FORMAT_INFO_PLANE (format, c) == GST_VIDEO_FORMAT_INFO_PLANE (format, c + 1)
+      && GST_VIDEO_FORMAT_INFO_W_SUB (format, c) == GST_VIDEO_FORMAT_INFO_W_SUB (format, c + 1)
+      && (a + 1 == b || b + 1 == a);
 }
 
 /* Formats whose components are bytes at addresses of their own; of a palette's indices there is no mean. */
@@ -221,11 +291,22 @@ pixelate_bytes (GstVideoFrame *frame, const Mosaic *mosaic)
       continue;
     }
     for (guint c = 0; c < n; c++) {
+      const gint step = GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c);
       gint w_sub = (gint) GST_VIDEO_FORMAT_INFO_W_SUB (format, c),
            h_sub = (gint) GST_VIDEO_FORMAT_INFO_H_SUB (format, c);
-      flatten (GST_VIDEO_FRAME_COMP_DATA (frame, c), GST_VIDEO_FRAME_COMP_STRIDE (frame, c),
-          GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c), x0 >> w_sub, y0 >> h_sub, GST_VIDEO_SUB_SCALE (w_sub, x1),
-          GST_VIDEO_SUB_SCALE (h_sub, y1), is_index);
+      gint left = x0 >> w_sub, top = y0 >> h_sub, right = GST_VIDEO_SUB_SCALE (w_sub, x1),
+           bottom = GST_VIDEO_SUB_SCALE (h_sub, y1);
+      guint8 *data = GST_VIDEO_FRAME_COMP_DATA (frame, c);
+      gint stride = GST_VIDEO_FRAME_COMP_STRIDE (frame, c);
+      if (step == 1) {
+        flatten_rows (data, stride, 1, left, top, right, bottom, is_index);
+      } else if (c + 1 < n && takes_turns (frame, c)) { /* semi-planar chroma */
+        const guint8 *other = GST_VIDEO_FRAME_COMP_DATA (frame, c + 1);
+        flatten_rows ((guint8 *) MIN (data, other), stride, 2, left, top, right, bottom, FALSE);
+        c++;
+      } else {
+        flatten (data, stride, step, left, top, right, bottom);
+      }
     }
   }
 }
