@@ -49,8 +49,8 @@ gboolean bench_static (const Bench *bench, UpiEngine *engine);
 /* Another: following a hundred objects, where a frame takes @frame_us. */
 void bench_track (gdouble frame_us);
 /* Instead of all the rest: what of the objects in a clip is found with static-threshold, and for what share of the
- * encodings. */
-gboolean bench_static_clip (const Bench *bench, const gchar *clip);
+ * encodings. @clip: vtest.avi stands for Debian's. @threshold: 0: several */
+gboolean bench_static_clip (const Bench *bench, const gchar *clip, gdouble threshold);
 /* The same: "1,2,4" cameras at once, so many seconds each. */
 gboolean bench_streams (const Bench *bench, const gchar *numbers, guint seconds);
 

@@ -230,10 +230,10 @@ make_clip (const gchar *folder, guint rate, guint seconds)
 static GstElement *
 open_engine (const Bench *bench)
 {
-  g_autofree gchar *text =
-      g_strdup_printf ("videotestsrc num-buffers=16 ! video/x-raw,format=I420,width=1920,height=1080 ! "
-                       "upiencoder model=\"%s\" device=cpu policy=block input-size=%ux%u ! fakesink sync=false",
-          bench->model, bench->width, bench->height);
+  g_autofree gchar *text = g_strdup_printf (
+      "videotestsrc num-buffers=16 ! video/x-raw,format=I420,width=1920,height=1080 ! "
+      "upiencoder model=\"%s\" device=cpu policy=block input-size=%ux%u ! upidetect ! fakesink sync=false",
+      bench->model, bench->width, bench->height);
   g_autoptr (GError) error = NULL;
   GstElement *pipeline = gst_parse_launch (text, &error);
 

@@ -89,6 +89,7 @@ main (int argc, char **argv)
 {
   static gchar *model, *size, *part, *python, *streams, *still;
   static gint frames = 60, seconds = 20;
+  static gdouble threshold;
   static const GOptionEntry options[] = { { "model", 0, 0, G_OPTION_ARG_STRING, &model,
                                               "Model, name or directory (default: nano)", "MODEL" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &size, "The network's input (default: the model's first)", "WxH" },
@@ -96,8 +97,10 @@ main (int argc, char **argv)
     { "python", 0, 0, G_OPTION_ARG_STRING, &python, "Python with PyTorch (default: /usr/bin/python3)", "PROGRAM" },
     { "streams", 0, 0, G_OPTION_ARG_STRING, &streams, "Only: so many cameras at once, as 1,2,4,8,16", "N,..." },
     { "seconds", 0, 0, G_OPTION_ARG_INT, &seconds, "Of each number of cameras (20)", "N" },
-    { "static", 0, 0, G_OPTION_ARG_FILENAME, &still, "Only: what static-threshold finds in a clip, and what it saves",
+    { "static", 0, 0, G_OPTION_ARG_FILENAME, &still,
+        "Only: what static-threshold finds in a clip, and what it saves; vtest.avi: that of Debian's opencv-doc",
         "CLIP" },
+    { "threshold", 0, 0, G_OPTION_ARG_DOUBLE, &threshold, "Of --static (default: five of them)", "N" },
     { "part", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &part, "Only engine or pipeline", "PART" }, { NULL } };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autofree gchar *directory = NULL;
@@ -131,7 +134,7 @@ main (int argc, char **argv)
   if (streams != NULL) {
     ok = bench_streams (&bench, streams, (guint) MAX (seconds, 2));
   } else if (still != NULL) {
-    ok = bench_static_clip (&bench, still);
+    ok = bench_static_clip (&bench, still, threshold);
   } else if (part == NULL) {
     ok = all (&bench, argv[0]);
   } else {
