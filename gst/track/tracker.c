@@ -9,6 +9,8 @@
 #include "gst/track/tracker-private.h"
 
 #define REFERENCE_HITS 2 /* the public implementation's */
+#define SHOWN_TIME 0.15  /* seconds, of whom nobody sees, however short it was there */
+#define SHOWN_SHARE 0.25 /* of the time that it was there: who is found in 8 of 10 frames is shown in all */
 #define SHOWN 0.6        /* confidence of an object at its threshold */
 
 gdouble
@@ -33,7 +35,7 @@ gst_upi_tracker_options_init (GstUpiTrackerOptions *options)
     .min_hits_time = 0.03,
     .sure = 0.7,
     .unsure_time = 0.2,
-    .max_shown_time = 0.15,
+    .max_shown_time = 0.5,
     .velocity_memory = 10,
     .per_label = TRUE,
     .same_place = 0.7,
@@ -345,6 +347,7 @@ gst_upi_tracker_get_box (const GstUpiTracker *tracker, const GstUpiTrack *track,
       &track->motion, steps, tracker->options.velocity_memory * GST_UPI_MOTION_STEPS_PER_SECOND);
   if (track->id == 0)
     return FALSE;
+  const gdouble shown = MAX (SHOWN_TIME, SHOWN_SHARE * gst_upi_seconds_between (track->first_seen, track->last_seen));
   return track->sighting >= 0 || track->misses <= 1
-      || gst_upi_seconds_between (track->last_seen, time) - 2e-6 <= tracker->options.max_shown_time;
+      || gst_upi_seconds_between (track->last_seen, time) - 2e-6 <= MIN (tracker->options.max_shown_time, shown);
 }

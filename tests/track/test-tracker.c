@@ -315,6 +315,30 @@ test_lost (void)
   g_assert_cmpuint (id_of (tracker, 0), ==, 2);
 }
 
+/* Ten frames a second, of which two in a row are missed again and again: it is shown in all. What was there for a moment
+ * is not shown for longer than that when it is gone. */
+static void
+test_flicker (void)
+{
+  g_autoptr (GstUpiTracker) tracker = gst_upi_tracker_new (NULL);
+  GstUpiSighting sighting = sight (0.1, "cat");
+  GstUpiBox box;
+
+  for (gint64 frame = 0, time = 0; frame < 50; frame++, time += 100 * MS) {
+    sighting.box.x = 0.1 + 0.01 * (gdouble) frame;
+    gst_upi_tracker_observe (tracker, time, &sighting, frame % 10 < 8);
+    g_assert_true (gst_upi_tracker_get_box (tracker, gst_upi_tracker_get_track (tracker, 0), time, &box));
+    g_assert_cmpfloat_with_epsilon (box.x, sighting.box.x, 0.01);
+  }
+  gst_upi_tracker_reset (tracker, TRUE);
+  gst_upi_tracker_observe (tracker, 0, &sighting, 1);
+  for (guint frame = 1; frame < 6; frame++) {
+    gst_upi_tracker_observe (tracker, frame * STEP, NULL, 0);
+    g_assert_cmpint (
+        gst_upi_tracker_get_box (tracker, gst_upi_tracker_get_track (tracker, 0), frame * STEP, &box), ==, frame < 4);
+  }
+}
+
 /* Somebody walks, stops behind a tree, and is found where it was last seen, not where it would have gone. */
 static void
 test_recovery (void)
@@ -464,6 +488,7 @@ main (int argc, char **argv)
   g_test_add_func ("/track/unsure", test_unsure);
   g_test_add_func ("/track/rates", test_rates);
   g_test_add_func ("/track/lost", test_lost);
+  g_test_add_func ("/track/flicker", test_flicker);
   g_test_add_func ("/track/recovery", test_recovery);
   g_test_add_func ("/track/candidates", test_candidates);
   g_test_add_func ("/track/labels", test_labels);
