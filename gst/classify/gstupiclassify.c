@@ -34,8 +34,8 @@
  *
  * Labels may change while playing, as upidetect's: the new list takes over, whole, between two frames. While playing, a
  * list that cannot be read is a warning, and the old list stays; at the start it is an error. Two upiclassify in a row
- * add their lists. An upstream event "upi-control" (target "upiclassify", property "labels", value, all strings) changes
- * them too, if it is the nearest upiclassify above who sends it: upijson does, by orders of an MQTT broker.
+ * add their lists. An upstream event "upi-control" (target "upiclassify", property, value, all strings) changes
+ * `labels` too, if it is the nearest upiclassify above who sends it: upijson does, by orders of an MQTT broker.
  */
 #include <gst/gst.h>
 
@@ -271,15 +271,10 @@ gst_upi_classify_unlock_stop (GstUpiFilter *filter)
   gst_upi_label_encoder_set_flushing (GST_UPI_CLASSIFY (filter)->labels.encoder, FALSE);
 }
 
-/* The labels are what others may change. */
 static gboolean
 gst_upi_classify_control (GstUpiFilter *filter, const gchar *property, const gchar *value)
 {
-  g_autoptr (GstUpiWords) words = g_str_equal (property, "labels") ? gst_upi_words_parse (value, "labels", NULL) : NULL;
-
-  if (words != NULL)
-    g_object_set (filter, "labels", value, NULL);
-  return words != NULL;
+  return gst_upi_label_properties_control (GST_ELEMENT (filter), property, value);
 }
 
 static void

@@ -226,10 +226,7 @@ gst_upi_detect_control (GstUpiFilter *filter, const gchar *property, const gchar
       g_object_set (filter, "enabled", on, NULL);
     return known;
   }
-  g_autoptr (GstUpiWords) words = g_str_equal (property, "labels") ? gst_upi_words_parse (value, "labels", NULL) : NULL;
-  if (words != NULL)
-    g_object_set (filter, "labels", value, NULL);
-  return words != NULL;
+  return gst_upi_label_properties_control (GST_ELEMENT (filter), property, value);
 }
 
 static gboolean

@@ -99,3 +99,13 @@ gst_upi_label_properties_stop (GstUpiLabelProperties *properties, GstElement *el
   set_started (properties, element, FALSE);
   gst_upi_label_encoder_stop (properties->encoder);
 }
+
+gboolean
+gst_upi_label_properties_control (GstElement *element, const gchar *property, const gchar *value)
+{
+  g_autoptr (GstUpiWords) words = g_str_equal (property, "labels") ? gst_upi_words_parse (value, "labels", NULL) : NULL;
+
+  if (words != NULL)
+    g_object_set (element, "labels", value, NULL);
+  return words != NULL;
+}

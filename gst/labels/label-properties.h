@@ -36,4 +36,8 @@ void gst_upi_label_properties_changed (GstUpiLabelProperties *properties, GstEle
 gboolean gst_upi_label_properties_start (GstUpiLabelProperties *properties, GstElement *element);
 void gst_upi_label_properties_stop (GstUpiLabelProperties *properties, GstElement *element);
 
+/* Somebody outside wants @property of @element to be @value: the labels, if @value is a list, are what others may
+ * change. FALSE: it stays as it is. */
+gboolean gst_upi_label_properties_control (GstElement *element, const gchar *property, const gchar *value);
+
 G_END_DECLS

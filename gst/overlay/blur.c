@@ -144,8 +144,8 @@ mosaic_init (Mosaic *mosaic, const GstUpiObject *object, gint width, gint height
   return TRUE;
 }
 
-/* Sums of the bytes at even and at odd places, @n of them; eight at once in the halves of words, which a row of a square
- * does not overflow. */
+/* Sums of the bytes at even and at odd places, @n of them; eight at once in the halves of words, which a row of a
+ * square does not overflow. */
 static void
 sum_bytes (const guint8 *row, gint n, guint64 *even, guint64 *odd)
 {

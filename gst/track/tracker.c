@@ -10,7 +10,7 @@
 
 #define REFERENCE_HITS 2 /* the public implementation's */
 #define SHOWN_TIME 0.15  /* seconds, of whom nobody sees, however short it was there */
-#define SHOWN_SHARE 0.25 /* of the time that it was there: who is found in 8 of 10 frames is shown in all */
+#define SHOWN_SHARE 0.3  /* of the time that it was there: who is found in 8 of 10 frames is shown in all */
 #define SHOWN 0.6        /* confidence of an object at its threshold */
 
 gdouble

@@ -27,8 +27,8 @@ typedef struct _GstUpiTracker GstUpiTracker;
  * @min_hits_time: for how long an object must be known until it gets a number, seconds
  * @sure: confidence from which an object counts as known
  * @unsure_time: for how long it must be there without ever getting there, seconds
- * @max_shown_time: for how long a track is shown that later sightings lack, seconds, where it was known for four times
- * as long, or else for a quarter of that; 0.15 s and one observation are always bridged
+ * @max_shown_time: for how long a track is shown that later sightings lack, seconds, where it was known for long
+ * enough, or else for 0.3 of that time; 0.15 s and one observation are always bridged
  * @velocity_memory: after how long without a sighting a velocity means little, seconds
  * @per_label: objects of another label belong to a track only where they lie on it
  * @same_place: how much that is: least overlap, nothing grown

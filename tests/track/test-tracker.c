@@ -315,8 +315,8 @@ test_lost (void)
   g_assert_cmpuint (id_of (tracker, 0), ==, 2);
 }
 
-/* Ten frames a second, of which two in a row are missed again and again: it is shown in all. What was there for a moment
- * is not shown for longer than that when it is gone. */
+/* Ten frames a second, of which two in a row are missed again and again: it is shown in all. What was there for a
+ * moment is not shown for longer than that when it is gone. */
 static void
 test_flicker (void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test-control.c: the upstream event upi-control changes the nearest upidetect, upirules or upiclassify, and nothing else. */
+/* test-control.c: the upstream event upi-control changes the nearest upidetect, upirules or upiclassify, nothing
+ * else. */
 #include <string.h>
 
 #include "tests/gst/stream.h"
