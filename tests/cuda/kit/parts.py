@@ -17,6 +17,7 @@ PROGRAMS = {  # in the kit: where a build has it
     "engine-classify": "tests/core/tasks/test-engine-classify",
     "engine-grounded": "tests/core/tasks/test-engine-grounded",
     "engine-sizes": "tests/core/engine/test-engine-sizes",
+    "engine-texts": "tests/core/tasks/test-engine-texts",
 }
 FIRST_PORT = 49152
 PROGRAMS_FILE = "programs.tar.xz"
