@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .backbone import SameConv
-from .boxes import corners, overlap
+from .boxes import pairwise_iou
 from .config import EvidenceSizes
 from .position import pixel_centres
 
@@ -73,8 +73,7 @@ class Evidence(nn.Module):
     def at(self, boxes: Tensor, logits: Tensor, anchors: Tensor) -> Tensor:
         """Boxes [B, N, 4], logits [B, A, K], anchors [A, 4] → e [B, N, K]; no gradient goes to the boxes."""
         with torch.no_grad():
-            inter, a, b, _ = overlap(corners(boxes)[:, :, None], corners(anchors)[None, None])
-            iou = inter / (a + b - inter).clamp(min=1e-9)  # [B, N, A]
+            iou = pairwise_iou(boxes, anchors.expand(len(boxes), -1, -1))  # [B, N, A]
             asked = (iou >= self.sizes.ratio * iou.amax(-1, keepdim=True)) & (iou > 0)
             most = MANY if self.training else max(1, int(asked.sum(-1).max()))
             best, index = (iou * asked).topk(min(most, iou.shape[-1]), -1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,20 @@ class CaptionHead(nn.Module):
         self.register_buffer("token_ids", torch.zeros(candidates, dtype=torch.int32))
 
 
+# Further queries of training: outputs of query selection [B, T, d], shapes, N → contents [B, K, d], boxes [B, K, 4], and the
+# mask [B, 1, N + K, N + K] with which the N and the K queries see each other.
+More = Callable[[Tensor, Shapes, int], tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass
+class Answers:
+    """What one layer of the region decoder makes of queries."""
+
+    semantics: Tensor  # [B, K, d]
+    boxes: Tensor  # [B, K, 4]
+    speaks: Tensor | None  # [B, K, classes]
+
+
 @dataclass
 class Regions:
     """What the region part makes of an image; lists hold every decoder layer."""
@@ -65,6 +80,7 @@ class Regions:
     pooled: Tensor  # [B, N, 784]
     last_map: Tensor  # what the global tokens are made of
     speaks: list[Tensor] | None = None  # of every decoder layer's boxes: how much speaks for each known class [B, N, K]
+    more: list[Answers] | None = None  # of every decoder layer, to the further queries of training
 
     @property
     def selection(self) -> Tensor:
@@ -100,8 +116,9 @@ class UniPerceiver(nn.Module):
 
     # ---- image side
 
-    def regions(self, image: Tensor, with_global: bool = True) -> Regions:
-        """image [B, 3, H, W], sides multiples of 32. `with_global`: whether a second backbone runs (region training needs it not)."""
+    def regions(self, image: Tensor, with_global: bool = True, more: More | None = None) -> Regions:
+        """image [B, 3, H, W], sides multiples of 32. `with_global`: whether a second backbone runs (region training needs it not).
+        `more`: further queries; the others must not see them."""
         maps = self.backbone(image)
         projected = [p(maps[1 + i]) for i, p in enumerate(self.input_proj[:3])]
         for p in self.input_proj[3:]:
@@ -109,22 +126,34 @@ class UniPerceiver(nn.Module):
         shapes: Shapes = [(m.shape[2], m.shape[3]) for m in projected]
         memory = self.pixel_encoder(projected, self.level_embed)
         outputs, scores, index, box_0, content = self.query(memory, shapes)
-        semantics, boxes = self.region_decoder(content, box_0, memory, shapes)
+        count = index.shape[1]
+        if more is None:
+            semantics, boxes = self.region_decoder(content, box_0, memory, shapes)
+        else:
+            contents, starts, mask = more(outputs, shapes, count)
+            both = torch.cat((content, contents), 1), torch.cat((box_0, starts), 1)
+            semantics, boxes = self.region_decoder(*both, memory, shapes, mask)
+        speaks = None
+        if self.evidence is not None:
+            logits, anchors = self.evidence(maps[2], maps[3])
+            asking = boxes if self.training or more else boxes[-1:]  # losses of the layers before need it too
+            speaks = [self.evidence.speaks(self.evidence.at(b.detach(), logits, anchors)) for b in asking]
+        answers = None
+        if more is not None:
+            rows = zip(semantics, boxes, speaks or [None] * len(boxes))
+            answers = [Answers(s[:, count:], b[:, count:], None if e is None else e[:, count:]) for s, b, e in rows]
+            semantics, boxes = [s[:, :count] for s in semantics], [b[:, :count] for b in boxes]
+            speaks = speaks and [e[:, :count] for e in speaks]
         h, w = shapes[0]
         stride8 = memory[:, : h * w].transpose(1, 2).reshape(-1, self.config.d, h, w)
         features = self.mask.features(maps[0], stride8)
         embed = self.mask.embed(semantics[-1])
         pooled = self.proposals.pooled_masks(embed, features)
         foreground = self.region_decoder.foreground(semantics[-1]).squeeze(-1)
-        speaks = None
-        if self.evidence is not None:
-            logits, anchors = self.evidence(maps[2], maps[3])
-            asking = boxes if self.training else boxes[-1:]  # losses of the layers before need it too
-            speaks = [self.evidence.speaks(self.evidence.at(b.detach(), logits, anchors)) for b in asking]
         last_map = getattr(self, "global").last_map(image, maps[-1]) if with_global else maps[-1]
         return Regions(
             maps, projected, memory, shapes, outputs, scores, index, box_0, content, semantics, boxes, foreground, features,
-            embed, pooled, last_map, speaks,
+            embed, pooled, last_map, speaks, answers,
         )  # fmt: skip
 
     def image_sequence(self, c5: Tensor, q_sem: Tensor, q_box: Tensor, pooled: Tensor, speaks: Tensor | None = None) -> Tensor:

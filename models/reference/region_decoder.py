@@ -34,12 +34,12 @@ class SelfAttention(nn.Module):
         out = (logits.softmax(-1) @ v).transpose(1, 2)
         return self.out_proj(out.reshape(*out.shape[:2], -1))
 
-    def forward(self, x: Tensor, pos: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pos: Tensor, mask: Tensor | None = None) -> Tensor:
         d = x.shape[-1]
         w, b = self.in_proj_weight, self.in_proj_bias
         qk = nn.functional.linear(x + pos, w[: 2 * d], b[: 2 * d])
         v = nn.functional.linear(x, w[2 * d :], b[2 * d :])
-        return self.attend(self.split(qk[..., :d]), self.split(qk[..., d:]), self.split(v))
+        return self.attend(self.split(qk[..., :d]), self.split(qk[..., d:]), self.split(v), mask)
 
 
 class RegionLayer(nn.Module):
@@ -53,8 +53,10 @@ class RegionLayer(nn.Module):
         self.linear2 = nn.Linear(ffn, d)
         self.norm3 = nn.LayerNorm(d)
 
-    def forward(self, x: Tensor, pos: Tensor, box: Tensor, memory: Tensor, shapes: Shapes) -> Tensor:
-        x = self.norm1(x + self.self_attn(x, pos))
+    def forward(
+        self, x: Tensor, pos: Tensor, box: Tensor, memory: Tensor, shapes: Shapes, mask: Tensor | None = None
+    ) -> Tensor:
+        x = self.norm1(x + self.self_attn(x, pos, mask))
         x = self.norm2(x + self.cross_attn(x + pos, box, memory, shapes))
         return self.norm3(x + self.linear2(self.linear1(x).relu()))
 
@@ -75,11 +77,14 @@ class RegionDecoder(nn.Module):
             nn.init.zeros_(head.layers[-1].weight)
             nn.init.zeros_(head.layers[-1].bias)
 
-    def forward(self, x: Tensor, box: Tensor, memory: Tensor, shapes: Shapes) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(
+        self, x: Tensor, box: Tensor, memory: Tensor, shapes: Shapes, mask: Tensor | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """`mask` [B, 1, N, N], added to the logits of self-attention: training has queries that others must not see."""
         semantics, boxes = [], []
         for layer, head in zip(self.layers, self.box):
             box = box.detach()
-            x = layer(x, self.ref_point_head(sine_boxes(box, self.d)), box, memory, shapes)
+            x = layer(x, self.ref_point_head(sine_boxes(box, self.d)), box, memory, shapes, mask)
             before, box = box, (head(x) + inverse_sigmoid(box)).sigmoid()
             if self.mask_dino:  # results have a norm more than what the next layer reads: boxes one, heads two
                 x_norm = self.norm(x)

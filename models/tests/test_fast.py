@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.reference import query_selection
+from models.reference import evidence, query_selection
 from models.reference.backbone import EfficientNetLite0
 from models.reference.boxes import pairwise_iou
 from models.reference.pixel_encoder import DeformableAttention
@@ -43,7 +43,7 @@ class Fast(unittest.TestCase):
         cls.folder.cleanup()
         fast.KERNELS.clear()
         F.linear = fast.plain_linear
-        query_selection.duplicates = PLAIN_DUPLICATES
+        query_selection.duplicates, evidence.pairwise_iou = PLAIN_DUPLICATES, pairwise_iou
 
     def test_depthwise(self) -> None:
         for k, stride in ((3, 1), (3, 2), (5, 1), (5, 2)):

@@ -69,13 +69,19 @@ class Resume(unittest.TestCase):
         return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL).returncode
 
     def test_killed_and_resumed_equals_uninterrupted(self) -> None:
+        self.compare()
+
+    def test_so_it_does_with_denoising_queries(self) -> None:
+        self.compare("--denoising", "6")
+
+    def compare(self, *more: str) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             generate(folder)
-            self.assertEqual(self.run_trainer(folder, "whole", "-"), 0)
-            self.assertEqual(self.run_trainer(folder, "killed", "2"), -signal.SIGKILL)
+            self.assertEqual(self.run_trainer(folder, "whole", "-", *more), 0)
+            self.assertEqual(self.run_trainer(folder, "killed", "2", *more), -signal.SIGKILL)
             self.assertEqual(torch.load(folder / "killed" / "last.pt")["step"], 2)
-            self.assertEqual(self.run_trainer(folder, "killed", "-", "--resume"), 0)
+            self.assertEqual(self.run_trainer(folder, "killed", "-", "--resume", *more), 0)
             whole, resumed = (torch.load(folder / out / "last.pt") for out in ("whole", "killed"))
             self.assertEqual((whole["step"], resumed["step"], whole["updates"]), (4, 4, resumed["updates"]))
             for part in ("trainee", "average"):

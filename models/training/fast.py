@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.reference import query_selection
+from models.reference import evidence, query_selection
 from models.reference.backbone import Block, SameConv, same_pad
 from models.reference.pixel_encoder import DeformableAttention, Shapes
 from models.reference.region_decoder import SelfAttention
@@ -281,11 +281,12 @@ def has_attention() -> bool:
 
 
 def install(model: nn.Module, cache: Path) -> None:
-    """Replaces the slow forward functions of `model`, and torch.nn.functional.linear and query_selection.duplicates of this process."""
+    """Replaces the slow forward functions of `model`, and of this process torch.nn.functional.linear,
+    query_selection.duplicates and evidence.pairwise_iou."""
     if not KERNELS:
         KERNELS.append(compile_kernels(cache))
     F.linear = linear
-    query_selection.duplicates = duplicates
+    query_selection.duplicates, evidence.pairwise_iou = duplicates, pairwise_iou
     inside: set[nn.Module] = set()
     for m in model.modules():
         if isinstance(m, Block):

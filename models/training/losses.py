@@ -14,6 +14,7 @@ from models.reference.model import Regions, UniPerceiver
 
 from .boxes import giou, iou
 from .dataset import Batch
+from .denoising import Noised
 from .matching import hungarian, task_aligned, unknown
 
 
@@ -161,6 +162,47 @@ def matched_class_loss(logits: Tensor, boxes: Tensor, match: Tensor, batch: Batc
     return quality_focal(logits, target, weight)
 
 
+def answer_losses(
+    foreground: Tensor, logits: Tensor, boxes: Tensor, match: Tensor, batch: Batch, share: Tensor | None = None
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """Queries' foreground [B, N], class logits [B, N, C] and boxes [B, N, 4] against the objects that `match` gives them, summed;
+    and target and weight of the logits. `share` [B, N]: what a query counts."""
+    b, q, g = match.unbind(1)
+    weight, truth, label = batch.weights[b, g], batch.boxes[b, g], batch.labels[b, g]
+    quality = iou(boxes[b, q].detach(), truth).clamp(0, 1)
+    fg_target = torch.zeros_like(foreground)
+    fg_target[b, q] = quality
+    unsure, unsure_class = unknown(boxes.detach(), batch, logits.shape[-1])
+    fg_weight = 1.0 - unsure.float()
+    fg_weight[b, q] = weight
+    target = torch.zeros_like(logits)
+    target[b, q, label] = quality
+    class_weight = 1.0 - unsure_class.float()
+    class_weight[b, q, label] = weight
+    if share is not None:
+        fg_weight, class_weight, weight = fg_weight * share, class_weight * share[..., None], weight * share[b, q]
+    out = {
+        "fg": quality_focal(foreground, fg_target, fg_weight),
+        "class": quality_focal(logits, target, class_weight),
+        "box": box_loss(boxes[b, q], truth, weight),
+    }
+    return out, target, class_weight
+
+
+def denoising_losses(model: UniPerceiver, heads: Heads, r: Regions, noised: Noised, batch: Batch) -> dict[str, Tensor]:
+    """Every layer's answers to denoising queries: each knows its object, none is matched."""
+    objects = batch.weights.sum().clamp(min=1.0)
+    out = {}
+    for i, answers in enumerate(r.more or []):
+        logits = heads.region(answers.semantics)
+        if answers.speaks is not None:
+            logits = logits + answers.speaks
+        foreground = model.region_decoder.foreground(answers.semantics).squeeze(-1)
+        sums, _, _ = answer_losses(foreground, logits, answers.boxes, noised.match, batch, noised.share)
+        out.update({f"noised_{k}{i}": v / objects for k, v in sums.items()})
+    return out
+
+
 def region_losses(
     model: UniPerceiver, heads: Heads, r: Regions, batch: Batch, decoded: Tensor | None = None, classes: Tensor | None = None
 ) -> dict[str, Tensor]:
@@ -175,22 +217,9 @@ def region_losses(
             logits = logits + r.speaks[i]
         foreground = model.region_decoder.foreground(q_sem).squeeze(-1)
         match = hungarian(boxes.detach(), logits.detach(), batch, prior)
-        b, q, g = match.unbind(1)
-        weight, truth, label = batch.weights[b, g], batch.boxes[b, g], batch.labels[b, g]
-        quality = iou(boxes[b, q].detach(), truth).clamp(0, 1)
-        fg_target = torch.zeros_like(foreground)
-        fg_target[b, q] = quality
-        unsure, unsure_class = unknown(boxes.detach(), batch, logits.shape[-1])
-        fg_weight = 1.0 - unsure.float()
-        fg_weight[b, q] = weight
-        target = torch.zeros_like(logits)
-        target[b, q, label] = quality
-        class_weight = 1.0 - unsure_class.float()
-        class_weight[b, q, label] = weight
+        sums, target, class_weight = answer_losses(foreground, logits, boxes, match, batch)
         scale = 1.0 / objects
-        out[f"fg{i}"] = quality_focal(foreground, fg_target, fg_weight) * scale
-        out[f"class{i}"] = quality_focal(logits, target, class_weight) * scale
-        out[f"box{i}"] = box_loss(boxes[b, q], truth, weight) * scale
+        out.update({f"{k}{i}": v * scale for k, v in sums.items()})
         if i == layers - 1 and decoded is not None and classes is not None:
             z = model.detection_logits(decoded, classes, heads.temperature("detection"), heads.bias)
             if r.speaks is not None:  # the labels are the known classes
@@ -205,6 +234,7 @@ def region_losses(
 # thirds of AP50).
 WEIGHTS = {
     "detect": 2.0, "class": 2.0, "dense_class": 2.0, "fg": 1.5, "dense_fg": 1.5, "box": 1.0, "dense_box": 1.0,
+    "noised_class": 2.0, "noised_fg": 1.5, "noised_box": 1.0,
     "mask": 2.0, "span": 0.5, "pair": 0.5, "remember": 12.0,
 }  # fmt: skip
 

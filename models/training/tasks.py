@@ -20,9 +20,10 @@ from models.reference.tokenizer import WordPiece
 
 from .cider import CiderD, plain
 from .dataset import Batch, Encoded
+from .denoising import Noised
 from .distillation import ImageNet, distillation_loss
 from .distributed import gather
-from .losses import Heads, matched_class_loss, region_losses, total
+from .losses import Heads, denoising_losses, matched_class_loss, region_losses, total
 from .matching import hungarian
 from .vocabulary import CaptionVocabulary, ClassNames, pad
 
@@ -52,6 +53,7 @@ class Trainee(nn.Module):
         self.model, self.heads = model, heads
         self.seen_tokens = 1.0  # share of an image's tokens that tasks which say something of the whole image see
         self.imagenet: ImageNet | None = None  # what the backbone's last map has to keep
+        self.denoising = 0  # queries an image that region_part adds for it
         self.dropout = 0.0  # of captioning: of the decoder's branches, and of the words that a caption has so far
 
     @contextmanager
@@ -105,8 +107,11 @@ def class_vectors(trainee: Trainee, words: Words, synonyms: float = 0.3) -> Tens
 
 def region_part(trainee: Trainee, batch: Batch, words: Words) -> tuple[Tensor, dict[str, float]]:
     """Detection and instance segmentation with classes read from q_sem: the general decoder joins later."""
-    r = trainee.model.regions(image_input(trainee.model, batch), with_global=False)
+    noised = Noised.draw(batch, trainee.denoising, trainee.model.config.query.anchor_cells) if trainee.denoising else None
+    r = trainee.model.regions(image_input(trainee.model, batch), with_global=False, more=noised)
     losses = region_losses(trainee.model, trainee.heads, r, batch)
+    if noised is not None:
+        losses.update(denoising_losses(trainee.model, trainee.heads, r, noised, batch))
     if trainee.imagenet is not None:
         losses["remember"] = distillation_loss(trainee.heads.remember, r.maps[-1], trainee.imagenet.cells(r.maps[0]))
     return total(losses), {k: float(v.detach()) for k, v in losses.items()}

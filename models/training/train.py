@@ -84,6 +84,7 @@ class Options:
     mosaics: float
     tokens: float
     dropout: float
+    denoising: int
     remember: bool
     save_seconds: float
 
@@ -92,6 +93,8 @@ class Run:
     def __init__(self, options: Options) -> None:
         self.o = options
         config = Config.load(options.model)
+        if options.denoising and config.query.content != "pixel":
+            raise SystemExit(f"{options.model}: --denoising needs query.content \"pixel\", its config.json has \"{config.query.content}\"")
         self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
         if options.start is not None:
             continue_from(self.trainee, options.start, options.fresh_decoder or options.decoder is not None)
@@ -103,7 +106,7 @@ class Run:
         self.words.vocabulary = CaptionVocabulary(self.words.tokenizer, self.trainee.model.caption.token_ids)
         self.trainee.model.backbone.freeze(options.frozen)
         self.trainee.train()
-        self.trainee.dropout = options.dropout
+        self.trainee.dropout, self.trainee.denoising = options.dropout, options.denoising
         self.trainee.model.to(memory_format=torch.channels_last)
         second = getattr(self.trainee.model, "global").backbone
         if second is not None:
@@ -398,6 +401,10 @@ def main() -> None:
         help="share of an image's tokens that captions, retrieval and classification see before the last quarter",
     )  # fmt: skip
     parser.add_argument("--dropout", type=float, default=0.1, help="of captioning: of the decoder's branches and of the words read")
+    parser.add_argument(
+        "--denoising", type=int, default=0, metavar="N",
+        help="up to so many denoising queries an image in the stage regions, half of them negatives; 0: none",
+    )  # fmt: skip
     parser.add_argument("--save-seconds", type=float, default=300, help="between checkpoints")
     parser.add_argument(
         "--forget", dest="remember", action="store_false", help="let the region tasks alone shape the backbone's last map"
@@ -405,6 +412,10 @@ def main() -> None:
     options = Options(**vars(parser.parse_args()))
     if options.remember and options.stage == "regions" and options.frozen < SHARED:
         parser.error(f"--frozen {options.frozen}: remembering ImageNet needs {SHARED} frozen blocks or more, or give --forget")
+    if options.denoising and options.stage != "regions":
+        parser.error(f"--denoising {options.denoising}: the stage {options.stage} has none, only regions has")
+    if options.denoising < 0 or options.denoising == 1:
+        parser.error(f"--denoising {options.denoising}: needs 2 or more (a positive and a negative), or 0 for none")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "rendezvous").unlink(missing_ok=True)
     if options.workers == 1:
