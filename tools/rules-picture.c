@@ -18,7 +18,7 @@ set_color (const Picture *picture, guint32 rgb, gdouble alpha)
   cairo_set_source_rgba (picture->cairo, (rgb >> 16) / 255.0, (rgb >> 8 & 0xff) / 255.0, (rgb & 0xff) / 255.0, alpha);
 }
 
-/* On a plate, its upper left corner at the point, within the picture. Returns: the plate's height */
+/* On a background, its upper left corner at the point, within the picture. Returns: the plate's height */
 static gdouble
 draw_text (const Picture *picture, gdouble x, gdouble y, const gchar *text, guint32 rgb)
 {

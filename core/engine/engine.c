@@ -86,7 +86,7 @@ upi_engine_wait_reaped (void)
 /* A process that ends takes the libraries' state with it: not before an engine that is being freed has let go of
  * them. */
 __attribute__ ((destructor)) static void
-settle_at_exit (void)
+wait_idle_at_exit (void)
 {
   gint64 deadline = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
 

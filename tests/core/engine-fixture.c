@@ -19,7 +19,7 @@ fixture_write_model (const gchar *from, const gchar *to)
   gchar *directory = g_dir_make_tmp ("upi-engine-XXXXXX", &error);
 
   g_assert_no_error (error);
-  if (from)
+  if (from != NULL)
     g_assert_cmpuint (g_string_replace (config, from, to, 1), ==, 1);
   upi_model_write_random (directory, config->str, 11, &error);
   g_assert_no_error (error);
@@ -29,7 +29,7 @@ fixture_write_model (const gchar *from, const gchar *to)
 const gchar *
 fixture_model (void)
 {
-  if (!model_directory)
+  if (model_directory == NULL)
     model_directory = fixture_write_model (NULL, NULL);
   return model_directory;
 }
@@ -40,7 +40,7 @@ fixture_remove_model (gchar *model)
   g_autoptr (GDir) directory = g_dir_open (model, 0, NULL);
   const gchar *name;
 
-  while (directory && (name = g_dir_read_name (directory))) {
+  while (directory != NULL && (name = g_dir_read_name (directory))) {
     g_autofree gchar *path = g_build_filename (model, name, NULL);
 
     g_unlink (path);
@@ -61,7 +61,8 @@ fixture_engine (const gchar *device, guint threads, guint batch_size, guint64 ba
   UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
     .model = fixture_model (),
     /* The same tests on another device, where a test means the ordinary one. */
-    .device = g_str_equal (device, "cpu") && g_getenv ("UPI_TEST_DEVICE") ? g_getenv ("UPI_TEST_DEVICE") : device,
+    .device =
+        g_str_equal (device, "cpu") && g_getenv ("UPI_TEST_DEVICE") != NULL ? g_getenv ("UPI_TEST_DEVICE") : device,
     .instance_id = id,
     .threads = threads,
     .batch_size = batch_size,
@@ -79,7 +80,7 @@ fixture_done (UpiTicket *ticket, gpointer user_data)
   FixtureCalls *calls = user_data;
 
   g_assert_true (upi_ticket_is_done (ticket));
-  if (calls) {
+  if (calls != NULL) {
     calls->thread = g_thread_self ();
     g_atomic_int_inc (&calls->done);
   }
@@ -95,7 +96,7 @@ release_frame (gpointer data)
 {
   Frame *frame = data;
 
-  if (frame->calls)
+  if (frame->calls != NULL)
     g_atomic_int_inc (&frame->calls->released);
   g_free (frame);
 }

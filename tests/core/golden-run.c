@@ -39,7 +39,7 @@ golden_run_new (const UpiBackend *backend, UpiProgram *program)
 void
 golden_run_free (GoldenRun *run)
 {
-  if (!run)
+  if (run == NULL)
     return;
   upi_context_free (run->context);
   upi_plan_free (run->plan);
@@ -52,9 +52,9 @@ golden_run_buffer (GoldenRun *run, const gchar *name, gsize *count)
 {
   UpiValue value = upi_plan_find (run->plan, name);
 
-  if (value == UPI_NO_VALUE || value >= run->buffers->len || !run->buffers->pdata[value])
+  if (value == UPI_NO_VALUE || value >= run->buffers->len || run->buffers->pdata[value] == NULL)
     g_error ("the program has no input or output \"%s\"", name);
-  if (count)
+  if (count != NULL)
     *count = upi_plan_bytes (run->plan, value) / 4;
   return run->buffers->pdata[value];
 }
@@ -133,12 +133,12 @@ gboolean
 golden_wants (const gchar *backend)
 {
   const gchar *wanted = g_getenv ("UPI_TEST_BACKENDS");
-  g_auto (GStrv) names = g_strsplit (wanted ? wanted : "ref,cpu", ",", -1);
+  g_auto (GStrv) names = g_strsplit (wanted != NULL ? wanted : "ref,cpu", ",", -1);
   g_autoptr (GError) error = NULL;
 
   if (!g_strv_contains ((const gchar *const *) names, backend))
     return FALSE;
-  if (upi_backend_find (backend, &error))
+  if (upi_backend_find (backend, &error) != NULL)
     return TRUE;
   g_print ("# %s: %s\n", backend, error->message);
   return FALSE;
@@ -149,7 +149,7 @@ skip_missing (void)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!upi_backend_find (g_getenv ("UPI_TEST_BACKENDS"), &error))
+  if (upi_backend_find (g_getenv ("UPI_TEST_BACKENDS"), &error) == NULL)
     g_test_skip (error->message);
 }
 
@@ -159,6 +159,6 @@ golden_skip_missing (const gchar *path)
   g_autoptr (GError) error = NULL;
   const gchar *wanted = g_getenv ("UPI_TEST_BACKENDS");
 
-  if (wanted && !strchr (wanted, ',') && !upi_backend_find (wanted, &error))
+  if (wanted != NULL && strchr (wanted, ',') == NULL && upi_backend_find (wanted, &error) == NULL)
     g_test_add_func (path, skip_missing);
 }

@@ -24,7 +24,7 @@ tiny_model_remove (gchar *directory)
   g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
   const gchar *name;
 
-  while (dir && (name = g_dir_read_name (dir))) {
+  while (dir != NULL && (name = g_dir_read_name (dir))) {
     g_autofree gchar *path = g_build_filename (directory, name, NULL);
     g_unlink (path);
   }

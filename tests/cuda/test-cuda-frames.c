@@ -100,7 +100,7 @@ test_batch (void)
           round * 3 + i);
       put (context, reader, i, &pictures[i].image, 64, 32, mean, std);
     }
-    if (round == 1) /* a slot that is still to be read */
+    if (round == 1) /* a frame that is still to be read */
       put (context, reader, 1, &pictures[1].image, 64, 32, mean, std);
     if (round != 2)
       run (context, out);

@@ -33,7 +33,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 
   if ((config == NULL) != (error != NULL))
     abort ();
-  if (config)
+  if (config != NULL)
     check (config);
   return 0;
 }

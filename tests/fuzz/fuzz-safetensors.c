@@ -17,14 +17,14 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 
   if ((file == NULL) != (error != NULL))
     abort ();
-  for (guint i = 0; file && i < upi_safetensors_count (file); i++) {
+  for (guint i = 0; file != NULL && i < upi_safetensors_count (file); i++) {
     const UpiSafetensor *t = upi_safetensors_nth (file, i);
     g_autofree gfloat *values = upi_safetensor_read (t, NULL);
     g_autofree gint32 *integers = upi_safetensor_read_i32 (t, NULL);
 
-    if (upi_safetensors_find (file, t->name) != t || t->count > size || (values && integers))
+    if (upi_safetensors_find (file, t->name) != t || t->count > size || (values != NULL && integers != NULL))
       abort ();
-    for (gsize k = 0; values && k < t->count; k++)
+    for (gsize k = 0; values != NULL && k < t->count; k++)
       if (!isfinite (values[k]))
         abort ();
     upi_safetensor_view (t, NULL);

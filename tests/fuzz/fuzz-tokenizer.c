@@ -17,7 +17,7 @@ open_data (const gchar *name, UpiTokenizerKind kind)
   g_autoptr (GError) error = NULL;
   UpiTokenizer *tokenizer = upi_tokenizer_open (directory, kind, TRUE, &error);
 
-  if (!tokenizer)
+  if (tokenizer == NULL)
     g_error ("%s", error->message);
   return tokenizer;
 }
@@ -31,7 +31,7 @@ round_trip (const UpiTokenizer *tokenizer, const gchar *text, guint max_tokens)
   if (ids->len < 2 || (max_tokens && ids->len > max_tokens) || !g_utf8_validate (decoded, -1, NULL))
     abort ();
   for (guint i = 0; i < ids->len; i++)
-    if (!upi_tokenizer_token (tokenizer, g_array_index (ids, gint32, i)))
+    if (upi_tokenizer_token (tokenizer, g_array_index (ids, gint32, i)) == NULL)
       abort ();
 }
 
@@ -43,7 +43,7 @@ open_vocabulary (const guint8 *data, gsize size, UpiTokenizerKind kind)
   g_autofree gchar *merges = NULL;
   g_autoptr (UpiTokenizer) tokenizer = NULL;
 
-  if (!directory)
+  if (directory == NULL)
     directory = g_dir_make_tmp ("upi-fuzz-XXXXXX", NULL);
   path = g_build_filename (directory, kind == UPI_TOKENIZER_WORDPIECE ? "vocab.txt" : "vocab.json", NULL);
   merges = g_build_filename (directory, "merges.txt", NULL);
@@ -51,7 +51,7 @@ open_vocabulary (const guint8 *data, gsize size, UpiTokenizerKind kind)
       || !g_file_set_contents (merges, (const gchar *) data, size, NULL))
     abort ();
   tokenizer = upi_tokenizer_open (directory, kind, TRUE, NULL);
-  if (tokenizer)
+  if (tokenizer != NULL)
     round_trip (tokenizer, "a red car, 12 men's bicycles", 0);
 }
 
@@ -61,7 +61,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   static UpiTokenizer *wordpiece, *bpe;
   g_autofree gchar *text = NULL;
 
-  if (!wordpiece) {
+  if (wordpiece == NULL) {
     wordpiece = open_data ("wordpiece", UPI_TOKENIZER_WORDPIECE);
     bpe = open_data ("bpe", UPI_TOKENIZER_BPE);
   }

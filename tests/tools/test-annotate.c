@@ -278,7 +278,7 @@ test_errors (void)
     g_autofree gchar *said = NULL;
 
     g_assert_cmpint (run (&said, cases[i][0]), !=, 0);
-    if (!strstr (said, cases[i][1]))
+    if (strstr (said, cases[i][1]) == NULL)
       g_error ("\"%s\": expected to hear of \"%s\", heard \"%s\"", cases[i][0], cases[i][1], said);
   }
 }
@@ -393,7 +393,7 @@ remove_all (const gchar *path)
   g_autoptr (GDir) folder = g_dir_open (path, 0, NULL);
   const gchar *name;
 
-  while (folder && (name = g_dir_read_name (folder))) {
+  while (folder != NULL && (name = g_dir_read_name (folder))) {
     g_autofree gchar *inside = g_build_filename (path, name, NULL);
 
     remove_all (inside);

@@ -79,7 +79,7 @@ assert_equal (const gfloat *a, const gfloat *b, gsize n, gfloat tolerance, const
 gboolean
 read_gradient (gpointer user_data, guint8 *rgb, guint width, guint height, gsize stride, GError **error)
 {
-  if (user_data) {
+  if (user_data != NULL) {
     if (user_data != (gpointer) 1)
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the camera is gone");
     return FALSE;

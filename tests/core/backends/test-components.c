@@ -59,7 +59,7 @@ check_components (UpiImage *image, const gfloat *expected, const gchar *what)
   for (guint k = 0; k < G_N_ELEMENTS (isas); k++) {
     g_autofree gfloat *out = convert (isas[k], image, 64, 32);
 
-    if (out)
+    if (out != NULL)
       assert_equal (out, expected, 64 * 32 * 3, 1e-3f, what);
   }
   g_autofree gfloat *out = convert (NULL, &late, 64, 32);

@@ -123,7 +123,7 @@ test_pillow (void)
         }
         out =
             letterbox ? convert_letterboxed (isas[k], &image, width, height) : convert (isas[k], &image, width, height);
-        if (out)
+        if (out != NULL)
           check_against (out, hex, (gsize) width * height * 3, what);
         g_free (owned[0]);
         g_free (owned[1]);
@@ -173,7 +173,7 @@ test_packed_layouts (void)
           image.strides[0] = -(gssize) stride;
         }
         out = convert (isas[k], &image, 64, 32);
-        if (out)
+        if (out != NULL)
           assert_equal (out, expected, 64 * 32 * 3, 1e-3f, what);
       }
 }
@@ -199,7 +199,7 @@ test_sizes (void)
         for (guint k = 1; k < G_N_ELEMENTS (isas); k++) {
           g_autofree gfloat *out = convert (isas[k], &image, 32, 64);
 
-          if (out)
+          if (out != NULL)
             assert_equal (out, expected, 32 * 64 * 3, 1e-3f, isas[k]);
         }
         memset (owned[0], 126, luma); /* studio grey: (126 - 16) / 219 */

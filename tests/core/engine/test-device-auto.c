@@ -29,7 +29,7 @@ test_auto (void)
   g_assert_error (error, UPI_ERROR, UPI_ERROR_DEVICE);
   g_assert_nonnull (strstr (error->message, missing->message));
   g_assert_nonnull (strstr (error->message, "use device=cpu"));
-  if (g_getenv ("UPI_TEST_WITHOUT_MODULE"))
+  if (g_getenv ("UPI_TEST_WITHOUT_MODULE") != NULL)
     g_assert_nonnull (strstr (error->message, "libupi-cuda.so was not found"));
 }
 

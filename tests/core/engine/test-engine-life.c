@@ -83,7 +83,7 @@ open_one (gpointer options)
   UpiEngine *engine = upi_engine_open (options, NULL, &error);
 
   g_assert_true ((engine == NULL) == (error != NULL));
-  if (error)
+  if (error != NULL)
     g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
   return engine;
 }

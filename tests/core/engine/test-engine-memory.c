@@ -101,7 +101,7 @@ test_cpu (void)
 }
 
 static void
-test_team (void)
+test_thread_pool (void)
 {
   fail_each (fixture_model (), "cpu", 2, 9);
 }
@@ -259,7 +259,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/memory/large-input", test_large_input);
   g_test_add_func ("/engine/memory/any-aspect", test_any_aspect);
   g_test_add_func ("/engine/memory/cpu", test_cpu);
-  g_test_add_func ("/engine/memory/team", test_team);
+  g_test_add_func ("/engine/memory/thread-pool", test_thread_pool);
   g_test_add_func ("/engine/memory/grounded", test_grounded);
   g_test_add_func ("/engine/memory/ref", test_ref);
   gint status = g_test_run ();

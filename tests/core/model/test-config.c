@@ -390,7 +390,7 @@ test_wrong (gconstpointer data)
   g_autoptr (UpiConfig) c = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (w->from) {
+  if (w->from != NULL) {
     g_auto (GStrv) parts = g_strsplit (w->second ? SECOND : UPI_TINY_CONFIG, w->from, 2);
     g_assert_cmpuint (g_strv_length (parts), ==, 2);
     text = g_strconcat (parts[0], w->to, parts[1], NULL);
@@ -402,8 +402,8 @@ test_wrong (gconstpointer data)
   g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
   g_test_message ("%s", error->message);
   g_assert_true (g_str_has_prefix (error->message, "the/config.json: "));
-  for (guint i = 0; i < G_N_ELEMENTS (w->says) && w->says[i]; i++)
-    if (!strstr (error->message, w->says[i]))
+  for (guint i = 0; i < G_N_ELEMENTS (w->says) && w->says[i] != NULL; i++)
+    if (strstr (error->message, w->says[i]) == NULL)
       g_error ("\"%s\" does not say \"%s\"", error->message, w->says[i]);
 }
 

@@ -17,8 +17,8 @@ expect_error (const gchar *directory, const gchar *const *says)
   g_assert_null (upi_model_open (directory, &error));
   g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
   g_test_message ("%.300s", error->message);
-  for (guint i = 0; says[i]; i++)
-    if (!strstr (error->message, says[i]))
+  for (guint i = 0; says[i] != NULL; i++)
+    if (strstr (error->message, says[i]) == NULL)
       g_error ("\"%s\" does not say \"%s\"", error->message, says[i]);
 }
 
@@ -26,7 +26,7 @@ expect_error (const gchar *directory, const gchar *const *says)
 static gboolean
 break_tensors (TinyTensor *t, gpointer user_data)
 {
-  if (!t->name) {
+  if (t->name == NULL) {
     t->name = g_strdup ("query.extra");
     t->rank = 1;
     t->dim[0] = 2;
@@ -64,7 +64,7 @@ test_all_at_once (void)
 static gboolean
 break_second (TinyTensor *t, gpointer user_data)
 {
-  if (!t->name) {
+  if (t->name == NULL) {
     t->name = g_strdup ("global.backbone.last.bias");
     t->rank = 1;
     t->dim[0] = 2;
@@ -133,7 +133,7 @@ poison (TinyTensor *t, gpointer user_data)
 {
   const Poison *p = user_data;
 
-  if (!t->name)
+  if (t->name == NULL)
     return FALSE;
   if (g_str_equal (t->name, p->name) && t->integer)
     ((gint32 *) t->data)[p->element] = (gint32) p->value;

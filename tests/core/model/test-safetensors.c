@@ -12,7 +12,7 @@
 static UpiSafetensors *
 parse (const gchar *header, gconstpointer data, gsize size, const guint64 *length, GError **error)
 {
-  guint64 n = length ? *length : strlen (header);
+  guint64 n = length != NULL ? *length : strlen (header);
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   g_autoptr (GBytes) file = NULL;
 
@@ -158,7 +158,7 @@ test_wrong (gconstpointer data)
   g_assert_null (st);
   g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
   g_assert_true (g_str_has_prefix (error->message, "the.safetensors: "));
-  if (!strstr (error->message, wrong[i].says))
+  if (strstr (error->message, wrong[i].says) == NULL)
     g_error ("\"%s\" does not say \"%s\"", error->message, wrong[i].says);
 }
 

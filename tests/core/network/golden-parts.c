@@ -7,7 +7,7 @@ golden_reference (const GoldenPart *part, const gchar *name)
 {
   const UpiSafetensor *tensor = upi_safetensors_find (part->network->golden, name);
 
-  if (!tensor)
+  if (tensor == NULL)
     g_error ("tests/golden/%s.safetensors has no %s", part->network->name, name);
   return tensor;
 }

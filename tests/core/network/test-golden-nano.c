@@ -222,7 +222,7 @@ encode_labels (void)
   const UpiConfig *config = upi_model_config (golden_nano.model);
   guint n = g_strv_length (config->labels);
 
-  if (labels)
+  if (labels != NULL)
     return;
   labels = g_new (gfloat, n * config->decoder.width);
   for (guint i = 0; i < n; i++)
@@ -242,7 +242,7 @@ test_objects (gconstpointer data)
   const gfloat *regions, *boxes, *evidence;
 
   encode_labels ();
-  if (!p->free)
+  if (p->free == NULL)
     p->free = run_image (p, FALSE);
   index = golden_run_buffer (p->free, "index", NULL);
   regions = golden_run_buffer (p->free, "regions", NULL);
@@ -298,7 +298,7 @@ test_caption (gconstpointer data)
 
   g_assert_no_error (error);
   run = golden_run_new (upi_backend_find (golden_nano_backends[p->backend].name, NULL), program);
-  if (!p->free)
+  if (p->free == NULL)
     p->free = run_image (p, FALSE);
   for (gint i = 0; i < 2 * config->decoder.layers; i++) {
     g_autofree gchar *name = g_strdup_printf ("%s.%d", i % 2 ? "values" : "keys", i / 2);
@@ -386,7 +386,7 @@ add_tests (GPtrArray *pictures)
       p->height = (gint) json_object_get_int_member (p->json, "height");
       g_ptr_array_add (pictures, p);
       if (!g_str_equal (golden_nano_backends[k].name, "ref")
-          && upi_model_config (golden_nano.model)->caption.grounding) { /* ref: half a minute for the labels */
+          && upi_model_config (golden_nano.model)->caption.grounding != NULL) { /* ref: half a minute for the labels */
         g_autofree gchar *path =
             g_strdup_printf ("/golden-nano/%s/%dx%d/grounded", golden_nano_backends[k].name, p->width, p->height);
         g_test_add_data_func (path, p, golden_nano_grounded);

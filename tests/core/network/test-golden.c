@@ -45,7 +45,7 @@ config_of (const GoldenNetwork *n)
 {
   gchar *text = g_strdup (n->config);
 
-  for (guint i = 0; i < G_N_ELEMENTS (n->edits) && n->edits[i][0]; i++) {
+  for (guint i = 0; i < G_N_ELEMENTS (n->edits) && n->edits[i][0] != NULL; i++) {
     g_auto (GStrv) parts = g_strsplit (text, n->edits[i][0], 2);
     g_assert_cmpuint (g_strv_length (parts), ==, 2);
     g_free (text);
@@ -128,7 +128,7 @@ open_network (GoldenNetwork *n)
   g_autofree gchar *config = config_of (n);
   GError *error = NULL;
 
-  if (n->model)
+  if (n->model != NULL)
     return;
   n->directory = g_dir_make_tmp ("upi-golden-XXXXXX", &error);
   g_assert_no_error (error);
@@ -143,16 +143,16 @@ open_network (GoldenNetwork *n)
 static void
 close_network (GoldenNetwork *n)
 {
-  g_autoptr (GDir) dir = n->directory ? g_dir_open (n->directory, 0, NULL) : NULL;
+  g_autoptr (GDir) dir = n->directory != NULL ? g_dir_open (n->directory, 0, NULL) : NULL;
   const gchar *name;
 
   g_clear_pointer (&n->model, upi_model_unref);
   g_clear_pointer (&n->golden, upi_safetensors_free);
-  while (dir && (name = g_dir_read_name (dir))) {
+  while (dir != NULL && (name = g_dir_read_name (dir))) {
     g_autofree gchar *path = g_build_filename (n->directory, name, NULL);
     g_unlink (path);
   }
-  if (n->directory)
+  if (n->directory != NULL)
     g_rmdir (n->directory);
   g_clear_pointer (&n->directory, g_free);
 }

@@ -186,7 +186,7 @@ test_long_beam (void)
     g_assert_true (upi_ticket_wait (ticket, NULL));
     text = upi_ticket_get_text (ticket);
     g_assert_nonnull (text);
-    if (first)
+    if (first != NULL)
       g_assert_cmpstr (text, ==, first);
     else
       first = g_steal_pointer (&text);

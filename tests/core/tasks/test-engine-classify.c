@@ -24,7 +24,7 @@ calibrated_engine (const gchar *id)
   GError *error = NULL;
   UpiEngine *engine;
 
-  if (!model_path)
+  if (model_path == NULL)
     model_path = fixture_write_model ("\"format_version\": 1,",
         "\"format_version\": 2, \"calibration\": {"
         " \"image\": { \"scale\": 1.5, \"offset\": -0.5 },"

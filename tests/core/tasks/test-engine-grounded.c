@@ -372,7 +372,7 @@ test_memory (void)
 
     upi_testing_fail_allocation (n);
     ticket = upi_engine_caption (engine, encoding, &options, NULL, NULL, NULL, &error);
-    ok = ticket && upi_ticket_wait (ticket, &error);
+    ok = ticket != NULL && upi_ticket_wait (ticket, &error);
     if (upi_testing_fail_allocation (0) > 0) { /* there were fewer */
       g_assert_no_error (error);
       break;
@@ -385,7 +385,7 @@ test_memory (void)
     g_assert_cmpstr (after->texts[0].text, ==, whole->texts[0].text);
   }
   for (guint i = 0; i < G_N_ELEMENTS (purposes); i++)
-    if (!strstr (said->str, purposes[i]))
+    if (strstr (said->str, purposes[i]) == NULL)
       g_error ("nothing was said of %s in: %s", purposes[i], said->str);
   fixture_remove_model (model);
 }

@@ -119,7 +119,7 @@ collect_partial (const gchar *text, gpointer user_data)
   Partials *partials = user_data;
 
   g_ptr_array_add (partials->texts, g_strdup (text));
-  if (partials->cancel && partials->texts->len == 3)
+  if (partials->cancel != NULL && partials->texts->len == 3)
     upi_ticket_cancel (partials->cancel);
 }
 

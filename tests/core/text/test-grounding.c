@@ -61,7 +61,7 @@ remove_directory (gchar *directory)
 static void
 set_up (Fixture *f, gconstpointer grounding)
 {
-  g_autofree gchar *text = config_with (grounding ? grounding : GROUNDING), *path = NULL;
+  g_autofree gchar *text = config_with (grounding != NULL ? grounding : GROUNDING), *path = NULL;
   GError *error = NULL;
 
   f->directory = g_dir_make_tmp ("upi-grounding-XXXXXX", &error);

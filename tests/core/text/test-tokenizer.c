@@ -206,7 +206,7 @@ test_broken_files (void)
     g_autofree gchar *path = g_build_filename (directory, cases[i].kind ? "vocab.json" : "vocab.txt", NULL);
 
     g_assert_no_error (error);
-    if (cases[i].vocabulary)
+    if (cases[i].vocabulary != NULL)
       g_assert_true (g_file_set_contents (path, cases[i].vocabulary, cases[i].bytes, NULL));
     g_assert_null (upi_tokenizer_open (directory, cases[i].kind, TRUE, &error));
     g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);

@@ -112,7 +112,7 @@ get_stats (Stream *s, guint64 *written, guint64 *lost, guint *queued)
 
 /* Until each of @n messages was written or lost. How many were written. */
 static guint64
-wait_settled (Stream *s, guint n)
+wait_acknowledged (Stream *s, guint n)
 {
   guint64 written, lost;
   guint queued;
@@ -147,7 +147,7 @@ test_frames (void)
   g_free (cluster_read (cluster, &key));
   g_assert_cmpstr (key, ==, "T\xC3\xBCr #1/+");
   expect_frames (cluster, 1, 19);
-  g_assert_cmpuint (wait_settled (s, 20), ==, 20);
+  g_assert_cmpuint (wait_acknowledged (s, 20), ==, 20);
   stream_free (s);
   cluster_free (cluster);
 }
@@ -161,7 +161,7 @@ test_end (void)
 
   push (s, 0, 5);
   gst_element_set_state (s->element, GST_STATE_NULL);
-  g_assert_cmpuint (wait_settled (s, 5), ==, 5);
+  g_assert_cmpuint (wait_acknowledged (s, 5), ==, 5);
   expect_frames (cluster, 0, 5);
   stream_free (s);
   cluster_free (cluster);
@@ -179,11 +179,11 @@ test_broker_down (void)
   g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
   g_assert_nonnull (strstr (warning, "broker"));
   rd_kafka_mock_broker_set_up (cluster->mock, 1);
-  g_assert_cmpuint (wait_settled (s, 5), ==, 5);
+  g_assert_cmpuint (wait_acknowledged (s, 5), ==, 5);
   rd_kafka_mock_broker_set_down (cluster->mock, 1);
   push (s, 5, 5);
   rd_kafka_mock_broker_set_up (cluster->mock, 1);
-  g_assert_cmpuint (wait_settled (s, 10), ==, 10);
+  g_assert_cmpuint (wait_acknowledged (s, 10), ==, 10);
   expect_frames (cluster, 0, 10);
   stream_free (s);
   cluster_free (cluster);
@@ -199,13 +199,13 @@ test_slow (void)
   guint queued;
 
   push (s, 0, 1);
-  g_assert_cmpuint (wait_settled (s, 1), ==, 1);
+  g_assert_cmpuint (wait_acknowledged (s, 1), ==, 1);
   rd_kafka_mock_broker_set_rtt (cluster->mock, 1, 500);
   push (s, 1, 100);
   get_stats (s, &written, &lost, &queued);
   g_assert_cmpuint (queued, >, 0);
   rd_kafka_mock_broker_set_rtt (cluster->mock, 1, 0);
-  g_assert_cmpuint (wait_settled (s, 101), ==, 101);
+  g_assert_cmpuint (wait_acknowledged (s, 101), ==, 101);
   expect_frames (cluster, 0, 101);
   stream_free (s);
   cluster_free (cluster);
@@ -221,14 +221,14 @@ test_request_errors (void)
   rd_kafka_mock_push_request_errors (
       cluster->mock, PRODUCE, 2, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
   push (s, 0, 1);
-  g_assert_cmpuint (wait_settled (s, 1), ==, 1);
+  g_assert_cmpuint (wait_acknowledged (s, 1), ==, 1);
   rd_kafka_mock_push_request_errors (cluster->mock, PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
   push (s, 1, 1);
-  g_assert_cmpuint (wait_settled (s, 2), ==, 1);
+  g_assert_cmpuint (wait_acknowledged (s, 2), ==, 1);
   g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
   g_assert_nonnull (strstr (warning, "large"));
   push (s, 2, 1);
-  g_assert_cmpuint (wait_settled (s, 3), ==, 2);
+  g_assert_cmpuint (wait_acknowledged (s, 3), ==, 2);
   stream_free (s);
   cluster_free (cluster);
 }
@@ -246,7 +246,7 @@ test_topic_missing (void)
   g_assert_nonnull (strstr (warning, "\"upi\""));
   g_assert_nonnull (strstr (warning, "topic"));
   rd_kafka_mock_topic_set_error (cluster->mock, "upi", RD_KAFKA_RESP_ERR_NO_ERROR);
-  g_assert_cmpuint (wait_settled (s, 3), ==, 3);
+  g_assert_cmpuint (wait_acknowledged (s, 3), ==, 3);
   expect_frames (cluster, 0, 3);
   stream_free (s);
   cluster_free (cluster);

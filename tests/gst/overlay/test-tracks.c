@@ -378,7 +378,7 @@ test_classes (void)
     gst_upi_meta_set_content (meta, two);
     buffer = overlay_once (cases[i].properties, &info, buffer);
     guint rows = 0;
-    for (gint y = 0; y < H; y++) /* plates below one another, a row of pixels between them */
+    for (gint y = 0; y < H; y++) /* backgrounds below one another, a row of pixels between them */
       if (count (buffer, 0, W - 20, y, W - 10, y + 1) > 0 && count (buffer, 0, W - 20, y + 1, W - 10, y + 2) == 0)
         rows++;
     g_assert_cmpuint (rows, ==, cases[i].rows);
