@@ -244,7 +244,7 @@ static const Window window_cases[] = {
   { FALSE, 3, 5, 11, 36, 3, 4, 2, 1 },   /* heads that no vector fits */
   { FALSE, 1, 3, 15, 14, 2, 5, 2, 1 },   /* a side that one window covers, the other rolled; a head of 7 */
   { FALSE, 1, 1, 1, 64, 2, 7, 3, 1 },    /* one cell in a window of others */
-  { FALSE, 3, 25, 13, 32, 1, 12, 6, 1 }, /* windows of 12 */
+  { FALSE, 1, 13, 13, 32, 1, 12, 6, 1 }, /* windows of 12 */
   { FALSE, 1, 3, 4, 160, 2, 1, 0, 1 },   /* each cell alone */
   { FALSE, 1, 4, 7, 80, 2, 3, 1, 1 },    /* heads of 40, two numbers a lane of the cuda backend */
   { FALSE, 3, 6, 7, 20, 2, 3, 1, 10 },   /* sharp */
