@@ -27,10 +27,10 @@ class Ranking:
 
     candidates: int = 8  # with the greedy one
     sharpness: float = 0.6  # of the captioning temperature, for all but the greedy one
-    encoded: int = 3  # the best by the other two terms, whose `<SPE>` is computed
-    retrieval: float = 15.0
+    encoded: int = 2  # the best by the other two terms, whose `<SPE>` is computed
+    retrieval: float = 10.0
     regions: float = 2.0
-    floor: float = 0.5
+    floor: float = 0.7
     steering: float = 2.0  # weight of what the regions say, in the logits; 0: none
 
     @staticmethod

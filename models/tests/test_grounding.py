@@ -385,7 +385,7 @@ class Captions(unittest.TestCase):
         ranked = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0))
         self.assertEqual([c.ids for c in ranked], [dog, cat])
         self.assertIsNone(ranked[0].cosine)
-        self.assertAlmostEqual(ranked[1].score, -1.0 + 2 * np.log(0.011 / 0.51), places=4)
+        self.assertAlmostEqual(ranked[1].score, -1.0 + 2 * np.log(0.011 / (Ranking().floor + 0.01)), places=4)
 
     def test_only_the_best_few_are_encoded_and_stay_ahead(self) -> None:
         ids = [self.tokenizer.ids[w] for w in ("w0", "w1", "w2", "w3")]
