@@ -5,9 +5,9 @@
       upijson location=yard.jsonl ! fakesink
     python3 tests/track/flicker.py yard.jsonl [--least-overlap 0.5]
 
-Of the lines of upijson behind upitrack. Two counts: by id, frames between two of a track in which it is not shown, which is
-what a viewer sees of one number; and by place, found boxes that were found in the frame before last or up to a second before,
-and not in the frames between, whatever their id: what flickers on the screen. Predicted boxes count as shown.
+Of the lines of upijson behind upitrack. Three counts: by id, frames between two of a track in which it is not shown; of ten
+frames of a track, of which the first, the last and eight in all have found it, whether all ten show it; and by place, boxes that
+were there up to a second before and not in the frame before, whatever their id. Predicted boxes count as shown.
 """
 
 import argparse
@@ -35,6 +35,7 @@ def main() -> None:
     frames = [json.loads(line) for line in options.lines.read_text().splitlines()]
     times = [frame["stream_time"] / 1e9 for frame in frames]
     seen: dict[int, list[int]] = defaultdict(list)
+    found: dict[int, set[int]] = defaultdict(set)
     shown = predicted = 0
     for k, frame in enumerate(frames):
         for thing in frame["objects"]:
@@ -42,7 +43,16 @@ def main() -> None:
             predicted += thing.get("predicted", False)
             if "track_id" in thing:
                 seen[thing["track_id"]].append(k)
+                if not thing["predicted"]:
+                    found[thing["track_id"]].add(k)
     gaps = [b - a - 1 for ks in seen.values() for a, b in pairwise(ks) if b - a > 1 and times[b] - times[a] < 1]
+    windows = whole = 0
+    for who, ks in seen.items():
+        for first in found[who]:
+            ten = range(first, first + 10)
+            if ten[-1] in found[who] and len(found[who].intersection(ten)) >= 8:
+                windows += 1
+                whole += set(ten) <= set(ks)
     blinks = 0
     for k in range(2, len(frames)):
         for thing in frames[k]["objects"]:
@@ -57,6 +67,7 @@ def main() -> None:
             blinks += bool(same) and not same[0] and any(same)
     print(f"{len(frames)} frames, {len(seen)} ids, {shown} boxes shown, {predicted} of them predicted")
     print(f"by id: {len(gaps)} times gone for less than a second, {sum(gaps)} frames without")
+    print(f"ten frames of which eight have found it: {windows} times, shown in all ten: {whole} times")
     print(f"by place: {blinks} boxes that were gone in the frame before and there within the second before")
 
 
