@@ -55,9 +55,9 @@ get_relation_meta (GstBuffer *buffer, guint n_entries)
   return gst_buffer_add_analytics_relation_meta_full (buffer, &room);
 }
 
-/* The entry @id of @from, which is on @buffer, with what it refers to also in @to, which is on @aside. */
+/* The entry @id of @from, which is on @buffer, with what it refers to also in @to, which is on @other. */
 static void
-copy_entry (GstBuffer *aside, GstAnalyticsRelationMeta *to, GstBuffer *buffer, GstAnalyticsRelationMeta *from, guint id)
+copy_entry (GstBuffer *other, GstAnalyticsRelationMeta *to, GstBuffer *buffer, GstAnalyticsRelationMeta *from, guint id)
 {
   GstMetaTransformCopy whole = { .region = FALSE, .offset = 0, .size = (gsize) -1 };
   GstAnalyticsMtd entry = { id, from }, copy;
@@ -68,7 +68,25 @@ copy_entry (GstBuffer *aside, GstAnalyticsRelationMeta *to, GstBuffer *buffer, G
   if (size > 0)
     memcpy (data, gst_analytics_relation_meta_get_mtd_data (from, id), size);
   if (impl->mtd_meta_transform != NULL) /* as on a copy of the frame: what is counted is counted once more */
-    impl->mtd_meta_transform (aside, &copy, buffer, _gst_meta_transform_copy, &whole);
+    impl->mtd_meta_transform (other, &copy, buffer, _gst_meta_transform_copy, &whole);
+}
+
+/* The entries that have a new number in @numbers, and the relations between them. Entry by entry: the copy of a whole
+ * meta leaves out detections in GStreamer 1.28.2. */
+static void
+copy_entries (GstBuffer *other, GstAnalyticsRelationMeta *to, GstBuffer *buffer, GstAnalyticsRelationMeta *from,
+    const GArray *numbers)
+{
+  const guint *number = (const guint *) (gconstpointer) numbers->data;
+
+  for (guint i = 0; i < numbers->len; i++)
+    if (number[i] != G_MAXUINT)
+      copy_entry (other, to, buffer, from, i);
+  for (guint i = 0; i < numbers->len; i++)
+    for (guint j = 0; j < numbers->len; j++)
+      if (number[i] != G_MAXUINT && number[j] != G_MAXUINT)
+        gst_analytics_relation_meta_set_relation (
+            to, gst_analytics_relation_meta_get_relation (from, i, j), number[i], number[j]);
 }
 
 /* Leaves what others wrote, with room for @n_more. Their numbers may change: @numbers has the new ones, by the old. */
@@ -77,32 +95,26 @@ remove_objects (GstBuffer *buffer, guint n_more, GArray *numbers)
 {
   GstAnalyticsRelationMeta *old = gst_buffer_get_analytics_relation_meta (buffer);
   const guint n = old != NULL ? (guint) gst_analytics_relation_get_length (old) : 0;
-  guint n_foreign = 0;
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (guint));
 
   g_array_set_size (numbers, n);
-  for (guint i = 0; i < n; i++)
-    g_array_index (numbers, guint, i) = gst_upi_relation_is_foreign (old, i) ? n_foreign++ : G_MAXUINT;
-  if (n_foreign == n)
-    return;
-  g_autoptr (GstBuffer) aside = n_foreign > 0 ? gst_buffer_new () : NULL; /* a frame has no second such meta */
-  GstAnalyticsRelationMeta *kept = aside != NULL ? get_relation_meta (aside, n_foreign + n_more) : NULL;
-  for (guint i = 0; kept != NULL && i < n; i++)
-    if (g_array_index (numbers, guint, i) != G_MAXUINT)
-      copy_entry (aside, kept, buffer, old, i);
-  for (guint i = 0; kept != NULL && i < n; i++)
-    for (guint j = 0; j < n; j++) {
-      const guint first = g_array_index (numbers, guint, i), second = g_array_index (numbers, guint, j);
+  for (guint i = 0; i < n; i++) {
+    GstAnalyticsMtd entry = { i, old };
+    /* some entries are gone: a transformation had to drop them */
+    const gboolean stays = gst_analytics_mtd_get_mtd_type (&entry) != 0 && gst_upi_relation_is_foreign (old, i);
+    const guint next = all->len;
 
-      if (first != G_MAXUINT && second != G_MAXUINT)
-        gst_analytics_relation_meta_set_relation (
-            kept, gst_analytics_relation_meta_get_relation (old, i, j), first, second);
-    }
-  gst_buffer_remove_meta (buffer, (GstMeta *) old);
-  if (kept != NULL) {
-    GstMetaTransformCopy whole = { .region = FALSE, .offset = 0, .size = (gsize) -1 };
-    GST_ANALYTICS_RELATION_META_INFO->transform_func (
-        buffer, (GstMeta *) kept, aside, _gst_meta_transform_copy, &whole);
+    g_array_index (numbers, guint, i) = stays ? next : G_MAXUINT;
+    if (stays)
+      g_array_append_val (all, next);
   }
+  if (all->len == n)
+    return;
+  g_autoptr (GstBuffer) aside = gst_buffer_new (); /* a frame has no second such meta */
+  GstAnalyticsRelationMeta *kept = get_relation_meta (aside, all->len);
+  copy_entries (aside, kept, buffer, old, numbers);
+  gst_buffer_remove_meta (buffer, (GstMeta *) old);
+  copy_entries (buffer, get_relation_meta (buffer, all->len + n_more), aside, kept, all);
 }
 
 /* Its left or upper edge and its extent in pixels, as region of interest metas have them. */

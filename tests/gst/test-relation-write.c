@@ -380,10 +380,26 @@ test_scaled (void)
   stream_free (stream);
 }
 
+/* GStreamer 1.28.2 leaves detections out of copies of frames, whoever wrote them. */
+static gboolean
+copies_have_detections (void)
+{
+  g_autoptr (GstBuffer) buffer = gst_buffer_new ();
+  GstAnalyticsODMtd entry;
+
+  gst_analytics_relation_meta_add_od_mtd (gst_buffer_add_analytics_relation_meta (buffer), 1, 0, 0, 1, 1, 1, &entry);
+  g_autoptr (GstBuffer) copy = gst_buffer_copy (buffer);
+  return count_entries (gst_buffer_get_analytics_relation_meta (copy), gst_analytics_od_mtd_get_mtd_type ()) == 1;
+}
+
 /* Branches, copies and what is left of them: each has its own, all share the masks, nothing stays behind. */
 static void
 test_copies (void)
 {
+  if (!copies_have_detections ()) {
+    g_test_skip ("this GStreamer loses detections on copies of frames");
+    return;
+  }
   Stream *stream = open_stream (DETECT);
   GstBuffer *buffer = pass (stream, 0), *copy = gst_buffer_copy (buffer), *written = gst_buffer_copy (buffer);
 
