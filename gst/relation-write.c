@@ -128,26 +128,25 @@ to_pixels (gfloat from, gfloat extent, gint size, gint *edge, gint *length)
 }
 
 #if GST_CHECK_VERSION(1, 26, 0)
-/* The cells that belong to the object with @value, the others 0. (transfer full) */
+/* The cells that belong to the object with @value, the others 0; rows without a gap, as some readers take them. (transfer
+ * full) */
 static GstBuffer *
 new_mask (const UpiMask *mask, guint8 value)
 {
-  GstVideoInfo info;
+  const gsize n_cells = (gsize) mask->columns * mask->rows;
+  const gsize offset[GST_VIDEO_MAX_PLANES] = { 0 };
+  const gint stride[GST_VIDEO_MAX_PLANES] = { (gint) mask->columns };
   GstMapInfo map;
 
-  if (mask->columns == 0 || mask->rows == 0
-      || !gst_video_info_set_format (&info, GST_VIDEO_FORMAT_GRAY8, mask->columns, mask->rows))
+  if (n_cells == 0)
     return NULL;
-  GstBuffer *buffer = gst_buffer_new_allocate (NULL, GST_VIDEO_INFO_SIZE (&info), NULL);
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, n_cells, NULL);
   gst_buffer_map (buffer, &map, GST_MAP_WRITE);
-  memset (map.data, 0, map.size);
-  for (guint row = 0; row < mask->rows; row++) {
-    guint8 *line = map.data + (gsize) row * (gsize) GST_VIDEO_INFO_PLANE_STRIDE (&info, 0);
-    for (guint column = 0; column < mask->columns; column++)
-      line[column] = mask->data[(gsize) row * mask->columns + column] >= 128 ? value : 0;
-  }
+  for (gsize i = 0; i < n_cells; i++)
+    map.data[i] = mask->data[i] >= 128 ? value : 0;
   gst_buffer_unmap (buffer, &map);
-  gst_buffer_add_video_meta (buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, mask->columns, mask->rows);
+  gst_buffer_add_video_meta_full (
+      buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_GRAY8, mask->columns, mask->rows, 1, offset, stride);
   return buffer;
 }
 
