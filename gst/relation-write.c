@@ -128,8 +128,8 @@ to_pixels (gfloat from, gfloat extent, gint size, gint *edge, gint *length)
 }
 
 #if GST_CHECK_VERSION(1, 26, 0)
-/* The cells that belong to the object with @value, the others 0; rows without a gap, as some readers take them. (transfer
- * full) */
+/* The cells that belong to the object with @value, the others 0; rows without a gap, as some readers take them.
+ * (transfer full) */
 static GstBuffer *
 new_mask (const UpiMask *mask, guint8 value)
 {
