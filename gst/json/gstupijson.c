@@ -75,6 +75,7 @@
 #include "gst/json/output.h"
 #include "gst/json/properties.h"
 #include "gst/json/wall-clock.h"
+#include "gst/json/text.h"
 #include "gst/plugin.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_json_debug);
@@ -311,7 +312,9 @@ check_tags (GstUpiJson *self)
     return TRUE;
   json_parser_load_from_data (parser, self->properties.tags, -1, &error);
   JsonNode *root = error == NULL ? json_parser_get_root (parser) : NULL;
-  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
+  if (root != NULL && !gst_upi_json_is_finite (root))
+    g_set_error_literal (&error, UPI_ERROR, UPI_ERROR_ARGUMENT, "a number is too large");
+  if (root == NULL || error != NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
     GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
         ("Property \"tags\" is '%s', which is no JSON object%s%s: write for example tags='{\"site\":\"yard\"}'.",
             self->properties.tags, error != NULL ? ": " : "", error != NULL ? error->message : ""),

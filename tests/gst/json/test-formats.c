@@ -186,7 +186,7 @@ start_error (const gchar *property, const gchar *value)
 static void
 test_bad_tags (void)
 {
-  static const gchar *const bad[] = { "[1]", "{\"a\":", "", "a=b", "{\"a\":1} x" };
+  static const gchar *const bad[] = { "[1]", "{\"a\":", "", "a=b", "{\"a\":1} x", "{\"a\":[{\"b\":-1e400}]}" };
 
   for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
     g_autofree gchar *error = start_error ("tags", bad[i]);
