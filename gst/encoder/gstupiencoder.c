@@ -42,7 +42,7 @@
  * | nothing, but for a sensor's noise of 1, 2, 4 levels of 255 | 0.001, 0.003, 0.006 |
  * | brightness of the whole picture changes by a fifth | 0.002 to 0.007 |
  * | compression: blocks that are off by up to 1, 2, 3 levels | 0.006, 0.012, 0.018 |
- * | **0.02**, where to begin | |
+ * | **0.01**, where to begin; **0.02** where compression is strong and misses matter less | |
  * | rain, leaves in wind: by their size and contrast | 0.02 to 0.1 |
  * | a person of 5 % of the height (11 pixels) appears, or moves by its own width | 0.04 to 0.09 |
  * | the camera turns by a pixel of a hundred | 0.1 and more |

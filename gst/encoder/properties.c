@@ -154,8 +154,8 @@ gst_upi_encoder_install_properties (GObjectClass *object_class)
       g_param_spec_double ("static-threshold", "Static threshold",
           "A frame that differs from the last encoded one by no more than this anywhere keeps its encoding: largest "
           "mean difference of a tile of 16 × 16 pixels of the network's input, of the range of levels, after the "
-          "change of brightness of the whole picture; 0.02 passes over noise and compression and sees a person of 5 % "
-          "of the height move (default: 0 = encode every frame)",
+          "change of brightness of the whole picture; 0.01 passes over noise and sees a person of 5 % of the height "
+          "move, 0.02 passes over strong compression, too (default: 0 = encode every frame)",
           0, 1, 0, live));
   /**
    * GstUpiEncoder:static-max-age:
