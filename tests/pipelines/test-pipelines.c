@@ -323,8 +323,8 @@ test_no_timestamps (void)
     "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time ! video/x-raw,framerate=25/1",
     "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=bytes ! video/x-raw,framerate=25/1",
     "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time ! video/x-raw,framerate=0/1",
-    "fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time do-timestamp=true ! "
-    "video/x-raw,framerate=25/1",
+    ("fakesrc num-buffers=60 sizetype=fixed sizemax=9216 filltype=random format=time do-timestamp=true ! "
+     "video/x-raw,framerate=25/1"),
     "filesrc location=/dev/zero num-buffers=60 blocksize=9216 ! video/x-raw,framerate=25/1",
   };
 
