@@ -265,6 +265,13 @@ stream_pull (Stream *stream)
   return buffer;
 }
 
+GstBuffer *
+stream_pass (Stream *stream, guint number)
+{
+  g_assert_cmpint (stream_push (stream, number), ==, GST_FLOW_OK);
+  return stream_pull (stream);
+}
+
 gint
 frame_number (GstBuffer *buffer)
 {

@@ -44,6 +44,8 @@ GstBuffer *frame_new (const gchar *format, gint width, gint height, guint number
 void frame_paint (GstVideoFrame *frame, guint number);
 GstFlowReturn stream_push (Stream *stream, guint number);
 GstBuffer *stream_pull (Stream *stream);
+/* Sends frame @number and takes it at the other end. */
+GstBuffer *stream_pass (Stream *stream, guint number);
 /* Number of the frame whose encoding @buffer carries; -1: none yet. */
 gint frame_inferred (GstBuffer *buffer);
 gint frame_number (GstBuffer *buffer);

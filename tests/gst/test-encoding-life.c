@@ -11,13 +11,6 @@
 #define SECOND "upiencoder name=second model=tiny device=cpu threads=1 policy=block model-instance-id=life "
 #define ALL "threshold=0 max-objects=5 iou-threshold=1 cross-label-iou=1 "
 
-static GstBuffer *
-pass (Stream *s, guint number)
-{
-  g_assert_cmpint (stream_push (s, number), ==, GST_FLOW_OK);
-  return stream_pull (s);
-}
-
 static GstUpiContent *
 content_of (GstBuffer *buffer)
 {
@@ -32,7 +25,7 @@ assert_dropper (const gchar *description, const gchar *dropper)
 
   g_atomic_int_set (&s->reads, FALSE);
   stream_format (s, "BGRx", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   GstUpiContent *content = content_of (buffer);
   g_assert_true (gst_upi_content_is_encoded (content));
   g_assert_cmpint (frame_inferred (buffer), ==, 0);
@@ -94,7 +87,7 @@ test_readers_behind_the_overlay (void)
   guint n_objects, n_captions;
 
   stream_format (s, "BGRx", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   gst_upi_content_get_objects (content_of (buffer), &n_objects);
   gst_upi_content_get_captions (content_of (buffer), &n_captions);
   g_assert_cmpuint (n_objects, >, 0);
@@ -116,7 +109,7 @@ test_dropped_before (void)
 
     stream_format (s, "BGRx", 64, 64);
     for (guint number = 0; number < 3; number++)
-      gst_buffer_unref (pass (s, number));
+      gst_buffer_unref (stream_pass (s, number));
     g_autofree gchar *warning = stream_message (s, GST_MESSAGE_WARNING);
     g_assert_nonnull (strstr (warning, "theculprit"));
     g_assert_nonnull (strstr (warning, "keep-encoding"));
@@ -134,7 +127,7 @@ test_reader_comes_and_goes (void)
   for (guint i = 0; i < 6; i++) {
     gboolean reads = i / 2 % 2 != 0;
     g_atomic_int_set (&s->reads, reads);
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     g_assert_true ((gst_upi_content_get_encoding (content_of (buffer)) != NULL) == reads);
     gst_buffer_unref (buffer);
   }
@@ -153,7 +146,7 @@ test_branch_added (void)
 
   g_atomic_int_set (&s->reads, FALSE);
   stream_format (s, "BGRx", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   g_assert_null (gst_upi_content_get_encoding (content_of (buffer)));
   gst_buffer_unref (buffer);
   g_object_set (sink, "async", FALSE, "sync", FALSE, NULL);
@@ -161,7 +154,7 @@ test_branch_added (void)
   g_assert_true (gst_element_link_many (tee, detect, sink, NULL)); /* before it is active: no query would pass now */
   gst_element_sync_state_with_parent (sink);
   gst_element_sync_state_with_parent (detect);
-  buffer = pass (s, 1);
+  buffer = stream_pass (s, 1);
   g_assert_nonnull (gst_upi_content_get_encoding (content_of (buffer)));
   gst_buffer_unref (buffer);
   stream_free (s);

@@ -25,13 +25,6 @@ open_stream (const gchar *behind)
   return stream;
 }
 
-static GstBuffer *
-pass (Stream *stream, guint number)
-{
-  g_assert_cmpint (stream_push (stream, number), ==, GST_FLOW_OK);
-  return stream_pull (stream);
-}
-
 static const GstUpiObject *
 objects_of (GstBuffer *buffer, guint *n)
 {
@@ -159,7 +152,7 @@ test_objects (void)
   Stream *stream = open_stream (DETECT);
 
   for (guint i = 0; i < 3; i++) {
-    g_autoptr (GstBuffer) buffer = pass (stream, i);
+    g_autoptr (GstBuffer) buffer = stream_pass (stream, i);
     g_assert_cmpuint (check_frame (buffer, 0, WIDTH, HEIGHT), >, 0);
   }
   stream_free (stream);
@@ -173,7 +166,7 @@ test_two (void)
       open_stream ("upidetect threshold=0 max-objects=3 ! upidetect threshold=0 max-objects=2 labels=gate ! upitrack");
 
   for (guint i = 0; i < 3; i++) {
-    g_autoptr (GstBuffer) buffer = pass (stream, i);
+    g_autoptr (GstBuffer) buffer = stream_pass (stream, i);
     g_assert_cmpuint (check_frame (buffer, 0, WIDTH, HEIGHT), >=, 4);
   }
   stream_free (stream);
@@ -190,7 +183,7 @@ test_tracks (void)
   g_object_set (encoder, "inference-interval", 3, NULL);
   for (guint i = 0; i < 12; i++) {
     guint n;
-    g_autoptr (GstBuffer) buffer = pass (stream, i);
+    g_autoptr (GstBuffer) buffer = stream_pass (stream, i);
     const GstUpiObject *objects = objects_of (buffer, &n);
 
     check_frame (buffer, 0, WIDTH, HEIGHT);
@@ -211,7 +204,7 @@ test_nothing (void)
   Stream *stream = open_stream ("upidetect max-objects=0 ! upitrack");
 
   for (guint i = 0; i < 2; i++) {
-    g_autoptr (GstBuffer) buffer = pass (stream, i);
+    g_autoptr (GstBuffer) buffer = stream_pass (stream, i);
     g_assert_cmpuint (check_frame (buffer, 0, WIDTH, HEIGHT), ==, 0);
   }
   stream_free (stream);
@@ -227,10 +220,10 @@ test_switch (void)
 
   g_object_get (detect, "analytics-meta", &on, NULL);
   g_assert_false (on);
-  g_autoptr (GstBuffer) first = pass (stream, 0);
+  g_autoptr (GstBuffer) first = stream_pass (stream, 0);
   g_assert_null (gst_buffer_get_analytics_relation_meta (first));
   g_object_set (detect, "analytics-meta", TRUE, NULL);
-  g_autoptr (GstBuffer) second = pass (stream, 1);
+  g_autoptr (GstBuffer) second = stream_pass (stream, 1);
   check_frame (second, 0, WIDTH, HEIGHT);
   stream_free (stream);
 }
@@ -339,7 +332,7 @@ test_classes (void)
       "upiclassify labels=\"night, day\" ! upiclassify labels=\"gate, yard, road\" top=2 ! " DETECT "! upitrack");
 
   for (guint i = 0; i < 2; i++) {
-    g_autoptr (GstBuffer) buffer = pass (stream, i);
+    g_autoptr (GstBuffer) buffer = stream_pass (stream, i);
     GstAnalyticsRelationMeta *relation = gst_buffer_get_analytics_relation_meta (buffer);
     const GstUpiContent *content = gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer));
     GstAnalyticsMtd entry, related;
@@ -374,7 +367,7 @@ test_scaled (void)
                                        "video/x-raw,width=400,height=200 ! upitrack");
 
   for (guint i = 0; i < 4; i++) {
-    g_autoptr (GstBuffer) buffer = pass (stream, i);
+    g_autoptr (GstBuffer) buffer = stream_pass (stream, i);
     g_assert_cmpuint (check_frame (buffer, 0, 2 * WIDTH, 2 * HEIGHT), >, 0); /* written anew: not rounded twice */
   }
   stream_free (stream);
@@ -401,7 +394,7 @@ test_copies (void)
     return;
   }
   Stream *stream = open_stream (DETECT);
-  GstBuffer *buffer = pass (stream, 0), *copy = gst_buffer_copy (buffer), *written = gst_buffer_copy (buffer);
+  GstBuffer *buffer = stream_pass (stream, 0), *copy = gst_buffer_copy (buffer), *written = gst_buffer_copy (buffer);
 
   g_assert_cmpuint (check_frame (copy, 0, WIDTH, HEIGHT), >, 0);
   g_assert_true (gst_buffer_get_analytics_relation_meta (copy) != gst_buffer_get_analytics_relation_meta (buffer));

@@ -12,13 +12,6 @@ classes_of (GstBuffer *buffer, guint *n)
   return gst_upi_content_get_classes (gst_upi_meta_get_content (meta), n);
 }
 
-GstBuffer *
-pass (Stream *s, guint number)
-{
-  g_assert_cmpint (stream_push (s, number), ==, GST_FLOW_OK);
-  return stream_pull (s);
-}
-
 GstMessage *
 pop_classification (Stream *s)
 {

@@ -12,8 +12,6 @@
 
 const GstUpiClass *classes_of (GstBuffer *buffer, guint *n);
 
-GstBuffer *pass (Stream *s, guint number);
-
 /* (transfer full) (nullable): the next "upi-classification" on the bus */
 GstMessage *pop_classification (Stream *s);
 

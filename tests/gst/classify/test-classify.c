@@ -21,7 +21,7 @@ check_scores (const gchar *encoder, const gchar *name, UpiScores scores)
   g_atomic_int_set (&s->reads, TRUE);
   stream_format (s, "RGB", 200, 100);
   for (guint frame = 0; frame < 3; frame++) {
-    GstBuffer *buffer = pass (s, frame);
+    GstBuffer *buffer = stream_pass (s, frame);
     UpiEncoding *encoding = gst_upi_content_get_encoding (gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer)));
     UpiEngine *engine = upi_encoding_engine (encoding);
     g_autoptr (UpiTicket) ticket = upi_engine_encode_labels (engine, words, NULL, NULL, NULL, NULL);
@@ -86,11 +86,11 @@ test_not_calibrated (void)
   s = stream_new (ENCODER "! upiclassify name=c labels=\"cat, dog\"", FALSE);
   g_autoptr (GstElement) classify = stream_get (s, "c");
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (pass (s, 0));
+  gst_buffer_unref (stream_pass (s, 0));
   gst_util_set_object_arg (G_OBJECT (classify), "scores", "independent");
   for (guint i = 1; i < 4; i++) {
     guint n;
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     const GstUpiClass *classes = classes_of (buffer, &n);
     g_assert_cmpuint (n, ==, 2);
     g_assert_cmpuint (classes[0].flags & GST_UPI_CLASS_INDEPENDENT, ==, 0);
@@ -114,7 +114,7 @@ test_top (void)
   for (guint i = 0; i < G_N_ELEMENTS (tops); i++) {
     guint n;
     g_object_set (classify, "top", tops[i], NULL);
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     classes_of (buffer, &n);
     g_assert_cmpuint (n, ==, expected[i]);
     gst_buffer_unref (buffer);
@@ -134,7 +134,7 @@ test_shared_results (void)
   stream_format (s, "RGB", 64, 64);
   for (guint i = 0; i < 6; i++) {
     guint n;
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     GstUpiContent *content = gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer));
     const GstUpiClass *classes = classes_of (buffer, &n);
     g_assert_cmpuint (n, ==, 4);
@@ -163,7 +163,7 @@ test_interval (void)
   stream_format (s, "RGB", 64, 64);
   for (guint i = 0; i < G_N_ELEMENTS (of); i++) {
     guint n;
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     const GstUpiClass *classes = classes_of (buffer, &n);
     g_assert_cmpuint (n, ==, 2);
     g_assert_cmpuint (classes[0].pts, ==, of[i] * 40 * GST_MSECOND);
@@ -172,7 +172,7 @@ test_interval (void)
   g_object_set (classify, "interval", (guint64) 0, NULL);
   for (guint i = 10; i < 13; i++) {
     guint n;
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     g_assert_cmpuint (classes_of (buffer, &n)[0].pts, ==, i * 40 * GST_MSECOND);
     gst_buffer_unref (buffer);
   }
@@ -191,7 +191,7 @@ test_messages (void)
   gdouble probability;
 
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (pass (s, 2));
+  gst_buffer_unref (stream_pass (s, 2));
   GstMessage *message = pop_classification (s);
   g_assert_nonnull (message);
   const GstStructure *structure = gst_message_get_structure (message);
@@ -209,21 +209,21 @@ test_messages (void)
   g_assert_cmpuint (gst_value_array_get_size (gst_structure_get_value (structure, "probabilities")), ==, 1);
   gst_message_unref (message);
   for (guint i = 3; i < 6; i++)
-    gst_buffer_unref (pass (s, i));
+    gst_buffer_unref (stream_pass (s, i));
   g_assert_null (pop_classification (s));
 
   gst_harness_push_event (s->harness, gst_event_new_flush_start ());
   gst_harness_push_event (s->harness, gst_event_new_flush_stop (TRUE));
   gst_segment_init (&segment, GST_FORMAT_TIME);
   gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
-  gst_buffer_unref (pass (s, 6));
+  gst_buffer_unref (stream_pass (s, 6));
   g_assert_true (says (s, "only this"));
   gst_harness_push_event (s->harness, gst_event_new_stream_start ("another"));
   gst_harness_push_event (s->harness, gst_event_new_segment (&segment));
-  gst_buffer_unref (pass (s, 7));
+  gst_buffer_unref (stream_pass (s, 7));
   g_assert_true (says (s, "only this"));
   gst_harness_push_event (s->harness, gst_event_new_segment (&segment)); /* it goes on */
-  gst_buffer_unref (pass (s, 8));
+  gst_buffer_unref (stream_pass (s, 8));
   g_assert_null (pop_classification (s));
   stream_free (s);
 }
@@ -244,7 +244,7 @@ test_hysteresis (void)
     stream_format (s, "RGB", 64, 64);
     for (guint i = 0; i < 30; i++) {
       guint n;
-      GstBuffer *buffer = pass (s, i * 7);
+      GstBuffer *buffer = stream_pass (s, i * 7);
       const GstUpiClass *classes = classes_of (buffer, &n);
       g_assert_cmpuint (n, ==, 1);
       gboolean changed = i == 0 || (k == 1 && classes[0].label_id != best);
@@ -272,13 +272,13 @@ test_latest (void)
 
   stream_format (s, "RGB", 64, 64);
   upi_engine_hold (engine);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   g_assert_null (classes_of (buffer, &n));
   gst_buffer_unref (buffer);
   upi_engine_release (engine);
   for (guint i = 1; i < 100 && n == 0; i++) {
     test_engine_drain (engine);
-    buffer = pass (s, i);
+    buffer = stream_pass (s, i);
     classes_of (buffer, &n);
     gst_buffer_unref (buffer);
   }
@@ -306,7 +306,7 @@ test_start_stop (void)
 
   stream_format (s, "RGB", 64, 64);
   for (guint i = 0; i < 3; i++) {
-    gst_buffer_unref (pass (s, i));
+    gst_buffer_unref (stream_pass (s, i));
     g_assert_true (says (s, i == 1 ? "dog" : "cat"));
     g_assert_cmpint (gst_element_set_state (s->element, GST_STATE_READY), ==, GST_STATE_CHANGE_SUCCESS);
     g_object_set (classify, "labels", i == 0 ? "dog" : "cat", NULL);

@@ -18,24 +18,24 @@ test_labels_change_while_playing (void)
   guint n;
 
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (pass (s, 0));
+  gst_buffer_unref (stream_pass (s, 0));
   g_assert_true (says (s, "cat"));
   upi_engine_hold (engine);
   g_object_set (classify, "labels", "ein grünes Tor", NULL);
   for (guint i = 1; i < 5; i++) {
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     g_assert_cmpstr (classes_of (buffer, &n)->label, ==, "cat");
     gst_buffer_unref (buffer);
   }
   upi_engine_release (engine);
   test_engine_drain (engine);
-  GstBuffer *buffer = pass (s, 5);
+  GstBuffer *buffer = stream_pass (s, 5);
   g_assert_cmpstr (classes_of (buffer, &n)->label, ==, "ein grünes Tor");
   g_assert_true (says (s, "ein grünes Tor"));
   gst_buffer_unref (buffer);
   g_object_set (classify, "labels", NULL, NULL); /* the model's own */
   test_engine_drain (engine);
-  buffer = pass (s, 6);
+  buffer = stream_pass (s, 6);
   classes_of (buffer, &n);
   g_assert_cmpuint (n, ==, 3);
   gst_buffer_unref (buffer);
@@ -63,7 +63,7 @@ test_labels_file (void)
   guint n;
 
   stream_format (s, "RGB", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   const GstUpiClass *classes = classes_of (buffer, &n);
   g_assert_cmpuint (n, ==, 2);
   for (guint i = 0; i < 2; i++)
@@ -111,13 +111,13 @@ test_bad_lists (void)
     g_autoptr (GstElement) classify = stream_get (s, "c");
     guint n;
     stream_format (s, "RGB", 64, 64);
-    gst_buffer_unref (pass (s, 0));
+    gst_buffer_unref (stream_pass (s, 0));
     g_object_set (classify, cases[i].property, value, NULL);
     g_autofree gchar *warning = stream_peek_message (s, GST_MESSAGE_WARNING);
     g_assert_nonnull (warning);
     g_assert_nonnull (strstr (warning, "before it stay"));
     g_assert_nonnull (strstr (warning, cases[i].named));
-    GstBuffer *buffer = pass (s, 1);
+    GstBuffer *buffer = stream_pass (s, 1);
     g_assert_cmpstr (classes_of (buffer, &n)->label, ==, "bird");
     gst_buffer_unref (buffer);
     stream_free (s);

@@ -10,13 +10,6 @@ objects_of (GstBuffer *buffer, guint *n)
   return gst_upi_content_get_objects (gst_upi_meta_get_content (meta), n);
 }
 
-GstBuffer *
-pass (Stream *s, guint number)
-{
-  g_assert_cmpint (stream_push (s, number), ==, GST_FLOW_OK);
-  return stream_pull (s);
-}
-
 gboolean
 all_labels_in (GstBuffer *buffer, const gchar *const *labels)
 {

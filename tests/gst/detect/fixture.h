@@ -13,8 +13,5 @@
 
 const GstUpiObject *objects_of (GstBuffer *buffer, guint *n);
 
-/* Sends frame @number and takes it at the other end. */
-GstBuffer *pass (Stream *s, guint number);
-
 /* TRUE if every label is one of @labels. */
 gboolean all_labels_in (GstBuffer *buffer, const gchar *const *labels);

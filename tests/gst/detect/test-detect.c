@@ -14,7 +14,7 @@ test_objects (void)
   GstMeta *meta;
 
   stream_format (s, "RGB", 200, 100);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   const GstUpiObject *objects = objects_of (buffer, &n);
   g_assert_cmpuint (n, >, 0);
   g_assert_cmpuint (n, <=, 20);
@@ -60,14 +60,14 @@ test_settings_while_playing (void)
   guint n;
 
   stream_format (s, "RGB", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   const GstUpiObject *objects = objects_of (buffer, &n);
   g_assert_cmpuint (n, >=, 3);
   gfloat third = objects[2].score;
   gst_buffer_unref (buffer);
 
   g_object_set (detect, "threshold", third, "masks", FALSE, "roi-meta", FALSE, NULL);
-  buffer = pass (s, 0);
+  buffer = stream_pass (s, 0);
   objects = objects_of (buffer, &n);
   g_assert_cmpuint (n, >=, 1);
   for (guint i = 0; i < n; i++) {
@@ -78,12 +78,12 @@ test_settings_while_playing (void)
   gst_buffer_unref (buffer);
 
   g_object_set (detect, "threshold", 0.0, "max-objects", 1, NULL);
-  buffer = pass (s, 0);
+  buffer = stream_pass (s, 0);
   objects_of (buffer, &n);
   g_assert_cmpuint (n, ==, 1);
   gst_buffer_unref (buffer);
   g_object_set (detect, "threshold", 1.0, NULL);
-  buffer = pass (s, 0);
+  buffer = stream_pass (s, 0);
   objects_of (buffer, &n);
   g_assert_cmpuint (n, ==, 0);
   gst_buffer_unref (buffer);
@@ -109,7 +109,7 @@ test_cross_label_iou (void)
     stream_format (s, "RGB", 64, 64);
     for (guint i = 0; i < 16; i++) {
       g_object_set (detect, "cross-label-iou", i % 2 ? 1.0 : 0.0, NULL);
-      GstBuffer *buffer = pass (s, i / 2);
+      GstBuffer *buffer = stream_pass (s, i / 2);
       objects_of (buffer, &n);
       *(i % 2 ? &all : &kept) += n;
       gst_buffer_unref (buffer);
@@ -134,7 +134,7 @@ test_shared_results (void)
 
   stream_format (s, "RGB", 64, 64);
   for (guint i = 0; i < 6; i++) {
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     GstUpiContent *content = gst_upi_meta_get_content (gst_buffer_get_upi_meta (buffer));
     if (i % 3 == 0) {
       g_assert_true (content != shared);
@@ -156,7 +156,7 @@ test_two_in_a_chain (void)
   gpointer state = NULL;
 
   stream_format (s, "RGB", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   const GstUpiObject *objects = objects_of (buffer, &n);
   while (cats < n && strcmp (objects[cats].label, "cat") == 0)
     cats++;
@@ -222,7 +222,7 @@ test_empty_meta_passes (void)
 
   stream_format (s, "RGB", 64, 64);
   upi_engine_hold (engine);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   objects_of (buffer, &n);
   g_assert_cmpuint (n, ==, 0);
   gst_buffer_unref (buffer);

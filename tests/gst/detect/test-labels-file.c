@@ -32,7 +32,7 @@ test_labels_file (void)
   guint n;
 
   stream_format (s, "RGB", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   g_assert_true (all_labels_in (buffer, (const gchar *[]){ "red car", "bird", NULL })); /* no cat reaches 1.0 */
   objects_of (buffer, &n);
   g_assert_cmpuint (n, >, 0);
@@ -57,7 +57,7 @@ test_bad_lists (void)
   g_autoptr (GstElement) detect = stream_get (s, "d");
 
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (pass (s, 0));
+  gst_buffer_unref (stream_pass (s, 0));
   for (guint i = 0; i < G_N_ELEMENTS (cases) + 2; i++) {
     const gchar *named = i < G_N_ELEMENTS (cases) ? cases[i].named
         : i == G_N_ELEMENTS (cases)               ? "/nowhere/labels.txt"
@@ -75,7 +75,7 @@ test_bad_lists (void)
     g_assert_nonnull (strstr (warning, "before it stay"));
     if (strstr (warning, named) == NULL || (cases[MIN (i, 7)].bytes != NULL && i < 8 && strstr (warning, path) == NULL))
       g_error ("\"%s\" is not named in: %s", named, warning);
-    GstBuffer *buffer = pass (s, i + 1);
+    GstBuffer *buffer = stream_pass (s, i + 1);
     g_assert_true (all_labels_in (buffer, (const gchar *[]){ "bird", "car", NULL }));
     gst_buffer_unref (buffer);
   }
@@ -97,7 +97,7 @@ test_line_ends (void)
     guint n;
 
     stream_format (s, "RGB", 64, 64);
-    GstBuffer *buffer = pass (s, 0);
+    GstBuffer *buffer = stream_pass (s, 0);
     const GstUpiObject *objects = objects_of (buffer, &n);
     g_assert_cmpuint (n, >, 0);
     for (guint j = 0; j < n; j++) {
@@ -206,7 +206,7 @@ test_labels_from_a_pipe (void)
 
   g_thread_join (writer);
   stream_format (s, "RGB", 64, 64);
-  GstBuffer *buffer = pass (s, 0);
+  GstBuffer *buffer = stream_pass (s, 0);
   g_assert_true (all_labels_in (buffer, (const gchar *[]){ "cat", "dog", NULL }));
   gst_buffer_unref (buffer);
   stream_free (s);

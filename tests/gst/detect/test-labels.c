@@ -16,17 +16,17 @@ test_labels_change_while_playing (void)
   guint n;
 
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (pass (s, 0));
+  gst_buffer_unref (stream_pass (s, 0));
   upi_engine_hold (engine);
   g_object_set (detect, "labels", "bird, car", NULL);
   for (guint i = 1; i < 10; i++) {
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     g_assert_true (all_labels_in (buffer, old));
     gst_buffer_unref (buffer);
   }
   upi_engine_release (engine);
   test_engine_drain (engine);
-  GstBuffer *buffer = pass (s, 10);
+  GstBuffer *buffer = stream_pass (s, 10);
   g_assert_true (all_labels_in (buffer, new));
   objects_of (buffer, &n);
   g_assert_cmpuint (n, >, 0);
@@ -51,7 +51,7 @@ test_labels_changed_100_times (void)
       test_engine_drain (engine);
       test_engine_drain (engine); /* a list that was running, then the last one */
     }
-    GstBuffer *buffer = pass (s, (guint) i);
+    GstBuffer *buffer = stream_pass (s, (guint) i);
     guint n;
     const GstUpiObject *objects = objects_of (buffer, &n);
     g_assert_cmpuint (n, >, 0);
@@ -92,7 +92,7 @@ test_long_labels (void)
 
   stream_format (s, "RGB", 64, 48);
   for (guint i = 0; i < 5; i++) {
-    GstBuffer *buffer = pass (s, i);
+    GstBuffer *buffer = stream_pass (s, i);
     objects_of (buffer, &n);
     g_assert_cmpuint (n, >, 0); /* the list counts all the same */
     gst_buffer_unref (buffer);
@@ -106,7 +106,7 @@ test_long_labels (void)
   GstElement *detect = stream_get (s, "d");
   g_object_set (detect, "labels", second, NULL);
   for (guint i = 5; i < 10; i++)
-    gst_buffer_unref (pass (s, i));
+    gst_buffer_unref (stream_pass (s, i));
   gst_object_unref (detect);
   stream_free (s); /* which finds no other warning */
 }
@@ -123,7 +123,7 @@ test_waiting_for_labels (void)
   gst_buffer_unref (stream_pull (s));
   test_engine_drain (engine);
   upi_engine_hold (engine);
-  GstBuffer *buffer = pass (s, 1);
+  GstBuffer *buffer = stream_pass (s, 1);
   g_assert_cmpint (frame_inferred (buffer), ==, 0);
   objects_of (buffer, &n);
   g_assert_cmpuint (n, ==, 0); /* no labels yet */
@@ -131,7 +131,7 @@ test_waiting_for_labels (void)
   upi_engine_release (engine);
   test_engine_drain (engine);
   test_engine_drain (engine);
-  buffer = pass (s, 2);
+  buffer = stream_pass (s, 2);
   objects_of (buffer, &n);
   g_assert_cmpuint (n, >, 0);
   gst_buffer_unref (buffer);
@@ -147,11 +147,11 @@ test_labels_fail (void)
   g_autoptr (GstElement) detect = stream_get (s, "d");
 
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (pass (s, 0));
+  gst_buffer_unref (stream_pass (s, 0));
   upi_engine_fail_inference (engine, 1);
   g_object_set (detect, "labels", "words that were never encoded", NULL);
   test_engine_drain (engine);
-  GstBuffer *buffer = pass (s, 1);
+  GstBuffer *buffer = stream_pass (s, 1);
   g_assert_true (all_labels_in (buffer, (const gchar *[]){ "cat", "dog", NULL }));
   gst_buffer_unref (buffer);
   g_free (stream_message (s, GST_MESSAGE_WARNING));
@@ -257,12 +257,12 @@ test_long_list_beside_frames (void)
   guint n = 1;
 
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (pass (s, 0));
+  gst_buffer_unref (stream_pass (s, 0));
   test_engine_drain (engine);
   upi_engine_get_stats (engine, &stats);
   guint64 misses = stats.text_cache_misses;
   upi_engine_hold (engine);
-  GstBuffer *buffer = pass (s, 1);
+  GstBuffer *buffer = stream_pass (s, 1);
   g_assert_cmpint (frame_inferred (buffer), ==, 0);
   objects_of (buffer, &n);
   g_assert_cmpuint (n, ==, 0);
@@ -273,7 +273,7 @@ test_long_list_beside_frames (void)
   upi_engine_release (engine);
   test_engine_drain (engine);
   test_engine_drain (engine);
-  buffer = pass (s, 2);
+  buffer = stream_pass (s, 2);
   objects_of (buffer, &n);
   g_assert_cmpuint (n, >, 0);
   g_assert_true (all_labels_in (buffer, (const gchar *[]){ "cat", NULL }));

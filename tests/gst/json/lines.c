@@ -2,8 +2,11 @@
 /* lines.c: see lines.h. */
 #include "tests/gst/json/lines.h"
 
+#include <string.h>
+
 #include <gio/gio.h>
 #include <glib/gstdio.h>
+#include <gst/gst.h>
 
 static GString *all; /* lines of format=upi */
 
@@ -95,4 +98,26 @@ json_lines_test_schema (void)
   g_assert_cmpstr (said, ==, "");
   g_assert_true (g_subprocess_get_successful (check));
   g_string_free (g_steal_pointer (&all), TRUE);
+}
+
+void
+json_lines_test_bad_settings (const gchar *method, const JsonBadSetting *settings, guint n_settings)
+{
+  for (guint i = 0; i < n_settings; i++) {
+    GstElement *element = gst_object_ref_sink (gst_element_factory_make ("upijson", NULL));
+    g_autoptr (GstBus) bus = gst_bus_new ();
+    g_autoptr (GError) error = NULL;
+
+    gst_element_set_bus (element, bus);
+    gst_util_set_object_arg (G_OBJECT (element), "method", method);
+    g_object_set (element, settings[i].name, settings[i].value, NULL);
+    g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
+    g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+    gst_message_parse_error (message, &error, NULL);
+    g_test_message ("%s", error->message);
+    g_assert_nonnull (strstr (error->message, settings[i].says));
+    gst_element_set_state (element, GST_STATE_NULL);
+    gst_element_set_bus (element, NULL);
+    gst_object_unref (element);
+  }
 }

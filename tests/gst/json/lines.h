@@ -19,4 +19,12 @@ JsonObject *json_lines_object (GPtrArray *lines, guint index);
 /* A test case, the last: all lines that were read so far are as the schema says (UPI_LINE_CHECK, UPI_LINE_SCHEMAS). */
 void json_lines_test_schema (void);
 
+/* A property of upijson that cannot be honoured, and what the error must say. */
+typedef struct {
+  const gchar *name, *value, *says;
+} JsonBadSetting;
+
+/* With each of them alone, upijson with that method does not start, and says why. */
+void json_lines_test_bad_settings (const gchar *method, const JsonBadSetting *settings, guint n_settings);
+
 G_END_DECLS

@@ -280,33 +280,15 @@ test_full_queue (void)
 static void
 test_bad_settings (void)
 {
-  static const struct {
-    const gchar *name, *value, *says;
-  } cases[] = { { "topic", "T\xC3\xBCr", "topic" }, { "topic", "a/b", "topic" }, { "topic", "#", "topic" },
-    { "topic", "+", "topic" }, { "topic", "", "topic" }, { "topic", "..", "topic" },
+  static const JsonBadSetting cases[] = { { "topic", "T\xC3\xBCr", "topic" }, { "topic", "a/b", "topic" },
+    { "topic", "#", "topic" }, { "topic", "+", "topic" }, { "topic", "", "topic" }, { "topic", "..", "topic" },
     { "settings", "color=red", "color" }, { "settings", "linger.ms=soon", "linger.ms" },
     { "settings", "security.protocol=perhaps", "security.protocol" },
     { "settings", "security.protocol=ssl;ssl.ca.location=/nowhere/ca.pem", "ssl.ca.location" },
     { "settings", "security.protocol=sasl_plaintext;sasl.mechanisms=PLAIN", "sasl.username" },
     { "settings", "linger", "settings" } };
 
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    GstElement *element = gst_object_ref_sink (gst_element_factory_make ("upijson", NULL));
-    g_autoptr (GstBus) bus = gst_bus_new ();
-    g_autoptr (GError) error = NULL;
-
-    gst_element_set_bus (element, bus);
-    gst_util_set_object_arg (G_OBJECT (element), "method", "kafka");
-    g_object_set (element, cases[i].name, cases[i].value, NULL);
-    g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
-    g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-    gst_message_parse_error (message, &error, NULL);
-    g_test_message ("%s", error->message);
-    g_assert_nonnull (strstr (error->message, cases[i].says));
-    gst_element_set_state (element, GST_STATE_NULL);
-    gst_element_set_bus (element, NULL);
-    gst_object_unref (element);
-  }
+  json_lines_test_bad_settings ("kafka", cases, G_N_ELEMENTS (cases));
 }
 
 int

@@ -235,33 +235,15 @@ test_tls (void)
 static void
 test_bad_settings (void)
 {
-  static const struct {
-    const gchar *name, *value, *says;
-  } cases[] = { { "address", "http://broker", "address" }, { "address", "mqtt://", "address" },
-    { "address", "broker:x", "address" }, { "address", "broker/path", "address" }, { "topic", "upi/#", "topic" },
-    { "topic", "+", "topic" }, { "topic", "", "topic" }, { "topic", "$SYS/upi", "topic" }, { "topic", "upi/", "topic" },
-    { "settings", "color=red", "color" }, { "settings", "id", "settings" },
-    { "settings", "cafile=/nowhere/ca.pem", "/nowhere/ca.pem" }, { "settings", "insecure=perhaps", "insecure" },
-    { "settings", "insecure=true", "TLS" }, { "settings", "keepalive=1", "keepalive" },
-    { "settings-file", "/nowhere/s", "/nowhere/s" } };
+  static const JsonBadSetting cases[] = { { "address", "http://broker", "address" },
+    { "address", "mqtt://", "address" }, { "address", "broker:x", "address" }, { "address", "broker/path", "address" },
+    { "topic", "upi/#", "topic" }, { "topic", "+", "topic" }, { "topic", "", "topic" },
+    { "topic", "$SYS/upi", "topic" }, { "topic", "upi/", "topic" }, { "settings", "color=red", "color" },
+    { "settings", "id", "settings" }, { "settings", "cafile=/nowhere/ca.pem", "/nowhere/ca.pem" },
+    { "settings", "insecure=perhaps", "insecure" }, { "settings", "insecure=true", "TLS" },
+    { "settings", "keepalive=1", "keepalive" }, { "settings-file", "/nowhere/s", "/nowhere/s" } };
 
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    GstElement *element = gst_object_ref_sink (gst_element_factory_make ("upijson", NULL));
-    g_autoptr (GstBus) bus = gst_bus_new ();
-    g_autoptr (GError) error = NULL;
-
-    gst_element_set_bus (element, bus);
-    gst_util_set_object_arg (G_OBJECT (element), "method", "mqtt");
-    g_object_set (element, cases[i].name, cases[i].value, NULL);
-    g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), ==, GST_STATE_CHANGE_FAILURE);
-    g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-    gst_message_parse_error (message, &error, NULL);
-    g_test_message ("%s", error->message);
-    g_assert_nonnull (strstr (error->message, cases[i].says));
-    gst_element_set_state (element, GST_STATE_NULL);
-    gst_element_set_bus (element, NULL);
-    gst_object_unref (element);
-  }
+  json_lines_test_bad_settings ("mqtt", cases, G_N_ELEMENTS (cases));
 }
 
 int
