@@ -354,6 +354,7 @@ void upi_shared_plan_unref (UpiSharedPlan *plan);
 struct _UpiWorker {
   UpiEngine *engine;
   GThread *thread;
+  gboolean ready;      /* has started; under the queue's lock, told by its condition */
   GPtrArray *contexts; /* WorkerContext: one for each plan this worker has run */
   UpiFrameReader *frames;
   UpiConverter *converter; /* with small: to compare frames where the backend shows nobody its input */

@@ -133,6 +133,17 @@ open_grounding (UpiEngine *engine, GError **error)
   return engine->grounding != NULL;
 }
 
+/* A thread's first allocation maps an arena of its own, for a moment twice its size. Whoever asks next what memory is
+ * left, or makes a thread, must not meet that: a worker has started when it has what it keeps. */
+static void
+wait_ready (UpiQueue *queue, const UpiWorker *worker)
+{
+  g_mutex_lock (&queue->lock);
+  while (!worker->ready)
+    g_cond_wait (&queue->changed, &queue->lock);
+  g_mutex_unlock (&queue->lock);
+}
+
 static gboolean
 start_workers (UpiEngine *engine, guint n, GError **error)
 {
@@ -149,6 +160,7 @@ start_workers (UpiEngine *engine, guint n, GError **error)
           i + 1, n, cause->message);
       return FALSE;
     }
+    wait_ready (engine->queue, worker);
   }
   return TRUE;
 }

@@ -112,13 +112,18 @@ gpointer
 upi_worker_main (gpointer data)
 {
   UpiWorker *worker = data;
+  UpiQueue *queue = worker->engine->queue;
   UpiTicket *tickets[UPI_ENGINE_MAX_BATCH];
   guint n;
 
   upi_engine_enter_worker ();
   worker->contexts = g_ptr_array_new_with_free_func (worker_context_free);
   worker->frames = upi_frame_reader_new ();
-  while ((n = upi_queue_take (worker->engine->queue, tickets)) > 0) {
+  g_mutex_lock (&queue->lock);
+  worker->ready = TRUE;
+  g_cond_broadcast (&queue->changed);
+  g_mutex_unlock (&queue->lock);
+  while ((n = upi_queue_take (queue, tickets)) > 0) {
     forget_evicted (worker);
     tickets[0]->run (worker, tickets, n);
   }

@@ -4,6 +4,7 @@
  * engine to its end: each is an error that names what it was for, nothing leaks, and what comes after it works. */
 #include <string.h>
 
+#include "core/engine/engine-private.h"
 #include "core/memory.h"
 #include "core/model/model.h"
 #include "tests/core/engine-fixture.h"
@@ -250,6 +251,20 @@ test_any_aspect (void)
   fixture_remove_model (model);
 }
 
+/* What an opened engine's threads keep is there when it is opened: nobody who asks then what is left meets their first
+ * allocations. */
+static void
+test_workers (void)
+{
+  g_autoptr (UpiEngine) engine = fixture_engine ("ref", 8, 1, 0, NULL);
+
+  g_assert_cmpuint (engine->workers->len, ==, 8);
+  g_mutex_lock (&engine->queue->lock);
+  for (guint i = 0; i < engine->workers->len; i++)
+    g_assert_true (((const UpiWorker *) engine->workers->pdata[i])->ready);
+  g_mutex_unlock (&engine->queue->lock);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -262,6 +277,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/memory/thread-pool", test_thread_pool);
   g_test_add_func ("/engine/memory/grounded", test_grounded);
   g_test_add_func ("/engine/memory/ref", test_ref);
+  g_test_add_func ("/engine/memory/workers", test_workers);
   gint status = g_test_run ();
   fixture_clear ();
   return status;
