@@ -435,11 +435,20 @@ upi_engine_unref (UpiEngine *engine)
   g_mutex_unlock (&registry.lock);
   if (!last)
     return;
-  /* A worker cannot join itself, and two workers must not join each other. */
-  if (from_worker)
-    g_thread_unref (g_thread_new ("upi-reaper", engine_free_thread, engine));
-  else
+  if (!from_worker) {
     engine_free (engine);
+    return;
+  }
+  /* A worker cannot join itself, and two workers must not join each other. */
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GThread) reaper = g_thread_try_new ("upi-reaper", engine_free_thread, engine, &error);
+  if (reaper != NULL)
+    return;
+  g_warning ("%s is not freed: %s", engine->path, error->message); /* its threads wait as before */
+  g_mutex_lock (&registry.lock);
+  registry.reaping--;
+  g_cond_broadcast (&registry.changed);
+  g_mutex_unlock (&registry.lock);
 }
 
 void

@@ -41,8 +41,7 @@ open_mqtt (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpiJ
       self->layout != NULL ? gst_upi_mqtt_layout_new_will (self->layout) : NULL, callbacks->warn, callbacks->data);
   if (self->layout != NULL)
     gst_upi_mqtt_layout_start (self->layout, self->publisher);
-  gst_upi_publisher_start (self->publisher);
-  return TRUE;
+  return gst_upi_publisher_start (self->publisher, error);
 }
 
 static gboolean
@@ -56,8 +55,7 @@ open_kafka (GstUpiJsonOutput *self, const GstUpiJsonTarget *target, const GstUpi
     return FALSE;
   self->publisher =
       gst_upi_publisher_new (&gst_upi_kafka_link, kafka, target->queue_size, NULL, callbacks->warn, callbacks->data);
-  gst_upi_publisher_start (self->publisher);
-  return TRUE;
+  return gst_upi_publisher_start (self->publisher, error);
 }
 
 GstUpiJsonOutput *

@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/upi.h"
+
 #define MAX_BYTES (64 * 1024 * 1024) /* that wait */
 #define MAX_STATES 4096              /* topics with a state */
 #define FIRST_RETRY_US (G_USEC_PER_SEC / 10)
@@ -424,10 +426,16 @@ gst_upi_publisher_new (
   return self;
 }
 
-void
-gst_upi_publisher_start (GstUpiPublisher *self)
+gboolean
+gst_upi_publisher_start (GstUpiPublisher *self, GError **error)
 {
-  self->thread = g_thread_new ("upi-publisher", publisher_thread, self);
+  g_autoptr (GError) cause = NULL;
+
+  self->thread = g_thread_try_new ("upi-publisher", publisher_thread, self, &cause);
+  if (self->thread == NULL)
+    g_set_error (error, UPI_ERROR, UPI_ERROR_MEMORY,
+        "the thread that sends messages could not be made: %s; use fewer threads or streams", cause->message);
+  return self->thread != NULL;
 }
 
 void
@@ -458,6 +466,7 @@ gst_upi_publisher_free (GstUpiPublisher *self)
   gst_upi_publisher_stop (self);
   self->kind->free (self->link);
   g_clear_pointer (&self->last, gst_upi_message_free);
+  g_queue_clear_full (&self->queue, (GDestroyNotify) gst_upi_message_free); /* of one that never started */
   g_queue_clear (&self->dirty);
   g_hash_table_unref (self->states);
   g_object_unref (self->stop);

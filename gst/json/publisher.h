@@ -63,8 +63,8 @@ typedef void (*GstUpiPublisherWarn) (GstUpiPublisherCause cause, const gchar *te
 GstUpiPublisher *gst_upi_publisher_new (const GstUpiLink *kind, gpointer link, guint capacity, GstUpiMessage *last,
     GstUpiPublisherWarn warn, gpointer data);
 
-/* Connects. */
-void gst_upi_publisher_start (GstUpiPublisher *publisher);
+/* Connects. FALSE: there is no thread to be had. */
+gboolean gst_upi_publisher_start (GstUpiPublisher *publisher, GError **error);
 
 /* Sends what waits, for a second at most, and then @last; ends the thread. Afterwards the counts are final. */
 void gst_upi_publisher_stop (GstUpiPublisher *publisher);

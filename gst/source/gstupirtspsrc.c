@@ -112,16 +112,23 @@ check_start (GstUpiRtspSrc *self)
   return TRUE;
 }
 
-static void
+static gboolean
 start (GstUpiRtspSrc *self)
 {
+  g_autoptr (GError) error = NULL;
+
   g_mutex_lock (&self->lock);
   self->stop = self->playing = self->sent_start = FALSE;
   self->end = GST_UPI_RTSP_NONE;
   self->connections = self->attempt = 0;
   self->lost = 0;
-  self->thread = g_thread_new ("upirtspsrc", gst_upi_rtsp_src_run, self);
+  self->thread = g_thread_try_new ("upirtspsrc", gst_upi_rtsp_src_run, self, &error);
   g_mutex_unlock (&self->lock);
+  if (error != NULL)
+    GST_ELEMENT_ERROR (self, RESOURCE, NO_SPACE_LEFT,
+        ("The thread that connects to the camera could not be made: %s; use fewer threads or streams.", error->message),
+        (NULL));
+  return error == NULL;
 }
 
 static void
@@ -160,8 +167,10 @@ gst_upi_rtsp_src_change_state (GstElement *element, GstStateChange transition)
     stop (self);
   if (GST_ELEMENT_CLASS (parent_class)->change_state (element, transition) == GST_STATE_CHANGE_FAILURE)
     return GST_STATE_CHANGE_FAILURE;
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
-    start (self);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start (self)) {
+    GST_ELEMENT_CLASS (parent_class)->change_state (element, GST_STATE_CHANGE_PAUSED_TO_READY);
+    return GST_STATE_CHANGE_FAILURE;
+  }
   if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
     set_playing (self, TRUE);
   /* Live also while nobody answers: nothing waits for its first picture. In PLAYING there is nothing left to wait for,

@@ -9,21 +9,48 @@
 
 #include "tests/gst/stream.h"
 
-static gint until_failure; /* atomic; of the plugin's calls */
+static gint until_failure;   /* atomic; of the plugin's calls */
+static gint until_no_thread; /* the same, of the threads that it and the engine make */
+
+static gboolean
+is_of (const void *address, const gchar *library)
+{
+  Dl_info caller;
+
+  return dladdr (address, &caller) != 0 && caller.dli_fname != NULL && strstr (caller.dli_fname, library) != NULL;
+}
+
+static gboolean
+fails_now (gint *until)
+{
+  return g_atomic_int_get (until) > 0 && g_atomic_int_dec_and_test (until);
+}
 
 G_MODULE_EXPORT gpointer
 g_try_malloc (gsize bytes)
 {
   static gpointer (*real) (gsize);
-  Dl_info caller;
 
   if (real == NULL)
     real = (gpointer (*) (gsize)) dlsym (RTLD_NEXT, "g_try_malloc");
-  if (dladdr (__builtin_return_address (0), &caller) != 0 && caller.dli_fname != NULL
-      && strstr (caller.dli_fname, "libgstupi.so") != NULL && g_atomic_int_get (&until_failure) > 0
-      && g_atomic_int_dec_and_test (&until_failure))
+  if (is_of (__builtin_return_address (0), "libgstupi.so") && fails_now (&until_failure))
     return NULL;
   return real (bytes);
+}
+
+G_MODULE_EXPORT GThread *
+g_thread_try_new (const gchar *name, GThreadFunc function, gpointer data, GError **error)
+{
+  static GThread *(*real) (const gchar *, GThreadFunc, gpointer, GError **);
+
+  if (real == NULL)
+    real = (GThread * (*) (const gchar *, GThreadFunc, gpointer, GError **) ) dlsym (RTLD_NEXT, "g_thread_try_new");
+  if ((is_of (__builtin_return_address (0), "libgstupi.so") || is_of (__builtin_return_address (0), "libupi-testing"))
+      && fails_now (&until_no_thread)) {
+    g_set_error (error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "no more of them");
+    return NULL;
+  }
+  return real (name, function, data, error);
 }
 
 static void
@@ -113,12 +140,60 @@ test_engine_behind_elements (void)
   g_assert_cmpuint (failures, >, 20);
 }
 
+/* Each thread that an element makes is refused once: an error of that element, and the same pipeline starts afterwards.
+ * Nobody listens at the addresses. */
+static void
+test_thread_refused (void)
+{
+  static const struct {
+    const gchar *elements;
+    guint threads;
+  } cases[] = {
+    { "upiencoder model=tiny device=cpu threads=3 model-instance-id=three", 3 },
+    { "upiencoder model=tiny device=cpu threads=2 threads-per-frame=2 model-instance-id=two", 2 },
+    { "upijson method=mqtt address=127.0.0.1:9", 1 },
+    { "upijson method=kafka address=127.0.0.1:9", 1 },
+    { "upirtspsrc location=rtsp://127.0.0.1:9/camera ! fakesink videotestsrc", 1 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    guint n = 1;
+    for (;; n++) {
+      g_autofree gchar *line = strstr (cases[i].elements, "src ") != NULL
+          ? g_strconcat (cases[i].elements, " ! fakesink", NULL)
+          : g_strconcat ("videotestsrc num-buffers=2 ! video/x-raw,format=I420,width=64,height=48 ! ",
+              cases[i].elements, " ! fakesink", NULL);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GstElement) pipeline = gst_parse_launch (line, &error);
+      g_assert_no_error (error);
+      g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+      g_atomic_int_set (&until_no_thread, (gint) n);
+      gst_element_set_state (pipeline, GST_STATE_PLAYING);
+      g_autoptr (GstMessage) message = NULL;
+      if (n <= cases[i].threads)
+        message = gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+      gst_element_set_state (pipeline, GST_STATE_NULL);
+      if (g_atomic_int_get (&until_no_thread) > 0)
+        break;
+      g_assert_nonnull (message);
+      g_assert_cmpint (GST_MESSAGE_TYPE (message), ==, GST_MESSAGE_ERROR);
+      gst_message_parse_error (message, &error, NULL);
+      g_assert_nonnull (strstr (error->message, "no more of them"));
+      g_assert_nonnull (strstr (error->message, "use fewer threads"));
+    }
+    g_test_message ("%s: %u", cases[i].elements, n - 1);
+    g_assert_true (n - 1 == cases[i].threads || strstr (cases[i].elements, "method") != NULL); /* not built in */
+  }
+  g_atomic_int_set (&until_no_thread, 0);
+}
+
 int
 main (int argc, char **argv)
 {
   test_init (&argc, &argv);
   g_test_add_func ("/memory/elements", test_elements);
   g_test_add_func ("/memory/engine-behind-elements", test_engine_behind_elements);
+  g_test_add_func ("/memory/threads", test_thread_refused);
   int status = g_test_run ();
 
   gst_deinit (); /* the leaks tracer reports here */
