@@ -56,8 +56,7 @@
       "2", "mobilenet_v2", ", \"backbone\": { \"kind\": \"efficientnet_lite0\" }", caption, UPI_TINY_EVIDENCE more)
 #define UPI_TINY_EVIDENCE                                                                                              \
   ", \"evidence\": { \"channels\": [12, 16, 8], \"rank\": [8, 10, 6], \"extra\": [16, 24], \"pixels\": 100, "          \
-  "\"ratio\": 0.6, \"near\": "                                                                                         \
-  "0.5,"                                                                                                               \
+  "\"ratio\": 0.6, \"near\": 0.5, \"aligned\": true,"                                                                  \
   "  \"anchors\": [[[0.1, 1], [0.2, 2]], [[0.35, 1], [0.35, 0.5], [0.4, 1]], [[0.5, 1]]] }"
 /* Two Swins, so small that windows of 3 and 4 cells hold one side of their last maps, and do not divide the others. */
 #define UPI_TINY_SWIN_CONFIG                                                                                           \

@@ -283,8 +283,8 @@ read_evidence (UpiReader *root, UpiConfig *c)
   c->has_evidence = has_new (root, c, "evidence");
   if (!c->has_evidence)
     return;
-  r = upi_reader_object (
-      root, "evidence", "evidence.", UPI_KEYS ("channels", "rank", "extra", "anchors", "pixels", "ratio", "near"));
+  r = upi_reader_object (root, "evidence", "evidence.",
+      UPI_KEYS ("channels", "rank", "extra", "anchors", "pixels", "ratio", "near", "aligned"));
   read_ints (&r, "channels", c->evidence.channels, UPI_EVIDENCE_MAPS, 1, 4096);
   read_ints (&r, "rank", c->evidence.rank, UPI_EVIDENCE_MAPS, 1, 4096);
   read_ints (&r, "extra", c->evidence.extra, 2, 1, 4096);
@@ -305,6 +305,8 @@ read_evidence (UpiReader *root, UpiConfig *c)
   c->evidence.pixels = read_float_or (&r, "pixels", 1, UPI_MAX_SIDE, 300);
   c->evidence.ratio = read_float_or (&r, "ratio", 1e-3, 1, 0.7f);
   c->evidence.near = read_float_or (&r, "near", -1, 0.999, 0.7f);
+  c->evidence.aligned =
+      r.object != NULL && json_object_has_member (r.object, "aligned") && upi_reader_boolean (&r, "aligned");
   if (c->labels != NULL && *c->labels == NULL)
     upi_reader_fail (root, "evidence", "speaks for the model's own labels, but labels is empty");
 }

@@ -94,7 +94,8 @@ typedef struct {
     gfloat (*anchors[UPI_EVIDENCE_MAPS])[2]; /* scale, and ratio of width to height */
     gfloat pixels;                           /* of the input that scale 1 stands for */
     gfloat ratio;                            /* of the best overlap, from which on an anchor is asked */
-    gfloat near; /* cosine with one of the model's labels from which on another takes of its evidence */
+    gfloat near;      /* cosine with one of the model's labels from which on another takes of its evidence */
+    gboolean aligned; /* anchors stand where the detector had them, whatever the input's size */
   } evidence;
   struct {
     gint pools;                /* M' */

@@ -100,6 +100,40 @@ upi_evidence_fold (UpiWeights *weights, const UpiConfig *c, const gchar *directo
   return TRUE;
 }
 
+/* Along a side of @pixels the i-th of n cells of a map looks at pixel step · i + first. */
+typedef struct {
+  gint n;
+  gdouble step, first;
+} Side;
+
+/* SAME padding of a stride of 2 puts all of an even size's padding behind it: its cells look half a cell further on
+ * than those of an odd one. */
+static Side
+side_of (gint map, gint pixels)
+{
+  Side side = { pixels, 1, 0.5 };
+
+  for (gint strides = 4 + map; strides > 0; strides--) { /* C4 is the first map */
+    side.first += side.n % 2 == 0 ? side.step : 0;
+    side.step *= 2;
+    side.n = (side.n + 1) / 2;
+  }
+  return side;
+}
+
+/* The middle of the i-th cell's anchors along a side of @pixels, of 0..1. Aligned: where the cell looks, less what the
+ * predictors have learnt to add to that, in the mean of the cells at the size they were trained with. */
+static gfloat
+anchor_centre (const UpiConfig *c, gint map, gint i, gint cells, gint pixels)
+{
+  if (!c->evidence.aligned)
+    return ((gfloat) i + 0.5f) / (gfloat) cells;
+  gint trained = (gint) (c->evidence.pixels + 0.5f);
+  Side now = side_of (map, pixels), then = side_of (map, trained);
+  gdouble learnt = then.step * (then.n - 1) / 2 + then.first - trained / 2.0;
+  return (gfloat) ((now.step * i + now.first - learnt) / pixels);
+}
+
 /* Anchors of a map of height × width cells, (cx, cy, w, h) in 0..1: [height·width·n, 4] to out; returns what follows
  * them. */
 static gfloat *
@@ -111,8 +145,8 @@ anchors_of (const UpiBuild *b, gint i, gint height, gint width, gfloat *out)
     for (gint x = 0; x < width; x++) {
       for (gint a = 0; a < c->evidence.n_anchors[i]; a++) {
         gdouble scale = c->evidence.anchors[i][a][0], root = sqrt (c->evidence.anchors[i][a][1]);
-        *out++ = (x + 0.5f) / width;
-        *out++ = (y + 0.5f) / height;
+        *out++ = anchor_centre (c, i, x, width, b->width);
+        *out++ = anchor_centre (c, i, y, height, b->height);
         *out++ = (gfloat) (scale * root * c->evidence.pixels / b->width);
         *out++ = (gfloat) (scale / root * c->evidence.pixels / b->height);
       }

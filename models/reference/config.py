@@ -85,6 +85,7 @@ class EvidenceSizes:
     pixels: float = 300  # pixels of the input that scale 1 stands for
     ratio: float = 0.7  # anchors count whose IoU with a box is at least this part of the best one's
     near: float = 0.7  # cosine with a known class from which on a label takes of its evidence
+    aligned: bool = False  # anchors stand where the detector had them, whatever the input's size (evidence.looks_at)
 
 
 @dataclass

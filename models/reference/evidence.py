@@ -29,6 +29,19 @@ FLOOR = -16.0  # the logit of a class that no anchor speaks for
 MANY = 24  # anchors a query asks at most while training
 
 
+def looks_at(pixels: int) -> list[tuple[int, float, int]]:
+    """Where the cells of C4, C5 and the map after look along a side of `pixels`: (a, b, n), the i-th of n at pixel a·i + b.
+
+    SAME padding of a stride of 2 puts all of an even size's padding behind it: its cells look half a cell further on than those of an odd one.
+    """
+    a, b, n = 1, 0.5, pixels
+    maps = []
+    for _ in range(6):
+        b, a, n = b + (a if n % 2 == 0 else 0), 2 * a, -(-n // 2)
+        maps.append((a, b, n))
+    return maps[3:]
+
+
 class Extra(nn.Module):
     """SSD's next map: 1×1, depthwise 3×3 of stride 2, 1×1, each with ReLU6."""
 
@@ -66,9 +79,21 @@ class Evidence(nn.Module):
             size = torch.tensor(
                 [[s * math.sqrt(r) * self.sizes.pixels / width, s / math.sqrt(r) * self.sizes.pixels / height] for s, r in shapes]
             )
-            centre = pixel_centres(h, w)[:, None].expand(-1, len(shapes), -1)
+            centre = (self.aligned(i, h, w, height, width) if self.sizes.aligned else pixel_centres(h, w))[:, None]
+            centre = centre.expand(-1, len(shapes), -1)
             anchors.append(torch.cat((centre, size[None].expand(h * w, -1, -1)), -1).flatten(0, 1))
         return torch.cat(logits, 1), torch.cat(anchors)
+
+    def aligned(self, i: int, h: int, w: int, height: int, width: int) -> Tensor:
+        """Centres [h · w, 2] of map i's anchors: where the cells look, less what lay between that and the middle of their part of the picture at
+        the size that the predictors were trained with, in the mean of its cells."""
+        side = round(self.sizes.pixels)
+        a, b, n = looks_at(side)[i]
+        learnt = a * (n - 1) / 2 + b - side / 2
+        rows, columns = looks_at(height)[i], looks_at(width)[i]
+        y = (rows[0] * torch.arange(h, dtype=torch.float64) + rows[1] - learnt) / height
+        x = (columns[0] * torch.arange(w, dtype=torch.float64) + columns[1] - learnt) / width
+        return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1).float()
 
     def at(self, boxes: Tensor, logits: Tensor, anchors: Tensor) -> Tensor:
         """Boxes [B, N, 4], logits [B, A, K], anchors [A, 4] → e [B, N, K]; no gradient goes to the boxes."""

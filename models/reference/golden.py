@@ -44,7 +44,7 @@ from .model import UniPerceiver, load
 from .preprocess import normalise
 from .tokenizer import WordPiece
 
-SIZES = ((384, 224), (320, 256))
+SIZES = ((288, 288), (320, 256))
 TEXTS = ("person", "car", "traffic light", "a man riding a red bicycle", "potted plant", "Crêpe-eating tourist!")
 SAMPLES = 256
 REGIONS = 10

@@ -7,6 +7,7 @@ import importlib.util
 import struct
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from models.importers.ssd_mobilenet import ClassPredictor, Factors, mobilenet_v2
 from models.reference.backbone import MOBILENET_STAGES, MobileNetV2, SameConv, same_pad
 from models.reference.boxes import corners, overlap
 from models.reference.config import Config, EvidenceSizes
-from models.reference.evidence import FLOOR, Evidence
+from models.reference.evidence import FLOOR, Evidence, looks_at
 from models.reference.model import UniPerceiver
 from models.training.setup import renormalise
 
@@ -214,6 +215,23 @@ class Asking(unittest.TestCase):
         with torch.no_grad():
             self.assertTrue((part.at(torch.tensor([[[0.5, 0.5, 0.0, 0.0]]] * 2), logits, anchors) == FLOOR).all())
 
+    def test_aligned_anchors_stand_where_the_detector_had_them(self) -> None:
+        """In the mean of the cells, at its own size; and as far from where cells look at any other."""
+        self.assertEqual(looks_at(300), [(16, 11.5, 19), (32, 11.5, 10), (64, 43.5, 5)])
+        self.assertEqual(looks_at(384), [(16, 15.5, 24), (32, 31.5, 12), (64, 63.5, 6)])
+        part = self.evidence()
+        part.sizes = replace(part.sizes, aligned=True, pixels=300)
+        for i, (a, b, n) in enumerate(looks_at(300)):
+            own = part.aligned(i, n, n, 300, 300)
+            torch.testing.assert_close(own.mean(0), torch.tensor([0.5, 0.5]))
+            learnt = a * (n - 1) / 2 + b - 150
+            (_, b, _), (_, c, _) = looks_at(224)[i], looks_at(384)[i]
+            torch.testing.assert_close(part.aligned(i, 2, 3, 224, 384)[0] * torch.tensor([384.0, 224.0]) + learnt, torch.tensor([c, b]))
+        with torch.no_grad():
+            _, anchors = part(torch.randn(1, 10, 14, 24), torch.randn(1, 14, 7, 12))
+        self.assertEqual(anchors.shape, (14 * 24 * 2 + 7 * 12 + 4 * 6 * 2, 4))
+        torch.testing.assert_close(anchors[: 14 * 24 * 2 : 2, :2], part.aligned(0, 14, 24, 224, 384))
+
     def test_training_asks_as_evaluation_does(self) -> None:
         part = self.evidence()
         logits, anchors = part(torch.randn(1, 10, 4, 6), torch.randn(1, 14, 2, 3))
@@ -255,7 +273,7 @@ class SecondGeneration(unittest.TestCase):
         from models.reference.cost import image_macs
 
         model = UniPerceiver(Config.load(NANO), 8).eval()
-        macs = image_macs(model, 384, 224)
+        macs = image_macs(model, *model.config.input.sizes[0])
         self.assertLessEqual(sum(macs.values()), 1.6e9, macs)
         large = image_macs(model, 480, 288)
         self.assertLessEqual(sum(large.values()), 2.6e9, large)

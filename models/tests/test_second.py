@@ -18,7 +18,7 @@ from models.training.dataset import Encoded
 from models.training.losses import Heads, region_losses, total
 from models.training.setup import records
 from models.training.tasks import Trainee, frozen_image
-from models.training.train import freeze_half, take_decoder
+from models.training.train import detector_weights, fix_predictors, freeze_half, give_back, groups, take_decoder
 
 from .small import second_generation, small_config
 from .test_training import batch_of
@@ -59,6 +59,33 @@ class Evidence(unittest.TestCase):
             again = frozen_image(t.model, kept)
         torch.testing.assert_close(again[0], spe)
         torch.testing.assert_close(again[1], decoded)
+
+
+class Detector(unittest.TestCase):
+    def test_part_of_the_way_back(self) -> None:
+        """Trunk and predictors alone; how much the evidence counts is the region part's, which has learnt it."""
+        model, other = second(), second(1)
+        own, detector = {k: v.clone() for k, v in model.state_dict().items()}, detector_weights(other)
+        self.assertNotIn("evidence.offset", detector)
+        give_back(model, detector, 0.25)
+        for name, v in model.state_dict().items():
+            there = name in detector
+            torch.testing.assert_close(v, 0.75 * own[name] + 0.25 * detector[name] if there else own[name])
+            self.assertEqual(there, name.startswith(("backbone.", "evidence.")) and v.dim() > 0)
+        give_back(model, detector, 1.0)
+        torch.testing.assert_close(model.backbone.stem.weight, other.backbone.stem.weight)
+
+    def test_predictors_that_stay(self) -> None:
+        t = trainee()
+        rates = {id(p): g.scale for g in groups(t, 0.5, 0.2) for p in g.parameters}
+        self.assertEqual(rates[id(t.model.evidence.expand[0].weight)], 0.2)
+        self.assertEqual(rates[id(t.model.backbone.stem.weight)], 0.5)
+        fix_predictors(t.model)
+        left = [n for n, p in t.model.evidence.named_parameters() if p.requires_grad]
+        self.assertEqual(left, ["scale", "offset"])
+        rates = {id(p): g.scale for g in groups(t, 0.5, 0) for p in g.parameters}
+        self.assertEqual(rates[id(t.model.evidence.scale)], 0.1)
+        self.assertNotIn(id(t.model.evidence.expand[0].weight), rates)
 
 
 class Start(unittest.TestCase):

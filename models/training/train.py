@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 
 from models.reference.config import Config
 from models.reference.grounding import Grounding
+from models.reference.model import UniPerceiver
 from models.reference.preprocess import border_colour
 
 from . import tasks
@@ -41,10 +42,10 @@ from .tasks import Trainee
 from .vocabulary import CaptionVocabulary
 
 # progress from which these input sizes are drawn, with their weights
-SMALL = (((256, 160), 3), ((224, 192), 3), ((192, 192), 1), ((160, 224), 1))
-MIDDLE = (((320, 192), 3), ((288, 224), 3), ((224, 224), 1), ((192, 288), 1))
+SMALL = (((224, 224), 3), ((256, 256), 1))
+MIDDLE = (((256, 256), 3), ((224, 224), 1))
 # the last three for what is far off, at a sixth of the steps
-FULL = (((384, 224), 4), ((320, 256), 3), ((288, 288), 1), ((224, 384), 1), ((480, 288), 1), ((640, 384), 0.5), ((512, 384), 0.5))
+FULL = (((288, 288), 10), ((480, 288), 1), ((640, 384), 0.5), ((512, 384), 0.5))
 CAPTION = (((224, 224), 2), ((256, 160), 1), ((256, 192), 1))
 
 
@@ -74,6 +75,8 @@ class Options:
     balanced: bool
     frozen: int
     backbone_rate: float
+    evidence_rate: float
+    detector_share: float
     start: Path | None
     fresh_decoder: bool
     decoder: Path | None
@@ -96,8 +99,10 @@ class Run:
         if options.denoising and config.query.content != "pixel":
             raise SystemExit(f"{options.model}: --denoising needs query.content \"pixel\", its config.json has \"{config.query.content}\"")
         self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
+        detector = detector_weights(self.trainee.model)
         if options.start is not None:
             continue_from(self.trainee, options.start, options.fresh_decoder or options.decoder is not None)
+        give_back(self.trainee.model, detector, options.detector_share)
         if options.decoder is not None:
             take_decoder(self.trainee, options.decoder)
         if options.heads is not None:
@@ -105,6 +110,8 @@ class Run:
         # the model's own candidates, whatever the texts at hand would make of the vocabulary
         self.words.vocabulary = CaptionVocabulary(self.words.tokenizer, self.trainee.model.caption.token_ids)
         self.trainee.model.backbone.freeze(options.frozen)
+        if options.evidence_rate == 0:
+            fix_predictors(self.trainee.model)
         self.trainee.train()
         self.trainee.dropout, self.trainee.denoising = options.dropout, options.denoising
         self.trainee.model.to(memory_format=torch.channels_last)
@@ -124,7 +131,7 @@ class Run:
                 install(self.trainee.imagenet.backbone, options.cache.parent)
         if options.stage != "joint":
             freeze_half(self.trainee, options.stage in STORED)
-        self.optimizer = BalancedAdamW(groups(self.trainee, options.backbone_rate), balanced=options.balanced)
+        self.optimizer = BalancedAdamW(groups(self.trainee, options.backbone_rate, options.evidence_rate), balanced=options.balanced)
         self.average = Average(self.trainee, options.average)
         seed = options.seed * 1000 + rank()
         if options.stage in STORED:
@@ -315,6 +322,26 @@ def continue_from(trainee: Trainee, path: Path, regions: bool) -> None:
     trainee.load_state_dict(state, strict=False)
 
 
+def detector_weights(model: UniPerceiver) -> dict[str, Tensor]:
+    """Of a network as it is built: the trunk and the class predictors of the detector that they come from."""
+    return {k: v.clone() for k, v in model.state_dict().items() if k.startswith(("backbone.", "evidence.")) and v.dim() > 0}
+
+
+def give_back(model: UniPerceiver, detector: dict[str, Tensor], share: float) -> None:
+    """Takes trunk and class predictors that part of the way back to the detector's (2109.01903): training on few images of a class takes from
+    what the detector knew of it, and what most images show comes back in a short training of the rest."""
+    if share > 0:
+        state = model.state_dict()
+        model.load_state_dict({k: torch.lerp(state[k], v, share) for k, v in detector.items()}, strict=False)
+
+
+def fix_predictors(model: UniPerceiver) -> None:
+    """Class evidence stays what it is; how much it counts is learnt."""
+    for name, p in model.named_parameters():
+        if name.startswith("evidence.") and p.dim() > 0:
+            p.requires_grad_(False)
+
+
 def take_decoder(trainee: Trainee, directory: Path) -> None:
     """Takes what the general decoder is from a model whose region part and encoder of the global tokens are others: all but what reads
     these, which starts at random."""
@@ -341,13 +368,14 @@ def freeze_half(trainee: Trainee, decoder: bool) -> None:
             p.requires_grad_(False)
 
 
-def groups(trainee: Trainee, backbone: float) -> list[Group]:
-    """The backbone at its share of the rate, class evidence at a tenth; matrices decay, but those of the evidence, vectors do not."""
-    out = {(scale, decay): Group([], scale, decay) for scale in (0.1, backbone, 1.0) for decay in (0.0, 0.05)}
+def groups(trainee: Trainee, backbone: float, predictors: float = 0.1) -> list[Group]:
+    """The backbone and class evidence at their shares of the rate; matrices decay, but those of the evidence, vectors do not."""
+    predictors = predictors or 0.1  # of scale and offset, where the rest is fixed
+    out = {(scale, decay): Group([], scale, decay) for scale in (predictors, backbone, 1.0) for decay in (0.0, 0.05)}
     for name, p in trainee.named_parameters():
         if p.requires_grad:
             evidence = name.startswith("model.evidence.")
-            scale = backbone if name.startswith("model.backbone.") else 0.1 if evidence else 1.0
+            scale = backbone if name.startswith("model.backbone.") else predictors if evidence else 1.0
             out[scale, 0.05 if p.dim() > 1 and not evidence else 0.0].parameters.append(p)
     return [g for g in out.values() if g.parameters]
 
@@ -381,6 +409,11 @@ def main() -> None:
     parser.add_argument("--plain", dest="balanced", action="store_false", help="AdamW without gradient normalization")
     parser.add_argument("--frozen", type=int, default=6, help="backbone blocks that stay fixed, with the stem; 99: the whole backbone")
     parser.add_argument("--backbone-rate", type=float, default=0.25, help="the backbone's share of --lr")
+    parser.add_argument("--evidence-rate", type=float, default=0.1, help="class evidence's share of --lr; 0: its predictors stay fixed")
+    parser.add_argument(
+        "--detector-share", type=float, default=0.0,
+        help="how far backbone and class evidence of --start go back to the detector that they come from, before anything is trained",
+    )  # fmt: skip
     parser.add_argument("--start", type=Path, help="exported model (directory) or checkpoint whose weights the run starts from")
     parser.add_argument("--fresh-decoder", action="store_true", help="take only the region part from --start")
     parser.add_argument(
@@ -412,6 +445,8 @@ def main() -> None:
     options = Options(**vars(parser.parse_args()))
     if options.remember and options.stage == "regions" and options.frozen < SHARED:
         parser.error(f"--frozen {options.frozen}: remembering ImageNet needs {SHARED} frozen blocks or more, or give --forget")
+    if not 0 <= options.detector_share <= 1:
+        parser.error(f"--detector-share {options.detector_share}: expected 0 (stay) to 1 (all the way back)")
     if options.denoising and options.stage != "regions":
         parser.error(f"--denoising {options.denoising}: the stage {options.stage} has none, only regions has")
     if options.denoising < 0 or options.denoising == 1:

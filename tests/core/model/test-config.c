@@ -80,6 +80,7 @@ test_second (void)
   g_assert_cmpint (c->evidence.n_anchors[1], ==, 3);
   g_assert_cmpfloat (c->evidence.anchors[1][1][1], ==, 0.5f);
   g_assert_cmpfloat (c->evidence.pixels, ==, 100);
+  g_assert_true (c->evidence.aligned);
   g_assert_true (c->has_calibration);
   g_assert_cmpfloat (c->calibration.image.scale, ==, 1.5f);
   g_assert_cmpfloat (c->calibration.image.offset, ==, -2);
@@ -202,6 +203,7 @@ test_evidence_defaults (void)
   g_assert_cmpfloat (c->evidence.pixels, ==, 300);
   g_assert_cmpfloat (c->evidence.ratio, ==, 0.7f);
   g_assert_cmpfloat (c->evidence.near, ==, 0.7f);
+  g_assert_false (c->evidence.aligned);
 }
 
 /* The bundled model's config is one. */

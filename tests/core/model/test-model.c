@@ -411,7 +411,7 @@ nano_config (gboolean second)
   return json_to_string (json_parser_get_root (parser), FALSE);
 }
 
-/* At most 1.6 GMAC for the image side at 384×224, attention products and sampling counted; every trained size
+/* At most 1.6 GMAC for the image side at the first size, attention products and sampling counted; every trained size
  * builds. */
 static void
 test_nano_cost (gconstpointer second)
@@ -429,7 +429,7 @@ test_nano_cost (gconstpointer second)
     g_test_message ("%ux%u: %.3f GMAC, arena %.1f of %.1f MiB", width, height, upi_program_macs (program) / 1e9,
         program->arena_bytes / 1048576.0, program->sum_bytes / 1048576.0);
     g_assert_cmpuint (program->arena_bytes, <, program->sum_bytes / 2);
-    if (width == 384 && height == 224 && i % 2 == 0) {
+    if (i == 0) {
       g_assert_cmpuint (upi_program_macs (program), >, 1000000000);
       g_assert_cmpuint (upi_program_macs (program), <=, 1600000000);
     }
