@@ -160,9 +160,9 @@ UPI_API const UpiEngineInfo *upi_engine_info (const UpiEngine *engine);
  */
 UPI_API gchar *upi_engine_options_conflict (const UpiEngine *engine, const UpiEngineOptions *options);
 /**
- * upi_engine_nearest_size: the trained input size whose aspect is nearest to the display aspect (smallest area among
- * equals). Sizes of more than 1.5 times the default's pixels find what is far off at a price: they are for whoever asks
- * for them.
+ * upi_engine_nearest_size: the trained input size whose aspect, or the one that the model says it is for, is nearest to
+ * the display aspect (smallest area among equals). Sizes of more than 1.5 times the default's pixels find what is far
+ * off at a price: they are for whoever asks for them.
  * @display_width, @display_height: of a picture, in pixels that are square
  * @width, @height: (out): of the network's input
  */

@@ -55,7 +55,7 @@ parse_size (const UpiConfig *config, guint *width, guint *height, GError **error
       && *height <= UPI_MAX_SIDE)
     return TRUE;
   g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-      "--size %s: expected WIDTHxHEIGHT, multiples of 32 up to %d, as in 384x224", size_option, UPI_MAX_SIDE);
+      "--size %s: expected WIDTHxHEIGHT, multiples of 32 up to %d, as in 288x288", size_option, UPI_MAX_SIDE);
   return FALSE;
 }
 

@@ -57,7 +57,7 @@ upi_engine_nearest_size (
   }
   for (guint i = 0; i < info->n_sizes; i++) {
     /* The ratio of the aspects, whichever is larger: twice as wide is as far off as twice as high. */
-    gdouble ratio = (gdouble) info->sizes[i][0] / info->sizes[i][1] / aspect;
+    gdouble ratio = engine->config->input.aspects[i] / aspect;
     gdouble off = MAX (ratio, 1 / ratio);
     guint area = info->sizes[i][0] * info->sizes[i][1];
 

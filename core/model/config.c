@@ -76,11 +76,27 @@ read_letterbox (UpiReader *r, UpiConfig *c)
   }
 }
 
+/* A size is for pictures of its own aspect, or for those that "aspects" says. */
+static void
+read_aspects (UpiReader *r, UpiConfig *c)
+{
+  guint n = c->input.n_sizes;
+  JsonArray *aspects = NULL;
+
+  if (r->object != NULL && json_object_has_member (r->object, "aspects"))
+    aspects = upi_reader_array (r, "aspects", n, n);
+  c->input.aspects = g_new (gfloat, n);
+  for (guint i = 0; i < n; i++)
+    c->input.aspects[i] = aspects != NULL
+        ? upi_reader_node_float (r, "aspects", json_array_get_element (aspects, i), 0.01, 100)
+        : (gfloat) c->input.sizes[i][0] / (gfloat) MAX (c->input.sizes[i][1], 1);
+}
+
 static void
 read_input (UpiReader *root, UpiConfig *c)
 {
   UpiReader r = upi_reader_object (root, "input", "input.",
-      UPI_KEYS ("sizes", "resize", "filter", "mean", "std", "pad", "short", "long", "multiple"));
+      UPI_KEYS ("sizes", "resize", "filter", "mean", "std", "pad", "short", "long", "multiple", "aspects"));
   JsonArray *sizes = upi_reader_array (&r, "sizes", 1, 64);
 
   c->input.letterbox = upi_reader_choice (&r, "resize", UPI_KEYS ("stretch", "letterbox"));
@@ -100,6 +116,7 @@ read_input (UpiReader *root, UpiConfig *c)
       upi_reader_check_multiple (&r, "sizes", c->input.sizes[i][k], 32, "the backbone's coarsest stride");
     }
   }
+  read_aspects (&r, c);
 }
 
 static void
@@ -419,6 +436,7 @@ upi_config_free (UpiConfig *c)
     return;
   g_free (c->name);
   g_free (c->input.sizes);
+  g_free (c->input.aspects);
   for (guint i = 0; i < UPI_N_ATTRIBUTES; i++)
     g_free (c->decoder.attributes[i]);
   for (guint i = 0; i < UPI_EVIDENCE_MAPS; i++)

@@ -55,6 +55,7 @@ typedef struct {
   struct {
     guint n_sizes;
     guint (*sizes)[2];      /* width, height; the first is the default; "filter" is triangle */
+    gfloat *aspects;        /* of each size, width over height of the pictures that it is for */
     gfloat mean[3], std[3]; /* (x/255 - mean) / std, R G B */
     /* "resize": the picture keeps its aspect, and `pad` is what is beside and below it; else it is stretched */
     gboolean letterbox;

@@ -35,16 +35,16 @@
  * per cent of an encoding). What is compared is what the network sees, in blocks of 4 × 4 pixels, which takes most of a
  * sensor's noise away; a change of brightness of the whole picture (a lamp that flickers, dusk, automatic exposure) is
  * taken out; then the largest mean difference of a tile of 16 × 16 pixels counts, in parts of the range of levels. At
- * 384×224:
+ * 288×288:
  *
  * | what happens | difference |
  * |---|---|
- * | nothing, but for a sensor's noise of 1, 2, 4 levels of 255 | 0.001, 0.003, 0.006 |
+ * | nothing, but for a sensor's noise of 1, 2, 4 levels of 255 | 0.002, 0.004, 0.008 |
  * | brightness of the whole picture changes by a fifth | 0.002 to 0.007 |
  * | compression: blocks that are off by up to 1, 2, 3 levels | 0.006, 0.012, 0.018 |
  * | **0.01**, where to begin; **0.02** where compression is strong and misses matter less | |
  * | rain, leaves in wind: by their size and contrast | 0.02 to 0.1 |
- * | a person of 5 % of the height (11 pixels) appears, or moves by its own width | 0.04 to 0.09 |
+ * | a person of 4 % of the height (11 pixels) appears, or moves by its own width | 0.04 to 0.09 |
  * | the camera turns by a pixel of a hundred | 0.1 and more |
  * | the lamp goes out, the lens is covered | 1 |
  *

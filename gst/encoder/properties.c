@@ -120,7 +120,7 @@ gst_upi_encoder_install_properties (GObjectClass *object_class)
    */
   g_object_class_install_property (object_class, GST_UPI_ENCODER_PROP_INPUT_SIZE,
       g_param_spec_string ("input-size", "Input size",
-          "Size at which the network sees a frame: auto (of the ordinary ones it was trained for, the one nearest to "
+          "Size at which the network sees a frame: auto (of the ordinary ones it was trained for, the one meant for "
           "the frame's display aspect) or any of them as WxH, pixels; a larger one finds smaller objects (default: "
           "auto)",
           "auto", fixed));

@@ -28,6 +28,11 @@ class Input:
     short: int = 0  # letterbox: the picture's short side, so that inputs have any size; 0: the nearest of `sizes`
     long: int = 0  # bound of the other side then
     multiple: int = 32  # of the input's sides then
+    aspects: list[float] = field(default_factory=list)  # of each of `sizes`: of the pictures that it is for, where that is not its own
+
+    def aspect(self, size: list[int]) -> float:
+        """Width over height of the pictures that one of `sizes` is for."""
+        return self.aspects[self.sizes.index(size)] if self.aspects else size[0] / size[1]
 
 
 @dataclass

@@ -21,12 +21,12 @@ def ordinary_sizes(config: Input) -> list[list[int]]:
 
 
 def nearest_size(config: Input, width: int, height: int, large: bool = False) -> tuple[int, int]:
-    """The ordinary input size whose aspect ratio is nearest, the first of equals; of the others only where `large` asks for them, and the image
+    """The ordinary input size whose aspect ratio (or what it is for) is nearest, the first of equals; of the others only where `large` asks for them, and the image
     is wide as they are."""
     ratio = np.log(width / height)
     ordinary = ordinary_sizes(config)
     among = [s for s in config.sizes if s not in ordinary] if large and width > height else []
-    best = min(among or ordinary, key=lambda s: abs(np.log(s[0] / s[1]) - ratio))
+    best = min(among or ordinary, key=lambda s: abs(np.log(config.aspect(s)) - ratio))
     return best[0], best[1]
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from models.reference.backbone import fold
 from models.reference.conditional_moe import ConditionalLinear
-from models.reference.config import Config
+from models.reference.config import Config, Input
 from models.reference.cost import image_macs
 from models.reference.golden import part, picture
 from models.reference.mask_head import mask_logits
@@ -76,7 +76,7 @@ class Parts(unittest.TestCase):
 
     def test_large_inputs_are_for_whoever_asks(self) -> None:
         several = [[384, 224], [320, 256], [288, 288], [224, 384], [640, 384], [480, 288], [512, 384]]
-        sizes = replace(Config.load(NANO).input, sizes=several)
+        sizes = replace(Config.load(NANO).input, sizes=several, aspects=[])
         for width, height, ordinary, large in (
             (1920, 1080, (384, 224), (640, 384)),
             (1500, 1000, (384, 224), (640, 384)),
@@ -86,6 +86,13 @@ class Parts(unittest.TestCase):
         ):
             self.assertEqual(nearest_size(sizes, width, height), ordinary)
             self.assertEqual(nearest_size(sizes, width, height, True), large)
+
+
+    def test_a_size_may_be_for_pictures_of_another_aspect(self) -> None:
+        sizes = Input([[288, 288], [384, 224], [224, 384], [640, 384]], [0.5] * 3, [0.5] * 3, aspects=[1.2, 2.0, 0.35, 1.7])
+        for width, height, size in ((640, 480, (288, 288)), (640, 427, (288, 288)), (480, 640, (288, 288)), (1920, 1080, (384, 224)), (1080, 1920, (224, 384))):
+            self.assertEqual(nearest_size(sizes, width, height), size)
+        self.assertEqual(nearest_size(sizes, 1920, 1080, True), (640, 384))
 
 
 class Whole(unittest.TestCase):

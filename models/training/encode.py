@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 
-from models.reference.config import Config
+from models.reference.config import Config, Input
 from models.reference.preprocess import border_colour, normalise, ordinary_sizes
 
 from .dataset import Augment, Batch, Encoded, Record, collate
@@ -35,13 +35,14 @@ SQUASHED = ("flickr8k_more",)  # sources whose images lost their ratio: two in t
 STEP = 255.0  # the pooled masks' probabilities are stored in bytes
 
 
-def choose_size(record: Record, sizes: list[list[int]], rng: random.Random) -> tuple[int, int]:
+def choose_size(record: Record, config: Input, rng: random.Random) -> tuple[int, int]:
     """An input size, likelier the nearer its ratio is to the image's; of an image that has lost its ratio, to that of a photograph."""
+    sizes = ordinary_sizes(config)
     if record.source in SQUASHED:
         weight = [1.0 if w < h else 0.6 if w == h else 1.0 if w > 1.5 * h else 1.6 for w, h in sizes]
         w, h = rng.choices(sizes, weight)[0]
         return w, h
-    weight = [math.exp(-(((math.log(record.width / record.height) - math.log(w / h)) / 0.3) ** 2)) + 1e-9 for w, h in sizes]
+    weight = [math.exp(-(((math.log(record.width / record.height) - math.log(config.aspect(s))) / 0.3) ** 2)) + 1e-9 for s in sizes]
     w, h = rng.choices(sizes, weight)[0]
     return w, h
 
@@ -59,14 +60,13 @@ def encode(rank: int, workers: int, o: argparse.Namespace) -> None:
     store = ImageStore(o.data, sorted({r.name for r in train}), o.cache)
     rng = random.Random(o.seed * 100 + rank)
     augment = Augment(rng, o.strength, border_colour(config.input))
-    sizes = ordinary_sizes(config.input)
     every = max(1, len(train) // workers // o.limit) if o.limit else 1
     mine = train[rank::workers][::every]
     groups: list[tuple[int, int, int, list[Record]]] = []  # view, width, height, images
     for view in range(o.views):
         by_size: dict[tuple[int, int], list[Record]] = {}
         for record in mine:
-            by_size.setdefault(choose_size(record, sizes, rng), []).append(record)
+            by_size.setdefault(choose_size(record, config.input, rng), []).append(record)
         groups += [(view, w, h, rows) for (w, h), rows in by_size.items()]
     done, began, count = 0, time.time(), o.views * len(mine)
     for view, w, h, rows in groups:

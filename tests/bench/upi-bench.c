@@ -125,10 +125,10 @@ main (int argc, char **argv)
   bench.model = directory;
   bench.frames = (guint) MAX (frames, 3);
   bench.python = python != NULL ? python : "/usr/bin/python3";
-  bench.width = 384;
-  bench.height = 224;
+  bench.width = 288;
+  bench.height = 288;
   if (size != NULL && sscanf (size, "%ux%u", &bench.width, &bench.height) != 2) {
-    g_printerr ("--size %s: expected WxH, as 384x224\n", size);
+    g_printerr ("--size %s: expected WxH, as 288x288\n", size);
     return 2;
   }
   if (streams != NULL) {

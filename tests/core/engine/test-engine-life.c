@@ -59,23 +59,6 @@ test_conflict (void)
   g_assert_nonnull (strstr (text, "500 µs (asked for: 7)"));
 }
 
-static void
-test_nearest_size (void)
-{
-  static const guint cases[][4] = { { 1920, 1080, 96, 64 }, { 1080, 1920, 64, 96 }, { 500, 500, 64, 64 },
-    { 600, 500, 64, 64 }, { 10000, 1, 96, 64 }, { 1, 10000, 64, 96 }, { 0, 0, 64, 64 },
-    { 1600, 960, 96, 64 } /* 160×96 is meant for what is far off: not without being asked for */ };
-  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
-
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    guint width, height;
-
-    upi_engine_nearest_size (engine, cases[i][0], cases[i][1], &width, &height);
-    g_assert_cmpuint (width, ==, cases[i][2]);
-    g_assert_cmpuint (height, ==, cases[i][3]);
-  }
-}
-
 static gpointer
 open_one (gpointer options)
 {
@@ -468,7 +451,6 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/sharing", test_sharing);
   g_test_add_func ("/engine/options-conflict", test_conflict);
-  g_test_add_func ("/engine/nearest-size", test_nearest_size);
   g_test_add_func ("/engine/opened-once", test_opened_once);
   g_test_add_func ("/engine/open-errors", test_open_errors);
   g_test_add_func ("/engine/open-cancelled", test_open_cancelled);

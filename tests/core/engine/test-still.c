@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#define WIDTH 384
-#define HEIGHT 224
+#define WIDTH 288
+#define HEIGHT 288
 #define PIXELS (WIDTH * HEIGHT)
 #define THRESHOLD 0.02f /* of the documentation */
 #define LEVEL (1.f / 255)
@@ -50,7 +50,7 @@ paint_box (gfloat *picture, gint left, gint top, gint width, gint height, gfloat
     }
 }
 
-/* A person of 5 % of the height, where the ground is. */
+/* A person of 4 % of the height, where the ground is. */
 static void
 paint_person (gfloat *picture, gint left, gint top)
 {
@@ -229,7 +229,7 @@ test_compression (void)
   }
 }
 
-/* A person of 5 % of the height comes, stands (with the sensor's noise), and moves by its own width, wherever it is
+/* A person of 4 % of the height comes, stands (with the sensor's noise), and moves by its own width, wherever it is
  * between the tiles. A light that turns from red to green of the same brightness is seen too. */
 static void
 test_person (void)
