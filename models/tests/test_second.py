@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from models.reference.backbone import MobileNetV2
 from models.reference.model import UniPerceiver
 from models.training import fast
+from models.training.blend import blend, of_decoder
 from models.training.dataset import Encoded
 from models.training.losses import Heads, region_losses, total
 from models.training.setup import records
@@ -86,6 +87,19 @@ class Detector(unittest.TestCase):
         rates = {id(p): g.scale for g in groups(t, 0.5, 0) for p in g.parameters}
         self.assertEqual(rates[id(t.model.evidence.scale)], 0.1)
         self.assertNotIn(id(t.model.evidence.expand[0].weight), rates)
+
+
+class Blend(unittest.TestCase):
+    def test_only_the_decoder_lies_between(self) -> None:
+        before, after = trainee(1).state_dict(), trainee(2).state_dict()
+        state = blend(before, after, 0.25)
+        for name, v in state.items():
+            between = of_decoder(name) and v.is_floating_point()
+            torch.testing.assert_close(v, 0.75 * before[name] + 0.25 * after[name] if between else after[name])
+        self.assertTrue(of_decoder("model.decoder.spe") and of_decoder("heads.bias"))
+        self.assertFalse(of_decoder("model.backbone.stem.weight"))
+        with self.assertRaisesRegex(ValueError, "decoder.spe is not in both"):
+            blend({k: v for k, v in before.items() if k != "model.decoder.spe"}, after, 0.25)
 
 
 class Start(unittest.TestCase):

@@ -28,6 +28,7 @@ from models.reference.model import UniPerceiver
 from models.reference.preprocess import border_colour
 
 from . import tasks
+from .blend import of_decoder
 from .cider import CiderD, plain
 from .dataset import Batch, Record, Sampler, repeat_factors
 from .distillation import SHARED, ImageNet
@@ -362,9 +363,7 @@ def take_decoder(trainee: Trainee, directory: Path) -> None:
 def freeze_half(trainee: Trainee, decoder: bool) -> None:
     """Takes the gradient from one half of the network: what the general decoder is and reads, or the region part."""
     for name, p in trainee.named_parameters():
-        part = name.split(".")
-        of_decoder = part[1] in DECODER if part[0] == "model" else part[1] in ("log_temperature", "bias")
-        if of_decoder != decoder:
+        if of_decoder(name) != decoder:
             p.requires_grad_(False)
 
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A general decoder between two checkpoints of one region part: before and after a stage that went too far (2203.05482).
+
+    python -m models.training.blend --before regions/last.pt --after refine/last.pt --share 0.25 --out blend.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .stages import DECODER
+
+
+def weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The average weights, and what is not averaged."""
+    kept = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    return {**kept["trainee"], **kept["average"]}
+
+
+def of_decoder(name: str) -> bool:
+    """Whether the stages on stored outputs train it."""
+    part = name.split(".")
+    return part[1] in DECODER if part[0] == "model" else part[1] in ("log_temperature", "bias")
+
+
+def blend(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """@share of `after`'s decoder, the rest `before`'s; all else is `after`'s."""
+    wrong = [k for k, v in after.items() if k not in before or before[k].shape != v.shape]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is not in both checkpoints in one shape, and {len(wrong) - 1} others: they are not of one network")
+    return {k: torch.lerp(before[k], v, share) if of_decoder(k) and v.is_floating_point() else v for k, v in after.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=Path, required=True, help="checkpoint that the stage started from")
+    parser.add_argument("--after", type=Path, required=True, help="checkpoint that it ended with")
+    parser.add_argument("--share", type=float, required=True, help="of `after`, 0 to 1")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint for export.py")
+    o = parser.parse_args()
+    if not 0 <= o.share <= 1:
+        parser.error(f"--share {o.share}: expected 0 (all before) to 1 (all after)")
+    try:
+        state = blend(weights(o.before), weights(o.after), o.share)
+    except ValueError as error:
+        parser.error(f"{o.before}, {o.after}: {error}")
+    torch.save({"trainee": state, "average": {}}, o.out)
+
+
+if __name__ == "__main__":
+    main()
