@@ -90,7 +90,8 @@ class Parts(unittest.TestCase):
 
     def test_a_size_may_be_for_pictures_of_another_aspect(self) -> None:
         sizes = Input([[288, 288], [384, 224], [224, 384], [640, 384]], [0.5] * 3, [0.5] * 3, aspects=[1.2, 2.0, 0.35, 1.7])
-        for width, height, size in ((640, 480, (288, 288)), (640, 427, (288, 288)), (480, 640, (288, 288)), (1920, 1080, (384, 224)), (1080, 1920, (224, 384))):
+        square, wide, upright = (288, 288), (384, 224), (224, 384)
+        for width, height, size in ((640, 480, square), (640, 427, square), (480, 640, square), (1920, 1080, wide), (1080, 1920, upright)):
             self.assertEqual(nearest_size(sizes, width, height), size)
         self.assertEqual(nearest_size(sizes, 1920, 1080, True), (640, 384))
 
