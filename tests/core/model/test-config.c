@@ -354,7 +354,7 @@ static const Wrong wrong[] = {
       { "mask.lateral_norm is 0", "true or false" } },
   { "sizes-not-32", "[64, 64], [96, 64]", "[64, 64], [100, 64]", { "input.sizes is 100", "32" } },
   { "aspects-too-few", "[160, 96]]", "[160, 96]], \"aspects\": [1, 2]", { "input.aspects has 2 entries", "4" } },
-  { "aspects-of-nothing", "[160, 96]]", "[160, 96]], \"aspects\": [1, 2, 0, 1]", { "input.aspects is 0", "0.01" } },
+  { "aspects-of-nothing", "[160, 96]]", "[160, 96]], \"aspects\": [1, 2, 0, 1]", { "input.aspects is 0", "100" } },
   { "sizes-not-pairs", "[64, 64], [96, 64]", "[64, 64, 3], [96, 64]", { "input.sizes", "2" } },
   { "no-sizes", "[[64, 64], [96, 64], [64, 96], [160, 96]]", "[]", { "input.sizes", "0 entries" } },
   { "two-means", "\"mean\": [0.498, 0.498, 0.498]", "\"mean\": [0.5, 0.5]", { "input.mean", "2 entries" } },
