@@ -63,14 +63,20 @@ engine_free (UpiEngine *engine)
   g_free (engine);
 }
 
-static gpointer
-engine_free_thread (gpointer engine)
+static void
+end_reaping (void)
 {
-  engine_free (engine);
   g_mutex_lock (&registry.lock);
   registry.reaping--;
   g_cond_broadcast (&registry.changed);
   g_mutex_unlock (&registry.lock);
+}
+
+static gpointer
+engine_free_thread (gpointer engine)
+{
+  engine_free (engine);
+  end_reaping ();
   return NULL;
 }
 
@@ -445,10 +451,7 @@ upi_engine_unref (UpiEngine *engine)
   if (reaper != NULL)
     return;
   g_warning ("%s is not freed: %s", engine->path, error->message); /* its threads wait as before */
-  g_mutex_lock (&registry.lock);
-  registry.reaping--;
-  g_cond_broadcast (&registry.changed);
-  g_mutex_unlock (&registry.lock);
+  end_reaping ();
 }
 
 void

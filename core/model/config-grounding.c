@@ -29,14 +29,14 @@ has_failed (const Parse *p)
 static void
 read_double (UpiReader *r, const gchar *key, gdouble *value, gdouble least, gdouble most)
 {
-  if (r->object != NULL && json_object_has_member (r->object, key))
+  if (upi_reader_has (r, key))
     *value = upi_reader_double (r, key, least, most);
 }
 
 static void
 read_count (UpiReader *r, const gchar *key, guint *value, gint least, gint most)
 {
-  if (r->object != NULL && json_object_has_member (r->object, key))
+  if (upi_reader_has (r, key))
     *value = (guint) upi_reader_int (r, key, least, most);
 }
 
@@ -46,7 +46,7 @@ read_ranking (Parse *p)
   UpiRanking *ranking = &p->table->ranking;
   UpiReader r;
 
-  if (p->reader.object == NULL || !json_object_has_member (p->reader.object, "ranking"))
+  if (!upi_reader_has (&p->reader, "ranking"))
     return;
   r = upi_reader_object (&p->reader, "ranking", PATH "ranking.",
       UPI_KEYS ("candidates", "sharpness", "encoded", "retrieval", "regions", "floor", "steering"));
@@ -147,7 +147,7 @@ read_entry (Parse *p, JsonNode *node, guint i)
   g_autofree guint *needs = NULL;
   UpiPhrase like = { 0 };
 
-  if (r.object != NULL && json_object_has_member (r.object, "after_determiner"))
+  if (upi_reader_has (&r, "after_determiner"))
     like.after_determiner = upi_reader_boolean (&r, "after_determiner");
   if (has_failed (p))
     return;

@@ -27,6 +27,12 @@ upi_reader_spell (JsonNode *node)
   return g_utf8_strlen (text, -1) <= 60 ? g_steal_pointer (&text) : g_utf8_substring (text, 0, 60);
 }
 
+gboolean
+upi_reader_has (const UpiReader *r, const gchar *key)
+{
+  return r->object != NULL && json_object_has_member (r->object, key);
+}
+
 static JsonNode *
 member (UpiReader *r, const gchar *key)
 {

@@ -23,6 +23,8 @@ void upi_reader_fail (UpiReader *r, const gchar *key, const gchar *format, ...) 
 /* (transfer full) the value as the file spells it, for errors */
 gchar *upi_reader_spell (JsonNode *node);
 
+/* Whether the object is there and has the member: of those that a file may leave out. */
+gboolean upi_reader_has (const UpiReader *r, const gchar *key);
 gint upi_reader_int (UpiReader *r, const gchar *key, gint least, gint most);
 gfloat upi_reader_float (UpiReader *r, const gchar *key, gdouble least, gdouble most);
 gdouble upi_reader_double (UpiReader *r, const gchar *key, gdouble least, gdouble most);

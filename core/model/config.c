@@ -24,7 +24,7 @@ static const gint backbone_channels[][4] = {
 static gboolean
 has_new (UpiReader *r, const UpiConfig *c, const gchar *key)
 {
-  if (r->object == NULL || !json_object_has_member (r->object, key))
+  if (!upi_reader_has (r, key))
     return FALSE;
   if (c->format_version >= 2)
     return TRUE;
@@ -55,23 +55,23 @@ read_letterbox (UpiReader *r, UpiConfig *c)
     upi_reader_fail (r, "resize", "is \"letterbox\", which needs format_version 2; the file says format_version %d",
         c->format_version);
   for (guint i = 0; !c->input.letterbox && i < G_N_ELEMENTS (keys); i++)
-    if (r->object != NULL && json_object_has_member (r->object, keys[i]))
+    if (upi_reader_has (r, keys[i]))
       upi_reader_fail (r, keys[i], "has no meaning where input.resize is \"stretch\"");
   if (r->object == NULL || !c->input.letterbox)
     return;
   if (json_object_has_member (r->object, "pad"))
     read_triple (r, "pad", c->input.pad, 0, 1);
-  if (r->object != NULL && json_object_has_member (r->object, "multiple")) {
+  if (upi_reader_has (r, "multiple")) {
     c->input.multiple = (guint) upi_reader_int (r, "multiple", 32, 1024);
     upi_reader_check_multiple (r, "multiple", (gint) c->input.multiple, 32, "the backbone's coarsest stride");
   }
-  if (r->object != NULL && json_object_has_member (r->object, "short")) {
+  if (upi_reader_has (r, "short")) {
     c->input.short_side = (guint) upi_reader_int (r, "short", 32, UPI_MAX_SIDE);
     c->input.long_side = (guint) upi_reader_int (r, "long", (gint) MAX (c->input.short_side, 32), UPI_MAX_SIDE);
     if (r->object != NULL && c->input.long_side > UPI_MAX_SIDE / c->input.multiple * c->input.multiple)
       upi_reader_fail (r, "long", "is %u, which is more than %d once it is a multiple of %u", c->input.long_side,
           UPI_MAX_SIDE, c->input.multiple);
-  } else if (r->object != NULL && json_object_has_member (r->object, "long")) {
+  } else if (upi_reader_has (r, "long")) {
     upi_reader_fail (r, "long", "has no meaning without input.short");
   }
 }
@@ -83,7 +83,7 @@ read_aspects (UpiReader *r, UpiConfig *c)
   guint n = c->input.n_sizes;
   JsonArray *aspects = NULL;
 
-  if (r->object != NULL && json_object_has_member (r->object, "aspects"))
+  if (upi_reader_has (r, "aspects"))
     aspects = upi_reader_array (r, "aspects", n, n);
   c->input.aspects = g_new (gfloat, n);
   for (guint i = 0; i < n; i++)
@@ -199,13 +199,13 @@ read_region_parts (UpiReader *root, UpiConfig *c)
   c->query.anchor = upi_reader_choice (&query, "anchor", UPI_KEYS ("cells", "scale"));
   if (c->query.anchor == UPI_ANCHOR_CELLS)
     c->query.anchor_cells = upi_reader_float (&query, "anchor_cells", 1e-3, 1e3);
-  else if (query.object != NULL && json_object_has_member (query.object, "anchor_cells"))
+  else if (upi_reader_has (&query, "anchor_cells"))
     upi_reader_fail (&query, "anchor_cells", "has no meaning where query.anchor is \"scale\"");
   c->query.content = upi_reader_choice (&query, "content", UPI_KEYS ("pixel", "learned"));
-  if (query.object != NULL && json_object_has_member (query.object, "candidates")) {
+  if (upi_reader_has (&query, "candidates")) {
     c->query.candidates = upi_reader_int (&query, "candidates", MAX (c->query.count, 1), 4096);
     c->query.distinct = upi_reader_float (&query, "distinct", 1e-3, 1);
-  } else if (query.object != NULL && json_object_has_member (query.object, "distinct"))
+  } else if (upi_reader_has (&query, "distinct"))
     upi_reader_fail (&query, "distinct", "has no meaning without query.candidates");
 
   region = upi_reader_object (root, "region_decoder", "region_decoder.", UPI_KEYS ("layers"));
@@ -287,8 +287,7 @@ read_text (UpiReader *root, UpiConfig *c)
 static gfloat
 read_float_or (UpiReader *r, const gchar *key, gdouble least, gdouble most, gfloat otherwise)
 {
-  return r->object != NULL && json_object_has_member (r->object, key) ? upi_reader_float (r, key, least, most)
-                                                                      : otherwise;
+  return upi_reader_has (r, key) ? upi_reader_float (r, key, least, most) : otherwise;
 }
 
 static void
@@ -322,8 +321,7 @@ read_evidence (UpiReader *root, UpiConfig *c)
   c->evidence.pixels = read_float_or (&r, "pixels", 1, UPI_MAX_SIDE, 300);
   c->evidence.ratio = read_float_or (&r, "ratio", 1e-3, 1, 0.7f);
   c->evidence.near = read_float_or (&r, "near", -1, 0.999, 0.7f);
-  c->evidence.aligned =
-      r.object != NULL && json_object_has_member (r.object, "aligned") && upi_reader_boolean (&r, "aligned");
+  c->evidence.aligned = upi_reader_has (&r, "aligned") && upi_reader_boolean (&r, "aligned");
   if (c->labels != NULL && *c->labels == NULL)
     upi_reader_fail (root, "evidence", "speaks for the model's own labels, but labels is empty");
 }

@@ -142,11 +142,13 @@ anchors_of (const UpiBuild *b, gint i, gint height, gint width, gfloat *out)
   const UpiConfig *c = b->config;
 
   for (gint y = 0; y < height; y++) {
+    gfloat down = anchor_centre (c, i, y, height, b->height);
     for (gint x = 0; x < width; x++) {
+      gfloat across = anchor_centre (c, i, x, width, b->width);
       for (gint a = 0; a < c->evidence.n_anchors[i]; a++) {
         gdouble scale = c->evidence.anchors[i][a][0], root = sqrt (c->evidence.anchors[i][a][1]);
-        *out++ = anchor_centre (c, i, x, width, b->width);
-        *out++ = anchor_centre (c, i, y, height, b->height);
+        *out++ = across;
+        *out++ = down;
         *out++ = (gfloat) (scale * root * c->evidence.pixels / b->width);
         *out++ = (gfloat) (scale / root * c->evidence.pixels / b->height);
       }

@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 from models.reference.backbone import MobileNetV2
 from models.reference.model import UniPerceiver
 from models.training import fast
-from models.training.blend import blend, of_decoder
+from models.training.blend import blend
 from models.training.dataset import Encoded
 from models.training.losses import Heads, region_losses, total
 from models.training.setup import records
+from models.training.stages import of_decoder
 from models.training.tasks import Trainee, frozen_image
 from models.training.train import detector_weights, fix_predictors, freeze_half, give_back, groups, take_decoder
 

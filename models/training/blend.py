@@ -12,19 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .stages import DECODER
-
-
-def weights(checkpoint: Path) -> dict[str, Tensor]:
-    """The average weights, and what is not averaged."""
-    kept = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    return {**kept["trainee"], **kept["average"]}
-
-
-def of_decoder(name: str) -> bool:
-    """Whether the stages on stored outputs train it."""
-    part = name.split(".")
-    return part[1] in DECODER if part[0] == "model" else part[1] in ("log_temperature", "bias")
+from .export import average_state
+from .stages import of_decoder
 
 
 def blend(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -45,7 +34,7 @@ def main() -> None:
     if not 0 <= o.share <= 1:
         parser.error(f"--share {o.share}: expected 0 (all before) to 1 (all after)")
     try:
-        state = blend(weights(o.before), weights(o.after), o.share)
+        state = blend(average_state(o.before), average_state(o.after), o.share)
     except ValueError as error:
         parser.error(f"{o.before}, {o.after}: {error}")
     torch.save({"trainee": state, "average": {}}, o.out)

@@ -90,11 +90,15 @@ def carry_calibration(model: UniPerceiver, directory: Path) -> None:
     print("calibration is that of the weights before: run models.training.calibrate --write")
 
 
+def average_state(checkpoint: Path) -> dict[str, Tensor]:
+    """A checkpoint's average weights, and what is not averaged."""
+    kept = torch.load(checkpoint, map_location="cpu")
+    return {**kept["trainee"], **kept["average"]}
+
+
 def average_weights(trainee: Trainee, checkpoint: Path) -> Trainee:
-    """Puts a checkpoint's average weights, and what is not averaged, into a trainee."""
-    state = torch.load(checkpoint, map_location="cpu")
-    trainee.load_state_dict(state["trainee"], strict=False)
-    trainee.load_state_dict(state["average"], strict=False)
+    """Puts them into a trainee."""
+    trainee.load_state_dict(average_state(checkpoint), strict=False)
     return trainee.eval()
 
 

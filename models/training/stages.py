@@ -48,3 +48,9 @@ STORED = ("decoder", "refine")  # stages that read what encode.py stored
 REGIONS = ("region_part", "detection", "region_classes", "classification")  # tasks that draw from the images with boxes
 WITH_MASKS = ("region_part", "detection")
 DECODER = ("proposals", "global", "decoder", "text_proj", "text_norm", "caption")  # parts that the stages of STORED train
+
+
+def of_decoder(name: str) -> bool:
+    """Whether the stages of STORED train a trainee's parameter of that name."""
+    part = name.split(".")
+    return part[1] in DECODER if part[0] == "model" else part[1] in ("log_temperature", "bias")

@@ -28,17 +28,17 @@ from models.reference.model import UniPerceiver
 from models.reference.preprocess import border_colour
 
 from . import tasks
-from .blend import of_decoder
 from .cider import CiderD, plain
 from .dataset import Batch, Record, Sampler, repeat_factors
 from .distillation import SHARED, ImageNet
 from .distributed import average_gradients, rank, workers
 from .encode import EncodedSampler
+from .export import average_state
 from .fast import install, supported
 from .images import ImageStore
 from .optimizer import Average, BalancedAdamW, Group
 from .setup import SOURCES, build, efficientnet_state, records
-from .stages import DECODER, REGIONS, STAGES, STORED, WITH_MASKS
+from .stages import DECODER, REGIONS, STAGES, STORED, WITH_MASKS, of_decoder
 from .tasks import Trainee
 from .vocabulary import CaptionVocabulary
 
@@ -100,7 +100,7 @@ class Run:
         if options.denoising and config.query.content != "pixel":
             raise SystemExit(f"{options.model}: --denoising needs query.content \"pixel\", its config.json has \"{config.query.content}\"")
         self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
-        detector = detector_weights(self.trainee.model)
+        detector = detector_weights(self.trainee.model) if options.detector_share else {}
         if options.start is not None:
             continue_from(self.trainee, options.start, options.fresh_decoder or options.decoder is not None)
         give_back(self.trainee.model, detector, options.detector_share)
@@ -315,8 +315,7 @@ def continue_from(trainee: Trainee, path: Path, regions: bool) -> None:
     if path.is_dir():
         state = {f"model.{k}": v for k, v in load_file(path / "model.safetensors").items()}
     else:
-        kept = torch.load(path, map_location="cpu", weights_only=False)
-        state = {**kept["trainee"], **kept["average"]}
+        state = average_state(path)
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     if regions:
         state = {k: v for k, v in state.items() if k.split(".")[1] not in DECODER and not k.startswith("heads.log")}
@@ -331,9 +330,8 @@ def detector_weights(model: UniPerceiver) -> dict[str, Tensor]:
 def give_back(model: UniPerceiver, detector: dict[str, Tensor], share: float) -> None:
     """Takes trunk and class predictors that part of the way back to the detector's (2109.01903): training on few images of a class takes from
     what the detector knew of it, and what most images show comes back in a short training of the rest."""
-    if share > 0:
-        state = model.state_dict()
-        model.load_state_dict({k: torch.lerp(state[k], v, share) for k, v in detector.items()}, strict=False)
+    state = model.state_dict()
+    model.load_state_dict({k: torch.lerp(state[k], v, share) for k, v in detector.items()}, strict=False)
 
 
 def fix_predictors(model: UniPerceiver) -> None:

@@ -3,6 +3,19 @@
  * Which of its input sizes a model takes for a picture: by display aspect, or by the aspects that the model names. */
 #include "tests/core/engine-fixture.h"
 
+/* cases: a picture's width and height, and those of the input that it gets */
+static void
+expect (const UpiEngine *engine, const guint (*cases)[4], guint n)
+{
+  for (guint i = 0; i < n; i++) {
+    guint width, height;
+
+    upi_engine_nearest_size (engine, cases[i][0], cases[i][1], &width, &height);
+    g_assert_cmpuint (width, ==, cases[i][2]);
+    g_assert_cmpuint (height, ==, cases[i][3]);
+  }
+}
+
 static void
 test_nearest_size (void)
 {
@@ -11,13 +24,7 @@ test_nearest_size (void)
     { 1600, 960, 96, 64 } /* 160×96 is meant for what is far off: not without being asked for */ };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
 
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    guint width, height;
-
-    upi_engine_nearest_size (engine, cases[i][0], cases[i][1], &width, &height);
-    g_assert_cmpuint (width, ==, cases[i][2]);
-    g_assert_cmpuint (height, ==, cases[i][3]);
-  }
+  expect (engine, cases, G_N_ELEMENTS (cases));
 }
 
 /* A square that is for photographs of either orientation. */
@@ -32,13 +39,7 @@ test_size_for_other_aspects (void)
   UpiEngine *engine = upi_engine_open (&options, NULL, &error);
 
   g_assert_no_error (error);
-  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
-    guint width, height;
-
-    upi_engine_nearest_size (engine, cases[i][0], cases[i][1], &width, &height);
-    g_assert_cmpuint (width, ==, cases[i][2]);
-    g_assert_cmpuint (height, ==, cases[i][3]);
-  }
+  expect (engine, cases, G_N_ELEMENTS (cases));
   upi_engine_unref (engine);
   fixture_remove_model (directory);
 }

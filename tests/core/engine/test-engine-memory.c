@@ -2,6 +2,8 @@
  *
  * Every allocation whose size depends on the model, the frame, the batch or the list fails once, from the start of an
  * engine to its end: each is an error that names what it was for, nothing leaks, and what comes after it works. */
+#define _GNU_SOURCE /* RTLD_NEXT */
+#include <dlfcn.h>
 #include <string.h>
 
 #include "core/engine/engine-private.h"
@@ -9,6 +11,21 @@
 #include "core/model/model.h"
 #include "tests/core/engine-fixture.h"
 #include "tests/tiny-config.h"
+
+static gboolean no_threads; /* atomic: the engine gets none */
+
+GThread *
+g_thread_try_new (const gchar *name, GThreadFunc function, gpointer data, GError **error)
+{
+  static GThread *(*real) (const gchar *, GThreadFunc, gpointer, GError **);
+
+  if (real == NULL)
+    real = (GThread * (*) (const gchar *, GThreadFunc, gpointer, GError **) ) dlsym (RTLD_NEXT, "g_thread_try_new");
+  if (!g_atomic_int_get (&no_threads))
+    return real (name, function, data, error);
+  g_set_error (error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "no more of them");
+  return NULL;
+}
 
 static gboolean
 encode (UpiEngine *engine, UpiEncoding *encodings[2], GError **error)
@@ -265,6 +282,30 @@ test_workers (void)
   g_mutex_unlock (&engine->queue->lock);
 }
 
+static void
+drop (UpiTicket *ticket, gpointer engine)
+{
+  g_atomic_int_set (&no_threads, TRUE);
+  upi_engine_unref (engine);
+  g_atomic_int_set (&no_threads, FALSE);
+}
+
+/* The last user leaves in a worker's callback, and there is no thread that could free the engine: it stays, a warning
+ * says so, and nobody waits for its end. */
+static void
+test_reaper (void)
+{
+  static const gchar *const words[] = { "cat", NULL };
+  UpiEngine *engine = fixture_engine ("ref", 1, 1, 0, "kept");
+
+  g_test_expect_message ("upi", G_LOG_LEVEL_WARNING, "*is not freed: no more of them");
+  UpiTicket *ticket = upi_engine_encode_labels (engine, words, NULL, drop, engine, NULL);
+  g_assert_true (upi_ticket_wait (ticket, NULL));
+  upi_ticket_unref (ticket);
+  upi_engine_settle ();
+  g_test_assert_expected_messages ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -278,6 +319,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/memory/grounded", test_grounded);
   g_test_add_func ("/engine/memory/ref", test_ref);
   g_test_add_func ("/engine/memory/workers", test_workers);
+  g_test_add_func ("/engine/memory/reaper", test_reaper);
   gint status = g_test_run ();
   fixture_clear ();
   return status;
