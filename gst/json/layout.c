@@ -124,7 +124,7 @@ gst_upi_mqtt_layout_receive (const gchar *topic, const guint8 *payload, gsize le
   for (guint i = 0; i < G_N_ELEMENTS (orders); i++) {
     if (self->order_topics == NULL || !g_str_equal (topic, self->order_topics[i]))
       continue;
-    if (length > MAX_ORDER || memchr (payload, '\0', length) != NULL
+    if (length == 0 /* payload is NULL */ || length > MAX_ORDER || memchr (payload, '\0', length) != NULL
         || !g_utf8_validate ((const gchar *) payload, (gssize) length, NULL))
       return;
     g_autofree gchar *value = g_strstrip (g_strndup ((const gchar *) payload, length));

@@ -332,6 +332,7 @@ test_orders (void)
     g_thread_yield ();
   listener_publish (listener, "upi/yard/detect/set", "perhaps", FALSE);
   listener_publish (listener, "upi/yard/labels/set", large, FALSE);
+  listener_publish (listener, "upi/yard/labels/set", "", FALSE);
   listener_publish (listener, "upi/yard/labels/set", "cut \xC3", FALSE);
   listener_publish (listener, "upi/yard/detect/set", "off", FALSE);
   listener_publish (listener, "upi/yard/labels/set", " T\xC3\xBCr, red car\n", FALSE);
