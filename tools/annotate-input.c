@@ -2,8 +2,9 @@
 /* Inputs of upi-annotate: files, folders, COCO files; decoding through GStreamer. */
 #include "annotate-input.h"
 
+#include "core/json-border.h"
+
 #include <gst/app/gstappsink.h>
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 static void
@@ -114,23 +115,30 @@ array_of (JsonNode *root, const gchar *member)
   return value != NULL && JSON_NODE_HOLDS_ARRAY (value) ? json_node_get_array (value) : NULL;
 }
 
+#define MAX_COCO_DEPTH 32 /* a polygon of an annotation is 5 deep; what else a file may hold is passed over */
+
 GArray *
 annotate_read_coco (const gchar *path, const gchar *root, AnnotateCategories *categories, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new ();
+  static const gchar lists[] = "an object with the lists \"images\" and \"categories\"";
+  g_autoptr (JsonParser) parser = NULL;
   g_autoptr (GArray) files = new_list ();
+  g_autofree gchar *text = NULL;
   JsonArray *images, *classes;
+  gsize length;
   guint n;
 
-  if (!json_parser_load_from_file (parser, path, error)) {
+  if (!g_file_get_contents (path, &text, &length, error)) {
     g_prefix_error (error, "%s: ", path);
     return NULL;
   }
+  parser = upi_json_parse (text, length, MAX_COCO_DEPTH, path, lists, error);
+  if (parser == NULL)
+    return NULL;
   images = array_of (json_parser_get_root (parser), "images");
   classes = array_of (json_parser_get_root (parser), "categories");
   if (images == NULL || classes == NULL) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
-        "%s is not a COCO file: expected an object with the lists \"images\" and \"categories\"", path);
+    g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT, "%s is not a COCO file: expected %s", path, lists);
     return NULL;
   }
   n = json_array_get_length (classes);

@@ -2,9 +2,9 @@
 /* config.json → UpiConfig: sizes and ranges of every member; what nobody asks for is unknown. */
 #include "core/model/config.h"
 
+#include "core/json-border.h"
 #include "core/model/config-grounding.h"
 #include "core/model/config-reader.h"
-#include "core/model/json-border.h"
 #include "core/program/program.h"
 #include "core/upi.h"
 
@@ -382,7 +382,7 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   GError *cause = NULL;
   UpiReader root = { file, "", NULL, &cause };
 
-  parser = upi_json_parse (json, length < 0 ? strlen (json) : (gsize) length, 16, file, error);
+  parser = upi_json_parse (json, length < 0 ? strlen (json) : (gsize) length, 16, file, "a JSON object", error);
   if (parser == NULL)
     return NULL;
   c = g_new0 (UpiConfig, 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The safetensors container, read as untrusted bytes and written for tests. */
+#include "core/json-border.h"
 #include "core/memory.h"
 #include "core/model/safetensors.h"
 
 #include "core/model/half.h"
-#include "core/model/json-border.h"
 #include "core/upi.h"
 
 #include <errno.h>
@@ -180,7 +180,7 @@ upi_safetensors_parse (GBytes *bytes, const gchar *file, GError **error)
   }
   data = start + 8 + header;
   data_size = size - 8 - header;
-  st->header = upi_json_parse ((const gchar *) start + 8, header, 4, file, error);
+  st->header = upi_json_parse ((const gchar *) start + 8, header, 4, file, "a JSON object", error);
   if (st->header == NULL)
     return NULL;
   json_object_iter_init (&iter, json_node_get_object (json_parser_get_root (st->header)));

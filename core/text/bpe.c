@@ -4,9 +4,9 @@
  * encoder.py) */
 #include "core/text/tokenizer-private.h"
 
+#include "core/json-border.h"
 #include "core/upi.h"
 
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 /* GPT-2's bytes_to_unicode: printable Latin-1 stands for itself, the rest for U+0100 onwards. */
@@ -39,24 +39,18 @@ read_vocabulary (UpiTokenizer *tokenizer, const gchar *directory, GError **error
 {
   gsize length;
   g_autofree gchar *text = upi_tokenizer_read (directory, "vocab.json", &length, error);
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  g_autoptr (GError) cause = NULL;
+  g_autofree gchar *file = g_build_filename (directory, "vocab.json", NULL);
+  g_autoptr (JsonParser) parser = NULL;
   JsonObjectIter iter;
   const gchar *token;
-  JsonNode *root, *node;
+  JsonNode *node;
 
   if (text == NULL)
     return FALSE;
-  if (!json_parser_load_from_data (parser, text, length, &cause)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s/vocab.json is not JSON: %s", directory, cause->message);
+  parser = upi_json_parse (text, length, 4, file, "an object of token: id", error);
+  if (parser == NULL)
     return FALSE;
-  }
-  root = json_parser_get_root (parser);
-  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s/vocab.json: expected an object of token: id", directory);
-    return FALSE;
-  }
-  json_object_iter_init (&iter, json_node_get_object (root));
+  json_object_iter_init (&iter, json_node_get_object (json_parser_get_root (parser)));
   while (json_object_iter_next (&iter, &token, &node)) {
     if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_INT64) {
       g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s/vocab.json: the id of token \"%s\" is not a whole number",

@@ -66,7 +66,6 @@
  * checks them when they are set; its TLS and SASL are not run in upi's own tests.
  */
 #include <gst/gst.h>
-#include <json-glib/json-glib.h>
 
 #include "gst/filter.h"
 #include "gst/json/event.h"
@@ -74,8 +73,9 @@
 #include "gst/json/line.h"
 #include "gst/json/output.h"
 #include "gst/json/properties.h"
-#include "gst/json/wall-clock.h"
+#include "gst/json/tags.h"
 #include "gst/json/text.h"
+#include "gst/json/wall-clock.h"
 #include "gst/plugin.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_upi_json_debug);
@@ -305,24 +305,21 @@ on_order (const gchar *target, const gchar *property, const gchar *value, gpoint
 static gboolean
 check_tags (GstUpiJson *self)
 {
-  g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autoptr (GError) error = NULL;
+  g_autofree gchar *mistake = NULL;
 
   if (self->properties.tags == NULL)
     return TRUE;
-  json_parser_load_from_data (parser, self->properties.tags, -1, &error);
-  JsonNode *root = error == NULL ? json_parser_get_root (parser) : NULL;
-  if (root != NULL && !gst_upi_json_is_finite (root))
-    g_set_error_literal (&error, UPI_ERROR, UPI_ERROR_ARGUMENT, "a number is too large");
-  if (root == NULL || error != NULL || !JSON_NODE_HOLDS_OBJECT (root)) {
+  gchar *tags = gst_upi_json_read_tags (self->properties.tags, &mistake);
+  if (tags == NULL) {
+    g_autofree gchar *shown = g_utf8_make_valid (self->properties.tags, -1);
     GST_ELEMENT_ERROR (self, LIBRARY, SETTINGS,
-        ("Property \"tags\" is '%s', which is no JSON object%s%s: write for example tags='{\"site\":\"yard\"}'.",
-            self->properties.tags, error != NULL ? ": " : "", error != NULL ? error->message : ""),
+        ("Property \"tags\" is '%s', which is no JSON object: %s: write for example tags='{\"site\":\"yard\"}'.", shown,
+            mistake),
         (NULL));
     return FALSE;
   }
   g_free (self->properties.tags);
-  self->properties.tags = json_to_string (root, FALSE);
+  self->properties.tags = tags;
   return TRUE;
 }
 

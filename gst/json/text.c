@@ -67,19 +67,3 @@ gst_upi_json_append_wall_clock (GString *line, GstClockTime time, guint digits)
       g_date_time_get_month (date), g_date_time_get_day_of_month (date), g_date_time_get_hour (date),
       g_date_time_get_minute (date), g_date_time_get_second (date), digits == 3 ? 3 : 6, fraction);
 }
-
-gboolean
-gst_upi_json_is_finite (JsonNode *node)
-{
-  gboolean finite = TRUE;
-
-  if (JSON_NODE_HOLDS_VALUE (node))
-    return json_node_get_value_type (node) != G_TYPE_DOUBLE || isfinite (json_node_get_double (node));
-  GList *members = JSON_NODE_HOLDS_OBJECT (node) ? json_object_get_values (json_node_get_object (node))
-      : JSON_NODE_HOLDS_ARRAY (node)             ? json_array_get_elements (json_node_get_array (node))
-                                                 : NULL;
-  for (GList *l = members; l != NULL && finite; l = l->next)
-    finite = gst_upi_json_is_finite (l->data);
-  g_list_free (members);
-  return finite;
-}

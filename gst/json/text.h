@@ -3,7 +3,6 @@
 #pragma once
 
 #include <gst/gst.h>
-#include <json-glib/json-glib.h>
 
 G_BEGIN_DECLS
 
@@ -17,7 +16,5 @@ void gst_upi_json_append_box (GString *line, gfloat x, gfloat y, gfloat width, g
 void gst_upi_json_append_time (GString *line, GstClockTime time);
 /* ISO 8601 in UTC, with three or six @digits of a second; NONE: null. */
 void gst_upi_json_append_wall_clock (GString *line, GstClockTime time, guint digits);
-/* Whether @node can be written again: no number in it is too large for one (1e400 was read as infinity). */
-gboolean gst_upi_json_is_finite (JsonNode *node);
 
 G_END_DECLS

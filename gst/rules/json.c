@@ -259,13 +259,13 @@ read_items (Reader *reader, RulesJson *container)
 
   container->items = g_ptr_array_new_with_free_func ((GDestroyNotify) rules_json_free);
   if (++reader->depth > MAX_DEPTH) {
-    set_mistake (reader, "found lists within lists, more than %d deep; no rule has such", MAX_DEPTH);
+    set_mistake (reader, "found more than %d lists within lists, expected at most so many", MAX_DEPTH);
     return FALSE;
   }
   skip_space (reader);
   for (gboolean closed = take (reader, close); !closed;) {
     if (container->items->len == MAX_ITEMS) {
-      set_mistake (reader, "found more than %d values in one list or object; no rule has such", MAX_ITEMS);
+      set_mistake (reader, "found more than %d values in one list or object, expected at most so many", MAX_ITEMS);
       return FALSE;
     }
     if (!(is_object ? read_member (reader, container) : read_item (reader, container)))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* json.h: JSON as people write it by hand (RFC 8259, nothing more), each value with its line: json-glib forgets the
- * lines, takes comments and keys that come twice, and recurses as deep as a file tells it to. */
+ * lines, takes comments and keys that come twice, makes strings that are not UTF-8, or cut short, of escapes
+ * that are no character, and recurses as deep as a file tells it to. */
 #pragma once
 
 #include <glib.h>

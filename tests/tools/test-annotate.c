@@ -249,12 +249,26 @@ test_lines (void)
 }
 
 static void
+write_file (const gchar *name, const gchar *text)
+{
+  g_autofree gchar *path = in_directory (name);
+
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+}
+
+static void
 test_errors (void)
 {
   static const gchar *const cases[][2] = {
     { "", "nothing to read" },
     { "--coco coco.json a.png", "leave out the others" },
-    { "--coco texts.txt", "texts.txt" },
+    { "--coco missing.json", "missing.json" },
+    { "--coco texts.txt", "texts.txt: is not JSON" },
+    { "--coco list.json", "list.json: holds no JSON object, expected an object with the lists \"images\"" },
+    { "--coco other.json", "other.json is not a COCO file: expected an object with the lists \"images\"" },
+    { "--coco pair.json", "pair.json: is not JSON: found \\u0041 at byte 39, expected the second half" },
+    { "--coco octal.json", "octal.json: is not JSON: found '3' at byte 34, expected one of" },
+    { "--coco deep.json", "deep.json: brackets nest 101 deep" },
     { "--labels a --labels-file b a.png", "give one" },
     { "--labels , a.png", "label list is empty" },
     { "--image-size 100x100 a.png", "100x100" },
@@ -274,6 +288,13 @@ test_errors (void)
     { "--no-such-option a.png", "--no-such-option" },
   };
 
+  write_file ("list.json", "[]");
+  write_file ("other.json", "{\"images\":[]}");
+  write_file ("pair.json", "{\"images\":[{\"id\":70,\"file_name\":\"\\ud83d\\u0041\"}],\"categories\":[]}");
+  write_file ("octal.json", "{\"images\":[{\"id\":70,\"file_name\":\"\\377\"}],\"categories\":[]}");
+  g_autofree gchar *open = g_strnfill (100, '['), *closed = g_strnfill (100, ']');
+  g_autofree gchar *deep = g_strconcat ("{\"images\":", open, closed, "}", NULL);
+  write_file ("deep.json", deep);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autofree gchar *said = NULL;
 

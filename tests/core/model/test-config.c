@@ -381,6 +381,8 @@ static const Wrong wrong[] = {
   { "cells-with-scale", "\"cells\"", "\"scale\"", { "query.anchor_cells" } },
   { "not-json", "{ \"format_version\"", "{ format_version", { "not JSON" } },
   { "stray-character", "\"d\": 32", "\"d\": 32; ", { "0x3b" } },
+  { "escape", "\"tiny\"", "\"t\\ud83d\\u0041\"",
+      { "is not JSON: found \\u0041 at byte ", "expected the second half of a surrogate pair" } },
   { "empty", NULL, "", { "empty" } },
   { "an-array", NULL, "[1]", { "object" } },
   { "not-utf-8", "\"tiny\"", "\"t\xffny\"", { "UTF-8" } },
@@ -425,6 +427,19 @@ test_deep (void)
   g_assert_nonnull (strstr (error->message, "1000000 deep"));
 }
 
+/* A character beyond the first plane, as JSON in ASCII writes it. */
+static void
+test_pair (void)
+{
+  g_auto (GStrv) parts = g_strsplit (UPI_TINY_CONFIG, "\"tiny\"", 2);
+  g_autofree gchar *text = g_strjoinv ("\"\\ud83d\\ude00\"", parts);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (UpiConfig) c = upi_config_parse (text, -1, "the/config.json", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (c->name, ==, "\xf0\x9f\x98\x80");
+}
+
 static void
 test_no_file (void)
 {
@@ -448,6 +463,7 @@ main (int argc, char **argv)
   g_test_add_func ("/config/evidence-defaults", test_evidence_defaults);
   g_test_add_func ("/config/nano", test_nano);
   g_test_add_func ("/config/deep", test_deep);
+  g_test_add_func ("/config/pair", test_pair);
   g_test_add_func ("/config/no-file", test_no_file);
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++) {
     g_autofree gchar *path = g_strconcat ("/config/wrong/", wrong[i].what, NULL);

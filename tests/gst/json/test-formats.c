@@ -183,16 +183,34 @@ start_error (const gchar *property, const gchar *value)
   return g_strdup (error->message);
 }
 
+/* Of escapes that are no character json-glib would make strings that are not UTF-8, or cut short: no line has such. */
 static void
 test_bad_tags (void)
 {
-  static const gchar *const bad[] = { "[1]", "{\"a\":", "", "a=b", "{\"a\":1} x", "{\"a\":[{\"b\":-1e400}]}" };
+  static const gchar *const bad[][2] = {
+    { "[1]", "found a list of 1, expected an object" },
+    { "{\"a\":", "found the end of the text" },
+    { "", "found the end of the text" },
+    { "a=b", "found 'a', expected a value" },
+    { "{\"a\":1} x", "found 'x', expected nothing" },
+    { "{\"a\":[{\"b\":-1e400}]}", "a number is too large" },
+    { "{\"a\":\"\\ud83d\\u0041\"}", "no character" },
+    { "{\"a\":\"\\ud83dx\"}", "found 'x', expected the second half of a surrogate pair" },
+    { "{\"a\":\"\\377\"}", "found '3', expected one of" },
+    { "{\"x\\u0000y\":1}", "no character" },
+  };
 
   for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
-    g_autofree gchar *error = start_error ("tags", bad[i]);
-    g_assert_nonnull (strstr (error, "tags"));
-    g_assert_nonnull (strstr (error, bad[i]));
+    g_autofree gchar *error = start_error ("tags", bad[i][0]);
+    g_autofree gchar *shown = g_strconcat ("\"tags\" is '", bad[i][0], "', which is no JSON object: ", NULL);
+    g_assert_nonnull (strstr (error, shown));
+    g_assert_nonnull (strstr (error, bad[i][1]));
+    g_assert_true (g_str_has_suffix (error, "write for example tags='{\"site\":\"yard\"}'."));
   }
+
+  g_autofree gchar *error = start_error ("tags", "{\"a\":\"\xff\"}");
+  g_assert_nonnull (strstr (error, "found the byte 0xff, which is not UTF-8"));
+  g_assert_true (g_utf8_validate (error, -1, NULL));
 }
 
 /* gvametaconvert's members; https://dlstreamer.github.io/dev_guide/metadata.html */
