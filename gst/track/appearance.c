@@ -2,64 +2,228 @@
 /* appearance.c: how alike a track and a sighting look; see tracker-private.h.
  *
  * To a network that tells labels apart, all people of a stream look alike: vectors of two of them have a cosine of 0.9.
- * What tells them apart is how each differs from the mean of all that was seen.
+ * What tells them apart is how each differs from the mean of its label, as far as that is known, and of all.
  */
 #include <math.h>
+#include <string.h>
 
 #include "gst/track/tracker-private.h"
 
 #define LONGEST_MEAN 10000 /* sightings: light changes over a day */
+#define FEW_SIGHTINGS 30.0 /* of a label: its mean counts as much as that of all */
+#define MOST_LABELS 64     /* with a mean of their own; who is not seen for longest gives his to the next */
 #define LEAST_SQUARE 1e-6f /* of a difference from the mean: less is rounding */
 
-void
-gst_upi_tracker_learn_appearance (GstUpiTracker *tracker, const GstUpiSighting *seen, gdouble scale)
+/* The mean of the vectors of a label's sightings, each of length 1. */
+typedef struct {
+  GRefString *label;
+  gfloat *vector; /* [mean_length] */
+  gdouble weight; /* sightings in it */
+  gint64 seen;
+} LabelMean;
+
+static void
+clear_label_mean (gpointer data)
 {
-  if (scale == 0)
+  LabelMean *mean = data;
+
+  g_clear_pointer (&mean->label, g_ref_string_release);
+  g_clear_pointer (&mean->vector, g_free);
+}
+
+void
+gst_upi_tracker_forget_appearance (GstUpiTracker *tracker)
+{
+  g_clear_pointer (&tracker->mean, g_free);
+  g_clear_pointer (&tracker->label_means, g_array_unref);
+  tracker->mean_length = 0;
+  tracker->mean_weight = 0;
+}
+
+static LabelMean *
+find_label_mean (const GstUpiTracker *tracker, const GRefString *label)
+{
+  for (guint i = 0; label != NULL && i < tracker->label_means->len; i++) {
+    if (g_array_index (tracker->label_means, LabelMean, i).label == label)
+      return &g_array_index (tracker->label_means, LabelMean, i);
+  }
+  return NULL;
+}
+
+/* A new label's; where there are too many, in the place of the one that nobody saw for longest. */
+static LabelMean *
+add_label_mean (GstUpiTracker *tracker, GRefString *label)
+{
+  GArray *means = tracker->label_means;
+  guint oldest = 0;
+
+  if (means->len < MOST_LABELS) {
+    g_array_append_val (means, ((LabelMean){ .vector = g_new0 (gfloat, tracker->mean_length) }));
+    oldest = means->len - 1;
+  }
+  for (guint i = 0; means->len == MOST_LABELS && i < means->len; i++) {
+    if (g_array_index (means, LabelMean, i).seen < g_array_index (means, LabelMean, oldest).seen)
+      oldest = i;
+  }
+  LabelMean *mean = &g_array_index (means, LabelMean, oldest);
+  g_clear_pointer (&mean->label, g_ref_string_release);
+  mean->label = g_ref_string_acquire (label);
+  mean->weight = 0;
+  return mean;
+}
+
+static void
+learn (gfloat *mean, gdouble *weight, const GstUpiSighting *seen, gdouble scale)
+{
+  const gfloat share = (gfloat) (1 / (*weight + 1));
+
+  for (guint i = 0; i < seen->vector_length; i++)
+    mean[i] += share * ((gfloat) scale * seen->vector[i] - mean[i]);
+  *weight = MIN (*weight + 1, LONGEST_MEAN);
+}
+
+void
+gst_upi_tracker_learn_appearance (GstUpiTracker *tracker, guint sighting)
+{
+  const GstUpiSighting *seen = &tracker->sightings[sighting];
+  const gdouble scale = g_array_index (tracker->scales, gdouble, sighting);
+  GRefString *label = gst_upi_tracker_label_of (tracker, sighting);
+
+  if (scale == 0 || seen->candidate) /* half of the candidates are no objects */
     return;
   if (tracker->mean == NULL || tracker->mean_length != seen->vector_length) { /* of another model: begin anew */
-    g_free (tracker->mean);
+    gst_upi_tracker_forget_appearance (tracker);
     tracker->mean = g_new0 (gfloat, seen->vector_length);
     tracker->mean_length = seen->vector_length;
-    tracker->mean_weight = 0;
+    tracker->label_means = g_array_new (FALSE, FALSE, sizeof (LabelMean));
+    g_array_set_clear_func (tracker->label_means, clear_label_mean);
   }
-  const gfloat share = (gfloat) (1 / (tracker->mean_weight + 1));
-  for (guint i = 0; i < seen->vector_length; i++)
-    tracker->mean[i] += share * ((gfloat) scale * seen->vector[i] - tracker->mean[i]);
-  tracker->mean_weight = MIN (tracker->mean_weight + 1, LONGEST_MEAN);
+  learn (tracker->mean, &tracker->mean_weight, seen, scale);
+  if (label == NULL)
+    return;
+  LabelMean *mean = find_label_mean (tracker, label);
+  if (mean == NULL)
+    mean = add_label_mean (tracker, label);
+  learn (mean->vector, &mean->weight, seen, scale);
+  mean->seen = tracker->time;
+}
+
+/* @look: (out): how @vector, scaled, differs from the mean of @label, of length 1. Returns: FALSE: not at all */
+static gboolean
+compare_to_mean (
+    const GstUpiTracker *tracker, const GRefString *label, const gfloat *vector, gfloat scale, gfloat *look)
+{
+  const LabelMean *mean = find_label_mean (tracker, label);
+  const gfloat *own = mean != NULL ? mean->vector : tracker->mean;
+  const gfloat share = mean != NULL ? (gfloat) (mean->weight / (mean->weight + FEW_SIGHTINGS)) : 0;
+  gfloat square = 0;
+
+  for (guint i = 0; i < tracker->mean_length; i++) {
+    look[i] = scale * vector[i] - tracker->mean[i] - share * (own[i] - tracker->mean[i]);
+    square += look[i] * look[i];
+  }
+  if (!(square > LEAST_SQUARE))
+    return FALSE;
+  const gfloat length = 1 / sqrtf (square);
+  for (guint i = 0; i < tracker->mean_length; i++)
+    look[i] *= length;
+  return TRUE;
+}
+
+void
+gst_upi_tracker_look (GstUpiTracker *tracker)
+{
+  const gsize length = tracker->mean_length;
+
+  tracker->observation++;
+  g_array_set_size (tracker->looks, (guint) (tracker->n_sightings * length));
+  g_array_set_size (tracker->looked, tracker->n_sightings);
+  for (guint i = 0; i < tracker->n_sightings; i++) {
+    const GstUpiSighting *seen = &tracker->sightings[i];
+    const gfloat scale = (gfloat) g_array_index (tracker->scales, gdouble, i);
+
+    g_array_index (tracker->looked, gboolean, i) = scale > 0 && seen->vector_length == length
+        && compare_to_mean (tracker, gst_upi_tracker_label_of (tracker, i), seen->vector, scale,
+            &g_array_index (tracker->looks, gfloat, i * length));
+  }
+}
+
+/* What a track looks like as long as the means do not change: worth its while where many sightings are near. */
+static gboolean
+look_at_track (const GstUpiTracker *tracker, GstUpiTrackEntry *entry)
+{
+  const guint length = tracker->mean_length;
+
+  if (entry->vector == NULL || entry->track.vector_length != length)
+    return FALSE;
+  if (entry->looked_at != tracker->observation) {
+    entry->looked_at = tracker->observation;
+    entry->looked = compare_to_mean (tracker, entry->label, entry->vector, 1, entry->look)
+        && compare_to_mean (tracker, entry->label, entry->latest, 1, entry->latest_look);
+  }
+  return entry->looked;
+}
+
+/* Four sums at once: one alone waits for itself. */
+static gfloat
+product (const gfloat *a, const gfloat *b, guint length)
+{
+  gfloat sums[4] = { 0 };
+  guint i = 0;
+
+  for (; i + 4 <= length; i += 4) {
+    for (guint k = 0; k < 4; k++)
+      sums[k] += a[i + k] * b[i + k];
+  }
+  for (; i < length; i++)
+    sums[0] += a[i] * b[i];
+  return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
 gboolean
-gst_upi_tracker_likeness (
-    const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting, gdouble *likeness)
+gst_upi_tracker_likeness (const GstUpiTracker *tracker, GstUpiTrackEntry *entry, guint sighting, gdouble *likeness)
 {
-  const GstUpiSighting *seen = &tracker->sightings[sighting];
-  const gfloat scale = (gfloat) g_array_index (tracker->scales, gdouble, sighting);
-  gfloat dot = 0, a_square = 0, b_square = 0;
+  const guint length = tracker->mean_length;
+  const gint owner = *gst_upi_tracker_owner_of (tracker, sighting);
+  const gfloat *look;
 
-  if (!(scale > 0) || entry->vector == NULL || entry->track.vector_length != seen->vector_length
-      || tracker->mean_length != seen->vector_length)
-    return FALSE;
-  for (guint i = 0; i < seen->vector_length; i++) {
-    const gfloat a = entry->vector[i] - tracker->mean[i], b = scale * seen->vector[i] - tracker->mean[i];
+  if (owner >= 0) { /* of several sightings more can be told */
+    GstUpiTrackEntry *other = gst_upi_tracker_entry_at (tracker, (guint) owner);
 
-    dot += a * b;
-    a_square += a * a;
-    b_square += b * b;
+    if (!look_at_track (tracker, other))
+      return FALSE;
+    look = other->look;
+  } else {
+    if (!g_array_index (tracker->looked, gboolean, sighting))
+      return FALSE;
+    look = &g_array_index (tracker->looks, gfloat, (gsize) sighting * length);
   }
-  if (!(a_square > LEAST_SQUARE) || !(b_square > LEAST_SQUARE))
+  if (!look_at_track (tracker, entry))
     return FALSE;
-  *likeness = dot / sqrt ((gdouble) a_square * b_square);
+  *likeness = MAX (product (entry->look, look, length), product (entry->latest_look, look, length));
   return TRUE;
+}
+
+/* From one box's middle to another's, in sizes. */
+static gdouble
+distance (const GstUpiBox *from, const GstUpiBox *to)
+{
+  return hypot ((2 * (to->x - from->x) + to->width - from->width) / (to->width + from->width),
+      (2 * (to->y - from->y) + to->height - from->height) / (to->height + from->height));
 }
 
 gdouble
 gst_upi_tracker_closeness (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting)
 {
-  const GstUpiBox *from = &entry->track.last_box, *to = &tracker->sightings[sighting].box;
-  const gdouble x = (2 * (to->x - from->x) + to->width - from->width) / (to->width + from->width),
-                y = (2 * (to->y - from->y) + to->height - from->height) / (to->height + from->height);
+  const GstUpiTrackerOptions *options = &tracker->options;
+  const gint owner = *gst_upi_tracker_owner_of (tracker, sighting);
+  const GstUpiBox *box = &tracker->sightings[sighting].box;
+  const gdouble height = owner >= 0 ? gst_upi_tracker_entry_at (tracker, (guint) owner)->height : box->height;
+  const GstUpiBox predicted = gst_upi_motion_get_box (&entry->track.motion);
+  const gdouble way = MIN (distance (&entry->track.last_box, box), distance (&predicted, box));
+  const gdouble growth = options->size_weight * log (height / entry->height);
   const gdouble seconds = gst_upi_seconds_between (entry->track.last_seen, tracker->time);
 
   /* who is away for longer has gone for good or turned round as often as gone on */
-  return MAX (1 - hypot (x, y) / (0.5 + tracker->options.reach * MIN (seconds, 1)), 0);
+  return MAX (1 - hypot (way, growth) / (0.5 + options->reach * MIN (seconds, 1)), 0);
 }

@@ -29,6 +29,15 @@ gst_upi_track_entry_new (gint64 time, GDestroyNotify free_user_data)
   return entry;
 }
 
+static void
+free_vectors (GstUpiTrackEntry *entry)
+{
+  g_free (entry->vector);
+  g_free (entry->latest);
+  g_free (entry->look);
+  g_free (entry->latest_look);
+}
+
 void
 gst_upi_track_entry_free (gpointer data)
 {
@@ -38,7 +47,7 @@ gst_upi_track_entry_free (gpointer data)
     entry->free_user_data (entry->track.user_data);
   g_clear_pointer (&entry->label, g_ref_string_release);
   g_array_unref (entry->votes);
-  g_free (entry->vector);
+  free_vectors (entry);
   g_free (entry);
 }
 
@@ -75,14 +84,18 @@ gst_upi_track_entry_add_vector (GstUpiTrackEntry *entry, const gfloat *vector, g
   if (scale == 0)
     return;
   if (entry->vector == NULL || entry->track.vector_length != length) { /* of another model: begin anew */
-    g_free (entry->vector);
+    free_vectors (entry);
     entry->vector = g_new0 (gfloat, length);
+    entry->latest = g_new0 (gfloat, length);
+    entry->look = g_new0 (gfloat, length);
+    entry->latest_look = g_new0 (gfloat, length);
     entry->track.vector = entry->vector;
     entry->track.vector_length = length;
     entry->weight = 0;
   }
   for (guint i = 0; i < length; i++) {
-    entry->vector[i] = (gfloat) ((entry->weight * entry->vector[i] + scale * vector[i]) / (entry->weight + 1));
+    entry->latest[i] = (gfloat) scale * vector[i];
+    entry->vector[i] = (gfloat) ((entry->weight * entry->vector[i] + entry->latest[i]) / (entry->weight + 1));
     square += entry->vector[i] * entry->vector[i];
   }
   if (square > 0) {

@@ -13,13 +13,19 @@ G_BEGIN_DECLS
 typedef struct {
   GstUpiTrack track; /* first: it stands for the whole */
   GDestroyNotify free_user_data;
-  GRefString *label; /* of the winner */
-  GArray *votes;     /* of labels, see track-entry.c */
-  gfloat *vector;    /* the mean, of length 1 */
-  gdouble weight;    /* sightings in it */
-  GstUpiMotion seen; /* the filter right after the last sighting */
-  gboolean sure;     /* since @sure_since */
+  GRefString *label;          /* of the winner */
+  GArray *votes;              /* of labels, see track-entry.c */
+  gfloat *vector;             /* the mean, of length 1 */
+  gfloat *latest;             /* the last of them, of length 1 */
+  gdouble weight;             /* sightings in it */
+  gfloat *look, *latest_look; /* both against the mean of the label, of length 1 */
+  gboolean looked;            /* they are there, */
+  guint64 looked_at;          /* as of that observation */
+  gdouble height;             /* the mean of its boxes', and after some time of the latest */
+  GstUpiMotion seen;          /* the filter right after the last sighting */
+  gboolean sure;              /* since @sure_since */
   gint64 sure_since;
+  gboolean waits; /* for its number, see tracker.c's number() */
 } GstUpiTrackEntry;
 
 struct _GstUpiTracker {
@@ -32,13 +38,18 @@ struct _GstUpiTracker {
   gfloat *mean; /* (nullable) of all sightings' vectors, each of length 1 */
   guint mean_length;
   gdouble mean_weight; /* sightings in it */
+  GArray *label_means; /* (nullable), see appearance.c */
 
   /* one observation */
+  guint64 observation; /* the how manyth */
   const GstUpiSighting *sightings;
   guint n_sightings;
-  GPtrArray *labels; /* (nullable) GRefString of each sighting */
-  GArray *scales;    /* gdouble: 1 / length of each sighting's vector, 0 without */
-  GArray *owners;    /* gint: index of the entry that has it, or -1 */
+  GPtrArray *labels;  /* (nullable) GRefString of each sighting */
+  GArray *scales;     /* gdouble: 1 / length of each sighting's vector, 0 without */
+  GArray *looks;      /* gfloat: [sightings, mean_length]: what each looks like against the mean, of length 1 */
+  GArray *looked;     /* gboolean: it has such */
+  GArray *owners;     /* gint: index of the entry that has it, or -1 */
+  GArray *unnumbered; /* guint: indices of entries without a number that were seen */
 };
 
 /* A millionth of a second less than nothing is missing where times were rounded. */
@@ -94,14 +105,22 @@ void gst_upi_track_entry_add_vector (GstUpiTrackEntry *entry, const gfloat *vect
 /* Moves the filter to @time, as if the object had gone straight from its last sighting to @box. */
 void gst_upi_track_entry_go_straight (GstUpiTrackEntry *entry, const GstUpiBox *box, gint64 time);
 
-/* Takes what a sighting looks like into the mean of all. @scale: 1 / length of its vector, 0: nobody knows. */
-void gst_upi_tracker_learn_appearance (GstUpiTracker *tracker, const GstUpiSighting *seen, gdouble scale);
+/* Takes what a sighting looks like into the means of all and of its label; the last sightings' labels and scales are
+ * there. */
+void gst_upi_tracker_learn_appearance (GstUpiTracker *tracker, guint sighting);
 
-/* Cosine of what a track and a sighting look like, both against the mean of all. FALSE: nobody knows. */
-gboolean gst_upi_tracker_likeness (
-    const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting, gdouble *likeness);
+/* The means are learnt: what do the last sightings look like against them? */
+void gst_upi_tracker_look (GstUpiTracker *tracker);
 
-/* 1: a sighting is where the track was last, 0: farther away than it can have come since. */
+void gst_upi_tracker_forget_appearance (GstUpiTracker *tracker);
+
+/* Cosine of what a track and a sighting look like, both against the mean of their label; the better one of the track's
+ * mean and its latest. A sighting that a track has looks like that track. FALSE: nobody knows. */
+gboolean
+gst_upi_tracker_likeness (const GstUpiTracker *tracker, GstUpiTrackEntry *entry, guint sighting, gdouble *likeness);
+
+/* 1: a sighting is where the track was last, or where it is expected, and as high; 0: farther away than it can have
+ * come since. */
 gdouble gst_upi_tracker_closeness (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting);
 
 /* The sighting is the track's. */
@@ -109,5 +128,11 @@ void gst_upi_tracker_see (GstUpiTracker *tracker, guint index, guint sighting);
 
 /* Pairs @tracks and @sightings (guint: indices), and takes those that found each other out of both. */
 void gst_upi_tracker_match (GstUpiTracker *tracker, GstUpiRound round, GArray *tracks, GArray *sightings);
+
+/* May it be that track's, as far as labels go? */
+gboolean gst_upi_tracker_label_fits (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, guint sighting);
+
+/* How much of what there will be to see of the sighting's object was seen until now, 0..1, before it has a number. */
+gdouble gst_upi_tracker_knowledge (const GstUpiTracker *tracker, guint sighting);
 
 G_END_DECLS

@@ -12,6 +12,7 @@
 #define SHOWN_TIME 0.15  /* seconds, of whom nobody sees, however short it was there */
 #define SHOWN_SHARE 0.3  /* of the time that it was there: who is found in 8 of 10 frames is shown in all */
 #define SHOWN 0.6        /* confidence of an object at its threshold */
+#define HEIGHT_GAIN 0.2  /* of the latest box in the mean height, once there were as many */
 
 gdouble
 gst_upi_confidence (gdouble score, gdouble threshold)
@@ -41,9 +42,13 @@ gst_upi_tracker_options_init (GstUpiTrackerOptions *options)
     .same_place = 0.7,
     .region = FALSE,
     .region_weight = 0.2,
-    .region_threshold = 0,
-    .recognition_threshold = 0.5,
-    .reach = 2 };
+    .away_time = 0.3,
+    .recognition_threshold = 0.45,
+    .recognition_weight = 0.35,
+    .size_weight = 4,
+    .doubt = 0.3,
+    .patience = 1,
+    .reach = 4 };
 }
 
 static void
@@ -63,7 +68,10 @@ gst_upi_tracker_new (GDestroyNotify free_user_data)
   tracker->entries = g_ptr_array_new_with_free_func (gst_upi_track_entry_free);
   tracker->labels = g_ptr_array_new_with_free_func (release_label);
   tracker->scales = g_array_new (FALSE, FALSE, sizeof (gdouble));
+  tracker->looks = g_array_new (FALSE, FALSE, sizeof (gfloat));
+  tracker->looked = g_array_new (FALSE, FALSE, sizeof (gboolean));
   tracker->owners = g_array_new (FALSE, FALSE, sizeof (gint));
+  tracker->unnumbered = g_array_new (FALSE, FALSE, sizeof (guint));
   return tracker;
 }
 
@@ -73,8 +81,11 @@ gst_upi_tracker_free (GstUpiTracker *tracker)
   g_ptr_array_unref (tracker->entries);
   g_ptr_array_unref (tracker->labels);
   g_array_unref (tracker->scales);
+  g_array_unref (tracker->looks);
+  g_array_unref (tracker->looked);
   g_array_unref (tracker->owners);
-  g_free (tracker->mean);
+  g_array_unref (tracker->unnumbered);
+  gst_upi_tracker_forget_appearance (tracker);
   g_free (tracker);
 }
 
@@ -100,7 +111,7 @@ gst_upi_tracker_reset (GstUpiTracker *tracker, gboolean numbers)
   g_ptr_array_set_size (tracker->entries, 0);
   g_array_set_size (tracker->owners, 0);
   tracker->observed = FALSE;
-  tracker->mean_weight = 0;
+  gst_upi_tracker_forget_appearance (tracker);
   if (numbers)
     tracker->last_id = 0;
 }
@@ -136,19 +147,27 @@ gst_upi_tracker_see (GstUpiTracker *tracker, guint index, guint sighting)
   track->last_box = seen->box;
   track->last_seen = tracker->time;
   track->hits++;
+  entry->height += MAX (1.0 / track->hits, HEIGHT_GAIN) * (seen->box.height - entry->height);
   track->misses = 0;
   track->sighting = (gint) sighting;
   if (!entry->sure && seen->confidence >= tracker->options.sure) {
     entry->sure = TRUE;
     entry->sure_since = tracker->time;
   }
-  if (!seen->candidate) /* who is not sure what it is has no vote */
+  if (!seen->candidate) { /* who is not sure what it is has no vote, and does not look like it */
     gst_upi_track_entry_vote (entry, gst_upi_tracker_label_of (tracker, sighting), seen->confidence);
-  gst_upi_track_entry_add_vector (
-      entry, seen->vector, seen->vector_length, g_array_index (tracker->scales, gdouble, sighting));
-  if (track->id == 0 && is_known (tracker, entry))
-    track->id = ++tracker->last_id;
+    gst_upi_track_entry_add_vector (
+        entry, seen->vector, seen->vector_length, g_array_index (tracker->scales, gdouble, sighting));
+  }
+  if (track->id == 0)
+    g_array_append_val (tracker->unnumbered, index);
   *gst_upi_tracker_owner_of (tracker, sighting) = (gint) index;
+}
+
+static GArray *
+new_indices (void)
+{
+  return g_array_new (FALSE, FALSE, sizeof (guint));
 }
 
 static void
@@ -158,15 +177,63 @@ start (GstUpiTracker *tracker, guint sighting)
 
   g_ptr_array_add (tracker->entries, entry);
   gst_upi_tracker_see (tracker, tracker->entries->len - 1, sighting);
-  /* what is certainly there when the stream begins need not prove itself */
-  if (!tracker->observed && entry->track.id == 0 && entry->sure)
-    entry->track.id = ++tracker->last_id;
 }
 
-static GArray *
-new_indices (void)
+/* By looks, who was lost and has come back: also as a track that has no number yet. @tracks that nobody saw; @certain
+ * sightings that fit no track */
+static void
+recognise (GstUpiTracker *tracker, GArray *tracks, GArray *certain)
 {
-  return g_array_new (FALSE, FALSE, sizeof (guint));
+  g_autoptr (GArray) arrivals = new_indices ();
+
+  g_array_append_vals (arrivals, certain->data, certain->len);
+  for (guint i = 0; i < tracker->n_sightings; i++) {
+    const gint owner = *gst_upi_tracker_owner_of (tracker, i);
+
+    if (owner >= 0 && gst_upi_tracker_entry_at (tracker, (guint) owner)->track.id == 0)
+      g_array_append_val (arrivals, i);
+  }
+  gst_upi_tracker_match (tracker, GST_UPI_ROUND_APPEARANCE, tracks, arrivals);
+  for (guint i = certain->len; i-- > 0;) {
+    if (*gst_upi_tracker_owner_of (tracker, g_array_index (certain, guint, i)) >= 0)
+      g_array_remove_index (certain, i);
+  }
+}
+
+/* Whether it may turn out to be one of the lost @tracks when more is seen of it. */
+static gboolean
+may_be_lost (const GstUpiTracker *tracker, const GstUpiTrackEntry *entry, const GArray *tracks)
+{
+  const guint sighting = (guint) entry->track.sighting;
+  gdouble likeness;
+
+  if (gst_upi_tracker_knowledge (tracker, sighting) >= 1)
+    return FALSE;
+  for (guint i = 0; i < tracks->len; i++) {
+    GstUpiTrackEntry *lost = gst_upi_tracker_entry_at (tracker, g_array_index (tracks, guint, i));
+
+    if (gst_upi_tracker_label_fits (tracker, lost, sighting) && gst_upi_tracker_closeness (tracker, lost, sighting) > 0
+        && gst_upi_tracker_likeness (tracker, lost, sighting, &likeness))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Numbers for all that are known by now. An id that is given cannot be taken back: who may be one of the lost @tracks
+ * waits for it. */
+static void
+number (GstUpiTracker *tracker, const GArray *tracks)
+{
+  for (guint i = 0; i < tracker->unnumbered->len; i++) {
+    GstUpiTrackEntry *entry = gst_upi_tracker_entry_at (tracker, g_array_index (tracker->unnumbered, guint, i));
+
+    if (entry->track.sighting < 0) /* it was one of them */
+      continue;
+    entry->waits = tracker->options.region && may_be_lost (tracker, entry, tracks);
+    /* what is certainly there when the stream begins need not prove itself */
+    if (!entry->waits && (is_known (tracker, entry) || (!tracker->observed && entry->sure)))
+      entry->track.id = ++tracker->last_id;
+  }
 }
 
 static void
@@ -177,6 +244,7 @@ take_sightings (GstUpiTracker *tracker, const GstUpiSighting *sightings, guint n
   g_ptr_array_set_size (tracker->labels, 0);
   g_array_set_size (tracker->scales, 0);
   g_array_set_size (tracker->owners, 0);
+  g_array_set_size (tracker->unnumbered, 0);
   for (guint i = 0; i < n; i++) {
     gdouble square = 0;
     const gint nobody = -1;
@@ -186,9 +254,12 @@ take_sightings (GstUpiTracker *tracker, const GstUpiSighting *sightings, guint n
       square += sightings[i].vector[k] * sightings[i].vector[k];
     const gdouble scale = square > 0 && isfinite (square) ? 1 / sqrt (square) : 0;
     g_array_append_val (tracker->scales, scale);
-    gst_upi_tracker_learn_appearance (tracker, &sightings[i], scale);
     g_array_append_val (tracker->owners, nobody);
+    if (tracker->options.region)
+      gst_upi_tracker_learn_appearance (tracker, i);
   }
+  if (tracker->options.region)
+    gst_upi_tracker_look (tracker);
 }
 
 static void
@@ -277,13 +348,14 @@ gst_upi_tracker_observe (GstUpiTracker *tracker, gint64 time, const GstUpiSighti
   if (!reference && tracker->options.per_label)
     gst_upi_tracker_match (tracker, GST_UPI_ROUND_SAME_PLACE, tracks, certain);
   if (tracker->options.region)
-    gst_upi_tracker_match (tracker, GST_UPI_ROUND_APPEARANCE, tracks, certain);
+    recognise (tracker, tracks, certain);
   for (guint i = 0; i < certain->len; i++) {
     const guint sighting = g_array_index (certain, guint, i);
 
     if (!reference || sightings[sighting].confidence >= tracker->options.sure)
       start (tracker, sighting);
   }
+  number (tracker, tracks);
   miss (tracker);
   tracker->sightings = NULL;
   tracker->observed = TRUE;
@@ -305,7 +377,8 @@ gst_upi_tracker_observe_still (GstUpiTracker *tracker, gint64 time)
     if (track->sighting < 0)
       continue;
     track->last_seen = time;
-    if (track->id == 0 && is_known (tracker, entry))
+    if (track->id == 0 && is_known (tracker, entry)
+        && (!entry->waits || gst_upi_seconds_between (track->first_seen, time) >= tracker->options.patience))
       track->id = ++tracker->last_id;
     entry->seen = track->motion;
   }

@@ -34,10 +34,13 @@ typedef struct _GstUpiTracker GstUpiTracker;
  * @same_place: how much that is: least overlap, nothing grown
  * @region: compare what objects look like, too
  * @region_weight: of that, against motion
- * @region_threshold: cosine, against the mean of all, under which they are not the same
- * @recognition_threshold: mean of that cosine and of how close they are, from which a track that nothing else fits has
- * come back
- * @reach: how far it may have come in the first second of that, in sizes of its box; later no farther
+ * @away_time: after how long without a sighting looks decide and not where it would be by now, seconds
+ * @recognition_threshold: of how close they are and that cosine, from which a lost track has come back
+ * @recognition_weight: of the cosine in that
+ * @size_weight: of another height, as its logarithm, in how close they are
+ * @doubt: how much more it takes at first; less and less until four sightings
+ * @patience: or that time, seconds; for so long who may have come back waits for an id
+ * @reach: how far it may have come in the first second, in sizes of its box; later no farther
  * @reference: nothing but C-BIoU as PyPI trackers has it with its defaults, in steps of 1/30 s: for comparison
  */
 typedef struct {
@@ -48,7 +51,7 @@ typedef struct {
   gboolean per_label;
   gdouble same_place;
   gboolean region;
-  gdouble region_weight, region_threshold, recognition_threshold, reach;
+  gdouble region_weight, away_time, recognition_threshold, recognition_weight, size_weight, doubt, patience, reach;
   gboolean reference;
 } GstUpiTrackerOptions;
 

@@ -36,8 +36,12 @@ static const struct {
   NUMBER (velocity_memory),
   NUMBER (same_place),
   NUMBER (region_weight),
-  NUMBER (region_threshold),
+  NUMBER (away_time),
   NUMBER (recognition_threshold),
+  NUMBER (recognition_weight),
+  NUMBER (size_weight),
+  NUMBER (doubt),
+  NUMBER (patience),
   NUMBER (reach),
 #undef NUMBER
 };
