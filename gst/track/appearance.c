@@ -20,7 +20,19 @@ typedef struct {
   gfloat *vector; /* [mean_length] */
   gdouble weight; /* sightings in it */
   gint64 seen;
+  gfloat *centre;  /* [mean_length]: between it and the mean of all, */
+  guint64 centred; /* as of that observation */
 } LabelMean;
+
+/* Loops in steps that fill registers, and sums that need not wait for each other: compilers leave them as they are
+ * otherwise. */
+#define LANES 8
+
+static gfloat
+sum_of (const gfloat sums[LANES])
+{
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
 
 static void
 clear_label_mean (gpointer data)
@@ -29,6 +41,7 @@ clear_label_mean (gpointer data)
 
   g_clear_pointer (&mean->label, g_ref_string_release);
   g_clear_pointer (&mean->vector, g_free);
+  g_clear_pointer (&mean->centre, g_free);
 }
 
 void
@@ -58,7 +71,9 @@ add_label_mean (GstUpiTracker *tracker, GRefString *label)
   guint oldest = 0;
 
   if (means->len < MOST_LABELS) {
-    g_array_append_val (means, ((LabelMean){ .vector = g_new0 (gfloat, tracker->mean_length) }));
+    g_array_append_val (means,
+        ((LabelMean){
+            .vector = g_new0 (gfloat, tracker->mean_length), .centre = g_new0 (gfloat, tracker->mean_length) }));
     oldest = means->len - 1;
   }
   for (guint i = 0; means->len == MOST_LABELS && i < means->len; i++) {
@@ -75,10 +90,15 @@ add_label_mean (GstUpiTracker *tracker, GRefString *label)
 static void
 learn (gfloat *mean, gdouble *weight, const GstUpiSighting *seen, gdouble scale)
 {
-  const gfloat share = (gfloat) (1 / (*weight + 1));
+  const gfloat share = (gfloat) (1 / (*weight + 1)), kept = 1 - share, added = share * (gfloat) scale;
+  guint i = 0;
 
-  for (guint i = 0; i < seen->vector_length; i++)
-    mean[i] += share * ((gfloat) scale * seen->vector[i] - mean[i]);
+  for (; i + LANES <= seen->vector_length; i += LANES) {
+    for (guint k = 0; k < LANES; k++)
+      mean[i + k] = kept * mean[i + k] + added * seen->vector[i + k];
+  }
+  for (; i < seen->vector_length; i++)
+    mean[i] = kept * mean[i] + added * seen->vector[i];
   *weight = MIN (*weight + 1, LONGEST_MEAN);
 }
 
@@ -108,25 +128,53 @@ gst_upi_tracker_learn_appearance (GstUpiTracker *tracker, guint sighting)
   mean->seen = tracker->time;
 }
 
-/* @look: (out): how @vector, scaled, differs from the mean of @label, of length 1. Returns: FALSE: not at all */
-static gboolean
-compare_to_mean (
-    const GstUpiTracker *tracker, const GRefString *label, const gfloat *vector, gfloat scale, gfloat *look)
+/* What all of a label have in common: their mean, as far as it is known, or else that of all. */
+static const gfloat *
+centre_of (const GstUpiTracker *tracker, const GRefString *label)
 {
-  const LabelMean *mean = find_label_mean (tracker, label);
-  const gfloat *own = mean != NULL ? mean->vector : tracker->mean;
-  const gfloat share = mean != NULL ? (gfloat) (mean->weight / (mean->weight + FEW_SIGHTINGS)) : 0;
-  gfloat square = 0;
+  LabelMean *mean = find_label_mean (tracker, label);
 
-  for (guint i = 0; i < tracker->mean_length; i++) {
-    look[i] = scale * vector[i] - tracker->mean[i] - share * (own[i] - tracker->mean[i]);
-    square += look[i] * look[i];
+  if (mean == NULL)
+    return tracker->mean;
+  if (mean->centred != tracker->observation) {
+    const gfloat share = (gfloat) (mean->weight / (mean->weight + FEW_SIGHTINGS));
+
+    for (guint i = 0; i < tracker->mean_length; i++)
+      mean->centre[i] = tracker->mean[i] + share * (mean->vector[i] - tracker->mean[i]);
+    mean->centred = tracker->observation;
   }
+  return mean->centre;
+}
+
+/* @look: (out): how @vector, scaled, differs from @centre, of length 1. Returns: FALSE: not at all */
+static gboolean
+compare (const gfloat *vector, gfloat scale, const gfloat *centre, guint length, gfloat *look)
+{
+  gfloat sums[LANES] = { 0 };
+  guint i = 0;
+
+  for (; i + LANES <= length; i += LANES) {
+    for (guint k = 0; k < LANES; k++) {
+      const gfloat difference = scale * vector[i + k] - centre[i + k];
+
+      look[i + k] = difference;
+      sums[k] += difference * difference;
+    }
+  }
+  for (; i < length; i++) {
+    look[i] = scale * vector[i] - centre[i];
+    sums[0] += look[i] * look[i];
+  }
+  const gfloat square = sum_of (sums);
   if (!(square > LEAST_SQUARE))
     return FALSE;
-  const gfloat length = 1 / sqrtf (square);
-  for (guint i = 0; i < tracker->mean_length; i++)
-    look[i] *= length;
+  const gfloat shorten = 1 / sqrtf (square);
+  for (i = 0; i + LANES <= length; i += LANES) {
+    for (guint k = 0; k < LANES; k++)
+      look[i + k] *= shorten;
+  }
+  for (; i < length; i++)
+    look[i] *= shorten;
   return TRUE;
 }
 
@@ -143,7 +191,7 @@ gst_upi_tracker_look (GstUpiTracker *tracker)
     const gfloat scale = (gfloat) g_array_index (tracker->scales, gdouble, i);
 
     g_array_index (tracker->looked, gboolean, i) = scale > 0 && seen->vector_length == length
-        && compare_to_mean (tracker, gst_upi_tracker_label_of (tracker, i), seen->vector, scale,
+        && compare (seen->vector, scale, centre_of (tracker, gst_upi_tracker_label_of (tracker, i)), (guint) length,
             &g_array_index (tracker->looks, gfloat, i * length));
   }
 }
@@ -158,26 +206,26 @@ look_at_track (const GstUpiTracker *tracker, GstUpiTrackEntry *entry)
     return FALSE;
   if (entry->looked_at != tracker->observation) {
     entry->looked_at = tracker->observation;
-    entry->looked = compare_to_mean (tracker, entry->label, entry->vector, 1, entry->look)
-        && compare_to_mean (tracker, entry->label, entry->latest, 1, entry->latest_look);
+    const gfloat *centre = centre_of (tracker, entry->label);
+    entry->looked = compare (entry->vector, 1, centre, length, entry->look)
+        && compare (entry->latest, 1, centre, length, entry->latest_look);
   }
   return entry->looked;
 }
 
-/* Four sums at once: one alone waits for itself. */
 static gfloat
 product (const gfloat *a, const gfloat *b, guint length)
 {
-  gfloat sums[4] = { 0 };
+  gfloat sums[LANES] = { 0 };
   guint i = 0;
 
-  for (; i + 4 <= length; i += 4) {
-    for (guint k = 0; k < 4; k++)
+  for (; i + LANES <= length; i += LANES) {
+    for (guint k = 0; k < LANES; k++)
       sums[k] += a[i + k] * b[i + k];
   }
   for (; i < length; i++)
     sums[0] += a[i] * b[i];
-  return sums[0] + sums[1] + sums[2] + sums[3];
+  return sum_of (sums);
 }
 
 gboolean

@@ -93,15 +93,15 @@ gst_upi_track_entry_add_vector (GstUpiTrackEntry *entry, const gfloat *vector, g
     entry->track.vector_length = length;
     entry->weight = 0;
   }
+  const gfloat kept = (gfloat) (entry->weight / (entry->weight + 1)), added = 1 - kept;
   for (guint i = 0; i < length; i++) {
     entry->latest[i] = (gfloat) scale * vector[i];
-    entry->vector[i] = (gfloat) ((entry->weight * entry->vector[i] + entry->latest[i]) / (entry->weight + 1));
+    entry->vector[i] = kept * entry->vector[i] + added * entry->latest[i];
     square += entry->vector[i] * entry->vector[i];
   }
-  if (square > 0) {
-    for (guint i = 0; i < length; i++)
-      entry->vector[i] /= (gfloat) sqrt (square);
-  }
+  const gfloat shorten = square > 0 ? (gfloat) (1 / sqrt (square)) : 1;
+  for (guint i = 0; i < length; i++)
+    entry->vector[i] *= shorten;
   entry->weight = MIN (entry->weight + 1, LONGEST_MEAN);
 }
 

@@ -115,25 +115,31 @@ show (GstUpiTracker *tracker, gint64 time, gint64 duration, const GstUpiSighting
   return time;
 }
 
-/* Beside a dog all people look alike: what tells them apart is how they differ from people, of which many were seen. */
+/* Beside a dog all people look alike: what tells them apart is how they differ from people, of which many were seen;
+ * what may be no object at all does not count as one of them. */
 static void
 test_labels (void)
 {
   static const gfloat dog[4] = { 0, -1, 1, 0.5f };
 
-  for (guint who = 0; who < 3; who += 2) {
+  for (guint k = 0; k < 4; k++) {
+    const gboolean same = k % 2 == 0, candidate = k / 2 == 1;
     g_autoptr (GstUpiTracker) tracker = new_tracker ();
     GstUpiSighting all[3] = { sight_someone (0.8, 0), sight_someone (0.3, 0), sight_someone (0.6, 1) };
     gint64 time;
 
-    all[0].label = "dog";
     all[0].vector = dog;
+    all[0].candidate = candidate;
+    if (candidate)
+      all[0].confidence = 0.3;
+    else
+      all[0].label = "dog";
     time = show (tracker, 0, 40000 * MS, all, 3);
     time = show (tracker, time, 2000 * MS, all, 1);
-    all[1] = sight_someone (0.45, who);
+    all[1] = sight_someone (0.45, same ? 0 : 2);
     show (tracker, time, 200 * MS, all, 2);
-    g_assert_cmpuint (id_of (tracker, 0), ==, 1);
-    g_assert_cmpuint (id_of (tracker, 1), ==, who == 0 ? 2 : 4);
+    g_assert_cmpuint (id_of (tracker, 0), ==, candidate ? 0 : 1);
+    g_assert_cmpuint (id_of (tracker, 1), ==, (same ? 1 : 3) + !candidate);
   }
 }
 
@@ -175,6 +181,27 @@ test_candidates (void)
   g_assert_cmpfloat (track->vector[2], ==, 0);
 }
 
+/* Who turned round looks as he did last as well as on the whole. */
+static void
+test_latest (void)
+{
+  static const gfloat front[4] = { 1, 0.1f, 0, 0 }, back[4] = { 1, -0.1f, 0, 0.1f };
+  g_autoptr (GstUpiTracker) tracker = new_tracker ();
+  GstUpiSighting both[2] = { sight_someone (0.3, 0), sight_someone (0.7, 1) };
+  gint64 time = show (tracker, 0, 2000 * MS, both, 2);
+
+  both[0].vector = back;
+  time = show (tracker, time, STEP, both, 2);
+  time = show (tracker, time, 1200 * MS, &both[1], 1);
+  both[0].box.x = 0.45;
+  for (guint side = 0; side < 2; side++) {
+    both[0].vector = side == 0 ? back : front;
+    time = show (tracker, time, STEP, both, 2);
+    g_assert_cmpuint (id_of (tracker, 0), ==, 1);
+    time = show (tracker, time, 1200 * MS, &both[1], 1);
+  }
+}
+
 /* Of two lost ones that look alike the one that was as high has come back. */
 static void
 test_height (void)
@@ -193,12 +220,12 @@ test_height (void)
   }
 }
 
-/* Who goes on behind a wall as before comes out where he is expected, many sizes from where he was seen last; one who
- * looks otherwise is another. */
+/* Who goes on behind a wall as before comes out where he is expected, many sizes from where he was seen last; or where
+ * he went in; one who looks otherwise is another. */
 static void
 test_way (void)
 {
-  for (guint who = 0; who < 2; who++) {
+  for (guint way = 0; way < 3; way++) {
     g_autoptr (GstUpiTracker) tracker = new_tracker ();
     GstUpiSighting both[2] = { sight_someone (0, 0), sight_someone (0.9, 1) };
     gint64 time = 0;
@@ -207,13 +234,33 @@ test_way (void)
     for (; time < 3400 * MS; time += STEP) {
       const gboolean hidden = time >= 1000 * MS && time < 3000 * MS;
 
-      both[0].box.x = 0.25 * (gdouble) time / 1e9;
-      both[0].vector = looks[time < 2000 * MS || who == 0 ? 0 : 2];
+      both[0].box.x = way == 2 && time > 1000 * MS ? 0.24 : 0.25 * (gdouble) time / 1e9;
+      both[0].vector = looks[time < 2000 * MS || way != 1 ? 0 : 2];
       gst_upi_tracker_observe (tracker, time, &both[hidden], 2 - hidden);
     }
-    g_assert_cmpuint (id_of (tracker, 0), ==, who == 0 ? 1 : 3);
+    g_assert_cmpuint (id_of (tracker, 0), ==, way != 1 ? 1 : 3);
     g_assert_cmpuint (id_of (tracker, 1), ==, 2);
   }
+}
+
+/* At first sight it takes more to be one of the lost, and later all sightings count, not the last. */
+static void
+test_doubt (void)
+{
+  static const gfloat unclear[4] = { 1, 0.03f, 0.07f, 0.05f };
+  const gfloat *const looks_now[4] = { unclear, looks[1], looks[1], looks[0] };
+  g_autoptr (GstUpiTracker) tracker = new_tracker ();
+  GstUpiSighting both[2] = { sight_someone (0.3, 0), sight_someone (0.9, 1) };
+  gint64 time = show (tracker, 0, 1000 * MS, both, 2);
+
+  time = show (tracker, time, 1200 * MS, &both[1], 1);
+  both[0].box.x = 0.36;
+  for (guint i = 0; i < 4; i++) {
+    g_assert_cmpuint (id_of (tracker, 0), ==, i == 0 ? 2 : 0);
+    both[0].vector = looks_now[i];
+    time = show (tracker, time, STEP, both, 2);
+  }
+  g_assert_cmpuint (id_of (tracker, 0), ==, 3);
 }
 
 /* Who may be a lost one has no id until more is seen of him: four sightings, or a second of a picture that stands
@@ -265,8 +312,10 @@ main (int argc, char **argv)
   g_test_add_func ("/track-appearance/labels", test_labels);
   g_test_add_func ("/track-appearance/many-labels", test_many_labels);
   g_test_add_func ("/track-appearance/candidates", test_candidates);
+  g_test_add_func ("/track-appearance/latest", test_latest);
   g_test_add_func ("/track-appearance/height", test_height);
   g_test_add_func ("/track-appearance/way", test_way);
+  g_test_add_func ("/track-appearance/doubt", test_doubt);
   g_test_add_func ("/track-appearance/patience", test_patience);
   return g_test_run ();
 }
