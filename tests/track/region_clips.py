@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What it is worth to a tracker to know what objects look like, with real vectors: identity switches with it and without.
 
-    python3 tests/track/region_clips.py BUILD MODEL DATA [--clips 48] [--frames 40] [--keep FOLDER] [--set NAME=VALUE ...]
+    python3 tests/track/region_clips.py BUILD MODEL DATA [--clips 240] [--frames 40] [--keep FOLDER] [--set NAME=VALUE ...]
 
 Objects of DATA/val.json (COCO format) that MODEL finds where they stand alone move over calm photographs: they cross, hide
 behind a wall for 0.2 to 3 seconds and come out on either side, leave and come back; two labels a clip, 1 to 60 frames a second
@@ -249,7 +249,7 @@ def main() -> None:
     parser.add_argument("build", type=Path)
     parser.add_argument("model")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--clips", type=int, default=48)
+    parser.add_argument("--clips", type=int, default=240)
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--keep", type=Path, help="a folder for cut-outs and detections, used again where they are there")
     parser.add_argument("--set", action="append", default=[], help="as mot-run's, of the runs with vectors")
