@@ -600,7 +600,8 @@ typedef struct {
  * @iou_threshold: of greedy non-maximum suppression within a label; 1 or more: none
  * @max_objects: the best so many
  * @masks: whether each gets its mask
- * @all_pairs: every (region, label) pair above the threshold competes (for average precision); otherwise one class a
+ * @all_pairs: every (region, label) pair above the threshold competes (for average precision), those of the model's own
+ * labels that lie behind another of them lowered as its config's tasks.detection.rivalry says; otherwise one class a
  * region
  * @candidate_threshold: > 0: what scores lower than its threshold, but not than this, comes behind the objects, without
  * masks

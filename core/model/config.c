@@ -353,8 +353,8 @@ read_tasks (UpiReader *root, UpiConfig *c)
 {
   UpiReader r =
       upi_reader_object (root, "tasks", "tasks.", UPI_KEYS ("detection", "classification", "captioning", "retrieval"));
-  UpiReader detection =
-      upi_reader_object (&r, "detection", "tasks.detection.", UPI_KEYS ("temperature", "bias", "foreground_weight"));
+  UpiReader detection = upi_reader_object (
+      &r, "detection", "tasks.detection.", UPI_KEYS ("temperature", "bias", "foreground_weight", "rivalry"));
   UpiReader classification =
       upi_reader_object (&r, "classification", "tasks.classification.", UPI_KEYS ("temperature"));
   UpiReader captioning = upi_reader_object (&r, "captioning", "tasks.captioning.", UPI_KEYS ("temperature"));
@@ -363,6 +363,7 @@ read_tasks (UpiReader *root, UpiConfig *c)
   c->tasks.detection.temperature = upi_reader_float (&detection, "temperature", 1e-4, 1e3);
   c->tasks.detection.bias = upi_reader_float (&detection, "bias", -1e3, 1e3);
   c->tasks.detection.foreground_weight = upi_reader_float (&detection, "foreground_weight", 0, 1);
+  c->tasks.detection.rivalry = read_float_or (&detection, "rivalry", 0, 100, 0);
   c->tasks.classification.temperature = upi_reader_float (&classification, "temperature", 1e-4, 1e3);
   c->tasks.captioning.temperature = upi_reader_float (&captioning, "temperature", 1e-4, 1e3);
   c->tasks.retrieval.temperature = upi_reader_float (&retrieval, "temperature", 1e-4, 1e3);

@@ -125,6 +125,7 @@ typedef struct {
   struct {
     struct {
       gfloat temperature, bias, foreground_weight;
+      gfloat rivalry; /* how much a region's better label takes from its others; 0: nothing */
     } detection;
     struct {
       gfloat temperature;

@@ -76,6 +76,21 @@ upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width)
   return region < layout->n_regions ? upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) region * *width : NULL;
 }
 
+/* Of two of the model's own labels a region has one: the better one's score stays, the others' fall by how far they lie
+ * behind it. Words that are none of its own may be true beside any. */
+static void
+let_labels_rival (const UpiLabels *labels, gfloat rivalry, gfloat *scores)
+{
+  gfloat best = 0;
+
+  for (guint i = 0; i < labels->n; i++)
+    if (labels->own[i] != UPI_NOT_OWN)
+      best = MAX (best, scores[i]);
+  for (guint i = 0; i < labels->n && best > 0; i++)
+    if (labels->own[i] != UPI_NOT_OWN)
+      scores[i] *= powf (scores[i] / best, rivalry);
+}
+
 static GArray *
 collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOptions *options, GError **error)
 {
@@ -93,6 +108,8 @@ collect (const UpiEncoding *encoding, const UpiLabels *labels, const UpiDetectOp
     for (guint i = 1; i < labels->n; i++)
       if (scores[i] > scores[best])
         best = i;
+    if (options->all_pairs && encoding->engine->config->tasks.detection.rivalry > 0)
+      let_labels_rival (labels, encoding->engine->config->tasks.detection.rivalry, scores);
     for (guint i = options->all_pairs ? 0 : best; i < (options->all_pairs ? labels->n : best + 1); i++) {
       UpiObject object = { .label = i, .score = scores[i], .region = region };
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 import unittest
 
 import numpy as np
+import torch
 
 from models.reference.suppression import cut, kept, overlaps
+from models.training.evaluate import rivalled
 
 CAT, DOG, RED_CAT, CAPITAL_CAT = range(4)
 OWN = np.array([0, 1, -1, 0])
@@ -35,6 +37,15 @@ class Suppression(unittest.TestCase):
             with self.subTest(first=first, second=second, shift=shift, same=same, cross=cross):
                 rows = kept(boxes(0, shift), np.array([first, second]), OWN, same, cross)
                 self.assertEqual(rows, [0] if hidden else [0, 1])
+
+    def test_labels_rival(self) -> None:
+        """Of own labels those behind the best fall; other words stay (tests/core/tasks/test-engine-suppression.c, "rivalry")."""
+        scores = torch.tensor([[0.8, 0.2, 0.4, 0.8], [0.0, 0.0, 0.5, 0.0]])
+        own = torch.tensor(OWN >= 0)
+        want = torch.tensor([[0.8, 0.1, 0.4, 0.8], [0.0, 0.0, 0.5, 0.0]])
+        torch.testing.assert_close(rivalled(scores, own, 0.5), want)
+        torch.testing.assert_close(rivalled(scores, own, 0.0), scores)
+        torch.testing.assert_close(rivalled(scores, own & False, 0.5), scores)
 
     def test_only_what_stays_hides(self) -> None:
         self.assertEqual(kept(boxes(0, 0.08, 0.16, 0.32), np.zeros(4, int), OWN, 0.6, 0.8), [0, 2, 3])

@@ -74,6 +74,14 @@ def combine(logits: Tensor, foreground: Tensor, weight: float) -> Tensor:
     return p if weight == 0 else p ** (1 - weight) * foreground.sigmoid()[:, None] ** weight
 
 
+def rivalled(scores: Tensor, own: Tensor, rivalry: float) -> Tensor:
+    """Scores [N, C] of all pairs: of the model's own labels (`own` [C]) a region has one, and those that lie behind its best fall further."""
+    if rivalry == 0 or not own.any():
+        return scores
+    best = scores[:, own].amax(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
+    return torch.where(own, scores * (scores / best) ** rivalry, scores)
+
+
 def suppressed(output: Output, classes: int, cross: float = 1.0) -> Output:
     """By the plugin's default within a class and, for what it shows, between classes (`cross`): average precision takes a region's
     second-best class too. Pairs are best first already; classes are the model's own labels."""
@@ -116,6 +124,7 @@ def run(
     """`captioner`: of grounded captions; without it they are greedy."""
     classes = class_vectors(model, tokenizer, names)
     own = None if names == model.config.labels else label_vectors(model, tokenizer)
+    known = torch.tensor([name in model.config.labels for name in names])
     task = model.config.tasks["detection"]
     weight = task["foreground_weight"] if weight is None else weight
     out = []
@@ -127,7 +136,8 @@ def run(
         r = model.regions(place(pixels, size, model.config.input).contiguous(memory_format=torch.channels_last))
         spe, decoded, cache = model.image(r)
         logits = model.label_logits(r, decoded, classes)[0]
-        score, pair = combine(logits, r.foreground[0], weight).flatten().topk(TOP)
+        scores = rivalled(combine(logits, r.foreground[0], weight), known, task.get("rivalry", 0.0))
+        score, pair = scores.flatten().topk(TOP)
         query, label = torch.div(pair, len(names), rounding_mode="floor"), pair % len(names)
         box = r.boxes[-1][0, query].numpy() * np.array([record.width / across, record.height / down] * 2, np.float32)
         box[:, :2] -= box[:, 2:] / 2

@@ -370,6 +370,8 @@ static const Wrong wrong[] = {
   { "caption-beyond-positions", "\"max_tokens\": 12", "\"max_tokens\": 63", { "caption.max_tokens is 63", "62" } },
   { "zero-temperature", "\"classification\": { \"temperature\": 0.07 }", "\"classification\": { \"temperature\": 0 }",
       { "tasks.classification.temperature is 0" } },
+  { "rivalry-below-nothing", "\"foreground_weight\": 0.25", "\"foreground_weight\": 0.25, \"rivalry\": -1",
+      { "tasks.detection.rivalry is -1" } },
   { "empty-label", "\"dog\"", "\"\"", { "labels" } },
   { "threshold-above-one", "\"threshold\": 0.3", "\"threshold\": 1.5", { "threshold is 1.5" } },
   { "distinct-without-candidates", "\"count\": 10", "\"count\": 10, \"distinct\": 0.8",

@@ -122,6 +122,57 @@ test_detect (void)
   }
 }
 
+/* Scores of all pairs, or with one each of the best, as [region][label]; those that are not there stay. */
+static void
+score (UpiEngine *engine, gboolean all_pairs, gfloat scores[10][5])
+{
+  const UpiDetectOptions options = {
+    .size = sizeof (UpiDetectOptions), .iou_threshold = 1, .max_objects = 1000, .all_pairs = all_pairs
+  };
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 1);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, LABELS);
+  g_autoptr (UpiDetections) detections = upi_engine_detect (engine, encoding, labels, &options, NULL);
+
+  g_assert_cmpuint (detections->n_objects, ==, all_pairs ? 50 : 10);
+  for (guint i = 0; i < detections->n_objects; i++)
+    scores[detections->objects[i].region][detections->objects[i].label] = detections->objects[i].score;
+}
+
+/* Of all pairs the model's own labels that lie behind the best of them fall, by tasks.detection.rivalry; other words stay,
+ * and so does what a region is where it is one thing. */
+static void
+test_rivalry (void)
+{
+  gchar *model = fixture_write_model ("\"foreground_weight\": 0.25", "\"foreground_weight\": 0.25, \"rivalry\": 0.5");
+  const UpiEngineOptions engine_options = {
+    .size = sizeof (UpiEngineOptions), .model = model, .device = "cpu", .threads = 1
+  };
+  g_autoptr (UpiEngine) without = fixture_engine ("cpu", 1, 1, 0, NULL);
+  g_autoptr (UpiEngine) with = upi_engine_open (&engine_options, NULL, NULL);
+  gfloat alone[10][5], rivals[10][5], shown[2][10][5] = { 0 };
+  guint lowered = 0;
+
+  score (without, TRUE, alone);
+  score (with, TRUE, rivals);
+  for (guint region = 0; region < 10; region++) {
+    gfloat best = 0;
+
+    for (guint label = 0; label < 5; label++)
+      if (label != RED_CAT)
+        best = MAX (best, alone[region][label]);
+    for (guint label = 0; label < 5; label++) {
+      const gfloat fall = label == RED_CAT ? 1 : sqrtf (alone[region][label] / best);
+      g_assert_cmpfloat_with_epsilon (rivals[region][label], alone[region][label] * fall, 1e-6);
+      lowered += fall < 0.999f; /* the small model is sure of nothing */
+    }
+  }
+  g_assert_cmpuint (lowered, >, 0);
+  score (without, FALSE, shown[0]);
+  score (with, FALSE, shown[1]);
+  g_assert_cmpmem (shown[0], sizeof shown[0], shown[1], sizeof shown[1]);
+  fixture_remove_model (model);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -131,6 +182,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/engine/suppression/pairs", test_pairs);
   g_test_add_func ("/engine/suppression/chains-and-counts", test_chains_and_counts);
   g_test_add_func ("/engine/suppression/detect", test_detect);
+  g_test_add_func ("/engine/suppression/rivalry", test_rivalry);
   result = g_test_run ();
   fixture_clear ();
   return result;
