@@ -28,12 +28,12 @@ STAGES: dict[str, dict[str, Task]] = {
         "language": Task(0.07, 0.3, 64),
     },
     "refine": {
-        "region_classes": Task(0.25, 1.0, 32),
-        "captioning": Task(0.15, 0.5, 24),
-        "self_critical": Task(0.40, 1.0, 24),
-        "retrieval": Task(0.10, 0.4, 128),
-        "classification": Task(0.05, 0.3, 48),
-        "language": Task(0.05, 0.2, 64),
+        "region_classes": Task(0.26, 1.0, 32),
+        "captioning": Task(0.28, 0.8, 24),
+        "self_critical": Task(0.13, 0.6, 24),
+        "retrieval": Task(0.13, 0.6, 128),
+        "classification": Task(0.12, 0.6, 48),
+        "language": Task(0.08, 0.25, 64),
     },
     "joint": {
         "detection": Task(0.40, 1.0, 8),
