@@ -63,6 +63,9 @@ typedef enum {
  *   content. Only with a track. In full upi_encoding_region() has it, as long as the frame keeps its encoding
  * @vector_length: of @vector
  * @threshold: from which score on such objects are shown; 0: nobody says
+ * @begin_x: where its track began, @age ago: the middle of its box's lower edge, in 0..1 of the frame's width; 0, and
+ * @begin_y too: nobody knows
+ * @begin_y: the same in 0..1 of its height. What happened before the object had its id can be told from it
  * @reserved: NULL
  *
  * It comes in arrays: its size and the places of its fields are fixed for ever, here for x86-64: 136 bytes.
@@ -82,7 +85,8 @@ typedef struct {
   const gint8 *vector;
   guint vector_length;
   gfloat threshold;
-  gpointer reserved[5];
+  gfloat begin_x, begin_y;
+  gpointer reserved[4];
 } GstUpiObject;
 
 /**

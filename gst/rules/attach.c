@@ -23,7 +23,10 @@ gst_upi_rules_objects (const GstUpiContent *content)
       .y = o->y,
       .width = o->width,
       .height = o->height,
-      .predicted = (o->flags & GST_UPI_OBJECT_PREDICTED) != 0 };
+      .predicted = (o->flags & GST_UPI_OBJECT_PREDICTED) != 0,
+      .age = o->age,
+      .begin_x = o->begin_x,
+      .begin_y = o->begin_y };
     g_array_append_val (array, object);
   }
   return array;

@@ -43,7 +43,8 @@
  *   not depend on other sentences
  *
  * Beside `rules` a file may have `lost_time` (an object that nobody saw for longer has gone, 2), `comment`, `version`
- * (1). A box that upitrack predicted keeps its object from being lost and makes no event.
+ * (1). A box that upitrack predicted keeps its object from being lost and makes no event. Who is given an id some time
+ * after it was first seen, as upitrack may have to, has come from there: what it crossed or left on the way counts.
  *
  * A file that changes while playing is taken whole or not at all: a warning names what is wrong, and the rules before
  * stay. Rules that say the same as before keep their counts. At the start a wrong file is an error.

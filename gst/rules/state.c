@@ -4,6 +4,10 @@
 
 #include <math.h>
 
+#include "gst/rules/shapes.h"
+
+#define LONGEST_WAIT (1500 * G_GUINT64_CONSTANT (1000000)) /* for a number: upitrack gives it within a second */
+
 guint64
 rules_nanoseconds (gdouble seconds)
 {
@@ -144,6 +148,36 @@ find_track (RuleState *of, guint64 id)
 }
 
 static void
+take_track (RulesState *state, RuleState *of, RulesTrack *track, const RulesObject *object, gboolean is_first)
+{
+  if (of->rule->kind == RULE_ZONE)
+    rules_zone_take (state, of, track, object, is_first);
+  else
+    rules_line_take (state, of, track, object, is_first);
+  track->last = *object;
+  track->last.label = NULL;
+}
+
+/* An object is not given its number as soon as it is there: whoever got one just now came from where it was first seen,
+ * and may have crossed a line or left a zone on the way. Returns: whether it is the first time still */
+static gboolean
+take_beginning (RulesState *state, RuleState *of, RulesTrack *track, const RulesObject *object)
+{
+  RulesObject begin = *object;
+
+  if (object->age == 0 || object->age > LONGEST_WAIT
+      || (object->begin_x == 0 && object->begin_y == 0)) /* another's track */
+    return TRUE;
+  begin.x = object->begin_x - object->width / 2;
+  begin.y = object->begin_y - object->height;
+  if (of->rule->kind == RULE_ZONE && rules_polygon_contains (of->rule->points, rules_foot (&begin))
+      && rules_polygon_contains (of->rule->points, rules_foot (object)))
+    return TRUE; /* it appeared in it, and is where it is now */
+  take_track (state, of, track, &begin, TRUE);
+  return FALSE;
+}
+
+static void
 follow (RulesState *state, RuleState *of, const RulesObject *object)
 {
   RulesTrack *track = find_track (of, object->track);
@@ -167,14 +201,16 @@ follow (RulesState *state, RuleState *of, const RulesObject *object)
     g_free (track->label);
     track->label = g_strdup (object->label);
   }
-  gboolean fitted = track->fits;
+  gboolean starts = !track->fits; /* of a line what lay before counts for nothing */
   track->fits |= rules_fits (of->rule, object);
-  if (track->fits && of->rule->kind == RULE_ZONE)
-    rules_zone_take (state, of, track, object, is_first);
-  else if (track->fits)
-    rules_line_take (state, of, track, object, is_first || !fitted);
-  track->last = *object;
-  track->last.label = NULL;
+  if (is_first && track->fits)
+    starts = is_first = take_beginning (state, of, track, object);
+  if (track->fits) {
+    take_track (state, of, track, object, of->rule->kind == RULE_ZONE ? is_first : starts);
+  } else {
+    track->last = *object;
+    track->last.label = NULL;
+  }
 }
 
 static void

@@ -19,6 +19,8 @@ typedef enum { RULES_EVENT_NEW, RULES_EVENT_UPDATE, RULES_EVENT_END } RulesEvent
  * @track: 0: none
  * @x, @y, @width, @height: box in 0..1 of the frame
  * @predicted: nobody saw it in this frame
+ * @age: for how long its track is known, nanoseconds
+ * @begin_x, @begin_y: where the middle of its lower edge was when that began; both 0: nobody knows
  */
 typedef struct {
   guint64 track;
@@ -26,6 +28,8 @@ typedef struct {
   gdouble score;
   gdouble x, y, width, height;
   gboolean predicted;
+  guint64 age;
+  gdouble begin_x, begin_y;
 } RulesObject;
 
 /**

@@ -180,6 +180,8 @@ add_track (GstUpiTrackElement *self, const GstUpiTrack *track, gint origin)
   object.velocity_x = (gfloat) (track->motion.axes[0].rate * GST_UPI_MOTION_STEPS_PER_SECOND);
   object.velocity_y = (gfloat) (track->motion.axes[1].rate * GST_UPI_MOTION_STEPS_PER_SECOND);
   object.age = (GstClockTime) MAX (self->times.time - track->first_seen, 0);
+  object.begin_x = (gfloat) (track->first_box.x + track->first_box.width / 2);
+  object.begin_y = (gfloat) (track->first_box.y + track->first_box.height);
   object.unseen = (GstClockTime) MAX (self->times.time - track->last_seen, 0);
   object.flags = (object.flags & GST_UPI_OBJECT_FOREIGN) | (object.unseen > 0 ? GST_UPI_OBJECT_PREDICTED : 0);
   g_array_append_val (self->objects, object);

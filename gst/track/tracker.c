@@ -142,6 +142,7 @@ gst_upi_tracker_see (GstUpiTracker *tracker, guint index, guint sighting)
     gst_upi_motion_correct (&track->motion, &seen->box);
   } else {
     gst_upi_motion_start (&track->motion, &seen->box);
+    track->first_box = seen->box;
   }
   entry->seen = track->motion;
   track->last_box = seen->box;

@@ -79,7 +79,7 @@ typedef struct {
  * @misses: sightings of others since its own last one
  * @sighting: its index among the last sightings, or -1
  * @label: (nullable): the one with most votes, by scores
- * @last_box: of its last sighting
+ * @first_box, @last_box: of its first and its last sighting
  * @motion: at the time of the last sightings
  * @vector: (nullable) (array length=vector_length): mean of its sightings' vectors, of length 1
  * @user_data: (nullable): see gst_upi_track_set_user_data()
@@ -90,7 +90,7 @@ typedef struct {
   guint hits, misses;
   gint sighting;
   const gchar *label;
-  GstUpiBox last_box;
+  GstUpiBox first_box, last_box;
   GstUpiMotion motion;
   const gfloat *vector;
   guint vector_length;

@@ -12,6 +12,9 @@ check (Rules *rules)
   g_autoptr (RulesState) state = rules_state_new (rules);
   RulesObject object = { .track = 1, .label = "person", .score = 0.9, .width = 0.1, .height = 0.2 };
 
+  object.age = 500 * G_GUINT64_CONSTANT (1000000);
+  object.begin_x = object.begin_y = 0.5;
+
   for (guint i = 0; i < 20; i++) {
     object.x = object.y = i * 0.05;
     const RulesFrame frame = {

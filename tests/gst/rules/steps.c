@@ -57,6 +57,13 @@ parse_object (const gchar *text, RulesObject *object)
   object->y = y - object->height;
   if (*end == ':')
     object->score = g_ascii_strtod (end + 1, &end);
+  if (*end == '<') {
+    object->begin_x = g_ascii_strtod (end + 1, &end);
+    g_assert_cmpint (*end, ==, ',');
+    object->begin_y = g_ascii_strtod (end + 1, &end);
+    g_assert_cmpint (*end, ==, '/');
+    object->age = g_ascii_strtoull (end + 1, &end, 10) * G_GUINT64_CONSTANT (1000000);
+  }
   if (*end == '=')
     object->label = end + 1;
   else

@@ -49,6 +49,23 @@ test_line_touching (void)
   RUN (ONE (LINE), steps);
 }
 
+/* Who is given a number late has come from where its track began, and may have crossed on the way. */
+static void
+test_line_late_number (void)
+{
+  static const Step steps[] = {
+    { 0, "7@0.5,0.6<0.5,0.4/800 8@0.5,0.6<0.5,0.58/800", "1 new forward 7 +1-0" },
+    { 100, "7@0.5,0.4<0.5,0.4/900 8@0.5,0.4<0.5,0.58/900", "2 new backward 7 +1-1; 3 new backward 8 +1-2" }, /* once */
+    { 200, "9@0.5,0.6<0.5,0.4/1600", "" },   /* long there: the rules are new, or it was out of sight */
+    { 300, "10@0.75,0.6<0.95,0.4/500", "" }, /* beside the end */
+    { 400, "11p@0.5,0.6<0.5,0.4/500", "" },  /* nobody sees it, */
+    { 500, "11@0.5,0.6<0.5,0.4/600", "4 new forward 11 +2-2" },
+    { 550, "13@0.5,0.6<0,0/500", "" },         /* another's track: nobody knows */
+    { 600, "12@0.5,0.6:0.1<0.5,0.4/500", "" }, /* too uncertain */
+  };
+  RUN (ONE (LINE ", \"min_score\": 0.5"), steps);
+}
+
 static void
 test_line_around_the_end (void)
 {
@@ -137,6 +154,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/rules-state/line-modes", test_line_modes);
   g_test_add_func ("/rules-state/line-touching", test_line_touching);
+  g_test_add_func ("/rules-state/line-late-number", test_line_late_number);
   g_test_add_func ("/rules-state/line-around-the-end", test_line_around_the_end);
   g_test_add_func ("/rules-state/line-direction", test_line_direction);
   g_test_add_func ("/rules-state/line-time-and-gaps", test_line_time_and_gaps);

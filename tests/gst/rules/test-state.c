@@ -76,6 +76,19 @@ test_zone_start_inside (void)
   RUN (ONE (SQUARE), steps);
 }
 
+/* Who is given a number late has come from where its track began. */
+static void
+test_zone_late_number (void)
+{
+  static const Step steps[] = {
+    { 0, "7@0.5,0.5<0.5,0.9/800 8@0.5,0.5<0.5,0.51/800 9@0.9,0.5<0.9,0.6/800",
+        "1 new enter 7 n1 +1-0; 2 new appear 8 n2 +2-0" },
+    { 100, "7@0.5,0.5 8@0.5,0.5 10@0.9,0.5<0.5,0.5/400", "3 new appear 10 n3 +3-0; 3 end leave 10 n2 +3-1" },
+    { 200, "7@0.5,0.5 8@0.5,0.5 11@0.9,0.5<0.5,0.5/1600", "" }, /* long there */
+  };
+  RUN (ONE (SQUARE), steps);
+}
+
 static void
 test_zone_lost_and_found (void)
 {
@@ -378,6 +391,7 @@ main (int argc, char **argv)
   g_test_add_func ("/rules-state/zone-touching-edges", test_zone_touching_edges);
   g_test_add_func ("/rules-state/zone-not-convex", test_zone_not_convex);
   g_test_add_func ("/rules-state/zone-start-inside", test_zone_start_inside);
+  g_test_add_func ("/rules-state/zone-late-number", test_zone_late_number);
   g_test_add_func ("/rules-state/zone-lost-and-found", test_zone_lost_and_found);
   g_test_add_func ("/rules-state/zone-time", test_zone_time);
   g_test_add_func ("/rules-state/zone-counts", test_zone_counts);

@@ -135,6 +135,8 @@ test_ids (void)
       g_assert_cmpint (dog->flags == GST_UPI_OBJECT_PREDICTED, ==, i >= 40 && i < 48);
       g_assert_cmpuint (dog->unseen, ==, i >= 40 && i < 48 ? (i - 39) * 40 * MS : 0);
       g_assert_cmpuint (dog->age, ==, (i - 10) * 40 * MS);
+      g_assert_cmpfloat_with_epsilon (dog->begin_x, 0.2f + dog->width / 2, 0.01f);
+      g_assert_cmpfloat_with_epsilon (dog->begin_y, 0.1f + dog->height, 0.01f);
       g_assert_cmpuint (dog->label_id, ==, 8);
       g_assert_nonnull (dog->mask);
     }
@@ -142,6 +144,7 @@ test_ids (void)
       g_assert_cmpfloat_with_epsilon (cat->velocity_x, 0.125f, 0.05f);
       g_assert_cmpfloat_with_epsilon (cat->velocity_y, 0, 0.01f);
       g_assert_cmpfloat_with_epsilon (cat->x, 0.1f + 0.01f * (gfloat) (i / 2), 0.02f);
+      g_assert_cmpfloat_with_epsilon (cat->begin_x, 0.1f + cat->width / 2, 0.01f); /* wherever it is now */
     }
     g_assert_cmpuint (cat->flags, ==, GST_UPI_OBJECT_NONE);
   }
