@@ -73,7 +73,7 @@ test_sized_begin_with_size (void)
 static void
 test_arrays_have_room (void)
 {
-  g_assert_cmpuint (sizeof (((GstUpiObject *) NULL)->reserved), ==, 5 * sizeof (gpointer));
+  g_assert_cmpuint (sizeof (((GstUpiObject *) NULL)->reserved), ==, 4 * sizeof (gpointer));
   g_assert_cmpuint (sizeof (((GstUpiCaption *) NULL)->reserved), ==, 8 * sizeof (gpointer));
   g_assert_cmpuint (sizeof (((UpiObject *) NULL)->reserved), ==, 8 * sizeof (gpointer));
   if (sizeof (gpointer) == 8) {

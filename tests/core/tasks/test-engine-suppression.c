@@ -138,8 +138,8 @@ score (UpiEngine *engine, gboolean all_pairs, gfloat scores[10][5])
     scores[detections->objects[i].region][detections->objects[i].label] = detections->objects[i].score;
 }
 
-/* Of all pairs the model's own labels that lie behind the best of them fall, by tasks.detection.rivalry; other words stay,
- * and so does what a region is where it is one thing. */
+/* Of all pairs the model's own labels that lie behind the best of them fall, by tasks.detection.rivalry; other words
+ * stay, and so does what a region is where it is one thing. */
 static void
 test_rivalry (void)
 {
