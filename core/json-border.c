@@ -154,7 +154,7 @@ upi_json_parse (
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autoptr (GError) cause = NULL;
   const gchar *bad;
-  Mistake mistake;
+  Mistake mistake = { 0 };
   gsize at = 0;
 
   if (length == 0) {
