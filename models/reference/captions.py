@@ -58,6 +58,7 @@ class Caption:
     cosine: float | None = None  # of `<SPE>`s; None: not computed
     score: float = 0.0
     words: list[Word] = field(default_factory=list)
+    margin: float = 1.0  # the least distance of its draws from another word, in the cumulated distribution
 
 
 def uniform(candidate: int, step: int) -> float:
@@ -68,10 +69,12 @@ def uniform(candidate: int, step: int) -> float:
     return float((x ^ x >> 31) >> 11) * 2.0**-53
 
 
-def draw(logits: np.ndarray, u: float) -> int:
-    """Inverse of the cumulated distribution, in the order of the candidates, all in float64."""
+def draw(logits: np.ndarray, u: float) -> tuple[int, float]:
+    """Inverse of the cumulated distribution, in the order of the candidates, all in float64; and how far u is from another one."""
     sums = np.exp(logits - logits.max()).cumsum()
-    return min(int(np.searchsorted(sums, u * sums[-1], side="right")), len(logits) - 1)
+    at = u * sums[-1]
+    pick = min(int(np.searchsorted(sums, at, side="right")), len(logits) - 1)
+    return pick, float(min(at - (sums[pick - 1] if pick else 0.0), sums[pick] - at) / sums[-1])
 
 
 @torch.no_grad()
@@ -85,7 +88,7 @@ def decode(
     past = [(k.expand(len(rows), -1, -1, -1), v.expand(len(rows), -1, -1, -1)) for k, v in image]
     ids = torch.full((len(rows), 1), start)
     said: list[list[int]] = [[] for _ in rows]
-    total, count = [0.0] * len(rows), [0] * len(rows)
+    total, count, margins = [0.0] * len(rows), [0] * len(rows), [1.0] * len(rows)
     states = [steering.start] * len(rows) if steering else []
     for t in range(limit):
         x, new = model.decoder(model.causal_inputs(ids, t), "text_causal", None, past)
@@ -95,7 +98,8 @@ def decode(
         for i, k in enumerate(rows):
             z = logits[i]
             steered = z + steering.bias(states[k]) if steering else z
-            pick = int(steered.argmax()) if k == 0 else draw(steered / ranking.sharpness, uniform(k, t))
+            pick, margin = (int(steered.argmax()), 1.0) if k == 0 else draw(steered / ranking.sharpness, uniform(k, t))
+            margins[k] = min(margins[k], margin)
             top = z.max()
             total[k] += float(z[pick] - top - np.log(np.exp(z - top).sum()))
             count[k] += 1
@@ -110,7 +114,7 @@ def decode(
             past = [(k[going], v[going]) for k, v in past]
             rows = [rows[i] for i in going]
         ids = torch.tensor([[said[k][-1]] for k in rows])
-    return [Caption(s, a / n) for s, a, n in zip(said, total, count)]
+    return [Caption(s, a / n, margin=m) for s, a, n, m in zip(said, total, count, margins)]
 
 
 @torch.no_grad()

@@ -44,7 +44,8 @@ from .model import UniPerceiver, load
 from .preprocess import normalise
 from .tokenizer import WordPiece
 
-SIZES = ((288, 288), (320, 256))
+SIZES = ((288, 288), (256, 320))
+MARGIN = 2e-5  # of a drawn word: rounding, which differs by machine, must not make another of it
 TEXTS = ("person", "car", "traffic light", "a man riding a red bicycle", "potted plant", "Crêpe-eating tourist!")
 SAMPLES = 256
 REGIONS = 10
@@ -149,7 +150,11 @@ def grounded(model: UniPerceiver, tokenizer: WordPiece, width: int, height: int)
         spe, decoded, cache = model.image(seen)
         scores = label_scores(model, seen, decoded, label_vectors(model, tokenizer))
     captioner = GroundedCaptioner(model, Grounding(table, config.labels, tokenizer), Ranking.of(config))
-    return [candidate(c, tokenizer) for c in captioner(spe[0], scores, cache)]
+    captions = captioner(spe[0], scores, cache)
+    least = min(c.margin for c in captions)
+    if least < MARGIN:
+        raise ValueError(f"the picture of {width}×{height} has a word drawn {least:.1g} beside another, expected {MARGIN} or more: take another size for SIZES")
+    return [candidate(c, tokenizer) for c in captions]
 
 
 def independent(model: UniPerceiver, parts: dict[str, Tensor], texts: Tensor) -> dict[str, Any]:

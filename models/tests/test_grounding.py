@@ -331,9 +331,11 @@ class Captions(unittest.TestCase):
 
     def test_draws_follow_the_distribution(self) -> None:
         logits = np.log(np.array([0.1, 0.2, 0.0001, 0.6999]))
-        drawn = [grounded.draw(logits, u) for u in (0.0, 0.0999, 0.1001, 0.2999, 0.30005, 0.3002, 0.999999)]
+        drawn = [grounded.draw(logits, u)[0] for u in (0.0, 0.0999, 0.1001, 0.2999, 0.30005, 0.3002, 0.999999)]
         self.assertEqual(drawn, [0, 0, 1, 1, 2, 3, 3])
-        self.assertEqual(grounded.draw(logits + 500, 1 - 2.0**-53), 3)
+        self.assertEqual(grounded.draw(logits + 500, 1 - 2.0**-53)[0], 3)
+        for u, margin in ((0.0999, 0.0001), (0.15, 0.05), (0.2, 0.1), (0.30005, 0.00005)):  # how far from another word
+            self.assertAlmostEqual(grounded.draw(logits, u)[1], margin, places=9)
 
     def test_the_first_is_greedy(self) -> None:
         said = self.decode(4)
