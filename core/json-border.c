@@ -6,39 +6,15 @@
 
 #include <string.h>
 
-/* Deepest nesting of brackets outside of strings. */
-static guint
-nesting (const gchar *text, gsize length)
-{
-  guint depth = 0, deepest = 0;
-  gboolean in_string = FALSE;
-
-  for (gsize i = 0; i < length; i++) {
-    gchar c = text[i];
-    if (in_string) {
-      if (c == '\\')
-        i++;
-      else if (c == '"')
-        in_string = FALSE;
-    } else if (c == '"') {
-      in_string = TRUE;
-    } else if (c == '{' || c == '[') {
-      depth++;
-      deepest = MAX (deepest, depth);
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      depth--;
-    }
-  }
-  return deepest;
-}
-
-/* json-glib also reads comments and `var x =`, inside which a quote would hide brackets from nesting(); a file of ours
- * has neither. */
+/* json-glib also reads comments and `var x =`, inside which a quote would hide brackets from this; a file of ours has
+ * neither. @deepest: (out): of brackets outside of strings. @at: (out): where it stopped, at what is no JSON's */
 static gboolean
-is_plain_json (const gchar *text, gsize length, gsize *at)
+is_plain_json (const gchar *text, gsize length, guint *deepest, gsize *at)
 {
+  guint depth = 0;
   gboolean in_string = FALSE;
 
+  *deepest = 0;
   for (gsize i = 0; i < length; i++) {
     gchar c = text[i];
     *at = i;
@@ -51,7 +27,12 @@ is_plain_json (const gchar *text, gsize length, gsize *at)
         return FALSE;
     } else if (c == '"') {
       in_string = TRUE;
-    } else if (!g_ascii_isalnum (c) && strchr ("{}[]:,+-. \t\r\n", c) == NULL) {
+    } else if (c == '{' || c == '[') {
+      depth++;
+      *deepest = MAX (*deepest, depth);
+    } else if (c == '}' || c == ']') {
+      depth -= depth > 0;
+    } else if (!g_ascii_isalnum (c) && strchr (":,+-. \t\r\n", c) == NULL) {
       return FALSE;
     }
   }
@@ -120,8 +101,8 @@ skip_escape (const gchar *text, gsize length, gsize at, Mistake *mistake)
 }
 
 /* json-glib takes any escape: of halves of surrogate pairs and of octal numbers it makes strings that are not UTF-8, it
- * cuts a string at \u0000, reads on over a quote that cuts \uXXXX short (and so would see brackets that nesting() takes
- * for text), and leaks where it does refuse a pair. Only strings of plain JSON have backslashes. */
+ * cuts a string at \u0000, reads on over a quote that cuts \uXXXX short (and so would see brackets that is_plain_json()
+ * takes for text), and leaks where it does refuse a pair. Only strings of plain JSON have backslashes. */
 static gboolean
 has_json_escapes (const gchar *text, gsize length, Mistake *mistake)
 {
@@ -155,6 +136,7 @@ upi_json_parse (
   g_autoptr (GError) cause = NULL;
   const gchar *bad;
   Mistake mistake = { 0 };
+  guint deepest = 0;
   gsize at = 0;
 
   if (length == 0) {
@@ -170,7 +152,7 @@ upi_json_parse (
         "%s: is not JSON: found a byte order mark, expected %s: save the file as UTF-8 without one", file, expected);
     return NULL;
   }
-  if (!is_plain_json (text, length, &at)) {
+  if (!is_plain_json (text, length, &deepest, &at)) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: is not JSON: stray character 0x%02x at byte %" G_GSIZE_FORMAT,
         file, (guchar) text[at], at);
     return NULL;
@@ -182,9 +164,9 @@ upi_json_parse (
         mistake.expected);
     return NULL;
   }
-  if (nesting (text, length) > max_depth) {
-    g_set_error (error, UPI_ERROR, UPI_ERROR_MODEL, "%s: brackets nest %u deep, expected at most %u", file,
-        nesting (text, length), max_depth);
+  if (deepest > max_depth) {
+    g_set_error (
+        error, UPI_ERROR, UPI_ERROR_MODEL, "%s: brackets nest %u deep, expected at most %u", file, deepest, max_depth);
     return NULL;
   }
   if (!json_parser_load_from_data (parser, text, length, &cause)) {

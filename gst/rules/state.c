@@ -154,8 +154,6 @@ take_track (RulesState *state, RuleState *of, RulesTrack *track, const RulesObje
     rules_zone_take (state, of, track, object, is_first);
   else
     rules_line_take (state, of, track, object, is_first);
-  track->last = *object;
-  track->last.label = NULL;
 }
 
 /* An object is not given its number as soon as it is there: whoever got one just now came from where it was first seen,
@@ -174,6 +172,7 @@ take_beginning (RulesState *state, RuleState *of, RulesTrack *track, const Rules
       && rules_polygon_contains (of->rule->points, rules_foot (object)))
     return TRUE; /* it appeared in it, and is where it is now */
   take_track (state, of, track, &begin, TRUE);
+  track->last = begin;
   return FALSE;
 }
 
@@ -205,12 +204,10 @@ follow (RulesState *state, RuleState *of, const RulesObject *object)
   track->fits |= rules_fits (of->rule, object);
   if (is_first && track->fits)
     starts = is_first = take_beginning (state, of, track, object);
-  if (track->fits) {
+  if (track->fits)
     take_track (state, of, track, object, of->rule->kind == RULE_ZONE ? is_first : starts);
-  } else {
-    track->last = *object;
-    track->last.label = NULL;
-  }
+  track->last = *object;
+  track->last.label = NULL;
 }
 
 static void

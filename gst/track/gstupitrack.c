@@ -32,10 +32,10 @@
  * expected, its height, and its looks: its region's vector, against the mean of its label. Who may be a lost one but
  * cannot be told yet has no id until its fourth sighting, at most for a second. On clips of pasted people, animals
  * and cars (tests/track/region_clips.py) ids change less than half as often as by motion alone (44 %), and an object is
- * under its right id in 52 % of its frames instead of 45 %. Most of that is place, height and patience: the bundled
- * nano's vectors were made to tell labels apart, and point at the right one of two or three people in 7 of 10 cases;
- * ones that tell more are worth more. `tracking-type=box` is right where labels have one object each, where ids shall
- * never wait, or where the encoding shall be let go of early.
+ * under its right id in 52 % of its frames instead of 45 %. That is place, height and patience: the bundled nano's
+ * vectors were made to tell labels apart, point at the right one of two or three people in 7 of 10 cases, and change
+ * nothing beside the rest; ones that tell more would be worth more. `tracking-type=box` is right where labels have one
+ * object each, where ids shall never wait, or where the encoding shall be let go of early.
  *
  * All times are times of the stream, never counts of frames. Tracks end at a flush, with a stream, and where stream
  * time jumps by more than a second; ids begin anew with a stream only.
