@@ -6,10 +6,9 @@
 
 G_BEGIN_DECLS
 
-/* Parses text whose root must be an object. Refused, with an error that names file: invalid UTF-8, NUL bytes, escapes
- * that are not JSON's or stand for no character (json-glib takes them, and its strings are then not UTF-8, or cut),
- * brackets deeper than max_depth (json-glib before 1.10 recurses without a limit). expected: what the file should hold,
- * for the error. (transfer full), owns the tree. */
+/* Parses text whose root must be an object. Refused, with an error that names file, byte and line: invalid UTF-8, NUL
+ * bytes, all that RFC 8259 does not allow, escapes that stand for no character, a key that stands twice in one object,
+ * brackets deeper than max_depth. expected: what the file should hold, for the error. (transfer full), owns the tree. */
 JsonParser *upi_json_parse (
     const gchar *text, gsize length, guint max_depth, const gchar *file, const gchar *expected, GError **error);
 
