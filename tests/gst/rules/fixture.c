@@ -47,10 +47,15 @@ push (Fixture *fixture, guint number, const gchar *places)
   for (; words[n] != NULL && *words[n] != '\0'; n++) {
     gchar *end;
     guint64 track = g_ascii_strtoull (words[n], &end, 10);
-    gfloat x = (gfloat) g_ascii_strtod (end + 1, &end), y = (gfloat) g_ascii_strtod (end + 1, NULL);
+    gfloat x = (gfloat) g_ascii_strtod (end + 1, &end), y = (gfloat) g_ascii_strtod (end + 1, &end);
     objects[n] = (GstUpiObject){
       .label = "person", .score = 0.9f, .x = x - 0.05f, .y = y - 0.2f, .width = 0.1f, .height = 0.2f, .track_id = track
     };
+    if (*end == '<') {
+      objects[n].begin_x = (gfloat) g_ascii_strtod (end + 1, &end);
+      objects[n].begin_y = (gfloat) g_ascii_strtod (end + 1, &end);
+      objects[n].age = g_ascii_strtoull (end + 1, NULL, 10) * GST_MSECOND;
+    }
   }
   g_autoptr (GstUpiContent) empty = gst_upi_content_new (NULL, GST_BUFFER_PTS (buffer), GST_UPI_CONTENT_NONE);
   g_autoptr (GstUpiContent) content = gst_upi_content_add_objects (empty, objects, n);

@@ -20,7 +20,7 @@ void fixture_open (Fixture *fixture, const gchar *rules, const gchar *before, co
 void fixture_close (Fixture *fixture);
 
 /* Frame @number, at @number × 40 ms, with an object that stands at each place: "7@0.5,0.5"; 0: no track. What happened
- * in it: "1 new enter 7 r". */
+ * in it: "1 new enter 7 r". "7@0.5,0.5<0.1,0.5/800": its track began there, so many milliseconds ago. */
 gchar *push (Fixture *fixture, guint number, const gchar *places);
 
 void expect (Fixture *fixture, guint number, const gchar *places, const gchar *events);

@@ -58,6 +58,22 @@ test_events (void)
   fixture_close (&fixture);
 }
 
+/* Objects of a frame say where their tracks began, upitrack's long before they had an id. */
+static void
+test_late_number (void)
+{
+  Fixture fixture;
+
+  fixture_open (&fixture, ONE ("\"type\": \"line\", \"points\": [[0.2, 0.5], [0.8, 0.5]]"), "", "");
+  expect (&fixture, 20, "7@0.5,0.7<0.5,0.3/800 8@0.5,0.7<0.5,0.6/800 9@0.5,0.7", "1 new forward 7 r");
+  expect (&fixture, 21, "7@0.5,0.7<0.5,0.3/840 8@0.5,0.7<0.5,0.6/840 9@0.5,0.7", "");
+  fixture_close (&fixture);
+  fixture_open (&fixture, ONE (SQUARE), "", "");
+  expect (&fixture, 20, "7@0.5,0.5<0.1,0.5/800 8@0.5,0.5<0.4,0.5/800 9@0.9,0.5<0.5,0.5/800",
+      "1 new enter 7 r; 2 new appear 8 r; 3 new appear 9 r; 3 end leave 9 r");
+  fixture_close (&fixture);
+}
+
 /* Every frame tells how the rules stand, those of both elements; the events of the first are still there behind the
  * second. */
 static void
@@ -224,6 +240,7 @@ main (int argc, char **argv)
 {
   test_init (&argc, &argv);
   g_test_add_func ("/rules/events", test_events);
+  g_test_add_func ("/rules/late-number", test_late_number);
   g_test_add_func ("/rules/two-in-a-chain", test_two_in_a_chain);
   g_test_add_func ("/rules/flush", test_flush);
   g_test_add_func ("/rules/segments", test_segments);
