@@ -466,14 +466,23 @@ UPI_API UpiEngine *upi_encoding_engine (const UpiEncoding *encoding);
  */
 UPI_API gsize upi_encoding_bytes (const UpiEncoding *encoding);
 /**
- * upi_encoding_region: what a region looks like, as the network sees it: the vector that labels are compared with. Of
- * one object it stays alike from frame to frame, which is what a tracker wants.
+ * upi_encoding_region: what a region is, as the network sees it: the vector that labels are compared with (paper 4.3).
  * @region: as UpiObject.region names it
  * @width: (out): of the vector
  * Returns: (array length=width) (transfer none) (nullable): of length 1, as long as the encoding lives; NULL: there is
  * no such region
  */
 UPI_API const gfloat *upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width);
+/**
+ * upi_encoding_looks: what a region looks like: colours and textures (the backbone's first map) of its box's upper and
+ * lower half. It tells two objects of one label apart, which the vector of upi_encoding_region() does less, and says
+ * nothing of what they are.
+ * @region: as UpiObject.region names it
+ * @width: (out): of the vector
+ * Returns: (array length=width) (transfer none) (nullable): of length 1, as long as the encoding lives; NULL: there is
+ * no such region
+ */
+UPI_API const gfloat *upi_encoding_looks (const UpiEncoding *encoding, guint region, guint *width);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiEncoding, upi_encoding_unref)
 
 /* Labels, detection, segmentation. */

@@ -81,7 +81,7 @@ static UpiLayout *
 layout_new (UpiEngine *engine, UpiPlan *plan, guint width, guint height)
 {
   static const gchar *const names[UPI_PART_KEYS] = { "boxes", "foreground", "regions", "spe", "mask_features",
-    "mask_embed" };
+    "mask_embed", "looks" };
   UpiLayout *layout = g_new0 (UpiLayout, 1);
   guint layers = engine->config->decoder.layers;
   UpiValue image = upi_plan_find (plan, "image");

@@ -232,6 +232,7 @@ typedef enum {
   UPI_PART_SPE,
   UPI_PART_MASK_FEATURES,
   UPI_PART_MASK_EMBED,
+  UPI_PART_LOOKS,
   UPI_PART_KEYS /* then one pair (keys, values) a decoder layer, then the class evidence of models that have it */
 } UpiPart;
 

@@ -127,6 +127,11 @@ UpiValue upi_global_tokens (UpiBuild *b, UpiValue map, UpiValue *pools);
 /* [<SPE>, pools, flat, proposals] [B, 1+M'+T_g+N, D] */
 UpiValue upi_image_sequence (UpiBuild *b, const UpiValue *pools, UpiValue flat, UpiValue proposals);
 
+/* looks.c: what regions look like, for trackers. */
+
+/* c2 [B,H/4,W/4,c], box [B,N,4] → [B,N,2c], of length 1 */
+UpiValue upi_looks (UpiBuild *b, UpiValue c2, UpiValue box);
+
 /* conditional-moe.c */
 
 void upi_conditional_moe_tensors (GArray *specs, const UpiConfig *config, gint in, gint out, const gchar *name);

@@ -79,7 +79,7 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gsiz
   UpiProgram *p;
   UpiLevels levels;
   UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, evidence, proposals,
-      global, flat, sequence;
+      global, flat, sequence, looks;
   g_autofree UpiValue *pools = g_new (UpiValue, c->global.pools + 1);
   g_autofree UpiValue *keys = g_new (UpiValue, c->decoder.layers);
   g_autofree UpiValue *values = g_new (UpiValue, c->decoder.layers);
@@ -110,6 +110,8 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gsiz
   flat = upi_global_tokens (b, global, pools);                                     /* [B,T_g,D] */
   sequence = upi_image_sequence (b, pools, flat, proposals);                       /* [B,T_image,D] */
 
+  looks = upi_looks (b, maps[0], regions.box); /* [B,N,2c], for trackers */
+
   /* general decoder (4.3) */
   decoded = upi_decode_image (b, sequence, keys, values);
 
@@ -120,6 +122,7 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gsiz
   output (p, upi_l2_norm (p, decoded.spe), "spe");
   output (p, mask_features, "mask_features");
   output (p, mask_embed, "mask_embed");
+  output (p, looks, "looks");
   for (gint i = 0; i < c->decoder.layers; i++) {
     output (p, keys[i], "keys.%d", i);
     output (p, values[i], "values.%d", i);

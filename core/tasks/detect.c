@@ -67,13 +67,26 @@ upi_region_scores (
   }
 }
 
-const gfloat *
-upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width)
+/* A region's row of a part that has one for each. */
+static const gfloat *
+row_of (const UpiEncoding *encoding, UpiPart part, guint region, guint *width)
 {
   const UpiLayout *layout = encoding->layout;
 
-  *width = (guint) (layout->bytes[UPI_PART_REGIONS] / sizeof (gfloat) / MAX (layout->n_regions, 1));
-  return region < layout->n_regions ? upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) region * *width : NULL;
+  *width = (guint) (layout->bytes[part] / sizeof (gfloat) / MAX (layout->n_regions, 1));
+  return region < layout->n_regions ? upi_encoding_part (encoding, part) + (gsize) region * *width : NULL;
+}
+
+const gfloat *
+upi_encoding_region (const UpiEncoding *encoding, guint region, guint *width)
+{
+  return row_of (encoding, UPI_PART_REGIONS, region, width);
+}
+
+const gfloat *
+upi_encoding_looks (const UpiEncoding *encoding, guint region, guint *width)
+{
+  return row_of (encoding, UPI_PART_LOOKS, region, width);
 }
 
 /* Of two of the model's own labels a region has one: the better one's score stays, the others' fall by how far they lie

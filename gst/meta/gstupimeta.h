@@ -58,7 +58,7 @@ typedef enum {
  * @velocity_y: how fast it moves down, in frames' heights a second; 0 without a track
  * @age: for how long its track is known, nanoseconds; 0 without a track
  * @unseen: for how long nobody saw it, nanoseconds; 0: it was seen in this frame, or nobody follows it
- * @vector: (nullable) (array length=vector_length): what it looks like: its region of the encoding in 8 bits, to any
+ * @vector: (nullable) (array length=vector_length): what it is: its region of the encoding in 8 bits, to any
  * scale, to be compared with others by cosine; owned by the
  *   content. Only with a track. In full upi_encoding_region() has it, as long as the frame keeps its encoding
  * @vector_length: of @vector

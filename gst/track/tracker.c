@@ -41,14 +41,14 @@ gst_upi_tracker_options_init (GstUpiTrackerOptions *options)
     .per_label = TRUE,
     .same_place = 0.7,
     .region = FALSE,
-    .region_weight = 0.2,
+    .region_weight = 0.3,
     .away_time = 0.3,
     .recognition_threshold = 0.45,
-    .recognition_weight = 0.35,
+    .recognition_weight = 0.6,
     .size_weight = 4,
-    .doubt = 0.3,
+    .doubt = 0.4,
     .patience = 1,
-    .reach = 4 };
+    .reach = 6 };
 }
 
 static void

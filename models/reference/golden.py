@@ -40,6 +40,7 @@ from torch.nn import functional as F
 from .calibration import probability
 from .captions import Caption, GroundedCaptioner, Ranking, label_scores, label_vectors
 from .grounding import Grounding
+from .looks import looks
 from .model import UniPerceiver, load
 from .preprocess import normalise
 from .tokenizer import WordPiece
@@ -89,6 +90,7 @@ def image_parts(
             "mask_features": r.mask_features,
             "mask_embed": r.mask_embed,
             "pooled_masks": r.pooled,
+            "looks": looks(r.maps[0], r.boxes[-1]),
             "pools": sequence[:, 1 : 1 + pools],
             "g_flat": sequence[:, 1 + pools : 1 + pools + cells],
             "q_proposal": sequence[:, -n:],

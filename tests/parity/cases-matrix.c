@@ -289,8 +289,10 @@ static const Deformable deformable_cases[] = {
   { FALSE, 3, 6, 64, 8, 4, 2, { { 6, 6 }, { 3, 3 } }, 2, 1, INFINITY },
   { FALSE, 1, 6, 24, 3, 4, 2, { { 6, 6 }, { 3, 3 } }, 4, 1, INFINITY }, /* NaN where a box has no size */
   { FALSE, 1, 3, 14, 2, 1, 1, { { 4, 4 } }, 2, 1, 1 },                  /* a head of 7 */
+  { FALSE, 2, 5, 20, 1, 16, 1, { { 9, 7 } }, 4, 2, 12 },                /* looks: one head, 16 points of a box */
   { TRUE, 1, 560, 96, 8, 4, 3, { { 32, 56 }, { 16, 28 }, { 8, 14 } }, 2, 1, 2 },
   { TRUE, 1, 100, 96, 8, 4, 3, { { 32, 56 }, { 16, 28 }, { 8, 14 } }, 4, 1, 2 },
+  { TRUE, 1, 100, 24, 1, 16, 1, { { 72, 72 } }, 4, 1, 12 },
 };
 
 static void

@@ -43,7 +43,7 @@ dump (UpiEngine *engine, UpiLabels *labels, const UpiImage *image, guint frame, 
     const gdouble numbers[] = { object->x * image->width, object->y * image->height, object->width * image->width,
       object->height * image->height, object->score };
     guint length;
-    const gfloat *vector = upi_encoding_region (encoding, object->region, &length);
+    const gfloat *vector = upi_encoding_looks (encoding, object->region, &length);
 
     if (!(numbers[2] > 0) || !(numbers[3] > 0))
       continue;

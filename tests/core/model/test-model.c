@@ -94,7 +94,7 @@ check_batch (const gchar *config, guint width, guint height, guint batch, const 
   g_autoptr (GoldenRun) together = image_run (model, backend, batch, width, height),
                         alone = image_run (model, backend, 1, width, height);
   static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed",
-    "keys.0", "values.1", "evidence" };
+    "looks", "keys.0", "values.1", "evidence" };
   gsize count = width * height * 3;
 
   for (guint item = 0; item < batch; item++)
@@ -121,7 +121,7 @@ check_strips (const gchar *config, guint width, guint height, const gchar *backe
 {
   static const gsize strips[] = { 1, 4000, 20000, 100000 };
   static const gchar *const outputs[] = { "boxes", "foreground", "regions", "spe", "mask_features", "mask_embed",
-    "keys.0", "values.1" };
+    "looks", "keys.0", "values.1" };
   gchar *directory = tiny_model_write (config, 3);
   g_autoptr (UpiModel) model = tiny_model_open (directory);
   g_autoptr (GoldenRun) whole = image_run (model, backend, 1, width, height);

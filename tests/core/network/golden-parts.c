@@ -146,6 +146,14 @@ proposals (GoldenPart *part)
 }
 
 static void
+looks (GoldenPart *part)
+{
+  UpiValue c2 = feed (part, "C2", GOLDEN_MAP), box = feed (part, "q_box", GOLDEN_ROWS);
+
+  expect (part, upi_looks (&part->build, c2, box), "looks", GOLDEN_ROWS);
+}
+
+static void
 global_tokens (GoldenPart *part)
 {
   const gchar *map = part->build.config->global.has_backbone ? "global_map" : "C5";
@@ -202,6 +210,7 @@ const struct GoldenPartKind golden_parts[GOLDEN_N_PARTS] = {
   { "region-decoder", region_decoder },
   { "mask-head", mask_head },
   { "proposals", proposals },
+  { "looks", looks },
   { "evidence", evidence, TRUE },
   { "global-backbone", global_map, TRUE },
   { "global-tokens", global_tokens },

@@ -34,7 +34,7 @@ typedef struct {
 /* The reference's tensor of that name. */
 const UpiSafetensor *golden_reference (const GoldenPart *part, const gchar *name);
 
-#define GOLDEN_N_PARTS 14
+#define GOLDEN_N_PARTS 15
 
 /* Names of the keys and values of an image, one of each a layer. */
 #define GOLDEN_MAX_LAYERS 12

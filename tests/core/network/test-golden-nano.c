@@ -147,6 +147,7 @@ test_parts (gconstpointer data)
   check_part (p, "foreground", "foreground", GOLDEN_ROWS);
   check_part (p, "mask_features", "mask_features", GOLDEN_MAP);
   check_part (p, "mask_embed", "mask_embed", GOLDEN_ROWS);
+  check_part (p, "looks", "looks", GOLDEN_ROWS);
   check_part (p, "q_proposal", "q_proposal", GOLDEN_ROWS);
   check_part (p, "g_flat", "g_flat", GOLDEN_ROWS);
   if (config->global.pools == 1)
