@@ -2,8 +2,8 @@
 /* JSON from a file that nobody vouches for: json-glib only ever sees what RFC 8259 allows.
  *
  * It takes more: comments, `var x =`, 010 and .5, several documents in one text; it makes strings that are not UTF-8 of
- * halves of surrogate pairs and of octal numbers, cuts a string at \u0000, reads on over a quote that cuts \uXXXX short,
- * and on much of this it leaks. Before 1.10 it also recurses as deep as a file tells it to. */
+ * halves of surrogate pairs and of octal numbers, cuts a string at \u0000, reads on over a quote that cuts \uXXXX
+ * short, and on much of this it leaks. Before 1.10 it also recurses as deep as a file tells it to. */
 #include "core/json-border.h"
 
 #include "core/upi.h"

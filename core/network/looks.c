@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What regions look like, for trackers: colours and textures (C2) of a box's upper and lower half. No part of the network
- * reads it. Halves tell people apart by what they wear above and below; a mask in place of the box tells no more. */
+/* What regions look like, for trackers: colours and textures (C2) of a box's upper and lower half. No part of the
+ * network reads it. Halves tell people apart by what they wear above and below; a mask in place of the box tells no
+ * more. */
 #include "core/memory.h"
 #include "core/network/parts.h"
 

@@ -29,13 +29,12 @@
  * ]|
  *
  * With `tracking-type=region` an object that was out of sight for more than 0.3 s is known again by where it was or is
- * expected, its height, and its looks: colours and textures of its upper and lower half, which upiencoder's network has
- * seen anyway (upi_encoding_looks()), against the mean of its label. Who may be a lost one but cannot be told yet has no
- * id until its fourth sighting, at most for a second. On clips of pasted people, animals and cars
+ * expected, its height, and its looks: colours and textures of its upper and lower half, which the network has seen
+ * anyway (upi_encoding_looks()), against the mean of its label. Who may be a lost one but cannot be told yet has no id
+ * until its fourth sighting, at most for a second. On clips of pasted people, animals and cars
  * (tests/track/region_clips.py) ids change a quarter as often as by motion alone (27 %; 37 % without looks), and an
- * object is under its right id in 52 % of its frames instead of 45 %. Looks point at the right one of two or three in 96
- * of 100 cases there. `tracking-type=box` is right where labels have one object each, where ids shall never wait, or
- * where the encoding shall be let go of early.
+ * object is under its right id in 52 % of its frames instead of 45 %. `tracking-type=box` is right where labels have
+ * one object each, where ids shall never wait, or where the encoding shall be let go of early.
  *
  * All times are times of the stream, never counts of frames. Tracks end at a flush, with a stream, and where stream
  * time jumps by more than a second; ids begin anew with a stream only.

@@ -465,39 +465,6 @@ test_whole_frame (void)
   g_assert_null (upi_labels_name (labels, 3));
 }
 
-/* Of every region there are two vectors of length 1: what it is, as wide as the decoder, and what it looks like, as wide
- * as the backbone's first map; beyond the last there is none. */
-static void
-test_vectors (void)
-{
-  static const struct {
-    const gfloat *(*get) (const UpiEncoding *encoding, guint region, guint *width);
-    guint width;
-  } vectors[] = { { upi_encoding_region, 48 }, { upi_encoding_looks, 2 * 24 } };
-  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
-  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
-  const guint n = encoding->layout->n_regions;
-
-  g_assert_cmpuint (n, ==, 10);
-  for (guint i = 0; i < G_N_ELEMENTS (vectors); i++) {
-    guint width = 0;
-
-    for (guint region = 0; region < n; region++) {
-      const gfloat *vector = vectors[i].get (encoding, region, &width);
-
-      g_assert_nonnull (vector);
-      g_assert_cmpuint (width, ==, vectors[i].width);
-      gdouble square = 0;
-      for (guint k = 0; k < width; k++)
-        square += vector[k] * vector[k];
-      g_assert_cmpfloat_with_epsilon (square, 1, 1e-4);
-    }
-    g_assert_null (vectors[i].get (encoding, n, &width));
-    g_assert_null (vectors[i].get (encoding, G_MAXUINT, &width));
-    g_assert_cmpuint (width, ==, vectors[i].width);
-  }
-}
-
 int
 main (int argc, char *argv[])
 {
@@ -513,7 +480,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/engine/label-thresholds", test_label_thresholds);
   g_test_add_func ("/engine/masks", test_masks);
   g_test_add_func ("/engine/whole-frame", test_whole_frame);
-  g_test_add_func ("/engine/vectors", test_vectors);
   result = g_test_run ();
   fixture_clear ();
   return result;
