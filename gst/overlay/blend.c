@@ -197,13 +197,45 @@ tint_row (guint8 *restrict dest, gint step, const guint8 *restrict alpha, gint n
 {
   gint i = 0;
 
-  if (step == 1) {
-    for (; i + 16 <= n; i += 16) /* a fixed count: compilers make one vector of it */
-      for (gint j = 0; j < 16; j++)
-        dest[i + j] = mix (dest[i + j], colour, alpha[i + j]);
-  }
+  for (; step == 1 && i + 16 <= n; i += 16)
+    for (gint j = 0; j < 16; j++) /* a fixed count: compilers make one vector of it */
+      dest[i + j] = mix (dest[i + j], colour, alpha[i + j]);
   for (; i < n; i++)
     dest[i * step] = mix (dest[i * step], colour, alpha[i]);
+}
+
+/* Two components whose bytes take turns. */
+static void
+tint_pairs (guint8 *restrict dest, const guint8 *restrict alpha, gint n, guint8 even, guint8 odd)
+{
+  gint i = 0;
+
+  for (; i + 16 <= n; i += 16) {
+    guint8 *restrict to = dest + 2 * i;
+    for (gint j = 0; j < 16; j++) {
+      to[2 * j] = mix (to[2 * j], even, alpha[i + j]);
+      to[2 * j + 1] = mix (to[2 * j + 1], odd, alpha[i + j]);
+    }
+  }
+  for (; i < n; i++) {
+    dest[2 * i] = mix (dest[2 * i], even, alpha[i]);
+    dest[2 * i + 1] = mix (dest[2 * i + 1], odd, alpha[i]);
+  }
+}
+
+/* Blocks of 2 × 2. */
+static void
+mean_of_four (guint8 *restrict mean, const guint8 *restrict upper, const guint8 *restrict lower, gint n)
+{
+  gint i = 0;
+
+  for (; i + 16 <= n; i += 16) {
+    const guint8 *restrict u = upper + 2 * i, *restrict l = lower + 2 * i;
+    for (gint j = 0; j < 16; j++)
+      mean[i + j] = (guint8) ((guint16) (u[2 * j] + u[2 * j + 1] + l[2 * j] + l[2 * j + 1] + 2) >> 2);
+  }
+  for (; i < n; i++)
+    mean[i] = (guint8) ((upper[2 * i] + upper[2 * i + 1] + lower[2 * i] + lower[2 * i + 1] + 2) >> 2);
 }
 
 /* The mean alpha of each block of (1 << w_sub) × (1 << h_sub) frame pixels in block row @by; as in blend_blocks(). */
@@ -219,8 +251,10 @@ mean_alpha (guint8 *restrict mean, gint by, guint w_sub, guint h_sub, const guin
   for (gint bx = first; bx <= last; bx++) {
     gint x0 = MAX (bx * block_width, area.x), x1 = MIN ((bx + 1) * block_width, area.x + area.w), sum = 0;
     const guint8 *top = alpha + (gsize) (y0 - area.y) * stride + (x0 - area.x);
-    if (x1 - x0 == 2 && y1 - y0 == 2) {
-      mean[bx - first] = (guint8) ((top[0] + top[1] + top[stride] + top[stride + 1] + 2) >> 2);
+    if (x1 - x0 == 2 && y1 - y0 == 2) { /* and so on, up to the last one that is whole */
+      const gint n = (area.x + area.w - x0) / 2;
+      mean_of_four (mean + (bx - first), top, top + stride, n);
+      bx += n - 1;
       continue;
     }
     for (gint y = y0; y < y1; y++)
@@ -250,19 +284,31 @@ gst_upi_blend_tint (
   if (mean == NULL)
     return FALSE;
 
-  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++) {
-    guint8 *data = GST_VIDEO_FRAME_COMP_DATA (frame, c);
-    gint data_stride = GST_VIDEO_FRAME_COMP_STRIDE (frame, c), step = GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c);
+  guint8 colours[GST_VIDEO_MAX_COMPONENTS], *dest[GST_VIDEO_MAX_COMPONENTS];
+  guint n_components = GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format), n;
+  for (guint c = 0; c < n_components; c++)
+    colours[c] = over (0, (rgb >> 16) & 0xff, (rgb >> 8) & 0xff, rgb & 0xff, 255, &rows[c]);
+  for (guint c = 0; c < n_components; c += n) {
     guint w_sub = GST_VIDEO_FORMAT_INFO_W_SUB (format, c), h_sub = GST_VIDEO_FORMAT_INFO_H_SUB (format, c);
-    guint8 colour = over (0, (rgb >> 16) & 0xff, (rgb >> 8) & 0xff, rgb & 0xff, 255, &rows[c]);
-    gint first_x = x0 >> w_sub, last_x = (x1 - 1) >> w_sub;
+    gint first_x = x0 >> w_sub, count = ((x1 - 1) >> w_sub) - first_x + 1;
+    /* both colour differences have the same blocks */
+    n = c == 1 && n_components > 2 && (w_sub > 0 || h_sub > 0) ? 2 : 1;
     for (gint row = y0 >> h_sub; row <= (y1 - 1) >> h_sub; row++) {
       const guint8 *line = mean;
       if (w_sub == 0 && h_sub == 0)
         line = alpha + (gsize) (row - y0) * stride;
       else
         mean_alpha (mean, row, w_sub, h_sub, alpha, stride, area, frame_width, frame_height);
-      tint_row (data + (gsize) row * data_stride + (gsize) first_x * step, step, line, last_x - first_x + 1, colour);
+      for (guint k = c; k < c + n; k++)
+        dest[k] = (guint8 *) GST_VIDEO_FRAME_COMP_DATA (frame, k) + (gsize) row * GST_VIDEO_FRAME_COMP_STRIDE (frame, k)
+            + (gsize) first_x * GST_VIDEO_FRAME_COMP_PSTRIDE (frame, k);
+      if (n == 2 && GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c) == 2 && ABS (dest[2] - dest[1]) == 1) {
+        guint even = dest[1] < dest[2] ? 1 : 2;
+        tint_pairs (dest[even], line, count, colours[even], colours[3 - even]);
+        continue;
+      }
+      for (guint k = c; k < c + n; k++)
+        tint_row (dest[k], GST_VIDEO_FRAME_COMP_PSTRIDE (frame, k), line, count, colours[k]);
     }
   }
   return TRUE;

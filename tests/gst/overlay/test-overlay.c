@@ -83,6 +83,99 @@ test_formats (gconstpointer colorimetry)
   upi_mask_unref (object.mask);
 }
 
+/* A mask of any values at any place: between cells probabilities are interpolated, and rise to an edge. It looks the
+ * same in all formats, whatever the order of their components. */
+static void
+test_mask_edges (void)
+{
+  /* drawn alike, but for some steps */
+  static const struct {
+    GstVideoFormat formats[2];
+    gint distance;
+  } pairs[] = { { { GST_VIDEO_FORMAT_NV12, GST_VIDEO_FORMAT_I420 }, 0 },
+    { { GST_VIDEO_FORMAT_NV21, GST_VIDEO_FORMAT_I420 }, 0 }, { { GST_VIDEO_FORMAT_YV12, GST_VIDEO_FORMAT_I420 }, 0 },
+    { { GST_VIDEO_FORMAT_I420, GST_VIDEO_FORMAT_I420_10LE }, 12 },
+    { { GST_VIDEO_FORMAT_NV16, GST_VIDEO_FORMAT_Y42B }, 0 }, { { GST_VIDEO_FORMAT_NV61, GST_VIDEO_FORMAT_Y42B }, 0 },
+    { { GST_VIDEO_FORMAT_YUY2, GST_VIDEO_FORMAT_Y42B }, 0 },
+    { { GST_VIDEO_FORMAT_Y42B, GST_VIDEO_FORMAT_I422_10LE }, 12 },
+    { { GST_VIDEO_FORMAT_NV24, GST_VIDEO_FORMAT_Y444 }, 0 },
+    { { GST_VIDEO_FORMAT_Y444, GST_VIDEO_FORMAT_Y444_10LE }, 12 } };
+  static const gint width = 203, height = 101, columns = 11, rows = 7;
+  static const gchar properties[] = "mask-opacity=0.8 draw-labels=false draw-boxes=false";
+  GstVideoInfo info = video_info (GST_VIDEO_FORMAT_BGRx, width, height);
+  GstVideoInfo rgb = video_info (GST_VIDEO_FORMAT_ARGB, width, height);
+  GstUpiObject object = { .label = "person", .score = 0.9f, .x = 0.111f, .y = 0.17f, .width = 0.793f, .height = 0.71f };
+  g_autoptr (GRand) random = g_rand_new_with_seed (7);
+
+  object.mask = upi_mask_new (columns, rows);
+  object.mask->x = 0.15f; /* less wide than the box, and higher */
+  object.mask->y = 0.1f;
+  object.mask->width = 0.7f;
+  object.mask->height = 0.9f;
+  for (gint i = 0; i < columns * rows; i++)
+    object.mask->data[i] = (guint8) g_rand_int_range (random, 0, 256);
+  g_autoptr (GstBuffer) reference = grey_frame (&info);
+  add_objects (reference, &object, 1, NULL);
+  reference = overlay_once (properties, &info, g_steal_pointer (&reference));
+
+  GstMapInfo map;
+  g_assert_true (gst_buffer_map (reference, &map, GST_MAP_READ));
+  const gdouble rise = MAX (255 / (0.7 * width / columns), 24) / 255;
+  for (gint y = 0; y < height; y++) {
+    for (gint x = 0; x < width; x++) {
+      const gdouble u = ((x + 0.5) / width - 0.15) / 0.7 * columns, v = ((y + 0.5) / height - 0.1) / 0.9 * rows;
+      const gdouble bx = (x + 0.5) / width, by = (y + 0.5) / height;
+      const gboolean rim = fabs (u) < 0.2 || fabs (u - columns) < 0.2 || fabs (v) < 0.2 || fabs (v - rows) < 0.2
+          || fabs (bx - 0.111) < 0.01 || fabs (bx - 0.904) < 0.01 || fabs (by - 0.17) < 0.02 || fabs (by - 0.88) < 0.02;
+      gdouble alpha = 0;
+      if (rim) /* which pixels of a box's edge are in it is another test's */
+        continue;
+      if (u > 0 && u < columns && v > 0 && v < rows && bx > 0.111 && bx < 0.904 && by > 0.17 && by < 0.88) {
+        const gdouble cx = CLAMP (u - 0.5, 0, columns - 1), cy = CLAMP (v - 0.5, 0, rows - 1);
+        const gint i = (gint) cx, j = (gint) cy, i1 = MIN (i + 1, columns - 1), j1 = MIN (j + 1, rows - 1);
+        const guint8 *m = object.mask->data;
+        const gdouble p = ((m[j * columns + i] * (1 - (cx - i)) + m[j * columns + i1] * (cx - i)) * (1 - (cy - j))
+                              + (m[j1 * columns + i] * (1 - (cx - i)) + m[j1 * columns + i1] * (cx - i)) * (cy - j))
+            / 255;
+        alpha = 0.8 * CLAMP ((p - 0.5) / rise + 0.5, 0, 1);
+      }
+      static const gint colour[] = { 0xe6, 0x32, 0xf0 }; /* of "person": blue, green, red */
+      for (gint c = 0; c < 3; c++) {
+        const gdouble expected = GREY + alpha * (colour[c] - GREY);
+        const guint8 found = map.data[4 * (y * width + x) + c];
+        if (fabs (found - expected) > 9) /* places are whole parts of 256 of a cell, edges steep */
+          g_error ("%d,%d component %d: %u, expected %g", x, y, c, found, expected);
+      }
+    }
+  }
+  gst_buffer_unmap (reference, &map);
+
+  for (guint i = 0; i < G_N_ELEMENTS (pairs); i++) {
+    GstBuffer *drawn[2];
+    GstMapInfo maps[2];
+    for (guint k = 0; k < 2; k++) {
+      GstVideoInfo other = video_info (pairs[i].formats[k], width, height);
+      GstBuffer *buffer = grey_frame (&other);
+      add_objects (buffer, &object, 1, NULL);
+      buffer = overlay_once (properties, &other, buffer);
+      drawn[k] = video_convert (buffer, &other, &rgb);
+      gst_buffer_unref (buffer);
+      g_assert_true (gst_buffer_map (drawn[k], &maps[k], GST_MAP_READ));
+    }
+    for (gint p = 0; p < width * height; p++) {
+      const guint32 found = GST_READ_UINT32_BE (maps[0].data + 4 * p), as = GST_READ_UINT32_BE (maps[1].data + 4 * p);
+      if (channel_distance (found, as) > pairs[i].distance)
+        g_error ("%s at %d,%d: 0x%06x, %s 0x%06x", gst_video_format_to_string (pairs[i].formats[0]), p % width,
+            p / width, found, gst_video_format_to_string (pairs[i].formats[1]), as);
+    }
+    for (guint k = 0; k < 2; k++) {
+      gst_buffer_unmap (drawn[k], &maps[k]);
+      gst_buffer_unref (drawn[k]);
+    }
+  }
+  upi_mask_unref (object.mask);
+}
+
 /* Lines as thin as a pixel have the same colours in formats that are drawn row by row as in those that are drawn pixel
  * by pixel, whichever pixels of a chroma block they cover. The four sides of a box are painted one by one there and
  * together here, which differs by some steps at its corners; chroma taken from one pixel of a block differs by more. */
@@ -322,6 +415,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/overlay/formats/bt709", GST_VIDEO_COLORIMETRY_BT709, test_formats);
   g_test_add_data_func ("/overlay/formats/bt2020", GST_VIDEO_COLORIMETRY_BT2020, test_formats);
   g_test_add_data_func ("/overlay/formats/full-range", "1:4:7:1", test_formats);
+  g_test_add_func ("/overlay/mask-edges", test_mask_edges);
   g_test_add_func ("/overlay/thin-lines", test_thin_lines);
   g_test_add_func ("/overlay/clipping", test_clipping);
   g_test_add_func ("/overlay/any-label", test_any_label);
