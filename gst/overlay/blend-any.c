@@ -9,6 +9,10 @@
 
 #include "gst/overlay/blend.h"
 
+#include <string.h>
+
+#define COLUMNS 8 /* a part of a row begins at a multiple of so many */
+
 typedef gfloat Pixel __attribute__ ((vector_size (16))); /* [A, c0, c1, c2] */
 
 /* What a row's pixels need; values are 0..@most. */
@@ -93,6 +97,27 @@ blend_row_16 (guint16 *dest, const guint32 *argb, gint n, const Pixels *p)
 MEAN_CHROMA (mean_chroma_8, guint8)
 MEAN_CHROMA (mean_chroma_16, guint16)
 
+/* The planes of @frame from column @x on, which begins a block: rows are read and written from there. Returns: FALSE: in
+ * this format a column has no address of its own */
+static gboolean
+planes_from (const GstVideoFrame *frame, gint x, gpointer planes[GST_VIDEO_MAX_PLANES])
+{
+  const GstVideoFormatInfo *format = frame->info.finfo;
+
+  memcpy (planes, frame->data, sizeof frame->data);
+  if (x == 0 || (format->flags & (GST_VIDEO_FORMAT_FLAG_COMPLEX | GST_VIDEO_FORMAT_FLAG_TILED)) != 0)
+    return FALSE;
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++) {
+    const guint plane = GST_VIDEO_FORMAT_INFO_PLANE (format, c);
+
+    if (GST_VIDEO_FORMAT_INFO_PSTRIDE (format, c) <= 0)
+      return FALSE;
+    planes[plane] = (guint8 *) frame->data[plane]
+        + (gsize) (x >> GST_VIDEO_FORMAT_INFO_W_SUB (format, c)) * GST_VIDEO_FORMAT_INFO_PSTRIDE (format, c);
+  }
+  return TRUE;
+}
+
 gboolean
 gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint width, gint height, gint x, gint y)
 {
@@ -122,7 +147,16 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
     pixels.a[1 + c] = (gfloat) matrix[c][3] * pixels.most;
   }
 
-  gsize pixel_bytes = wide ? 8 : 4, line_bytes = (gsize) frame_width * pixel_bytes;
+  gpointer planes[GST_VIDEO_MAX_PLANES];
+  gint from = x0 / MAX (block, COLUMNS) * MAX (block, COLUMNS);
+  if (!planes_from (frame, from, planes)) {
+    memcpy (planes, frame->data, sizeof planes);
+    from = 0;
+  }
+  gint length = MIN ((x1 + block - 1) / block * block, frame_width) - from;
+  if (from == 0)
+    length = frame_width;
+  gsize pixel_bytes = wide ? 8 : 4, line_bytes = (gsize) length * pixel_bytes;
   g_autofree guint8 *lines =
       g_try_malloc (line_bytes * (gsize) group + 64 * pixel_bytes); /* room for formats that unpack whole tiles */
   if (lines == NULL)
@@ -140,22 +174,22 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
       continue;
     for (gint i = 0; i < rows; i++)
       format->unpack_func (
-          format, flags, lines + (gsize) i * line_bytes, frame->data, frame->info.stride, 0, top + i, frame_width);
+          format, flags, lines + (gsize) i * line_bytes, planes, frame->info.stride, 0, top + i, length);
     for (gint row = MAX (top, y0); row < MIN (top + rows, y1); row++) {
       const guint32 *picture = (const guint32 *) (argb + (gsize) (row - y) * stride) + (x0 - x);
-      guint8 *dest = lines + (gsize) (row - top) * line_bytes + (gsize) x0 * pixel_bytes;
+      guint8 *dest = lines + (gsize) (row - top) * line_bytes + (gsize) (x0 - from) * pixel_bytes;
       if (wide)
         blend_row_16 ((guint16 *) (void *) dest, picture, n, &pixels);
       else
         blend_row_8 (dest, picture, n, &pixels);
     }
     if (block * rows > 1 && wide)
-      mean_chroma_16 ((guint16 *) (void *) lines, rows, frame_width, block, x0, x1);
+      mean_chroma_16 ((guint16 *) (void *) lines, rows, length, block, x0 - from, x1 - from);
     else if (block * rows > 1)
-      mean_chroma_8 (lines, rows, frame_width, block, x0, x1);
+      mean_chroma_8 (lines, rows, length, block, x0 - from, x1 - from);
     for (gint i = 0; i < rows; i++)
-      format->pack_func (format, flags, lines + (gsize) i * line_bytes, (gint) line_bytes, frame->data,
-          frame->info.stride, frame->info.chroma_site, top + i, frame_width);
+      format->pack_func (format, flags, lines + (gsize) i * line_bytes, (gint) line_bytes, planes, frame->info.stride,
+          frame->info.chroma_site, top + i, length);
   }
   return TRUE;
 }
