@@ -211,11 +211,12 @@ read_region_parts (UpiReader *root, UpiConfig *c)
   region = upi_reader_object (root, "region_decoder", "region_decoder.", UPI_KEYS ("layers"));
   c->region_decoder.layers = upi_reader_int (&region, "layers", 1, 64);
 
-  mask = upi_reader_object (root, "mask", "mask.", UPI_KEYS ("channels", "groups", "lateral_norm"));
+  mask = upi_reader_object (root, "mask", "mask.", UPI_KEYS ("channels", "groups", "lateral_norm", "own"));
   c->mask.channels = upi_reader_int (&mask, "channels", 1, 2048);
   c->mask.groups = upi_reader_int (&mask, "groups", 1, 2048);
   upi_reader_check_multiple (&mask, "channels", c->mask.channels, c->mask.groups, "groups");
   c->mask.lateral_norm = upi_reader_boolean (&mask, "lateral_norm");
+  c->mask.own = has_new (&mask, c, "own") && upi_reader_boolean (&mask, "own");
   c->mask_dino = has_new (root, c, "region_parts");
   if (c->mask_dino) {
     upi_reader_choice (root, "region_parts", UPI_KEYS ("mask_dino"));

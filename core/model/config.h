@@ -42,6 +42,7 @@ typedef struct {
   } swin; /* UPI_BACKBONE_SWIN */
 } UpiBackboneSizes;
 
+#define UPI_MASK_PLACES 6   /* numbers of a mask's embedding behind those for the features, with `mask.own` */
 #define UPI_EVIDENCE_MAPS 3 /* C4, C5, one more */
 
 /* Independent scores (calibration): p = sigmoid (scale · z + offset), z the standardised cosine of a sentence. */
@@ -85,6 +86,7 @@ typedef struct {
   struct {
     gint channels, groups;
     gboolean lateral_norm;
+    gboolean own; /* masks that are shown have an embedding of their own, which knows boxes; pooled ones have not */
   } mask;
   gboolean has_evidence; /* evidence.c; its classes are the labels */
   struct {

@@ -33,8 +33,8 @@ guint upi_model_image_tokens (const UpiModel *model, guint width, guint height);
 
 /* The image side. Input "image" [B,H,W,3] (normalised RGB). Outputs, each [B, ...]:
  *   "boxes" [N,4] cx,cy,w,h; "foreground" [N,1] logits; "regions" [N,D] g(q_proposal), L2-normalised; "spe" [1,D]
- *   L2-normalised; "mask_features" [H/4,W/4,d_mask]; "mask_embed" [N,d_mask]; "looks" [N,2c] of C2, L2-normalised;
- *   "keys.{i}", "values.{i}" [T_image,D] for each decoder layer i.
+ *   L2-normalised; "mask_features" [H/4,W/4,d_mask]; "mask_embed" [N,d_mask], UPI_MASK_PLACES wider with mask.own;
+ *   "looks" [N,2c] of C2, L2-normalised; "keys.{i}", "values.{i}" [T_image,D] for each decoder layer i.
  * "evidence" [N,K] where the config has it: how much speaks for each of the model's own labels.
  * debug: the intermediate parts that golden tests compare are outputs too: "C2".."C5", "F_1".., "memory", "scores",
  * "index" (I32), "box_0", "content", "q_sem", "q_proposal", "pool_{i}", "global_map" (of global.backbone), "g_flat",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Mask head (Mask DINO, 2206.02777): features at stride 4 from C2 and the stride-8 memory; a query's mask is its
- * embedding times them. */
+ * embedding times them, and with `mask.own` what its places in the box say (tasks/mask.c). */
 #include "core/network/parts.h"
 
 void
@@ -17,6 +17,10 @@ upi_mask_head_tensors (GArray *specs, const UpiConfig *c)
   upi_tensor_norm (specs, m, "mask.norm");
   upi_tensor_conv (specs, m, m, 1, "mask.project");
   upi_tensor_mlp (specs, (const gint[]){ c->d, c->d, c->d, m }, 3, "mask.embed");
+  if (c->mask.own) {
+    upi_tensor_mlp (specs, (const gint[]){ c->d, c->d, c->d, m }, 3, "mask.own.embed");
+    upi_tensor_mlp (specs, (const gint[]){ c->d, c->d, c->d, UPI_MASK_PLACES }, 3, "mask.own.places");
+  }
 }
 
 UpiValue
@@ -45,4 +49,17 @@ upi_mask_embed (UpiBuild *b, UpiValue semantic)
 {
   upi_program_part (b->program, "mask embedding (4.1)");
   return upi_mlp_of (b, semantic, 3, "mask.embed"); /* [B,N,m] */
+}
+
+UpiValue
+upi_shown_mask_embed (UpiBuild *b, UpiValue semantic, UpiValue embed)
+{
+  UpiValue own[2];
+
+  if (!b->config->mask.own)
+    return embed;
+  upi_program_part (b->program, "mask embedding (4.1)");
+  own[0] = upi_mlp_of (b, semantic, 3, "mask.own.embed");  /* [B,N,m] */
+  own[1] = upi_mlp_of (b, semantic, 3, "mask.own.places"); /* [B,N,6] */
+  return upi_concat (b->program, own, 2, 2);
 }

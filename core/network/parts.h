@@ -108,6 +108,9 @@ void upi_mask_head_tensors (GArray *specs, const UpiConfig *config);
 UpiValue upi_mask_features (UpiBuild *b, const UpiLevels *levels, UpiValue c2, UpiValue memory);
 /* q_sem → [B,N,d_mask] */
 UpiValue upi_mask_embed (UpiBuild *b, UpiValue semantic);
+/* The embedding of masks that are shown: embed, or [B,N,m+6] of their own, the last six for 1, x, x², y, y² and xy, a
+ * cell's place in its box. */
+UpiValue upi_shown_mask_embed (UpiBuild *b, UpiValue semantic, UpiValue embed);
 
 /* evidence.c, optional: what the backbone's own detector would say. */
 

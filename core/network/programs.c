@@ -121,7 +121,7 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gsiz
   output (p, upi_l2_norm (p, decoded.regions), "regions");
   output (p, upi_l2_norm (p, decoded.spe), "spe");
   output (p, mask_features, "mask_features");
-  output (p, mask_embed, "mask_embed");
+  output (p, upi_shown_mask_embed (b, regions.semantic, mask_embed), "mask_embed");
   output (p, looks, "looks");
   for (gint i = 0; i < c->decoder.layers; i++) {
     output (p, keys[i], "keys.%d", i);

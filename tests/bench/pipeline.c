@@ -197,7 +197,8 @@ bench_pipeline (Bench *bench)
 {
   gst_init (NULL, NULL);
   gst_registry_scan_path (gst_registry_get (), UPI_PLUGIN_DIR);
-  return bench_overhead (bench) && bench_overlay_all (bench, "NV12") && bench_overlay_all (bench, "BGRx");
+  return bench_overhead (bench) && bench_overlay_all (bench, "NV12") && bench_overlay_all (bench, "BGRx")
+      && bench_overlay (bench, "I420_10LE", "", "");
 }
 
 #else

@@ -131,14 +131,18 @@ mask_head (GoldenPart *part)
   UpiValue c2 = feed (part, "C2", GOLDEN_MAP), memory = feed (part, "memory", GOLDEN_ROWS);
 
   expect (part, upi_mask_features (&part->build, &part->levels, c2, memory), "mask_features", GOLDEN_MAP);
-  expect (part, upi_mask_embed (&part->build, feed (part, "q_sem", GOLDEN_ROWS)), "mask_embed", GOLDEN_ROWS);
+  UpiValue semantic = feed (part, "q_sem", GOLDEN_ROWS), embed = upi_mask_embed (&part->build, semantic);
+  expect (part, upi_shown_mask_embed (&part->build, semantic, embed), "mask_embed", GOLDEN_ROWS);
+  if (part->build.config->mask.own)
+    expect (part, embed, "pool_embed", GOLDEN_ROWS);
 }
 
 static void
 proposals (GoldenPart *part)
 {
   UpiRegions r = { feed (part, "q_sem", GOLDEN_ROWS), feed (part, "q_box", GOLDEN_ROWS), UPI_NO_VALUE };
-  UpiValue features = feed (part, "mask_features", GOLDEN_MAP), embed = feed (part, "mask_embed", GOLDEN_ROWS);
+  UpiValue features = feed (part, "mask_features", GOLDEN_MAP);
+  UpiValue embed = feed (part, part->build.config->mask.own ? "pool_embed" : "mask_embed", GOLDEN_ROWS);
 
   UpiValue speaks = part->build.config->has_evidence ? feed (part, "evidence", GOLDEN_ROWS) : UPI_NO_VALUE;
 

@@ -408,39 +408,6 @@ test_label_thresholds (void)
 }
 
 static void
-test_masks (void)
-{
-  const UpiDetectOptions options = {
-    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 100, .masks = TRUE
-  };
-  g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
-  g_autoptr (UpiEncoding) encoding = fixture_take_encoding (fixture_encode (engine, 3, 96, 64, NULL));
-  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat");
-  g_autoptr (UpiDetections) detections = upi_engine_detect (engine, encoding, labels, &options, NULL);
-  const gfloat *features = upi_encoding_mask_features (encoding, NULL); /* from the device, if that keeps them */
-
-  for (guint i = 0; i < detections->n_objects; i++) {
-    const UpiObject *o = &detections->objects[i];
-    const UpiMask *mask = o->mask;
-    guint left = roundf (mask->x * 24), top = roundf (mask->y * 16); /* a quarter of 96×64 */
-
-    g_assert_true (mask->columns >= 1 && left + mask->columns <= 24);
-    g_assert_true (mask->rows >= 1 && top + mask->rows <= 16);
-    /* The cells cover the box and no more than they must. */
-    g_assert_true (mask->x <= o->x + 1e-6 && mask->x + mask->width >= o->x + o->width - 1e-6);
-    g_assert_true (mask->y <= o->y + 1e-6 && mask->y + mask->height >= o->y + o->height - 1e-6);
-    g_assert_true (mask->width < o->width + 2 / 24.0 + 1e-6 && mask->height < o->height + 2 / 16.0 + 1e-6);
-    for (guint y = 0; y < mask->rows; y++)
-      for (guint x = 0; x < mask->columns; x++) {
-        const gfloat *cell = features + ((top + y) * 24 + left + x) * 16;
-        gdouble logit = fixture_cosine (cell, upi_encoding_part (encoding, UPI_PART_MASK_EMBED) + o->region * 16, 16);
-
-        g_assert_cmpfloat_with_epsilon (mask->data[y * mask->columns + x], 255 / (1 + exp (-logit)), 0.51);
-      }
-  }
-}
-
-static void
 test_whole_frame (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
@@ -478,7 +445,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/engine/one-class-a-region", test_one_class_a_region);
   g_test_add_func ("/engine/suppression", test_suppression);
   g_test_add_func ("/engine/label-thresholds", test_label_thresholds);
-  g_test_add_func ("/engine/masks", test_masks);
   g_test_add_func ("/engine/whole-frame", test_whole_frame);
   result = g_test_run ();
   fixture_clear ();
