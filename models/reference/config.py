@@ -77,6 +77,7 @@ class Mask:
     channels: int
     groups: int
     lateral_norm: bool = False
+    own: bool = False  # what is shown has an embedding of its own, which knows boxes; what is pooled has not
 
 
 @dataclass
@@ -175,6 +176,7 @@ class Config:
             raise ValueError(f"format_version is {version}, expected 1 or 2")
         newer = [k for k, part in (("global.backbone", raw["global"]), ("evidence", raw), ("calibration", raw)) if k.split(".")[-1] in part]
         newer += ["input.resize letterbox"] if raw["input"].get("resize") == "letterbox" else []
+        newer += ["mask.own"] if raw["mask"].get("own") else []
         newer += ["region_parts"] if "region_parts" in raw else []
         newer += ["backbone.kind swin"] if raw["backbone"]["kind"] == "swin" else []
         if version == 1 and newer:

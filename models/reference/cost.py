@@ -45,7 +45,7 @@ def image_macs(model: UniPerceiver, width: int, height: int) -> Counter[str]:
     with CountMacs() as counted:
         regions = model.regions(torch.zeros(1, 3, height, width))
         model.image(regions)
-        mask_logits(regions.mask_embed, regions.mask_features)
+        mask_logits(regions.mask_embed, regions.mask_features, regions.boxes[-1])
     # folding experts happens once, when a model is loaded
     decoder = model.config.decoder
     fold = decoder.layers * 2 * decoder.experts * (decoder.width * decoder.ffn)

@@ -76,10 +76,11 @@ class Regions:
     boxes: list[Tensor]  # q_box [B, N, 4]
     foreground: Tensor  # [B, N] logits of the last layer
     mask_features: Tensor  # [B, d_mask, H/4, W/4]
-    mask_embed: Tensor  # [B, N, d_mask]
+    mask_embed: Tensor  # [B, N, d_mask], PLACES wider with `mask.own`
     pooled: Tensor  # [B, N, 784]
     last_map: Tensor  # what the global tokens are made of
     speaks: list[Tensor] | None = None  # of every decoder layer's boxes: how much speaks for each known class [B, N, K]
+    pool_embed: Tensor | None = None  # with `mask.own`: the embedding that `pooled` is made with [B, N, d_mask]
     more: list[Answers] | None = None  # of every decoder layer, to the further queries of training
 
     @property
@@ -149,11 +150,14 @@ class UniPerceiver(nn.Module):
         features = self.mask.features(maps[0], stride8)
         embed = self.mask.embed(semantics[-1])
         pooled = self.proposals.pooled_masks(embed, features)
+        pool_embed = None
+        if self.mask.own is not None:
+            pool_embed, embed = embed, self.mask.own(semantics[-1])
         foreground = self.region_decoder.foreground(semantics[-1]).squeeze(-1)
         last_map = getattr(self, "global").last_map(image, maps[-1]) if with_global else maps[-1]
         return Regions(
             maps, projected, memory, shapes, outputs, scores, index, box_0, content, semantics, boxes, foreground, features,
-            embed, pooled, last_map, speaks, answers,
+            embed, pooled, last_map, speaks, pool_embed, answers,
         )  # fmt: skip
 
     def image_sequence(self, c5: Tensor, q_sem: Tensor, q_box: Tensor, pooled: Tensor, speaks: Tensor | None = None) -> Tensor:

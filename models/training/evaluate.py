@@ -144,7 +144,7 @@ def run(
         box = cut(box, record.width, record.height)
         masks: list[Any] = []
         if with_masks and any(m is not None for m in record.masks):
-            z = mask_logits(r.mask_embed[:, query], r.mask_features)[0]
+            z = mask_logits(r.mask_embed[:, query], r.mask_features, r.boxes[-1][:, query])[0]
             masks = masks_of(of_picture(z, across, down), box, record.width, record.height)
         text = ""
         if captions and (record.captions or record.exhaustive):

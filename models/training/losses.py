@@ -119,14 +119,21 @@ def mask_losses(r: Regions, match: Tensor, batch: Batch) -> dict[str, Tensor]:
     follow its colours (`pairwise_loss`)."""
     h, w = r.mask_features.shape[2:]
     zero = r.mask_embed.sum() * 0
+    embeds = [r.mask_embed] if r.pool_embed is None else [r.mask_embed, r.pool_embed]  # what is pooled is a mask too
     b, q, g = match.unbind(1)
     keep = batch.weights[b, g] > 0.5
     b, q, g = b[keep], q[keep], g[keep]
     if not len(b):
         return {"mask": zero, "span": zero, "pair": zero}
+    boxes = r.boxes[-1].detach()
     logits = torch.cat(
-        [mask_logits(r.mask_embed[i, q[b == i]][None], r.mask_features[i : i + 1])[0] for i in b.unique().tolist()]
+        [
+            mask_logits(e[i, q[b == i]][None], r.mask_features[i : i + 1], boxes[i, q[b == i]][None])[0]
+            for e in embeds
+            for i in b.unique().tolist()
+        ]
     )  # `match` is ordered by image, so is `b`
+    b, g = b.repeat(len(embeds)), g.repeat(len(embeds))
     table = torch.full(batch.labels.shape, -1)
     if len(batch.mask_of):
         table[batch.mask_of[:, 0], batch.mask_of[:, 1]] = torch.arange(len(batch.mask_of))
