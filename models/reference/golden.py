@@ -104,6 +104,8 @@ def image_parts(
         parts["global_map"] = r.last_map
     if r.speaks:
         parts["evidence"] = r.speaks[-1]
+    if r.pool_embed is not None:
+        parts["pool_embed"] = r.pool_embed
     parts["detection_logits"] = model.label_logits(r, out[:, -n:], classes, known)
     return {k: v[0] for k, v in parts.items()}, cache
 
