@@ -16,6 +16,7 @@ from models.reference.conditional_moe import ConditionalLinear
 from models.reference.config import Config, Input
 from models.reference.cost import image_macs
 from models.reference.golden import part, picture
+from models.reference.looks import looks
 from models.reference.mask_head import mask_logits
 from models.reference.model import UniPerceiver, load
 from models.reference.pixel_encoder import DeformableAttention
@@ -67,6 +68,14 @@ class Parts(unittest.TestCase):
         torch.testing.assert_close(
             pooled, F.adaptive_avg_pool2d(mask_logits(embed, features), 28).flatten(2), atol=1e-4, rtol=1e-4
         )
+
+    def test_looks_know_what_is_above_and_below(self) -> None:
+        c2 = torch.zeros(1, 3, 24, 16)
+        c2[:, 0, :12] = 2.0  # one colour above, another one below
+        c2[:, 1, 12:] = 5.0
+        boxes = torch.tensor([[[0.5, 0.5, 0.25, 0.5], [0.5, 0.25, 0.25, 0.375], [2.0, 0.5, 0.5, 0.5]]])  # the last one is outside
+        expected = torch.tensor([[1.0, 0, 0, 0, 1, 0], [1, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0]])
+        torch.testing.assert_close(looks(c2, boxes)[0], F.normalize(expected, dim=-1))
 
     def test_box_sine_puts_cy_first(self) -> None:
         s = sine_boxes(torch.tensor([[0.25, 0.5, 0.1, 0.1]]), 8)
