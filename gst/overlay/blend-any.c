@@ -97,8 +97,8 @@ blend_row_16 (guint16 *dest, const guint32 *argb, gint n, const Pixels *p)
 MEAN_CHROMA (mean_chroma_8, guint8)
 MEAN_CHROMA (mean_chroma_16, guint16)
 
-/* The planes of @frame from column @x on, which begins a block: rows are read and written from there. Returns: FALSE: in
- * this format a column has no address of its own */
+/* The planes of @frame from column @x on, which begins a block: rows are read and written from there. Returns: FALSE:
+ * in this format a column has no address of its own */
 static gboolean
 planes_from (const GstVideoFrame *frame, gint x, gpointer planes[GST_VIDEO_MAX_PLANES])
 {
