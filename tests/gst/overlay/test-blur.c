@@ -64,10 +64,13 @@ unevenness (const guint8 *argb, gint width, gint x0, gint y0, gint x1, gint y1, 
 }
 
 /* Whether GStreamer's own converter carries squares of one colour through the format: 1.26 does not through interlaced
- * MT2110R, whose frames would be read otherwise than they were written here, with and without the element. */
+ * MT2110R and MT2110T, whose frames would be read otherwise than they were written here, with and without the element,
+ * as what happens to lie in memory has it. */
 static gboolean
 carries_squares (const GstVideoInfo *info)
 {
+  if (GST_VIDEO_INFO_IS_INTERLACED (info) && g_str_has_prefix (GST_VIDEO_INFO_NAME (info), "MT2110"))
+    return FALSE;
   GstVideoInfo rgb = argb_for (info);
   GstBuffer *source = gst_buffer_new_allocate (NULL, rgb.size, NULL);
   GstMapInfo map;
