@@ -97,25 +97,26 @@ blend_row_16 (guint16 *dest, const guint32 *argb, gint n, const Pixels *p)
 MEAN_CHROMA (mean_chroma_8, guint8)
 MEAN_CHROMA (mean_chroma_16, guint16)
 
-/* The planes of @frame from column @x on, which begins a block: rows are read and written from there. Returns: FALSE:
- * in this format a column has no address of its own */
-static gboolean
+/* The planes of @frame from column @x on, which begins a block: rows are read and written from there. Returns: @x; 0
+ * where a column has no address of its own in this format, and rows are whole */
+static gint
 planes_from (const GstVideoFrame *frame, gint x, gpointer planes[GST_VIDEO_MAX_PLANES])
 {
   const GstVideoFormatInfo *format = frame->info.finfo;
 
+  if ((format->flags & (GST_VIDEO_FORMAT_FLAG_COMPLEX | GST_VIDEO_FORMAT_FLAG_TILED)) != 0)
+    x = 0;
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++)
+    if (GST_VIDEO_FORMAT_INFO_PSTRIDE (format, c) <= 0)
+      x = 0;
   memcpy (planes, frame->data, sizeof frame->data);
-  if (x == 0 || (format->flags & (GST_VIDEO_FORMAT_FLAG_COMPLEX | GST_VIDEO_FORMAT_FLAG_TILED)) != 0)
-    return FALSE;
-  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format); c++) {
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS (format) && x > 0; c++) {
     const guint plane = GST_VIDEO_FORMAT_INFO_PLANE (format, c);
 
-    if (GST_VIDEO_FORMAT_INFO_PSTRIDE (format, c) <= 0)
-      return FALSE;
     planes[plane] = (guint8 *) frame->data[plane]
         + (gsize) (x >> GST_VIDEO_FORMAT_INFO_W_SUB (format, c)) * GST_VIDEO_FORMAT_INFO_PSTRIDE (format, c);
   }
-  return TRUE;
+  return x;
 }
 
 gboolean
@@ -148,14 +149,8 @@ gst_upi_blend_any (GstVideoFrame *frame, const guint8 *argb, gint stride, gint w
   }
 
   gpointer planes[GST_VIDEO_MAX_PLANES];
-  gint from = x0 / MAX (block, COLUMNS) * MAX (block, COLUMNS);
-  if (!planes_from (frame, from, planes)) {
-    memcpy (planes, frame->data, sizeof planes);
-    from = 0;
-  }
-  gint length = MIN ((x1 + block - 1) / block * block, frame_width) - from;
-  if (from == 0)
-    length = frame_width;
+  gint from = planes_from (frame, x0 / COLUMNS * COLUMNS, planes); /* blocks are 1, 2 or 4 wide */
+  gint length = from > 0 ? MIN ((x1 + block - 1) / block * block, frame_width) - from : frame_width;
   gsize pixel_bytes = wide ? 8 : 4, line_bytes = (gsize) length * pixel_bytes;
   g_autofree guint8 *lines =
       g_try_malloc (line_bytes * (gsize) group + 64 * pixel_bytes); /* room for formats that unpack whole tiles */

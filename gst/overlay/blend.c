@@ -50,6 +50,18 @@ gst_upi_blend_knows (GstVideoFormat format)
   }
 }
 
+gboolean
+gst_upi_blend_takes_turns (const GstVideoFrame *frame, guint c)
+{
+  const GstVideoFormatInfo *format = frame->info.finfo;
+  const guint8 *a = GST_VIDEO_FRAME_COMP_DATA (frame, c), *b = GST_VIDEO_FRAME_COMP_DATA (frame, c + 1);
+
+  return GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c) == 2 && GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c + 1) == 2
+      && GST_VIDEO_FORMAT_INFO_PLANE (format, c) == GST_VIDEO_FORMAT_INFO_PLANE (format, c + 1)
+      && GST_VIDEO_FORMAT_INFO_W_SUB (format, c) == GST_VIDEO_FORMAT_INFO_W_SUB (format, c + 1)
+      && (a + 1 == b || b + 1 == a);
+}
+
 /* One component: 16.16 fixed point. Rounding and the offset's share of full alpha are in @offset (times alpha /
  * 255). */
 typedef struct {
@@ -302,7 +314,7 @@ gst_upi_blend_tint (
       for (guint k = c; k < c + n; k++)
         dest[k] = (guint8 *) GST_VIDEO_FRAME_COMP_DATA (frame, k) + (gsize) row * GST_VIDEO_FRAME_COMP_STRIDE (frame, k)
             + (gsize) first_x * GST_VIDEO_FRAME_COMP_PSTRIDE (frame, k);
-      if (n == 2 && GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c) == 2 && ABS (dest[2] - dest[1]) == 1) {
+      if (n == 2 && gst_upi_blend_takes_turns (frame, c)) {
         guint even = dest[1] < dest[2] ? 1 : 2;
         tint_pairs (dest[even], line, count, colours[even], colours[3 - even]);
         continue;

@@ -9,6 +9,9 @@ G_BEGIN_DECLS
 /* Whether gst_upi_blend() knows the format: 8 bits a component, each at an address of its own, no alpha, not tiled. */
 gboolean gst_upi_blend_knows (GstVideoFormat format);
 
+/* Whether components @c and @c + 1 are all there is in their plane: the two of semi-planar chroma. */
+gboolean gst_upi_blend_takes_turns (const GstVideoFrame *frame, guint c);
+
 /**
  * gst_upi_blend: paints a picture over @frame, clipped to it, in the frame's own colour matrix and range.
  * @frame: mapped for reading and writing; its format is one that gst_upi_blend_knows()

@@ -258,19 +258,6 @@ flatten_quads (guint8 *data, gint stride, gint x0, gint y0, gint x1, gint y1)
     memcpy (data + (gsize) y * stride, data, (gsize) (x1 - x0) * 4);
 }
 
-/* Whether components @c and @c + 1 are all there is in their plane. */
-static gboolean
-takes_turns (const GstVideoFrame *frame, guint c)
-{
-  const GstVideoFormatInfo *format = frame->info.finfo;
-  const guint8 *a = GST_VIDEO_FRAME_COMP_DATA (frame, c), *b = GST_VIDEO_FRAME_COMP_DATA (frame, c + 1);
-
-  return GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c) == 2 && GST_VIDEO_FRAME_COMP_PSTRIDE (frame, c + 1) == 2
-      && GST_VIDEO_FORMAT_INFO_PLANE (format, c) == GST_VIDEO_FORMAT_INFO_PLANE (format, c + 1)
-      && GST_VIDEO_FORMAT_INFO_W_SUB (format, c) == GST_VIDEO_FORMAT_INFO_W_SUB (format, c + 1)
-      && (a + 1 == b || b + 1 == a);
-}
-
 /* Formats whose components are bytes at addresses of their own; of a palette's indices there is no mean. */
 static void
 pixelate_bytes (GstVideoFrame *frame, const Mosaic *mosaic)
@@ -300,7 +287,7 @@ pixelate_bytes (GstVideoFrame *frame, const Mosaic *mosaic)
       gint stride = GST_VIDEO_FRAME_COMP_STRIDE (frame, c);
       if (step == 1) {
         flatten_rows (data, stride, 1, left, top, right, bottom, is_index);
-      } else if (c + 1 < n && takes_turns (frame, c)) { /* semi-planar chroma */
+      } else if (c + 1 < n && gst_upi_blend_takes_turns (frame, c)) { /* semi-planar chroma */
         const guint8 *other = GST_VIDEO_FRAME_COMP_DATA (frame, c + 1);
         flatten_rows ((guint8 *) MIN (data, other), stride, 2, left, top, right, bottom, FALSE);
         c++;

@@ -202,8 +202,9 @@ test_vectors (void)
 {
   static const struct {
     const gfloat *(*get) (const UpiEncoding *encoding, guint region, guint *width);
+    UpiPart part;
     guint width;
-  } vectors[] = { { upi_encoding_region, 48 }, { upi_encoding_looks, 2 * 24 } };
+  } vectors[] = { { upi_encoding_region, UPI_PART_REGIONS, 48 }, { upi_encoding_looks, UPI_PART_LOOKS, 2 * 24 } };
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
   const guint n = encoding->layout->n_regions;
@@ -217,6 +218,7 @@ test_vectors (void)
 
       g_assert_nonnull (vector);
       g_assert_cmpuint (width, ==, vectors[i].width);
+      g_assert_true (vector == upi_encoding_part (encoding, vectors[i].part) + region * width);
       gdouble square = 0;
       for (guint k = 0; k < width; k++)
         square += vector[k] * vector[k];
