@@ -11,12 +11,15 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 from models.reference.config import Config
 from models.reference.mask_head import PLACES, mask_logits
+from models.reference.proposals import GRID
 from models.training.export import write as export
 from models.training.losses import Heads, region_losses
-from models.training.masks import Seen, View, near, object_loss, start, step_loss, train, views_of, write
+from models.training.masks import Seen, View, moved, near, object_loss, start, step_loss, train, views_of, write
+from models.training.tasks import image_input
 
 from .small import second_generation, small_config, small_model
 from .test_training import batch_of
@@ -58,13 +61,13 @@ class Masks(unittest.TestCase):
 
     def test_it_starts_with_the_masks_there_are(self) -> None:
         model = small_model()
-        own = start(model)
+        own = start(model).own
         q, features, boxes = torch.randn(1, 3, 64), torch.randn(1, 16, 8, 8), torch.rand(1, 3, 4)
         with torch.no_grad():
             before, after = mask_logits(model.mask.embed(q), features), mask_logits(own(q), features, boxes)
         torch.testing.assert_close(before, after)
         trained = small_model(**OWN)
-        self.assertTrue(torch.equal(start(trained).places.layers[0].weight, trained.mask.own.places.layers[0].weight))
+        self.assertTrue(torch.equal(start(trained).own.places.layers[0].weight, trained.mask.own.places.layers[0].weight))
 
     def test_what_lies_far_from_the_box_counts_nothing(self) -> None:
         inside = near(torch.tensor([[0.25, 0.5, 0.25, 0.5]]), 16, 16)
@@ -82,7 +85,13 @@ class Masks(unittest.TestCase):
         batch.mask_of, batch.masks = torch.tensor([[0, 0]]), torch.ones(1, 16, 16)
         batch.pixels[:] = 127  # near what zeros are
         view = views_of(model, batch)[0]
-        self.assertEqual(view.features.shape, (16, 16, 16))
+        with torch.no_grad():
+            r = model.regions(image_input(model, batch), with_global=False)
+            features = model.mask.features(view.c2[None].float(), view.stride8[None].float())
+            pooled = model.mask.embed(view.others) @ view.pooled.float()
+        torch.testing.assert_close(features, r.mask_features, atol=0.02, rtol=0.02)  # kept in 16 bits
+        every = [int(torch.isclose(r.semantics[-1][0], o).all(1).nonzero()[0]) for o in view.others]
+        torch.testing.assert_close(pooled, r.pooled[0, every], atol=0.02, rtol=0.02)
         self.assertEqual(view.objects[0].mask.unique().tolist(), [255])
         self.assertEqual(len(view.objects[0].boxes), len(view.objects[0].semantics))
 
@@ -91,11 +100,28 @@ class Masks(unittest.TestCase):
         mask = torch.zeros(16, 16, dtype=torch.uint8)
         mask[4:12, 4:8] = 255
         seen = Seen(mask, 0, torch.randn(1, 64), torch.tensor([[0.5, 0.5, 0.5, 0.5]]))
-        view = View(torch.randn(16, 16, 16).half(), [seen])
-        own = start(small_model())
-        before = float(step_loss(own, [view], random.Random(1)))
-        after = float(step_loss(train(own, {(64, 64): [view]}, 60, 1e-2, 1), [view], random.Random(1)))
-        self.assertLess(after, before / 2)
+        model = small_model()
+        head = start(model)
+        c2, stride8 = torch.randn(model.config.channels[0], 16, 16), torch.randn(64, 8, 8)
+        with torch.no_grad():
+            pooled = F.adaptive_avg_pool2d(head.features(c2[None], stride8[None]), GRID).flatten(2)[0]
+        view = View(c2.half(), stride8.half(), pooled.half(), torch.randn(4, 64), [seen])
+        kept = {k: v.clone() for k, v in head.state_dict().items()}
+        before = float(step_loss(head, None, [view], random.Random(1)))
+        own = train(head, {(64, 64): [view]}, 60, 1e-2, 1, whole=False)
+        self.assertLess(float(step_loss(own, None, [view], random.Random(1))), before / 2)
+        changed = {k for k, v in own.state_dict().items() if not torch.equal(v, kept[k])}
+        self.assertTrue(changed and all(k.startswith("own.") for k in changed), changed)
+
+        whole = train(start(model), {(64, 64): [view]}, 60, 1e-2, 1, whole=True)
+        with torch.no_grad():
+            features = whole.features(c2[None], stride8[None])
+            far = float(moved(whole, model.mask.embed, [view], features))
+            spoilt = float(moved(whole, model.mask.embed, [view], 2 * features))
+        self.assertLess(float(step_loss(whole, None, [view], random.Random(1))), before / 2)
+        self.assertFalse(torch.equal(whole.conv.weight, model.mask.conv.weight))
+        self.assertLess(far, 0.1)  # what is pooled stayed where it was
+        self.assertGreater(spoilt, 0.5)
 
     def test_what_is_written_differs_in_the_new_tensors_alone(self) -> None:
         model = small_model(**second_generation())
@@ -103,7 +129,7 @@ class Masks(unittest.TestCase):
             before, after = Path(folder) / "before", Path(folder) / "after"
             (Path(folder) / "vocab.txt").write_text("[PAD]\n", encoding="utf-8")
             export(model, model.config.raw, Path(folder) / "vocab.txt", before)
-            write(before, start(model), after)
+            write(before, start(model), after, whole=False)
             a, b = load_file(before / "model.safetensors"), load_file(after / "model.safetensors")
             self.assertEqual({".".join(k.split(".")[:2]) for k in b.keys() - a.keys()}, {"mask.own"})
             self.assertTrue(all(torch.equal(a[k], b[k]) for k in a))

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Trains what masks alone are made with (`mask.own`) on a finished model: all else stays, bit by bit.
+"""Trains what masks are made with on a finished model: of `mask.own`, which masks that are shown have alone, all else stays, bit
+by bit; `--whole` trains all of `mask.*`, and what is pooled of masks for the general decoder stays as near to what it was as it can.
 
     python -m models.training.masks --model models/nano --data DIR --out checkpoints/masks
 
-Only images with annotated masks serve. What the frozen network makes of them in augmented views is computed once and
-kept in a file (about 0.7 MB a view); a step of training is then cheap.
+Images with annotated masks serve, and those that a teacher (mask_teacher.py) cut out for boxes without. What the frozen network
+makes of them in augmented views is computed once and kept in a file (about 0.9 MB a view); a step of training is then cheap.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.reference.mask_head import Own, mask_logits
+from models.reference.mask_head import MaskHead, Own, mask_logits
 from models.reference.model import UniPerceiver, load
 from models.reference.preprocess import border_colour
+from models.reference.proposals import GRID
 
 from .boxes import pairwise_iou
 from .dataset import POSITIVE, Batch, Record, Sampler
@@ -35,6 +37,7 @@ from .export import half, to_json
 from .fast import install, supported
 from .images import ImageStore
 from .losses import dice
+from .mask_teacher import teach
 from .setup import records
 from .tasks import image_input
 
@@ -46,6 +49,8 @@ FITS = 0.5  # from this IoU on
 GROWN = 1.15  # a mask is cut to its box: nothing is asked of what lies farther out
 OBJECTS = 10  # of an image in a step
 PERSON, PERSONS = 0, 1.5  # class, and what an object of it counts
+OTHERS = 16  # queries of a view, whatever they answer, whose pooled masks stay with `--whole`
+STAY = 4.0  # what that counts
 
 
 @dataclass
@@ -60,7 +65,10 @@ class Seen:
 
 @dataclass
 class View:
-    features: Tensor  # F_mask [d_mask, H/4, W/4] float16
+    c2: Tensor  # [c2, H/4, W/4] float16
+    stride8: Tensor  # the memory at stride 8 [d, H/8, W/8] float16
+    pooled: Tensor  # F_mask as it was, pooled [d_mask, 784] float16
+    others: Tensor  # q_sem [OTHERS, d]
     objects: list[Seen]
 
 
@@ -83,13 +91,20 @@ def views_of(model: UniPerceiver, batch: Batch) -> list[View]:
     """What the network says where a mask is known; an image without such an object that it found is left out."""
     r = model.regions(image_input(model, batch), with_global=False)
     overlap = pairwise_iou(batch.boxes, r.boxes[-1])  # [B, G, N]
+    (h, w), d = r.shapes[0], r.memory.shape[2]
+    stride8 = r.memory[:, : h * w].transpose(1, 2).reshape(-1, d, h, w)
+    pooled = F.adaptive_avg_pool2d(r.mask_features, GRID).flatten(2)
+    every = torch.linspace(0, r.boxes[-1].shape[1] - 1, OTHERS).long()
     out: dict[int, View] = {}
     for k, (i, g) in enumerate(batch.mask_of.tolist()):
         fit, best = overlap[i, g].topk(ANSWERS)
         best = best[fit >= FITS]
         if not len(best):
             continue
-        view = out.setdefault(i, View(r.mask_features[i].half(), []))
+        if i not in out:
+            others = r.semantics[-1][i, every].float()
+            out[i] = View(r.maps[0][i].half(), stride8[i].half(), pooled[i].half(), others, [])
+        view = out[i]
         mask = (batch.masks[k] * 255).round().to(torch.uint8)
         q_sem, q_box = r.semantics[-1][i, best].float(), r.boxes[-1][i, best].float()
         view.objects.append(Seen(mask, int(batch.labels[i, g]), q_sem, q_box))
@@ -127,37 +142,54 @@ def object_loss(logits: Tensor, masks: Tensor, inside: Tensor) -> Tensor:
     return bce + dice(z.sigmoid() * k, m * k)
 
 
-def step_loss(own: Own, views: list[View], rng: random.Random) -> Tensor:
-    """Of views of one size."""
+def step_loss(head: MaskHead, before: nn.Module | None, views: list[View], rng: random.Random) -> Tensor:
+    """Of views of one size. `before`: what masks were pooled with until now, where all of the head is trained."""
     losses, weights = [], []
-    for view in views:
+    with torch.set_grad_enabled(before is not None):
+        c2, stride8 = (torch.stack([getattr(v, k) for v in views]).float() for k in ("c2", "stride8"))
+        features = head.features(c2, stride8)
+    for view, of_view in zip(views, features):
         chosen = view.objects if len(view.objects) <= OBJECTS else rng.sample(view.objects, OBJECTS)
         which = [min(int(rng.expovariate(1.0)), len(o.boxes) - 1) for o in chosen]
         boxes = torch.stack([o.boxes[i] for o, i in zip(chosen, which)])
-        embed = own(torch.stack([o.semantics[i] for o, i in zip(chosen, which)]))
-        logits = mask_logits(embed[None], view.features[None].float(), boxes[None])[0]
+        embed = head.own(torch.stack([o.semantics[i] for o, i in zip(chosen, which)]))
+        logits = mask_logits(embed[None], of_view[None], boxes[None])[0]
         masks = torch.stack([o.mask for o in chosen]).float() / 255
         losses.append(object_loss(logits, masks, near(boxes, *logits.shape[1:])))
         weights.append(torch.tensor([PERSONS if o.label == PERSON else 1.0 for o in chosen]))
     loss, weight = torch.cat(losses), torch.cat(weights)
-    return (loss * weight).sum() / weight.sum()
+    out = (loss * weight).sum() / weight.sum()
+    return out if before is None else out + STAY * moved(head, before, views, features)
 
 
-def start(model: UniPerceiver) -> Own:
-    """The embedding that masks have; where it is not their own yet, one that makes the same masks."""
-    if model.mask.own is not None:
-        return copy.deepcopy(model.mask.own)
-    own = Own(model.config.d, model.config.mask.channels)
-    own.embed.load_state_dict(model.mask.embed.state_dict())
-    for p in own.places.layers[-1].parameters():
-        nn.init.zeros_(p)
-    return own
+def moved(head: MaskHead, before: nn.Module, views: list[View], features: Tensor) -> Tensor:
+    """How far what is pooled of masks is from what it was, as a part of its variance."""
+    others = torch.stack([v.others for v in views])
+    with torch.no_grad():
+        was = before(others) @ torch.stack([v.pooled for v in views]).float()
+    now = head.embed(others) @ F.adaptive_avg_pool2d(features, GRID).flatten(2)
+    return ((now - was) ** 2).mean() / was.var()
 
 
-def train(own: Own, views: Views, steps: int, lr: float, seed: int) -> Own:
+def start(model: UniPerceiver) -> MaskHead:
+    """The head there is; where masks have no embedding of their own yet, with one that makes the same masks."""
+    head = copy.deepcopy(model.mask)
+    if head.own is None:
+        head.own = Own(model.config.d, model.config.mask.channels)
+        head.own.embed.load_state_dict(head.embed.state_dict())
+        for p in head.own.places.layers[-1].parameters():
+            nn.init.zeros_(p)
+    return head
+
+
+def train(head: MaskHead, views: Views, steps: int, lr: float, seed: int, whole: bool) -> MaskHead:
     """→ the average of its weights."""
-    optimizer = torch.optim.AdamW(own.parameters(), lr=lr, weight_decay=0.01)
-    average = copy.deepcopy(own).requires_grad_(False)
+    head.requires_grad_(whole)
+    head.own.requires_grad_(True)
+    trained = [p for p in head.parameters() if p.requires_grad]
+    before = copy.deepcopy(head.embed).requires_grad_(False) if whole else None
+    optimizer = torch.optim.AdamW(trained, lr=lr, weight_decay=0.01)
+    average = copy.deepcopy(head).requires_grad_(False)
     sizes, counts = list(views), [len(v) for v in views.values()]
     recent: list[float] = []
     for step in range(steps):
@@ -165,28 +197,29 @@ def train(own: Own, views: Views, steps: int, lr: float, seed: int) -> Own:
         size = rng.choices(sizes, counts)[0]
         # as many cells a step, whatever the size
         count = min(len(views[size]), max(3, round(8 * 288 * 288 / (size[0] * size[1]))))
-        loss = step_loss(own, rng.sample(views[size], count), rng)
+        loss = step_loss(head, before, rng.sample(views[size], count), rng)
         rate = lr * min(1.0, (step + 1) / 50) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(own.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         decay = min(0.995, (step + 1) / (step + 21))
-        for a, p in zip(average.parameters(), own.parameters()):
+        for a, p in zip(average.parameters(), head.parameters()):
             a.lerp_(p.detach(), 1 - decay)
-        recent.append(float(loss))
+        recent.append(float(loss.detach()))
         if (step + 1) % 250 == 0 or step + 1 == steps:
             now, loss_now = time.strftime("%H:%M:%S"), np.mean(recent[-250:])
             print(f"{now} step {step + 1} of {steps} | loss {loss_now:.4f}", flush=True)
     return average
 
 
-def write(directory: Path, own: Own, out: Path) -> None:
+def write(directory: Path, head: MaskHead, out: Path, whole: bool) -> None:
     """The model of `directory` with these masks: every other tensor and setting as it is there."""
     state = load_file(directory / "model.safetensors")
-    state.update(half({f"mask.own.{k}": v for k, v in own.state_dict().items()}))
+    changed = {f"mask.{k}": v for k, v in head.state_dict().items() if whole or k.startswith("own.")}
+    state.update(half(changed))
     raw = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     raw["mask"]["own"] = True
     if out.resolve() != directory.resolve():
@@ -200,10 +233,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("models/nano"), help="directory of the model")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="where to write the model; may be the same")
+    parser.add_argument("--out", type=Path, help="where to write the model; may be the same. Without it views are stored and no more")
     parser.add_argument("--cache", type=Path, default=Path(".cache/masks"), help="decoded images, made when absent")
-    parser.add_argument("--stored", type=Path, default=Path(".cache/masks.pt"), help="its views, made when absent")
-    parser.add_argument("--views", type=int, default=3000, help="augmented images")
+    parser.add_argument("--stored", type=Path, nargs="+", default=[Path(".cache/masks.pt")], help="files of its views, made when absent")
+    parser.add_argument("--taught", type=Path, nargs="*", default=[], help="files of mask_teacher.py")
+    parser.add_argument("--views", type=int, default=3000, help="augmented images in a file")
+    parser.add_argument("--whole", action="store_true", help="all of mask.*")
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--lr", type=float, default=1.2e-3)
     parser.add_argument("--seed", type=int, default=1)
@@ -211,16 +246,27 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(o.seed)
     model = load(o.model).requires_grad_(False).to(memory_format=torch.channels_last)
-    own = start(model).requires_grad_(True)
-    if not o.stored.exists():
+    absent = [path for path in o.stored if not path.exists()]
+    if absent:
         if supported():
             install(model, o.cache.parent)
-        rows = with_masks(records(o.data, "train"))
+        rows = records(o.data, "train")
+        if o.taught:
+            print(f"{teach(rows, o.taught)} masks of a teacher", flush=True)
+        rows = with_masks(rows)
         store = ImageStore(o.data, sorted({r.name for r in rows}), o.cache)
-        sampler = Sampler(rows, np.array([worth(r) for r in rows]), store, o.seed, border_colour(model.config.input))
-        torch.save(collect(model, sampler, o.views, o.seed), o.stored)
-    views = torch.load(o.stored, weights_only=False)
-    write(o.model, train(own, views, o.steps, o.lr, o.seed), o.out)
+        worths = np.array([worth(r) for r in rows])
+        for path in absent:
+            seed = o.seed + 1000 * o.stored.index(path)
+            sampler = Sampler(rows, worths, store, seed, border_colour(model.config.input))
+            torch.save(collect(model, sampler, o.views, seed), path)
+    if o.out is None:
+        return
+    views: Views = {}
+    for path in o.stored:
+        for size, more in torch.load(path, weights_only=False).items():
+            views.setdefault(size, []).extend(more)
+    write(o.model, train(start(model), views, o.steps, o.lr, o.seed, o.whole), o.out, o.whole)
 
 
 if __name__ == "__main__":
