@@ -668,6 +668,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (UpiDetections, upi_detections_unref)
 
 /**
  * upi_engine_classify: probability of each label for the whole frame, by softmax over the list. In the caller's thread.
+ * Where the model says so (`tasks.classification.seen` of its config), a label that is one of its own, or near one,
+ * also answers to what the regions show of it.
  * @probabilities: (out caller-allocates): upi_labels_count() entries, which add up to 1
  * Returns: FALSE and @error: UPI_ERROR_ARGUMENT: encoding or labels are of another engine or model
  */
@@ -678,8 +680,8 @@ UPI_API gboolean upi_engine_classify (
  * UpiScores: what the probability of a label among others says.
  * @UPI_SCORES_SOFTMAX: one of the labels is true, and they add up to 1
  * @UPI_SCORES_INDEPENDENT: each label is true or not, whatever the others are: what a threshold can be held against.
- * Only models that were
- *   calibrated (UpiEngineInfo.independent_scores) have them
+ *   Only models that were calibrated (UpiEngineInfo.independent_scores) have them. A label that is one of the model's
+ *   own, or near one, is judged by the region that shows it best, where the model has numbers for that
  */
 typedef enum { UPI_SCORES_SOFTMAX, UPI_SCORES_INDEPENDENT } UpiScores;
 

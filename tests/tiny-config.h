@@ -66,8 +66,8 @@
   "{ \"kind\": \"swin\", \"width\": " width ", \"depths\": [2, 2, 3, 2], \"heads\": [1, 2, 4, 8], \"window\": " window \
   " }"
 #define UPI_TINY_CALIBRATION                                                                                           \
-  ", \"calibration\": { \"image\": { \"scale\": 1.5, \"offset\": -2 }, \"regions\": { \"scale\": 0.5, \"offset\": 1 "  \
-  "} }"
+  ", \"calibration\": { \"image\": { \"scale\": 1.5, \"offset\": -2, \"seen\": { \"weight\": 1.25, \"offset\": 0.5,"   \
+  " \"floor\": 0.03 } }, \"regions\": { \"scale\": 0.5, \"offset\": 1 } }"
 
 /* The second one with grounded captions. word: what stands for two things; with the seed 7 its random sentences say "m"
  * often */

@@ -2,6 +2,7 @@
 /* Statistics of the training set's unit embeddings, for scores of sentences that stand alone: of images and of regions
  * a mean ē (not normalised) and a covariance C, so that z = (x·y − ē·y) / √(yᵀ C y) is comparable between sentences y,
  * and p = sigmoid (scale · z + offset) (models/reference/calibration.py). ē·y and σ(y) belong to the sentence.
+ * A sentence that is one of the model's own labels is judged by what the regions saw of it.
  */
 #include "core/model/model-private.h"
 #include "core/upi.h"
@@ -76,11 +77,20 @@ upi_model_standing (const UpiModel *model, UpiSpread spread, const gfloat *sente
 }
 
 gfloat
-upi_model_probability (const UpiModel *model, UpiSpread spread, UpiStanding standing, gfloat cosine)
+upi_sighting (const UpiSighting *of, gfloat score)
+{
+  return of->offset + of->weight * logf (score + of->floor);
+}
+
+gfloat
+upi_model_probability (const UpiModel *model, UpiSpread spread, UpiStanding standing, UpiMatch match)
 {
   const UpiConfig *c = model->config;
   const UpiCalibration *of = spread == UPI_SPREAD_IMAGE ? &c->calibration.image : &c->calibration.regions;
-  gfloat z = (cosine - standing.mean) / standing.deviation;
+  gfloat z = (match.cosine - standing.mean) / standing.deviation;
+  gfloat odds = of->scale * z + of->offset;
 
-  return 1 / (1 + expf (-(of->scale * z + of->offset)));
+  if (of->has_seen)
+    odds = (1 - match.part) * odds + match.part * upi_sighting (&of->seen, match.score);
+  return 1 / (1 + expf (-odds));
 }

@@ -327,12 +327,30 @@ read_evidence (UpiReader *root, UpiConfig *c)
     upi_reader_fail (root, "evidence", "speaks for the model's own labels, but labels is empty");
 }
 
-static UpiCalibration
-read_calibration_of (UpiReader *calibration, const gchar *key, const gchar *path)
+static gboolean
+read_seen (UpiReader *of, const gchar *path, UpiSighting *seen)
 {
-  UpiReader r = upi_reader_object (calibration, key, path, UPI_KEYS ("scale", "offset"));
-  UpiCalibration result = { upi_reader_float (&r, "scale", 1e-6, 1e6), upi_reader_float (&r, "offset", -1e6, 1e6) };
+  UpiReader r;
 
+  if (!upi_reader_has (of, "seen"))
+    return FALSE;
+  r = upi_reader_object (of, "seen", path, UPI_KEYS ("weight", "offset", "floor"));
+  seen->weight = upi_reader_float (&r, "weight", 0, 1e3);
+  seen->offset = upi_reader_float (&r, "offset", -1e6, 1e6);
+  seen->floor = upi_reader_float (&r, "floor", 1e-6, 1);
+  return TRUE;
+}
+
+static UpiCalibration
+read_calibration_of (UpiReader *calibration, const gchar *key, const gchar *path, const gchar *seen_path)
+{
+  UpiReader r = upi_reader_object (calibration, key, path, UPI_KEYS ("scale", "offset", "seen"));
+  UpiCalibration result = {
+    .scale = upi_reader_float (&r, "scale", 1e-6, 1e6),
+    .offset = upi_reader_float (&r, "offset", -1e6, 1e6),
+  };
+
+  result.has_seen = read_seen (&r, seen_path, &result.seen);
   return result;
 }
 
@@ -345,8 +363,8 @@ read_calibration (UpiReader *root, UpiConfig *c)
   if (!c->has_calibration)
     return;
   r = upi_reader_object (root, "calibration", "calibration.", UPI_KEYS ("image", "regions"));
-  c->calibration.image = read_calibration_of (&r, "image", "calibration.image.");
-  c->calibration.regions = read_calibration_of (&r, "regions", "calibration.regions.");
+  c->calibration.image = read_calibration_of (&r, "image", "calibration.image.", "calibration.image.seen.");
+  c->calibration.regions = read_calibration_of (&r, "regions", "calibration.regions.", "calibration.regions.seen.");
 }
 
 static void
@@ -357,7 +375,7 @@ read_tasks (UpiReader *root, UpiConfig *c)
   UpiReader detection = upi_reader_object (
       &r, "detection", "tasks.detection.", UPI_KEYS ("temperature", "bias", "foreground_weight", "rivalry"));
   UpiReader classification =
-      upi_reader_object (&r, "classification", "tasks.classification.", UPI_KEYS ("temperature"));
+      upi_reader_object (&r, "classification", "tasks.classification.", UPI_KEYS ("temperature", "seen"));
   UpiReader captioning = upi_reader_object (&r, "captioning", "tasks.captioning.", UPI_KEYS ("temperature"));
   UpiReader retrieval = upi_reader_object (&r, "retrieval", "tasks.retrieval.", UPI_KEYS ("temperature"));
 
@@ -366,8 +384,24 @@ read_tasks (UpiReader *root, UpiConfig *c)
   c->tasks.detection.foreground_weight = upi_reader_float (&detection, "foreground_weight", 0, 1);
   c->tasks.detection.rivalry = read_float_or (&detection, "rivalry", 0, 100, 0);
   c->tasks.classification.temperature = upi_reader_float (&classification, "temperature", 1e-4, 1e3);
+  c->tasks.classification.has_seen =
+      read_seen (&classification, "tasks.classification.seen.", &c->tasks.classification.seen);
   c->tasks.captioning.temperature = upi_reader_float (&captioning, "temperature", 1e-4, 1e3);
   c->tasks.retrieval.temperature = upi_reader_float (&retrieval, "temperature", 1e-4, 1e3);
+}
+
+/* How near a label is to one of the model's own is known with class evidence alone. */
+static void
+check_seen (UpiReader *root, const UpiConfig *c)
+{
+  static const gchar *const where[] = { "tasks.classification.seen", "calibration.image.seen",
+    "calibration.regions.seen" };
+  const gboolean has[] = { c->tasks.classification.has_seen, c->calibration.image.has_seen,
+    c->calibration.regions.has_seen };
+
+  for (guint i = 0; i < G_N_ELEMENTS (has); i++)
+    if (has[i] && !c->has_evidence)
+      upi_reader_fail (root, where[i], "asks what regions saw of the model's own labels, which needs evidence");
 }
 
 static void
@@ -404,6 +438,7 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   read_calibration (&root, c);
   read_labels (&root, c);
   read_evidence (&root, c);
+  check_seen (&root, c);
   c->caption.grounding = upi_config_read_grounding (&root, c);
   c->threshold = upi_reader_float (&root, "threshold", 0, 1);
   if (cause != NULL) {

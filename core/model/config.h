@@ -45,9 +45,18 @@ typedef struct {
 #define UPI_MASK_PLACES 6   /* numbers of a mask's embedding behind those for the features, with `mask.own` */
 #define UPI_EVIDENCE_MAPS 3 /* C4, C5, one more */
 
-/* Independent scores (calibration): p = sigmoid (scale · z + offset), z the standardised cosine of a sentence. */
+/* What it says of one of the model's own labels that a region scores this for it: offset + weight · ln (score + floor),
+ * in log-odds. */
+typedef struct {
+  gfloat weight, offset, floor;
+} UpiSighting;
+
+/* Independent scores (calibration): p = sigmoid (scale · z + offset), z the standardised cosine of a sentence; of the
+ * model's own labels by what was seen of them. */
 typedef struct {
   gfloat scale, offset;
+  gboolean has_seen;
+  UpiSighting seen;
 } UpiCalibration;
 
 typedef struct {
@@ -131,7 +140,12 @@ typedef struct {
     } detection;
     struct {
       gfloat temperature;
-    } classification, captioning, retrieval;
+      gboolean has_seen; /* its classes answer to the regions */
+      UpiSighting seen;
+    } classification;
+    struct {
+      gfloat temperature;
+    } captioning, retrieval;
   } tasks;
   gboolean has_calibration;
   struct {

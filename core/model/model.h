@@ -73,8 +73,17 @@ typedef struct {
 
 /* sentence: [D], of length 1 */
 UpiStanding upi_model_standing (const UpiModel *model, UpiSpread spread, const gfloat *sentence);
-/* That it is true of an image or a region with which it has this cosine. */
-gfloat upi_model_probability (const UpiModel *model, UpiSpread spread, UpiStanding standing, gfloat cosine);
+/* What a sentence has in common with an image or a region. */
+typedef struct {
+  gfloat cosine;
+  gfloat score; /* the (best) region's for it; matters where `part` is above 0 */
+  gfloat part;  /* how near the sentence is to one of the model's own labels, 0 to 1 */
+} UpiMatch;
+
+/* In log-odds. */
+gfloat upi_sighting (const UpiSighting *of, gfloat score);
+/* That it is true. */
+gfloat upi_model_probability (const UpiModel *model, UpiSpread spread, UpiStanding standing, UpiMatch match);
 
 /* The binding table: every tensor that a config asks for. For the loader, and for tests that make small random
  * models. */

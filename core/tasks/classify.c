@@ -1,25 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Classification, in the caller's thread: the frame's <SPE> against labels by softmax, it or a region's vector against
- * sentences that stand alone. Arithmetic: models/reference/NETWORK.md, "task heads" and "calibration". */
+ * sentences that stand alone. Where the model says so, both answer to the regions. Arithmetic:
+ * models/reference/NETWORK.md, "task heads" and "calibration". */
+#include "core/tasks/detect.h"
 #include "core/tasks/embed.h"
 #include "core/tasks/labels.h"
+#include "core/memory.h"
 
 #include <math.h>
+#include <string.h>
 
-static gfloat
-cosine (const UpiLabels *labels, guint label, const gfloat *x)
+/* Of each label with a frame or a region x [D]. `scores` [n]: regions' for it; NULL where they have no say. */
+static UpiMatch
+match (const UpiLabels *labels, guint label, const gfloat *x, const gfloat *scores)
 {
-  return upi_dot (x, labels->embeddings + (gsize) label * labels->width, labels->width);
+  UpiMatch result = { upi_dot (x, labels->embeddings + (gsize) label * labels->width, labels->width), 0, 0 };
+
+  if (scores != NULL) {
+    result.score = scores[label];
+    result.part = labels->shares[label].part;
+  }
+  return result;
 }
 
 static void
-softmax (const UpiLabels *labels, const gfloat *spe, gfloat temperature, gfloat *probabilities)
+softmax (
+    const UpiLabels *labels, const UpiConfig *config, const gfloat *spe, const gfloat *scores, gfloat *probabilities)
 {
   gfloat max = -INFINITY;
   gdouble sum = 0;
 
   for (guint i = 0; i < labels->n; i++) {
-    probabilities[i] = cosine (labels, i, spe) / temperature;
+    UpiMatch of = match (labels, i, spe, scores);
+
+    probabilities[i] = of.cosine / config->tasks.classification.temperature;
+    if (scores != NULL)
+      probabilities[i] += of.part * upi_sighting (&config->tasks.classification.seen, of.score);
     max = MAX (max, probabilities[i]);
   }
   for (guint i = 0; i < labels->n; i++)
@@ -29,11 +45,30 @@ softmax (const UpiLabels *labels, const gfloat *spe, gfloat temperature, gfloat 
 }
 
 static void
-independent (const UpiEngine *engine, UpiSpread spread, const UpiLabels *labels, const gfloat *x, gfloat *probabilities)
+independent (const UpiEngine *engine, UpiSpread spread, const UpiLabels *labels, const gfloat *x, const gfloat *scores,
+    gfloat *probabilities)
 {
   for (guint i = 0; i < labels->n; i++)
     probabilities[i] = upi_model_probability (
-        engine->model, spread, labels->standings[(gsize) i * UPI_N_SPREADS + spread], cosine (labels, i, x));
+        engine->model, spread, labels->standings[(gsize) i * UPI_N_SPREADS + spread], match (labels, i, x, scores));
+}
+
+/* The best region's score for each label [n], (transfer full); NULL and @error. */
+static gfloat *
+best_scores (const UpiEncoding *encoding, const UpiLabels *labels, GError **error)
+{
+  g_autofree gfloat *best = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error);
+  g_autofree gfloat *scores = best != NULL ? UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error) : NULL;
+
+  if (scores == NULL)
+    return NULL;
+  memset (best, 0, labels->n * sizeof *best);
+  for (guint region = 0; region < encoding->layout->n_regions; region++) {
+    upi_region_scores (encoding, encoding->engine->config, labels, region, scores);
+    for (guint i = 0; i < labels->n; i++)
+      best[i] = MAX (best[i], scores[i]);
+  }
+  return g_steal_pointer (&best);
 }
 
 static gboolean
@@ -60,35 +95,39 @@ upi_engine_classify_with_options (UpiEngine *engine, UpiEncoding *encoding, UpiL
     const UpiClassifyOptions *asked, gfloat *probabilities, GError **error)
 {
   UpiClassifyOptions options = { 0 };
-  const gfloat *spe;
+  const UpiConfig *config = engine->config;
+  g_autofree gfloat *scores = NULL;
+  gboolean alone, has_seen;
 
   if ((asked != NULL
           && !upi_sized_read (&options, sizeof options, asked, UPI_SIZED_FIRST (UpiClassifyOptions, reserved),
               "UpiClassifyOptions", error))
       || !upi_engine_owns (engine, encoding, labels, error))
     return FALSE;
-  spe = upi_encoding_part (encoding, UPI_PART_SPE);
-  switch (options.scores) {
-  case UPI_SCORES_SOFTMAX:
-    softmax (labels, spe, engine->config->tasks.classification.temperature, probabilities);
-    return TRUE;
-  case UPI_SCORES_INDEPENDENT:
-    if (!is_calibrated (engine, error))
-      return FALSE;
-    independent (engine, UPI_SPREAD_IMAGE, labels, spe, probabilities);
-    return TRUE;
-  default:
+  if (options.scores != UPI_SCORES_SOFTMAX && options.scores != UPI_SCORES_INDEPENDENT) {
     g_set_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT,
         "UpiClassifyOptions.scores is %d, expected UPI_SCORES_SOFTMAX or UPI_SCORES_INDEPENDENT",
         (gint) options.scores);
     return FALSE;
   }
+  alone = options.scores == UPI_SCORES_INDEPENDENT;
+  has_seen = alone ? config->calibration.image.has_seen : config->tasks.classification.has_seen;
+  if ((alone && !is_calibrated (engine, error))
+      || (has_seen && (scores = best_scores (encoding, labels, error)) == NULL))
+    return FALSE;
+  if (alone)
+    independent (engine, UPI_SPREAD_IMAGE, labels, upi_encoding_part (encoding, UPI_PART_SPE), scores, probabilities);
+  else
+    softmax (labels, config, upi_encoding_part (encoding, UPI_PART_SPE), scores, probabilities);
+  return TRUE;
 }
 
 gboolean
 upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, const guint *regions,
     guint n_regions, gfloat *probabilities, GError **error)
 {
+  g_autofree gfloat *scores = NULL;
+
   if (!upi_engine_owns (engine, encoding, labels, error) || !is_calibrated (engine, error))
     return FALSE;
   for (guint i = 0; i < n_regions; i++)
@@ -97,9 +136,15 @@ upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels
           regions[i], encoding->layout->n_regions - 1);
       return FALSE;
     }
-  for (guint i = 0; i < n_regions; i++)
+  if (engine->config->calibration.regions.has_seen
+      && (scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error)) == NULL)
+    return FALSE;
+  for (guint i = 0; i < n_regions; i++) {
+    if (scores != NULL)
+      upi_region_scores (encoding, engine->config, labels, regions[i], scores);
     independent (engine, UPI_SPREAD_REGIONS, labels,
-        upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) regions[i] * labels->width,
+        upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) regions[i] * labels->width, scores,
         probabilities + (gsize) i * labels->n);
+  }
   return TRUE;
 }

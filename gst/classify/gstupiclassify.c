@@ -10,7 +10,8 @@
  * that upiencoder attached. It adds the `top` best to the buffer's #GstUpiMeta (gst_upi_content_get_classes()). With
  * `scores=softmax` one of the labels is taken to be true, and the probabilities of all add up to 1: "night, day", "an
  * open gate, a closed gate". With `scores=independent` each sentence is true or not for itself: what a threshold can be
- * held against, and all may be untrue. Only models whose config.json has "calibration" know that.
+ * held against, and all may be untrue. Only models whose config.json has "calibration" know that. Words that name the
+ * model's classes ("car"), or mean nearly the same ("sedan"), answer to what its regions show.
  *
  * From GStreamer 1.24 on (where the property `analytics-meta` is) the best are also a classification in the frame's
  * GstAnalyticsRelationMeta, which relates to nothing: it is of the whole frame.

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,5 +33,35 @@ class Calibration(nn.Module):
         self.image, self.regions = Spread(width), Spread(width)
 
 
-def probability(z: Tensor, scale: float, offset: float) -> Tensor:
-    return (scale * z + offset).sigmoid()
+@dataclass(frozen=True)
+class Sighting:
+    """What it says of one of the model's own labels that a region scores this for it, in log-odds."""
+
+    weight: float
+    offset: float
+    floor: float
+
+    def __call__(self, score: Tensor) -> Tensor:
+        return self.offset + self.weight * (score + self.floor).log()
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """`calibration.image` or `calibration.regions` of a config."""
+
+    scale: float
+    offset: float
+    seen: Sighting | None = None
+
+    @staticmethod
+    def read(raw: dict[str, Any]) -> Numbers:
+        return Numbers(raw["scale"], raw["offset"], Sighting(**raw["seen"]) if "seen" in raw else None)
+
+
+def probability(z: Tensor, score: Tensor, part: Tensor, numbers: Numbers) -> Tensor:
+    """z, score (the best region's for the sentence) and part (how near it is to one of the model's own labels) of any shapes that
+    broadcast. Sentences that none of the labels is near are judged by z alone."""
+    alone = numbers.scale * z + numbers.offset
+    if numbers.seen is None:
+        return alone.sigmoid()
+    return ((1 - part) * alone + part * numbers.seen(score)).sigmoid()

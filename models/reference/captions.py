@@ -126,11 +126,16 @@ def label_vectors(model: UniPerceiver, tokenizer: WordPiece) -> Tensor:
     return model.encode_text(ids, lengths)
 
 
-def label_scores(model: UniPerceiver, seen: Regions, decoded: Tensor, labels: Tensor) -> Tensor:
-    """Detection scores of one image's regions for the model's own labels [C, D] → [N, C]: p^(1-w) · sigmoid(foreground)^w."""
-    w = model.config.tasks["detection"]["foreground_weight"]
-    p = model.label_logits(seen, decoded, labels)[0].sigmoid()
-    return p if w == 0 else p ** (1 - w) * seen.foreground[0].sigmoid()[:, None] ** w
+def combine(logits: Tensor, foreground: Tensor, weight: float) -> Tensor:
+    """Detection scores of one image's regions: logits [N, C], foreground [N] → p^(1-w) · sigmoid(foreground)^w [N, C]."""
+    p = logits.sigmoid()
+    return p if weight == 0 else p ** (1 - weight) * foreground.sigmoid()[:, None] ** weight
+
+
+def label_scores(model: UniPerceiver, seen: Regions, decoded: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
+    """Detection scores of one image's regions for labels [C, D] → [N, C]. `known`: the model's own labels, where `labels` are others."""
+    weight = model.config.tasks["detection"]["foreground_weight"]
+    return combine(model.label_logits(seen, decoded, labels, known)[0], seen.foreground[0], weight)
 
 
 def words(grounding: Grounding, ids: list[int], scores: Tensor) -> list[Word]:

@@ -20,8 +20,9 @@ part: {"name", "shape", "norm": L2 over all, "stride", "values": [float32...]}; 
 row-major tensor, stride = max(1, ceil(elements / 256)). Index tensors have "integer": true.
 candidate, best first, where the config has `caption.grounding`: {"ids", "text", "likelihood", "support", "cosine" (null: not
  encoded), "score", "words": [{"start", "end" (tokens), "regions": [{"query", "label", "score"}...]}]}.
-Of a calibrated model an image also has "independent": {"image": [p...], "regions": [[p...]...]}: how probably each of TEXTS is true
-of the image, and of its REGIONS likeliest regions, the best first.
+An image also has "classes": [p...], how probably it is the one of TEXTS that the image shows, and of a calibrated model
+"independent": {"image": [p...], "regions": [[p...]...]}: how probably each is true of the image, and of its REGIONS likeliest
+regions, the best first.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .calibration import probability
-from .captions import Caption, GroundedCaptioner, Ranking, label_scores, label_vectors
+from .calibration import Numbers, probability
+from .classification import class_logits, nearness
+from .captions import Caption, GroundedCaptioner, Ranking, combine, label_scores, label_vectors
 from .grounding import Grounding
 from .looks import looks
 from .model import UniPerceiver, load
@@ -144,7 +146,8 @@ def candidate(caption: Caption, tokenizer: WordPiece) -> dict[str, Any]:
 
 
 def grounded(model: UniPerceiver, tokenizer: WordPiece, width: int, height: int) -> list[dict[str, Any]]:
-    """Grounded captions of the generated image; none where the config has no table."""
+    """Grounded captions of the generated image; none where the config has no table, or a word is drawn so near another that the
+    engine may well take that one."""
     config = model.config
     table = config.raw["caption"].get("grounding")
     if table is None:
@@ -155,20 +158,31 @@ def grounded(model: UniPerceiver, tokenizer: WordPiece, width: int, height: int)
         scores = label_scores(model, seen, decoded, label_vectors(model, tokenizer))
     captioner = GroundedCaptioner(model, Grounding(table, config.labels, tokenizer), Ranking.of(config))
     captions = captioner(spe[0], scores, cache)
-    least = min(c.margin for c in captions)
-    if least < MARGIN:
-        raise ValueError(f"the picture of {width}×{height} has a word drawn {least:.1g} beside another, expected {MARGIN} or more: take another size for SIZES")
+    if min(c.margin for c in captions) < MARGIN:
+        return []
     return [candidate(c, tokenizer) for c in captions]
 
 
-def independent(model: UniPerceiver, parts: dict[str, Tensor], texts: Tensor) -> dict[str, Any]:
-    def of(name: str, x: Tensor) -> Tensor:
-        numbers = model.config.raw["calibration"][name]
-        return probability(getattr(model.calibration, name).standardised(x, texts), numbers["scale"], numbers["offset"])
+def judged(model: UniPerceiver, parts: dict[str, Tensor], texts: Tensor, known: Tensor) -> dict[str, Any]:
+    """What classification says of an image and TEXTS."""
+    weight = model.config.tasks["detection"]["foreground_weight"]
+    scores = combine(parts["detection_logits"], parts["foreground"], weight)
+    near = nearness(model, texts, known)
 
-    regions = of("regions", parts["decoded"][-len(parts["index"]) :]).sort(0, descending=True)[0][:REGIONS].T
-    image = of("image", parts["image_spe"][None])[0]
-    return {"image": [float(f"{p:.7g}") for p in image], "regions": [[float(f"{p:.7g}") for p in row] for row in regions]}
+    def short(values: Tensor) -> list[float]:
+        return [float(f"{p:.7g}") for p in values]
+
+    def of(name: str, x: Tensor, score: Tensor) -> Tensor:
+        z = getattr(model.calibration, name).standardised(x, texts)
+        return probability(z, score, near, Numbers.read(model.config.raw["calibration"][name]))
+
+    task = model.config.tasks["classification"]
+    out: dict[str, Any] = {"classes": short(class_logits(task, parts["image_spe"], texts, scores.amax(0), near).softmax(0))}
+    if "calibration" in model.config.raw:
+        regions = of("regions", parts["decoded"][-len(parts["index"]) :], scores).sort(0, descending=True)[0][:REGIONS].T
+        image = of("image", parts["image_spe"][None], scores.amax(0))[0]
+        out["independent"] = {"image": short(image), "regions": [short(row) for row in regions]}
+    return out
 
 
 @torch.no_grad()
@@ -185,7 +199,7 @@ def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], d
         whole.update({f"text {i}/{k}": v for k, v in parts.items()})
         texts.append({"text": text, "ids": ids[0].tolist(), "parts": [part(k, v) for k, v in parts.items()]})
     classes = torch.stack(spe)
-    known = None
+    known = torch.empty(0)
     if model.evidence is not None:
         known = torch.cat([model.encode_text(torch.tensor([i]), torch.tensor([len(i)])) for i in map(tokenizer.encode, model.config.labels)])
     images = []
@@ -206,8 +220,9 @@ def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], d
                 "grounded": grounded(model, tokenizer, width, height),
             }
         )
-        if "calibration" in model.config.raw:
-            images[-1]["independent"] = independent(model, parts, classes)
+        images[-1].update(judged(model, parts, classes, known))
+    if not any(i["grounded"] for i in images) and "grounding" in model.config.raw["caption"]:
+        raise ValueError("in every picture a word of the grounded captions is drawn too near another: take other SIZES")
     return {"format": 1, "model": model.config.name, "images": images, "texts": texts}, whole
 
 

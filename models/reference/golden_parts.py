@@ -7,7 +7,8 @@
 Names are golden.py's, behind no prefix: maps [C, H, W], tokens [T, C], the batch axis dropped; of the region decoder the last layer alone.
 Texts are made-up token ids; `caption_ids` is what the caption's cosines were asked with (teacher forcing).
 Of a calibrated network also `sentences` [S, D], SENTENCES made-up ones, and how probably each is true of the image,
-`independent_image` [1, S], and of its regions, `independent_regions` [N, S].
+`independent_image` [1, S], and of its regions, `independent_regions` [N, S]; with SCORES for a region's scores and PARTS for how
+near they are to the model's labels.
 """
 
 from __future__ import annotations
@@ -19,21 +20,22 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .calibration import probability
+from .calibration import Numbers, probability
 from .golden import image_parts
 from .model import UniPerceiver, load
 
 UNUSED = ("pooled_masks", "detection_logits")
 SENTENCES = 5
+SCORES, PARTS = torch.tensor([0.9, 0.05, 0.3, 0.0, 1.0]), torch.tensor([0.0, 1.0, 0.5, 1.0, 0.25])
 
 
 def independent(model: UniPerceiver, image: Tensor, regions: Tensor) -> dict[str, Tensor]:
     ids = (torch.arange(6) * 37 + torch.arange(SENTENCES)[:, None] * 11 + 2) % model.config.text.vocabulary
     out = {"sentences": model.encode_text(ids, torch.full((SENTENCES,), ids.shape[1]))}
     for name, x in (("image", image), ("regions", regions)):
-        of = model.config.raw["calibration"][name]
+        numbers = Numbers.read(model.config.raw["calibration"][name])
         z = getattr(model.calibration, name).standardised(x, out["sentences"])
-        out[f"independent_{name}"] = probability(z, of["scale"], of["offset"])
+        out[f"independent_{name}"] = probability(z, SCORES, PARTS, numbers)
     return out
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.reference.calibration import Calibration, Spread, probability
+from models.reference.calibration import Calibration, Numbers, Sighting, Spread, probability
+from models.reference.classification import class_logits
 from models.reference.model import UniPerceiver, load
 from models.training import calibrate
 from models.training.calibrate import Claims, Seen
@@ -38,7 +39,15 @@ class Standardised(unittest.TestCase):
         torch.testing.assert_close(spread.covariance, torch.tensor([[0.25, -0.25], [-0.25, 0.25]]))
         z = spread.standardised(torch.tensor([[10.0, 0.0], [0.0, 7.0]]), torch.tensor([[2.0, 0.0]]))
         torch.testing.assert_close(z, torch.tensor([[1.0], [-1.0]]))
-        self.assertAlmostEqual(float(probability(z, 2.0, 1.0)[0]), 1 / (1 + np.exp(-3)), places=6)
+        none, numbers = torch.zeros(1), Numbers(2.0, 1.0)
+        self.assertAlmostEqual(float(probability(z, none, none, numbers)[0]), 1 / (1 + np.exp(-3)), places=6)
+
+    def test_a_label_is_judged_by_what_was_seen_of_it(self) -> None:
+        """By the part that the sentence is one of the model's labels: 0, all, a half."""
+        numbers = Numbers(2.0, 1.0, Sighting(weight=3.0, offset=4.0, floor=0.5))
+        p = probability(torch.tensor(1.0), torch.tensor(0.25), torch.tensor([0.0, 1.0, 0.5]), numbers)
+        seen = 4 + 3 * np.log(0.75)
+        np.testing.assert_allclose(p.logit().numpy(), [3, seen, (3 + seen) / 2], rtol=1e-5)
 
     def test_over_the_images_it_has_mean_0_and_deviation_1(self) -> None:
         torch.manual_seed(0)
@@ -53,12 +62,18 @@ class Standardised(unittest.TestCase):
         self.assertTrue(spread.standardised(torch.randn(3, 2), torch.randn(2, 2)).isfinite().all())
 
 
+def plain_fit(z: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    nothing = np.zeros(len(z))
+    numbers = calibrate.fit(Claims(z, nothing, nothing, truth, np.zeros(len(z), np.int64)))
+    return numbers.scale, numbers.offset
+
+
 class Fit(unittest.TestCase):
     def test_the_numbers_that_made_the_truth_come_back(self) -> None:
         rng = np.random.default_rng(0)
         z = rng.normal(size=40_000)
         truth = rng.random(40_000) < 1 / (1 + np.exp(-(1.7 * z - 2.5)))
-        a, c = calibrate.fit(z, truth)
+        a, c = plain_fit(z, truth)
         self.assertAlmostEqual(a, 1.7, delta=0.08)
         self.assertAlmostEqual(c, -2.5, delta=0.08)
         p = 1 / (1 + np.exp(-(a * z + c)))
@@ -67,9 +82,9 @@ class Fit(unittest.TestCase):
 
     def test_the_scale_stays_above_zero_and_finite(self) -> None:
         z = np.array([-2.0, -1.0, 1.0, 2.0])
-        a, c = calibrate.fit(z, np.array([True, True, False, False]))
+        a, c = plain_fit(z, np.array([True, True, False, False]))
         self.assertEqual((a, c), (1e-3, 0.0))
-        a, c = calibrate.fit(z, np.array([False, False, True, True]))  # separable
+        a, c = plain_fit(z, np.array([False, False, True, True]))  # separable
         self.assertTrue(np.isfinite([a, c]).all() and a > 0)
 
     def test_auc_and_calibration_error(self) -> None:
@@ -84,31 +99,69 @@ class Fit(unittest.TestCase):
         z = np.tile(np.linspace(-2, 2, 50), 5)
         labels = np.repeat(np.arange(5), 50)
         truth = np.where(labels == 4, z < 0, z > 0)
-        claims = Claims(z, truth, labels)
+        claims = Claims(z, np.zeros(250), np.zeros(250), truth, labels)
         mine = claims.of(labels == 4)
-        self.assertLess(calibrate.left_out(claims, mine)["AUC"], 0.1)
+        self.assertLess(calibrate.left_out(claims, mine, False)["AUC"], 0.1)
+
+    def test_what_sightings_weigh_comes_back(self) -> None:
+        """Half of the sentences are near one of the labels and are true as the regions say, the others as z says; one in five lies
+        between."""
+        rng = np.random.default_rng(1)
+        z, score = rng.normal(size=60_000), rng.random(60_000)
+        part = rng.choice([0.0, 0.5, 1.0], 60_000, p=[0.4, 0.2, 0.4])
+        odds = (1 - part) * (1.2 * z - 1.5) + part * (2.0 + 2.5 * np.log(score + calibrate.FLOOR))
+        truth = rng.random(60_000) < 1 / (1 + np.exp(-odds))
+        only = part == 0
+        claims = Claims(z, score, part, truth, np.zeros(60_000, np.int64))
+        seen = calibrate.fit(claims, True).seen
+        assert seen is not None
+        # scale and offset are fitted on all claims first, as without sightings: those that lie between carry that error
+        self.assertAlmostEqual(seen.weight, 2.5, delta=0.3)
+        self.assertAlmostEqual(seen.offset, 2.0, delta=0.3)
+        self.assertEqual(calibrate.fit(claims.of(only)).seen, None)
+        blind = calibrate.fit(Claims(z, 1 - score, part, truth, claims.labels), True).seen  # what is seen speaks against it
+        assert blind is not None
+        self.assertEqual(blind.weight, 0.0)
 
 
 class Truth(unittest.TestCase):
     def test_claims_about_images(self) -> None:
-        seen = [Seen(torch.tensor([1.0, 0.0]), torch.zeros(0, 2), np.zeros((0, 4)))]
+        best = torch.arange(6) / 10
+        seen = [Seen(torch.tensor([1.0, 0.0]), torch.zeros(0, 2), np.zeros((0, 4)), best, torch.zeros(0, 6))]
         texts = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.0, 1.0], [-1.0, 0.0], [-1.0, 0.0]])  # 3 classes, 2 prompts
-        got = calibrate.image_claims(seen, [record([1, 2], {0, 1}, [[0, 0, 9, 9]] * 2, [CROWD, POSITIVE])], Spread(2), texts, 3)
+        rows = [record([1, 2], {0, 1}, [[0, 0, 9, 9]] * 2, [CROWD, POSITIVE])]
+        got = calibrate.image_claims(seen, rows, Spread(2), texts, np.array([1, 0.5, 0.9, 0.4, 1, 1]), 3)
         self.assertEqual((got.labels.tolist(), got.truth.tolist()), ([0, 0, 1, 1], [False, False, True, True]))
+        self.assertEqual(got.part.tolist(), [1, 0.5, 0.9, 0.4])
+        np.testing.assert_allclose(got.score, [0, 0.1, 0.2, 0.3], rtol=1e-6)
         self.assertAlmostEqual(float(got.z[0]), 2**0.5, places=5)
 
     def test_claims_about_regions(self) -> None:
         boxes = np.array([[0, 0, 10, 10], [50, 50, 60, 60], [0, 0, 10, 11.0], [0, 0, 10, 25], [0, 0, 10, 40]])
-        seen = [Seen(torch.zeros(2), torch.randn(5, 2), boxes)]
+        scores = torch.arange(5)[:, None] + torch.arange(3) / 10
+        seen = [Seen(torch.zeros(2), torch.randn(5, 2), boxes, torch.zeros(3), scores)]
         rows = [record([0, 1], {0, 1}, [[0, 0, 10, 10], [50, 50, 60, 60]], [POSITIVE, CROWD])]
-        got = calibrate.region_claims(seen, rows, Spread(2), torch.randn(3, 2), 3)
+        got = calibrate.region_claims(seen, rows, Spread(2), torch.randn(3, 2), np.array([1, 0.5, 0]), 3)
         # class 0: the first and third region are of it, the fourth is left out (IoU 0.4); class 1: the second is left out
         self.assertEqual(got.labels.tolist(), [0] * 4 + [1] * 4)
         self.assertEqual(got.truth.tolist(), [True, False, True, False] + [False] * 4)
+        np.testing.assert_allclose(got.score, [0, 1, 2, 4, 0.1, 2.1, 3.1, 4.1], rtol=1e-6)
+        self.assertEqual(got.part.tolist(), [1] * 4 + [0.5] * 4)
 
     def test_without_regions_there_are_no_claims(self) -> None:
-        seen = [Seen(torch.zeros(2), torch.zeros(0, 2), np.zeros((0, 4)))]
-        self.assertEqual(len(calibrate.region_claims(seen, [record([], {0}, [])], Spread(2), torch.randn(3, 2), 3).z), 0)
+        seen = [Seen(torch.zeros(2), torch.zeros(0, 2), np.zeros((0, 4)), torch.zeros(3), torch.zeros(0, 3))]
+        got = calibrate.region_claims(seen, [record([], {0}, [])], Spread(2), torch.randn(3, 2), np.ones(3), 3)
+        self.assertEqual((len(got.z), len(got.part)), (0, 0))
+
+
+class Classes(unittest.TestCase):
+    def test_labels_answer_to_the_regions_as_far_as_they_are_the_models_own(self) -> None:
+        task = {"temperature": 0.1, "seen": {"weight": 2.0, "offset": 1.0, "floor": 0.1}}
+        image, labels = torch.tensor([3.0, 0.0]), torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.0, 1.0]])
+        z = class_logits(task, image, labels, torch.tensor([0.0, 0.9, 0.9]), torch.tensor([1.0, 0.5, 0.0]))
+        np.testing.assert_allclose(z.numpy(), [10 + 1 + 2 * np.log(0.1), 0.5, 0], atol=1e-5)
+        plain = class_logits({"temperature": 0.1}, image, labels, torch.ones(3), torch.ones(3))
+        np.testing.assert_allclose(plain.numpy(), [10, 0, 0], atol=1e-5)
 
 
 class Files(unittest.TestCase):
@@ -122,12 +175,16 @@ class Files(unittest.TestCase):
             folder, again = Path(name) / "model", Path(name) / "again"
             write_model(model, model.config.raw, NANO.with_name("vocab.txt"), folder)
             before = load(folder).state_dict()
-            calibrate.write(folder, calibration, {"image": (1.5, -3.0), "regions": (2.0, -1.25)})
+            seen = Sighting(3.5, 4.0, 0.03)
+            calibrate.write(folder, calibration, {"image": Numbers(1.5, -3.0), "regions": Numbers(2.0, -1.25, seen)})
             loaded = load(folder)
             state = loaded.state_dict()
             for k, v in calibration.state_dict().items():
                 torch.testing.assert_close(state[f"calibration.{k}"], v, atol=1e-4, rtol=1e-3)
-            self.assertEqual(loaded.config.raw["calibration"]["regions"], {"scale": 2.0, "offset": -1.25})
+            raw = loaded.config.raw["calibration"]
+            self.assertEqual(raw["image"], {"scale": 1.5, "offset": -3.0})
+            self.assertEqual(raw["regions"]["seen"], {"weight": 3.5, "offset": 4.0, "floor": 0.03})
+            self.assertEqual(Numbers.read(raw["regions"]), Numbers(2.0, -1.25, seen))
             self.assertEqual(loaded.config.raw["format_version"], 2)
             self.assertEqual({k for k in state if k not in before}, {f"calibration.{k}" for k in calibration.state_dict()})
             for k, v in before.items():

@@ -13,14 +13,13 @@ import torch
 
 from models.reference import captions as grounded
 from models.reference import golden
-from models.reference.captions import Caption, Ranking
+from models.reference.captions import Caption, Ranking, combine
 from models.reference.grounding import Grounding, forms
 from models.reference.model import UniPerceiver
 from models.reference.steering import Steering
 from models.reference.tokenizer import WordPiece
 from models.training import chair, clips
 from models.training.dataset import Record
-from models.training.evaluate import combine
 from models.training.grounding import DETERMINERS, table
 from models.training.grounding import write as write_table
 

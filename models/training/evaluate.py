@@ -32,9 +32,11 @@ from torch.nn import functional as F
 from models.reference.captions import (
     GroundedCaptioner,
     Ranking,
+    combine,
     label_scores,
     label_vectors,
 )
+from models.reference.classification import class_logits, nearness
 from models.reference.general_decoder import Cache
 from models.reference.grounding import Grounding
 from models.reference.mask_head import mask_logits
@@ -66,12 +68,7 @@ class Output:
     masks: list[Any]  # compressed RLE
     spe: Tensor  # [D]
     caption: str
-
-
-def combine(logits: Tensor, foreground: Tensor, weight: float) -> Tensor:
-    """score = p^(1-w) · sigmoid(foreground)^w."""
-    p = logits.sigmoid()
-    return p if weight == 0 else p ** (1 - weight) * foreground.sigmoid()[:, None] ** weight
+    best: Tensor | None = None  # of all regions, the score for each class [C], where classification is asked for
 
 
 def rivalled(scores: Tensor, own: Tensor, rivalry: float) -> Tensor:
@@ -136,7 +133,8 @@ def run(
         r = model.regions(place(pixels, size, model.config.input).contiguous(memory_format=torch.channels_last))
         spe, decoded, cache = model.image(r)
         logits = model.label_logits(r, decoded, classes)[0]
-        scores = rivalled(combine(logits, r.foreground[0], weight), known, task.get("rivalry", 0.0))
+        plain = combine(logits, r.foreground[0], weight)
+        scores = rivalled(plain, known, task.get("rivalry", 0.0))
         score, pair = scores.flatten().topk(TOP)
         query, label = torch.div(pair, len(names), rounding_mode="floor"), pair % len(names)
         box = r.boxes[-1][0, query].numpy() * np.array([record.width / across, record.height / down] * 2, np.float32)
@@ -153,7 +151,7 @@ def run(
             else:
                 scores = label_scores(model, r, decoded, classes if own is None else own)
                 text = tokenizer.decode(captioner(spe[0], scores, cache)[0].ids)
-        out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0].clone(), text))
+        out.append(Output(record, box, score.numpy(), label.numpy(), masks, spe[0].clone(), text, plain.amax(0)))
     return out
 
 
@@ -342,15 +340,16 @@ def retrieval_scores(model: UniPerceiver, tokenizer: WordPiece, outputs: list[Ou
 
 
 @torch.no_grad()
-def classification_accuracy(outputs: list[Output], classes: Tensor) -> dict[str, float]:
-    """The best class of an image is one that it shows; over images with an object and an exhaustive list."""
+def classification_accuracy(outputs: list[Output], classes: Tensor, near: Tensor, task: dict[str, Any]) -> dict[str, float]:
+    """The best class of an image is one that it shows; over images with an object and an exhaustive list. `near` [C]: how near each
+    class is to one of the model's own labels; `task`: `tasks.classification` of its config."""
     right = count = 0
     for o in outputs:
         shown = set(o.record.labels[o.record.kinds == POSITIVE].tolist())
         if not shown or not o.record.exhaustive:
             continue
         allowed = sorted(o.record.exhaustive)
-        best = allowed[int((F.normalize(classes[allowed], dim=-1) @ F.normalize(o.spe, dim=0)).argmax())]
+        best = allowed[int(class_logits(task, o.spe, classes, o.best, near)[allowed].argmax())]
         right += best in shown
         count += 1
     return {"accuracy": 100 * right / max(count, 1), "images": count}
@@ -391,7 +390,10 @@ def figures(
     out["captions"].update(truth([(o.record, o.caption) for o in outputs if o.caption], grounding))
     out["retrieval"] = retrieval_scores(model, tokenizer, outputs)
     with torch.no_grad():
-        out["classification"] = classification_accuracy(outputs, class_vectors(model, tokenizer, names))
+        classes = class_vectors(model, tokenizer, names)
+        near = nearness(model, classes, label_vectors(model, tokenizer))
+        task = model.config.tasks["classification"]
+        out["classification"] = classification_accuracy(outputs, classes, near, task)
     return out
 
 

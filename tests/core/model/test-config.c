@@ -84,8 +84,14 @@ test_second (void)
   g_assert_true (c->has_calibration);
   g_assert_cmpfloat (c->calibration.image.scale, ==, 1.5f);
   g_assert_cmpfloat (c->calibration.image.offset, ==, -2);
+  g_assert_true (c->calibration.image.has_seen);
+  g_assert_cmpfloat (c->calibration.image.seen.weight, ==, 1.25f);
+  g_assert_cmpfloat (c->calibration.image.seen.offset, ==, 0.5f);
+  g_assert_cmpfloat (c->calibration.image.seen.floor, ==, 0.03f);
   g_assert_cmpfloat (c->calibration.regions.scale, ==, 0.5f);
   g_assert_cmpfloat (c->calibration.regions.offset, ==, 1);
+  g_assert_false (c->calibration.regions.has_seen);
+  g_assert_false (c->tasks.classification.has_seen);
 }
 
 /* All of it is optional, and any kind may stand in either place. */
@@ -311,7 +317,18 @@ static const Wrong wrong[] = {
   { "calibration-of-images-alone", ", \"regions\": { \"scale\": 0.5, \"offset\": 1 }", "",
       { "calibration.regions is missing" }, TRUE },
   { "calibration-unknown", "\"offset\": -2", "\"offset\": -2, \"bias\": 1",
-      { "calibration.image.bias", "unknown", "scale, offset" }, TRUE },
+      { "calibration.image.bias", "unknown", "scale, offset, seen" }, TRUE },
+  { "seen-without-floor", ", \"floor\": 0.03", "", { "calibration.image.seen.floor is missing" }, TRUE },
+  { "seen-without-ground", "\"floor\": 0.03", "\"floor\": 0", { "calibration.image.seen.floor is 0" }, TRUE },
+  { "seen-backwards", "\"weight\": 1.25", "\"weight\": -1", { "calibration.image.seen.weight is -1" }, TRUE },
+  { "seen-unknown", "\"floor\": 0.03", "\"floor\": 0.03, \"even\": 1",
+      { "calibration.image.seen.even is unknown", "weight, offset, floor" }, TRUE },
+  { "seen-a-number", "\"classification\": { \"temperature\": 0.07 }",
+      "\"classification\": { \"temperature\": 0.07, \"seen\": 3 }", { "tasks.classification.seen is 3", "object" } },
+  { "seen-without-evidence", "\"classification\": { \"temperature\": 0.07 }",
+      "\"classification\": { \"temperature\": 0.07, "
+      "\"seen\": { \"weight\": 3, \"offset\": 1, \"floor\": 0.1 } }",
+      { "tasks.classification.seen asks what regions saw", "needs evidence" } },
   { "calibration-downwards", "\"scale\": 0.5", "\"scale\": -0.5", { "calibration.regions.scale is -0.5" }, TRUE },
   { "calibration-flat", "\"scale\": 1.5", "\"scale\": 0", { "calibration.image.scale is 0" }, TRUE },
   { "calibration-null", "\"scale\": 1.5", "\"scale\": null", { "calibration.image.scale is null", "number" }, TRUE },

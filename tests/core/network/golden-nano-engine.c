@@ -131,7 +131,8 @@ golden_nano_independent (gconstpointer data)
 {
   const GoldenPicture *p = data;
   JsonObject *expected = json_object_get_object_member (p->json, "independent");
-  JsonArray *image, *regions, *texts = json_object_get_array_member (golden_nano.golden, "texts");
+  JsonArray *image, *regions, *classes = json_object_get_array_member (p->json, "classes"),
+                              *texts = json_object_get_array_member (golden_nano.golden, "texts");
   const UpiClassifyOptions alone = { .size = sizeof (UpiClassifyOptions), .scores = UPI_SCORES_INDEPENDENT };
   UpiEngineOptions options = { .size = sizeof (UpiEngineOptions),
     .model = g_getenv ("UPI_TEST_NANO"),
@@ -161,6 +162,13 @@ golden_nano_independent (gconstpointer data)
   g_assert_no_error (error);
   sentences = upi_ticket_get_labels (ticket);
   encoding = encode_picture (engine, p);
+
+  upi_engine_classify (engine, encoding, sentences, found, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (classes); /* golden.py of today */
+  g_assert_cmpuint (json_array_get_length (classes), ==, n);
+  for (guint i = 0; i < n; i++)
+    g_assert_cmpfloat_with_epsilon (found[i], json_array_get_double_element (classes, i), 1e-3);
 
   upi_engine_classify_with_options (engine, encoding, sentences, &alone, found, &error);
   g_assert_no_error (error);

@@ -3,6 +3,7 @@
  * else is in the list.
  * Numbers follow NETWORK.md, "calibration", from the model's own tensors; test-golden holds them to the reference's. */
 #include "tests/core/engine-fixture.h"
+#include "tests/tiny-config.h"
 
 #include "core/engine/engine-private.h"
 #include "core/tasks/labels.h"
@@ -15,7 +16,7 @@
 
 static const UpiClassifyOptions independent = { .size = sizeof (UpiClassifyOptions), .scores = UPI_SCORES_INDEPENDENT };
 
-static gchar *model_path;
+static gchar *model_path, *seeing_path;
 
 /* The small model with the tensors and numbers of a calibration. */
 static UpiEngine *
@@ -31,6 +32,36 @@ calibrated_engine (const gchar *id)
         " \"image\": { \"scale\": 1.5, \"offset\": -0.5 },"
         " \"regions\": { \"scale\": 0.7, \"offset\": 0.25 } },");
   options.model = model_path;
+  engine = upi_engine_open (&options, NULL, &error);
+  g_assert_no_error (error);
+  return engine;
+}
+
+/* Another small model, with class evidence for its labels cat, dog and person, whose classes answer to the regions. */
+static UpiEngine *
+seeing_engine (void)
+{
+  UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .device = "cpu", .threads = 2 };
+  GError *error = NULL;
+  UpiEngine *engine;
+
+  if (seeing_path == NULL) {
+    g_autoptr (GString) config = g_string_new (UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION));
+
+    g_assert_cmpuint (g_string_replace (config, "\"offset\": 1 }",
+                          "\"offset\": 1, \"seen\": { \"weight\": 2, \"offset\": 1, \"floor\": 0.1 } }", 1),
+        ==, 1);
+    g_assert_cmpuint (g_string_replace (config, "\"classification\": { \"temperature\": 0.07",
+                          "\"classification\": { \"temperature\": 0.07, "
+                          "\"seen\": { \"weight\": 3, \"offset\": 0.25, \"floor\": 0.05 }",
+                          1),
+        ==, 1);
+    seeing_path = g_dir_make_tmp ("upi-engine-XXXXXX", &error);
+    g_assert_no_error (error);
+    upi_model_write_random (seeing_path, config->str, 11, &error);
+    g_assert_no_error (error);
+  }
+  options.model = seeing_path;
   engine = upi_engine_open (&options, NULL, &error);
   g_assert_no_error (error);
   return engine;
@@ -99,6 +130,84 @@ test_regions (void)
   g_assert_error (error, UPI_ERROR, UPI_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "region 10 was asked for, the encoding has 0 to 9"));
   g_assert_cmpfloat (untouched[0], ==, 7);
+}
+
+/* The best score of any region for each label, or of one region, as detection tells them. */
+static void
+detected_scores (UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, guint of_region, gfloat *scores)
+{
+  const UpiDetectOptions every = {
+    .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
+  };
+  GError *error = NULL;
+  g_autoptr (UpiDetections) found = upi_engine_detect (engine, encoding, labels, &every, &error);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < labels->n; i++)
+    scores[i] = 0;
+  for (guint i = 0; i < found->n_objects; i++)
+    if (of_region == G_MAXUINT || found->objects[i].region == of_region)
+      scores[found->objects[i].label] = MAX (scores[found->objects[i].label], found->objects[i].score);
+}
+
+static gdouble
+sighting (gdouble weight, gdouble offset, gdouble floor, gdouble score)
+{
+  return offset + weight * log (score + floor);
+}
+
+static gdouble
+log_odds (gdouble p)
+{
+  return log (p / (1 - p));
+}
+
+/* Classes of a model that says so answer to what the regions saw of them, as far as they are its own labels: in a list,
+ * each alone, and of a region. */
+static void
+test_seen (void)
+{
+  g_autoptr (UpiEngine) engine = seeing_engine ();
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,a b c d,person,dogs");
+  const guint region = 4, n = 4;
+  gfloat list[4], alone[4], of_region[4], best[4], there[4], image[WIDTH];
+  gdouble logits[4], sum = 0;
+  gboolean some_between = FALSE;
+  GError *error = NULL;
+
+  g_assert_true (upi_engine_embed (engine, encoding, image, NULL));
+  detected_scores (engine, encoding, labels, G_MAXUINT, best);
+  detected_scores (engine, encoding, labels, region, there);
+  upi_engine_classify (engine, encoding, labels, list, &error);
+  g_assert_no_error (error);
+  upi_engine_classify_with_options (engine, encoding, labels, &independent, alone, &error);
+  g_assert_no_error (error);
+  upi_engine_classify_regions (engine, encoding, labels, &region, 1, of_region, &error);
+  g_assert_no_error (error);
+
+  g_assert_cmpfloat_with_epsilon (labels->shares[0].part, 1, 1e-6);
+  for (guint i = 0; i < n; i++) {
+    gdouble part = labels->shares[i].part, cosine = 0, odds;
+    const gfloat *text = labels->embeddings + i * WIDTH;
+
+    some_between |= part > 0 && part < 1;
+    for (guint k = 0; k < WIDTH; k++)
+      cosine += (gdouble) image[k] * text[k];
+    sum += exp (logits[i] = cosine / 0.07 + part * sighting (3, 0.25, 0.05, best[i]));
+
+    odds = (1 - part) * log_odds (expected (engine, "image", image, text, 1.5, -2))
+        + part * sighting (1.25, 0.5, 0.03, best[i]);
+    g_assert_cmpfloat_with_epsilon (alone[i], 1 / (1 + exp (-odds)), 1e-5);
+    odds = (1 - part)
+            * log_odds (expected (
+                engine, "regions", upi_encoding_part (encoding, UPI_PART_REGIONS) + region * WIDTH, text, 0.5, 1))
+        + part * sighting (2, 1, 0.1, there[i]);
+    g_assert_cmpfloat_with_epsilon (of_region[i], 1 / (1 + exp (-odds)), 1e-5);
+  }
+  g_assert_true (some_between);
+  for (guint i = 0; i < n; i++)
+    g_assert_cmpfloat_with_epsilon (list[i], exp (logits[i]) / sum, 1e-5);
 }
 
 /* What belongs to a sentence is there with it, however it came: encoded in a batch with others, twice in a list, from
@@ -238,6 +347,7 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/classify/whole-frame", test_whole_frame);
   g_test_add_func ("/engine/classify/regions", test_regions);
+  g_test_add_func ("/engine/classify/seen", test_seen);
   g_test_add_func ("/engine/classify/every-way", test_every_way);
   g_test_add_func ("/engine/classify/options", test_options);
   g_test_add_func ("/engine/classify/not-calibrated", test_not_calibrated);
@@ -245,6 +355,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/engine/vectors", test_vectors);
   result = g_test_run ();
   g_clear_pointer (&model_path, fixture_remove_model);
+  g_clear_pointer (&seeing_path, fixture_remove_model);
   fixture_clear ();
   return result;
 }
