@@ -8,7 +8,6 @@
 #include "core/memory.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Of each label with a frame or a region x [D]. `scores` [n]: regions' for it; NULL where they have no say. */
 static UpiMatch
@@ -57,12 +56,11 @@ independent (const UpiEngine *engine, UpiSpread spread, const UpiLabels *labels,
 static gfloat *
 best_scores (const UpiEncoding *encoding, const UpiLabels *labels, GError **error)
 {
-  g_autofree gfloat *best = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error);
+  g_autofree gfloat *best = UPI_MEMORY_NEW0 (gfloat, labels->n, "scores of labels", error);
   g_autofree gfloat *scores = best != NULL ? UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error) : NULL;
 
   if (scores == NULL)
     return NULL;
-  memset (best, 0, labels->n * sizeof *best);
   for (guint region = 0; region < encoding->layout->n_regions; region++) {
     upi_region_scores (encoding, encoding->engine->config, labels, region, scores);
     for (guint i = 0; i < labels->n; i++)
