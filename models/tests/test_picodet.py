@@ -18,18 +18,7 @@ from models.importers.picodet import EPSILON, in_order, picodet
 from models.reference.picodet import STRIDES, PicoDet
 from models.training.setup import package_file
 
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
+from .test_mobilenet import field, varint
 
 
 def variable(name: str, kind: int = 7, persistable: int = 1) -> bytes:
