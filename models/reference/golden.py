@@ -39,8 +39,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .calibration import Numbers, probability
-from .classification import class_logits, nearness
 from .captions import Caption, GroundedCaptioner, Ranking, combine, label_scores, label_vectors
+from .classification import class_logits, nearness
 from .grounding import Grounding
 from .looks import looks
 from .model import UniPerceiver, load
