@@ -13,17 +13,11 @@
 #include <math.h>
 #include <string.h>
 
-/* The best region of each of the model's own labels. */
-typedef struct {
-  gfloat score;
-  guint region;
-} Seen;
-
 typedef struct {
   UpiWorker *worker;
   UpiTicket *ticket;
   const UpiGroundingTable *table;
-  Seen *seen;       /* [C] */
+  UpiSeen *seen;    /* [C], of the model's own labels */
   gdouble *support; /* [needs] L */
   guint *label_of;  /* [needs] the label of the best score */
 } Ground;
@@ -39,18 +33,8 @@ typedef struct {
 static gboolean
 look (Ground *g, const UpiLabels *labels, GError **error)
 {
-  g_autofree gfloat *scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of the model's labels", error);
-
-  if (scores == NULL)
+  if (!upi_best_regions (g->ticket->source, labels, g->seen, error))
     return FALSE;
-  for (guint i = 0; i < labels->n; i++)
-    g->seen[i].score = -1;
-  for (guint region = 0; region < g->ticket->source->layout->n_regions; region++) {
-    upi_region_scores (g->ticket->source, g->worker->engine->config, labels, region, scores);
-    for (guint i = 0; i < labels->n; i++)
-      if (scores[i] > g->seen[i].score)
-        g->seen[i] = (Seen){ scores[i], region };
-  }
   for (guint n = 0; n < g->table->needs->len; n++) {
     const UpiNeed *need = &g_array_index (g->table->needs, UpiNeed, n);
     guint best = need->labels[0];
@@ -264,8 +248,8 @@ upi_caption_grounded (UpiWorker *worker, UpiTicket *ticket, GError **error)
 {
   const UpiLabels *labels = upi_labels_own (worker, ticket, error);
   const UpiGroundingTable *table = worker->engine->config->caption.grounding;
-  g_autofree Seen *seen =
-      labels != NULL ? UPI_MEMORY_NEW (Seen, labels->n, "the best regions of the model's labels", error) : NULL;
+  g_autofree UpiSeen *seen =
+      labels != NULL ? UPI_MEMORY_NEW (UpiSeen, labels->n, "the best regions of the model's labels", error) : NULL;
   g_autofree gdouble *support = g_new (gdouble, MAX (table->needs->len, 1));
   g_autofree guint *label_of = g_new (guint, MAX (table->needs->len, 1));
   Ground ground = { worker, ticket, table, seen, support, label_of };

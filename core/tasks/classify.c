@@ -9,14 +9,14 @@
 
 #include <math.h>
 
-/* Of each label with a frame or a region x [D]. `scores` [n]: regions' for it; NULL where they have no say. */
+/* Of a label with a frame or a region x [D]. `seen` [n]: what regions score for each; NULL where they have no say. */
 static UpiMatch
-match (const UpiLabels *labels, guint label, const gfloat *x, const gfloat *scores)
+match (const UpiLabels *labels, guint label, const gfloat *x, const UpiSeen *seen)
 {
   UpiMatch result = { upi_dot (x, labels->embeddings + (gsize) label * labels->width, labels->width), 0, 0 };
 
-  if (scores != NULL) {
-    result.score = scores[label];
+  if (seen != NULL) {
+    result.score = seen[label].score;
     result.part = labels->shares[label].part;
   }
   return result;
@@ -24,16 +24,16 @@ match (const UpiLabels *labels, guint label, const gfloat *x, const gfloat *scor
 
 static void
 softmax (
-    const UpiLabels *labels, const UpiConfig *config, const gfloat *spe, const gfloat *scores, gfloat *probabilities)
+    const UpiLabels *labels, const UpiConfig *config, const gfloat *spe, const UpiSeen *seen, gfloat *probabilities)
 {
   gfloat max = -INFINITY;
   gdouble sum = 0;
 
   for (guint i = 0; i < labels->n; i++) {
-    UpiMatch of = match (labels, i, spe, scores);
+    UpiMatch of = match (labels, i, spe, seen);
 
     probabilities[i] = of.cosine / config->tasks.classification.temperature;
-    if (scores != NULL)
+    if (seen != NULL)
       probabilities[i] += of.part * upi_sighting (&config->tasks.classification.seen, of.score);
     max = MAX (max, probabilities[i]);
   }
@@ -44,29 +44,12 @@ softmax (
 }
 
 static void
-independent (const UpiEngine *engine, UpiSpread spread, const UpiLabels *labels, const gfloat *x, const gfloat *scores,
+independent (const UpiEngine *engine, UpiSpread spread, const UpiLabels *labels, const gfloat *x, const UpiSeen *seen,
     gfloat *probabilities)
 {
   for (guint i = 0; i < labels->n; i++)
     probabilities[i] = upi_model_probability (
-        engine->model, spread, labels->standings[(gsize) i * UPI_N_SPREADS + spread], match (labels, i, x, scores));
-}
-
-/* The best region's score for each label [n], (transfer full); NULL and @error. */
-static gfloat *
-best_scores (const UpiEncoding *encoding, const UpiLabels *labels, GError **error)
-{
-  g_autofree gfloat *best = UPI_MEMORY_NEW0 (gfloat, labels->n, "scores of labels", error);
-  g_autofree gfloat *scores = best != NULL ? UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error) : NULL;
-
-  if (scores == NULL)
-    return NULL;
-  for (guint region = 0; region < encoding->layout->n_regions; region++) {
-    upi_region_scores (encoding, encoding->engine->config, labels, region, scores);
-    for (guint i = 0; i < labels->n; i++)
-      best[i] = MAX (best[i], scores[i]);
-  }
-  return g_steal_pointer (&best);
+        engine->model, spread, labels->standings[(gsize) i * UPI_N_SPREADS + spread], match (labels, i, x, seen));
 }
 
 static gboolean
@@ -94,7 +77,7 @@ upi_engine_classify_with_options (UpiEngine *engine, UpiEncoding *encoding, UpiL
 {
   UpiClassifyOptions options = { 0 };
   const UpiConfig *config = engine->config;
-  g_autofree gfloat *scores = NULL;
+  g_autofree UpiSeen *seen = NULL;
   gboolean alone, has_seen;
 
   if ((asked != NULL
@@ -110,13 +93,16 @@ upi_engine_classify_with_options (UpiEngine *engine, UpiEncoding *encoding, UpiL
   }
   alone = options.scores == UPI_SCORES_INDEPENDENT;
   has_seen = alone ? config->calibration.image.has_seen : config->tasks.classification.has_seen;
-  if ((alone && !is_calibrated (engine, error))
-      || (has_seen && (scores = best_scores (encoding, labels, error)) == NULL))
+  if (alone && !is_calibrated (engine, error))
+    return FALSE;
+  if (has_seen
+      && ((seen = UPI_MEMORY_NEW (UpiSeen, labels->n, "the best regions of labels", error)) == NULL
+          || !upi_best_regions (encoding, labels, seen, error)))
     return FALSE;
   if (alone)
-    independent (engine, UPI_SPREAD_IMAGE, labels, upi_encoding_part (encoding, UPI_PART_SPE), scores, probabilities);
+    independent (engine, UPI_SPREAD_IMAGE, labels, upi_encoding_part (encoding, UPI_PART_SPE), seen, probabilities);
   else
-    softmax (labels, config, upi_encoding_part (encoding, UPI_PART_SPE), scores, probabilities);
+    softmax (labels, config, upi_encoding_part (encoding, UPI_PART_SPE), seen, probabilities);
   return TRUE;
 }
 
@@ -125,6 +111,7 @@ upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels
     guint n_regions, gfloat *probabilities, GError **error)
 {
   g_autofree gfloat *scores = NULL;
+  g_autofree UpiSeen *seen = NULL;
 
   if (!upi_engine_owns (engine, encoding, labels, error) || !is_calibrated (engine, error))
     return FALSE;
@@ -135,13 +122,16 @@ upi_engine_classify_regions (UpiEngine *engine, UpiEncoding *encoding, UpiLabels
       return FALSE;
     }
   if (engine->config->calibration.regions.has_seen
-      && (scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error)) == NULL)
+      && ((scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error)) == NULL
+          || (seen = UPI_MEMORY_NEW (UpiSeen, labels->n, "the scores of a region", error)) == NULL))
     return FALSE;
   for (guint i = 0; i < n_regions; i++) {
-    if (scores != NULL)
+    if (seen != NULL)
       upi_region_scores (encoding, engine->config, labels, regions[i], scores);
+    for (guint k = 0; seen != NULL && k < labels->n; k++)
+      seen[k] = (UpiSeen){ scores[k], regions[i] };
     independent (engine, UPI_SPREAD_REGIONS, labels,
-        upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) regions[i] * labels->width, scores,
+        upi_encoding_part (encoding, UPI_PART_REGIONS) + (gsize) regions[i] * labels->width, seen,
         probabilities + (gsize) i * labels->n);
   }
   return TRUE;

@@ -67,6 +67,24 @@ upi_region_scores (
   }
 }
 
+gboolean
+upi_best_regions (const UpiEncoding *encoding, const UpiLabels *labels, UpiSeen *seen, GError **error)
+{
+  g_autofree gfloat *scores = UPI_MEMORY_NEW (gfloat, labels->n, "scores of labels", error);
+
+  if (scores == NULL)
+    return FALSE;
+  for (guint i = 0; i < labels->n; i++)
+    seen[i].score = -1;
+  for (guint region = 0; region < encoding->layout->n_regions; region++) {
+    upi_region_scores (encoding, encoding->engine->config, labels, region, scores);
+    for (guint i = 0; i < labels->n; i++)
+      if (scores[i] > seen[i].score)
+        seen[i] = (UpiSeen){ scores[i], region };
+  }
+  return TRUE;
+}
+
 /* A region's row of a part that has one for each. */
 static const gfloat *
 row_of (const UpiEncoding *encoding, UpiPart part, guint region, guint *width)

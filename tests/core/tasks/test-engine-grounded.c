@@ -355,7 +355,7 @@ test_failures (void)
 static void
 test_memory (void)
 {
-  static const gchar *const purposes[] = { "the best regions", "scores of the model's labels", "logits of candidates",
+  static const gchar *const purposes[] = { "the best regions", "scores of labels", "logits of candidates",
     "scores of candidates", "texts of candidates", "tokens of candidates" };
   gchar *model = write_model (RANKING (""));
   g_autoptr (UpiEngine) engine = open_model (model);
