@@ -52,10 +52,14 @@ def description(data: memoryview) -> tuple[int, list[int]]:
 def parameters(program: Path) -> dict[str, np.ndarray]:
     """Name → value of every float32 parameter; values lie beside the program, in a file of its name with .pdiparams."""
     path = program.with_suffix(".pdiparams")
+    try:
+        order = names(program)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{program}: {error}") from error
     data, at = memoryview(path.read_bytes()), 0
     out: dict[str, np.ndarray] = {}
     try:
-        for name in names(program):
+        for name in order:
             levels, size = struct.unpack_from("<Q", data, at + 4)[0], struct.unpack_from("<i", data, at + 16)[0]
             if levels:
                 raise ValueError(f"{name} has {levels} levels of detail, expected a plain tensor")

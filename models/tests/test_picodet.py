@@ -78,6 +78,10 @@ class Files(unittest.TestCase):
                 path.write_bytes(data)
                 with self.assertRaisesRegex(ValueError, message):
                     parameters(program)
+            path.write_bytes(whole)
+            program.write_bytes(program.read_bytes()[:-1])
+            with self.assertRaisesRegex(ValueError, r"model\.pdmodel: the file is cut off"):
+                parameters(program)
             with self.assertRaisesRegex(ValueError, "a is of type 4, expected float32"):
                 parameters(write(Path(folder), values, kind=4))
             program.write_bytes(b"")

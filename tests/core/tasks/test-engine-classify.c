@@ -210,6 +210,49 @@ test_seen (void)
     g_assert_cmpfloat_with_epsilon (list[i], exp (logits[i]) / sum, 1e-5);
 }
 
+static gboolean
+classify_as (
+    UpiEngine *engine, UpiEncoding *encoding, UpiLabels *labels, guint way, gfloat *probabilities, GError **error)
+{
+  const guint region = 4;
+
+  if (way == 2)
+    return upi_engine_classify_regions (engine, encoding, labels, &region, 1, probabilities, error);
+  return upi_engine_classify_with_options (
+      engine, encoding, labels, way == 1 ? &independent : NULL, probabilities, error);
+}
+
+/* Each allocation fails once, in a list, alone and of a region: an error, and afterwards all is as before. */
+static void
+test_seen_memory (void)
+{
+  g_autoptr (UpiEngine) engine = seeing_engine ();
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,person");
+
+  for (guint way = 0; way < 3; way++) {
+    gfloat whole[2], again[2];
+    guint n = 1;
+
+    g_assert_true (classify_as (engine, encoding, labels, way, whole, NULL));
+    for (;; n++) {
+      g_autoptr (GError) error = NULL;
+      gboolean ok;
+
+      upi_testing_fail_allocation (n);
+      ok = classify_as (engine, encoding, labels, way, again, &error);
+      if (upi_testing_fail_allocation (0) > 0) { /* there were fewer */
+        g_assert_true (ok);
+        break;
+      }
+      g_assert_false (ok);
+      g_assert_error (error, UPI_ERROR, UPI_ERROR_MEMORY);
+    }
+    g_assert_cmpuint (n, ==, 3); /* two, and the one that succeeded */
+    g_assert_cmpmem (again, sizeof again, whole, sizeof whole);
+  }
+}
+
 /* What belongs to a sentence is there with it, however it came: encoded in a batch with others, twice in a list, from
  * the cache. */
 static void
@@ -348,6 +391,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/engine/classify/whole-frame", test_whole_frame);
   g_test_add_func ("/engine/classify/regions", test_regions);
   g_test_add_func ("/engine/classify/seen", test_seen);
+  g_test_add_func ("/engine/classify/seen-memory", test_seen_memory);
   g_test_add_func ("/engine/classify/every-way", test_every_way);
   g_test_add_func ("/engine/classify/options", test_options);
   g_test_add_func ("/engine/classify/not-calibrated", test_not_calibrated);
