@@ -150,13 +150,26 @@ gst_mini_object_make_writable (MiniObject *object)
   return copy;
 }
 
+/* As of mini objects: another owner may let go after an acquire that comes before the last release, so it comes with
+ * the clearing. */
+static _Thread_local GDestroyNotify clear_box;
+
+static void
+acquire_and_clear (gpointer box)
+{
+  GDestroyNotify clear = clear_box; /* which may let go of other boxes */
+
+  __tsan_acquire (box);
+  clear (box);
+}
+
 __attribute__ ((visibility ("default"))) void
 g_atomic_rc_box_release_full (gpointer box, GDestroyNotify clear)
 {
   REAL (g_atomic_rc_box_release_full)
   __tsan_release (box);
-  __tsan_acquire (box);
-  real (box, clear);
+  clear_box = clear;
+  real (box, clear != NULL ? acquire_and_clear : NULL);
 }
 
 #define PUSH(name)                                                                                                     \

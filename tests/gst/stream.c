@@ -272,6 +272,17 @@ stream_pass (Stream *stream, guint number)
   return stream_pull (stream);
 }
 
+GstBuffer *
+stream_pass_held (Stream *stream, UpiEngine *engine, guint number)
+{
+  upi_engine_hold (engine);
+  GstBuffer *buffer = stream_pass (stream, number);
+  upi_engine_release (engine);
+  test_engine_drain (engine);
+  g_assert_cmpint (frame_number (buffer), ==, (gint) number);
+  return buffer;
+}
+
 gint
 frame_number (GstBuffer *buffer)
 {

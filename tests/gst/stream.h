@@ -46,6 +46,9 @@ GstFlowReturn stream_push (Stream *stream, guint number);
 GstBuffer *stream_pull (Stream *stream);
 /* Sends frame @number and takes it at the other end. */
 GstBuffer *stream_pass (Stream *stream, guint number);
+/* The same before a worker of @engine has begun anything, so that with policy "latest" the frame cannot carry its own
+ * result; whatever it asked for has ended when this returns (threads=1). */
+GstBuffer *stream_pass_held (Stream *stream, UpiEngine *engine, guint number);
 /* Number of the frame whose encoding @buffer carries; -1: none yet. */
 gint frame_inferred (GstBuffer *buffer);
 gint frame_number (GstBuffer *buffer);

@@ -170,6 +170,13 @@ run (Stream *s, guint n)
   for (guint i = 0; i < n; i++)
     g_assert_cmpint (stream_push (s, i), ==, GST_FLOW_OK);
   g_assert_true (gst_harness_push_event (s->harness, gst_event_new_eos ()));
+  for (GstEventType type = GST_EVENT_UNKNOWN; type != GST_EVENT_EOS;) { /* which leaves behind the last frame */
+    GstEvent *event = gst_harness_pull_event (s->harness);
+
+    g_assert_nonnull (event);
+    type = GST_EVENT_TYPE (event);
+    gst_event_unref (event);
+  }
   last = stream_pull (s);
   while ((buffer = gst_harness_try_pull (s->harness)) != NULL) {
     gst_buffer_unref (last);

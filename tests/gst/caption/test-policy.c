@@ -10,11 +10,9 @@ test_latest_never_waits (void)
   g_autoptr (UpiEngine) engine = test_engine ("caption", 1);
   Fixture f = fixture_new (LATEST, TRUE);
 
-  fixture_push (&f, 0, 1);
-  fixture_pull (&f, 0, 1);
-  test_engine_drain (engine); /* frame 0 is encoded */
+  gst_buffer_unref (stream_pass_held (f.stream, engine, 0)); /* is encoded when it has left: it asks for no caption */
   upi_engine_hold (engine);
-  fixture_push (&f, 1, 2); /* carries it: its caption is asked for, and waits at the gate */
+  fixture_push (&f, 1, 2); /* carries that encoding: its caption is asked for, and waits at the gate */
   fixture_pull (&f, 1, 2);
   fixture_push (&f, 2, 40);
   fixture_pull (&f, 2, 40);
@@ -172,9 +170,8 @@ test_failure_in_latest (void)
       "upicaption name=c interval=0",
       TRUE);
 
-  fixture_push (&f, 0, 1);
-  fixture_pull (&f, 0, 1);
-  test_engine_drain (engine); /* frame 0 is encoded; the next is not asked for before frame 100 */
+  /* Frame 0 is encoded when it has left; the next is not asked for before frame 100. */
+  gst_buffer_unref (stream_pass_held (f.stream, engine, 0));
   upi_engine_hold (engine);
   upi_engine_fail_inference (engine, 1);
   fixture_push (&f, 1, 2); /* asks for a caption, which fails */

@@ -67,7 +67,6 @@ test_labels_changed_100_times (void)
   stream_free (s);
 }
 
-/* Encoding the first list is a request to the engine: a flush and a stop free who waits for it, latest never waits. */
 /* @n words. */
 static gchar *
 sentence (guint n)
@@ -111,6 +110,7 @@ test_long_labels (void)
   stream_free (s); /* which finds no other warning */
 }
 
+/* Encoding the first list is a request to the engine: a flush and a stop free who waits for it, latest never waits. */
 static void
 test_waiting_for_labels (void)
 {
@@ -119,9 +119,7 @@ test_waiting_for_labels (void)
   guint n;
 
   stream_format (s, "RGB", 64, 64);
-  stream_push (s, 0);
-  gst_buffer_unref (stream_pull (s));
-  test_engine_drain (engine);
+  gst_buffer_unref (stream_pass_held (s, engine, 0)); /* without its encoding: it asks for no labels */
   upi_engine_hold (engine);
   GstBuffer *buffer = stream_pass (s, 1);
   g_assert_cmpint (frame_inferred (buffer), ==, 0);
@@ -200,11 +198,16 @@ test_progress (void)
   g_autofree gchar *description = g_strdup_printf (ENCODER "! upidetect labels=\"%s\" " ALL, labels);
   Stream *s = stream_new (description, FALSE);
   GstProgressType last = GST_PROGRESS_TYPE_ERROR;
+  UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
   guint n = 0, n_elements = 0, done, total, before = 0;
 
   stream_format (s, "RGB", 64, 64);
   upi_engine_allow_inferences (engine, 1); /* the frame */
   GThread *thread = g_thread_new ("frame", push_one_frame, s);
+  do { /* else it might be one of those that the list is allowed */
+    g_thread_yield ();
+    upi_engine_get_stats (engine, &stats);
+  } while (stats.encoded == 0);
   for (guint i = 0; i < 3; i++) {
     upi_engine_allow_inferences (engine, 5); /* batches, of four texts or more: a twentieth */
     take_messages (s, messages, FALSE);
@@ -257,8 +260,7 @@ test_long_list_beside_frames (void)
   guint n = 1;
 
   stream_format (s, "RGB", 64, 64);
-  gst_buffer_unref (stream_pass (s, 0));
-  test_engine_drain (engine);
+  gst_buffer_unref (stream_pass_held (s, engine, 0)); /* without its encoding: it asks for no labels */
   upi_engine_get_stats (engine, &stats);
   guint64 misses = stats.text_cache_misses;
   upi_engine_hold (engine);
@@ -284,6 +286,13 @@ test_long_list_beside_frames (void)
   stream_free (s);
 }
 
+static gpointer
+stop_element (gpointer data)
+{
+  gst_element_set_state (((Stream *) data)->element, GST_STATE_NULL);
+  return NULL;
+}
+
 /* The element stops between two batches of a list that a frame waits for. */
 static void
 test_stopped_while_waiting (void)
@@ -300,8 +309,13 @@ test_stopped_while_waiting (void)
   upi_engine_allow_inferences (engine, 26); /* the frame, and a twentieth of the list */
   GThread *thread = g_thread_new ("frame", push_one_frame, s);
   g_free (stream_message (s, GST_MESSAGE_PROGRESS)); /* it waits */
+  GThread *stopper = g_thread_new ("stop", stop_element, s);
+  do { /* a list that is cancelled waits no more for its next batch; else a worker might end it before the stop comes */
+    g_thread_yield ();
+    upi_engine_get_stats (engine, &stats);
+  } while (stats.queue_length > 0);
   upi_engine_allow_inferences (engine, G_MAXUINT);
-  gst_element_set_state (s->element, GST_STATE_NULL);
+  g_thread_join (stopper);
   g_thread_join (thread);
   upi_engine_get_stats (engine, &stats);
   g_assert_cmpuint (stats.text_cache_misses, <, 2000);

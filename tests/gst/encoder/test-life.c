@@ -127,6 +127,18 @@ push_until_refused (gpointer data)
   return NULL;
 }
 
+static guint64
+frames_in (Stream *s)
+{
+  g_autoptr (GstElement) encoder = stream_get (s, "e");
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 n = 0;
+
+  g_object_get (encoder, "stats", &stats, NULL);
+  g_assert_true (gst_structure_get_uint64 (stats, "frames-in", &n));
+  return n;
+}
+
 /* A producer that waits for room is freed by a stop. */
 static void
 test_stop_frees_producer (void)
@@ -138,6 +150,8 @@ test_stop_frees_producer (void)
   stream_format (s, "RGB", 64, 64);
   upi_engine_hold (engine);
   GThread *thread = g_thread_new ("pusher", push_until_refused, &pusher);
+  while (frames_in (s) < 3) /* there is room for two */
+    g_thread_yield ();
   gst_element_set_state (s->element, GST_STATE_NULL);
   g_thread_join (thread);
   g_assert_cmpint (pusher.ret, ==, GST_FLOW_FLUSHING);

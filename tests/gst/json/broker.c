@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <glib/gstdio.h>
 #include <mosquitto.h>
@@ -106,13 +107,24 @@ broker_start (Broker *broker)
 void
 broker_signal (Broker *broker, int number)
 {
-  g_subprocess_send_signal (broker->process, number);
+  const gchar *identifier = g_subprocess_get_identifier (broker->process);
+  g_assert_nonnull (identifier); /* else it has ended */
+  pid_t process = (pid_t) g_ascii_strtoll (identifier, NULL, 10);
+  siginfo_t now = { 0 };
+
+  /* g_subprocess_send_signal() leaves it to GLib's worker, which comes to it later */
+  g_assert_cmpint (kill (process, number), ==, 0);
+  if (number == SIGSTOP) { /* it goes on until the system comes to stopping it */
+    while (waitid (P_PID, (id_t) process, &now, WSTOPPED | WNOWAIT) != 0)
+      g_assert_cmpint (errno, ==, EINTR);
+    g_assert_cmpint (now.si_code, ==, CLD_STOPPED);
+  }
 }
 
 void
 broker_kill (Broker *broker)
 {
-  broker_signal (broker, SIGKILL);
+  g_subprocess_force_exit (broker->process);
   g_subprocess_wait (broker->process, NULL, NULL);
   g_clear_object (&broker->process);
 }

@@ -22,6 +22,7 @@ void broker_set_config (Broker *broker, const gchar *config);
 void broker_start (Broker *broker);
 /* At once, without a word to anybody; what it retained is lost. */
 void broker_kill (Broker *broker);
+/* Sends it a signal; has it stopped when it returns from SIGSTOP. */
 void broker_signal (Broker *broker, int number);
 void broker_free (Broker *broker);
 /* Runs a program to its end. */
