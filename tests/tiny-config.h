@@ -5,6 +5,7 @@
  * UPI_TINY_CONFIG has nano's kinds; its vocab.txt (written with it) holds the special tokens, letters and a few words
  * such as "cat". UPI_TINY_MOBILENET_CONFIG differs in what nano's second generation differs in: format 2, MobileNetV2,
  * global.backbone, class evidence; UPI_TINY_CALIBRATION is a further member for it.
+ * UPI_TINY_DETECTOR_CONFIG differs in what the third one differs in: LCNet, PicoDet's pyramid and heads.
  * UPI_TINY_SWIN_CONFIG has Swin in both places.
  * UPI_TINY_BASE_CONFIG has the paper's kinds: ResNet-50 (its 23 M weights make it the slower one), full pixel encoder
  * of four levels, learned content, a decoder of post-norm layers, RoBERTa.
@@ -22,15 +23,19 @@
   UPI_TINY_CONFIG_RESIZED (                                                                                            \
       "2", "\"letterbox\"" more, "{ \"kind\": \"efficientnet_lite0\" }", "", "\"max_tokens\": 12", "")
 #define UPI_TINY_CONFIG_RESIZED(version, resize, backbone, more_of_global, caption, more)                              \
+  UPI_TINY_CONFIG_OF_PARTS (version, resize, backbone,                                                                 \
+      "3, \"region_ffn\": 48,"                                                                                         \
+      "  \"pixel_encoder\": { \"kind\": \"lite\", \"layers\": 1 },"                                                    \
+      "  \"query\": { \"count\": 10, \"anchor\": \"cells\", \"anchor_cells\": 3, \"content\": \"pixel\" },",           \
+      more_of_global, caption, more)
+/* regions: levels and what follows them */
+#define UPI_TINY_CONFIG_OF_PARTS(version, resize, backbone, regions, more_of_global, caption, more)                    \
   "{ \"format_version\": " version ", \"name\": \"tiny\","                                                             \
   "  \"input\": { \"sizes\": [[64, 64], [96, 64], [64, 96], [160, 96]], \"resize\": " resize                           \
   ", \"filter\": \"triangle\","                                                                                        \
   "             \"mean\": [0.498, 0.498, 0.498], \"std\": [0.502, 0.502, 0.502] },"                                    \
   "  \"backbone\": " backbone ","                                                                                      \
-  "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": 3, \"region_ffn\": 48,"                                       \
-  "  \"pixel_encoder\": { \"kind\": \"lite\", \"layers\": 1 },"                                                        \
-  "  \"query\": { \"count\": 10, \"anchor\": \"cells\", \"anchor_cells\": 3, \"content\": \"pixel\" },"                \
-  "  \"region_decoder\": { \"layers\": 2 },"                                                                           \
+  "  \"d\": 32, \"heads\": 4, \"points\": 2, \"levels\": " regions "  \"region_decoder\": { \"layers\": 2 },"          \
   "  \"mask\": { \"channels\": 16, \"groups\": 4, \"lateral_norm\": false },"                                          \
   "  \"global\": { \"pools\": 1" more_of_global " },"                                                                  \
   "  \"decoder\": { \"width\": 48, \"layers\": 2, \"heads\": 4, \"ffn\": 64, \"norm\": \"pre\", \"experts\": 3, "      \
@@ -58,6 +63,14 @@
   ", \"evidence\": { \"channels\": [12, 16, 8], \"rank\": [8, 10, 6], \"extra\": [16, 24], \"pixels\": 100, "          \
   "\"ratio\": 0.6, \"near\": 0.5, \"aligned\": true,"                                                                  \
   "  \"anchors\": [[[0.1, 1], [0.2, 2]], [[0.35, 1], [0.35, 0.5], [0.4, 1]], [[0.5, 1]]] }"
+/* Nano's third generation: queries and class evidence of a detector. more: further members */
+#define UPI_TINY_DETECTOR_CONFIG UPI_TINY_DETECTOR_CONFIG_WITH ("")
+#define UPI_TINY_DETECTOR_CONFIG_WITH(more)                                                                            \
+  UPI_TINY_CONFIG_OF_PARTS ("2", "\"stretch\"", "{ \"kind\": \"lcnet\" }",                                             \
+      "4, \"region_ffn\": 48, \"pixel_encoder\": { \"kind\": \"pyramid\", \"layers\": 0 },"                            \
+      "  \"query\": { \"count\": 10, \"candidates\": 40, \"distinct\": 0.5 },",                                        \
+      ", \"backbone\": { \"kind\": \"efficientnet_lite0\" }", "\"max_tokens\": 12",                                    \
+      ", \"detector\": { \"near\": 0.5 }" more)
 /* Two Swins, so small that windows of 3 and 4 cells hold one side of their last maps, and do not divide the others. */
 #define UPI_TINY_SWIN_CONFIG                                                                                           \
   UPI_TINY_CONFIG_WHOLE (                                                                                              \

@@ -251,3 +251,18 @@ upi_reader_check_multiple (UpiReader *r, const gchar *key, gint value, gint of, 
   if (r->object != NULL && of > 0 && value % of != 0)
     upi_reader_fail (r, key, "is %d, expected a multiple of %d (%s)", value, of, why);
 }
+
+void
+upi_reader_ints (UpiReader *r, const gchar *key, gint *values, guint n, gint least, gint most)
+{
+  JsonArray *array = upi_reader_array (r, key, n, n);
+
+  for (guint i = 0; array != NULL && i < n; i++)
+    values[i] = (gint) upi_reader_node_int (r, key, json_array_get_element (array, i), least, most);
+}
+
+gfloat
+upi_reader_float_or (UpiReader *r, const gchar *key, gdouble least, gdouble most, gfloat otherwise)
+{
+  return upi_reader_has (r, key) ? upi_reader_float (r, key, least, most) : otherwise;
+}

@@ -28,6 +28,10 @@ gboolean upi_reader_has (const UpiReader *r, const gchar *key);
 gint upi_reader_int (UpiReader *r, const gchar *key, gint least, gint most);
 gfloat upi_reader_float (UpiReader *r, const gchar *key, gdouble least, gdouble most);
 gdouble upi_reader_double (UpiReader *r, const gchar *key, gdouble least, gdouble most);
+/* The same of a member that may be left out. */
+gfloat upi_reader_float_or (UpiReader *r, const gchar *key, gdouble least, gdouble most, gfloat otherwise);
+/* An array of n. */
+void upi_reader_ints (UpiReader *r, const gchar *key, gint *values, guint n, gint least, gint most);
 gboolean upi_reader_boolean (UpiReader *r, const gchar *key);
 /* Not empty. */
 const gchar *upi_reader_string (UpiReader *r, const gchar *key);

@@ -3,6 +3,7 @@
 #include "core/model/config.h"
 
 #include "core/json-border.h"
+#include "core/model/config-evidence.h"
 #include "core/model/config-grounding.h"
 #include "core/model/config-reader.h"
 #include "core/program/program.h"
@@ -12,12 +13,13 @@
 
 const gchar *const upi_attribute_names[UPI_N_ATTRIBUTES] = { "image", "text", "text_causal" };
 
-static const gchar *const backbone_names[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2", "swin",
+static const gchar *const backbone_names[] = { "efficientnet_lite0", "resnet50", "mobilenet_v2", "swin", "lcnet",
   NULL }; /* by UpiBackboneKind */
 static const gint backbone_channels[][4] = {
   [UPI_BACKBONE_EFFICIENTNET_LITE0] = { 24, 40, 112, 320 },
   [UPI_BACKBONE_RESNET50] = { 256, 512, 1024, 2048 },
   [UPI_BACKBONE_MOBILENET_V2] = { 24, 192, 576, 1280 },
+  [UPI_BACKBONE_LCNET] = { 48, 96, 192, 384 },
 };
 
 /* Whether the object has a member that format_version 2 brought; a file of version 1 must not have it. */
@@ -120,20 +122,11 @@ read_input (UpiReader *root, UpiConfig *c)
 }
 
 static void
-read_ints (UpiReader *r, const gchar *key, gint *values, guint n, gint least, gint most)
-{
-  JsonArray *array = upi_reader_array (r, key, n, n);
-
-  for (guint i = 0; array != NULL && i < n; i++)
-    values[i] = (gint) upi_reader_node_int (r, key, json_array_get_element (array, i), least, most);
-}
-
-static void
 read_swin (UpiReader *r, UpiBackboneSizes *b)
 {
   b->swin.width = upi_reader_int (r, "width", 4, 1024);
-  read_ints (r, "depths", b->swin.depths, 4, 1, 64);
-  read_ints (r, "heads", b->swin.heads, 4, 1, 256);
+  upi_reader_ints (r, "depths", b->swin.depths, 4, 1, 64);
+  upi_reader_ints (r, "heads", b->swin.heads, 4, 1, 256);
   b->swin.window = upi_reader_int (r, "window", 2, UPI_MAX_WINDOW);
   for (guint i = 0; i < 4; i++) {
     b->channels[i] = b->swin.width << i;
@@ -151,7 +144,7 @@ read_backbone (UpiReader *parent, const gchar *path, const UpiConfig *c, UpiBack
   UpiReader r = upi_reader_object (parent, "backbone", path, NULL);
 
   b->kind = upi_reader_choice (&r, "kind", backbone_names);
-  if ((b->kind == UPI_BACKBONE_MOBILENET_V2 || b->kind == UPI_BACKBONE_SWIN) && c->format_version < 2)
+  if (b->kind >= UPI_BACKBONE_MOBILENET_V2 && c->format_version < 2) /* this one and those behind it */
     upi_reader_fail (&r, "kind", "is \"%s\", which needs format_version 2; the file says format_version %d",
         backbone_names[b->kind], c->format_version);
   if (b->kind == UPI_BACKBONE_SWIN) {
@@ -175,12 +168,25 @@ read_global (UpiReader *root, UpiConfig *c)
   c->global.channels = (c->global.has_backbone ? &c->global.backbone : &c->backbone)->channels[3];
 }
 
+/* Where queries come from, without a detector that says it. */
+static void
+read_anchors (UpiReader *query, UpiConfig *c)
+{
+  c->query.anchor = upi_reader_choice (query, "anchor", UPI_KEYS ("cells", "scale"));
+  if (c->query.anchor == UPI_ANCHOR_CELLS)
+    c->query.anchor_cells = upi_reader_float (query, "anchor_cells", 1e-3, 1e3);
+  else if (upi_reader_has (query, "anchor_cells"))
+    upi_reader_fail (query, "anchor_cells", "has no meaning where query.anchor is \"scale\"");
+  c->query.content = upi_reader_choice (query, "content", UPI_KEYS ("pixel", "learned"));
+}
+
 static void
 read_region_parts (UpiReader *root, UpiConfig *c)
 {
   UpiReader pixel = upi_reader_object (root, "pixel_encoder", "pixel_encoder.", UPI_KEYS ("kind", "layers"));
   UpiReader query, region, mask;
 
+  c->has_detector = has_new (root, c, "detector");
   read_backbone (root, "backbone.", c, &c->backbone);
   c->d = upi_reader_int (root, "d", 32, 2048);
   upi_reader_check_multiple (root, "d", c->d, 32, "32 groups of its group norms");
@@ -190,19 +196,20 @@ read_region_parts (UpiReader *root, UpiConfig *c)
   c->levels = upi_reader_int (root, "levels", 3, 4);
   c->region_ffn = upi_reader_int (root, "region_ffn", 1, 16384);
 
-  c->pixel_encoder.kind = upi_reader_choice (&pixel, "kind", UPI_KEYS ("full", "lite"));
-  c->pixel_encoder.layers = upi_reader_int (&pixel, "layers", 1, 64);
+  c->pixel_encoder.kind = upi_reader_choice (&pixel, "kind", UPI_KEYS ("full", "lite", "pyramid"));
+  if (c->pixel_encoder.kind == UPI_PIXEL_ENCODER_PYRAMID)
+    c->pixel_encoder.layers = upi_reader_int (&pixel, "layers", 0, 0);
+  else
+    c->pixel_encoder.layers = upi_reader_int (&pixel, "layers", 1, 64);
+  upi_config_check_detector (root, c);
 
-  query = upi_reader_object (
-      root, "query", "query.", UPI_KEYS ("count", "anchor", "anchor_cells", "content", "candidates", "distinct"));
+  query = upi_reader_object (root, "query", "query.",
+      c->has_detector ? UPI_KEYS ("count", "candidates", "distinct")
+                      : UPI_KEYS ("count", "anchor", "anchor_cells", "content", "candidates", "distinct"));
   c->query.count = upi_reader_int (&query, "count", 1, 4096);
-  c->query.anchor = upi_reader_choice (&query, "anchor", UPI_KEYS ("cells", "scale"));
-  if (c->query.anchor == UPI_ANCHOR_CELLS)
-    c->query.anchor_cells = upi_reader_float (&query, "anchor_cells", 1e-3, 1e3);
-  else if (upi_reader_has (&query, "anchor_cells"))
-    upi_reader_fail (&query, "anchor_cells", "has no meaning where query.anchor is \"scale\"");
-  c->query.content = upi_reader_choice (&query, "content", UPI_KEYS ("pixel", "learned"));
-  if (upi_reader_has (&query, "candidates")) {
+  if (!c->has_detector)
+    read_anchors (&query, c);
+  if (c->has_detector || upi_reader_has (&query, "candidates")) {
     c->query.candidates = upi_reader_int (&query, "candidates", MAX (c->query.count, 1), 4096);
     c->query.distinct = upi_reader_float (&query, "distinct", 1e-3, 1);
   } else if (upi_reader_has (&query, "distinct"))
@@ -285,48 +292,6 @@ read_text (UpiReader *root, UpiConfig *c)
   has_new (&caption, c, "grounding"); /* read when the labels are known */
 }
 
-static gfloat
-read_float_or (UpiReader *r, const gchar *key, gdouble least, gdouble most, gfloat otherwise)
-{
-  return upi_reader_has (r, key) ? upi_reader_float (r, key, least, most) : otherwise;
-}
-
-static void
-read_evidence (UpiReader *root, UpiConfig *c)
-{
-  UpiReader r;
-  JsonArray *maps;
-
-  c->has_evidence = has_new (root, c, "evidence");
-  if (!c->has_evidence)
-    return;
-  r = upi_reader_object (root, "evidence", "evidence.",
-      UPI_KEYS ("channels", "rank", "extra", "anchors", "pixels", "ratio", "near", "aligned"));
-  read_ints (&r, "channels", c->evidence.channels, UPI_EVIDENCE_MAPS, 1, 4096);
-  read_ints (&r, "rank", c->evidence.rank, UPI_EVIDENCE_MAPS, 1, 4096);
-  read_ints (&r, "extra", c->evidence.extra, 2, 1, 4096);
-  maps = upi_reader_array (&r, "anchors", UPI_EVIDENCE_MAPS, UPI_EVIDENCE_MAPS);
-  for (guint i = 0; maps != NULL && i < UPI_EVIDENCE_MAPS; i++) {
-    JsonArray *shapes = upi_reader_node_array (&r, "anchors", json_array_get_element (maps, i), 1, 64);
-    if (shapes == NULL)
-      break;
-    c->evidence.n_anchors[i] = (gint) json_array_get_length (shapes);
-    c->evidence.anchors[i] = g_malloc0_n ((gsize) c->evidence.n_anchors[i], sizeof *c->evidence.anchors[i]);
-    for (gint a = 0; a < c->evidence.n_anchors[i]; a++) {
-      JsonArray *pair = upi_reader_node_array (&r, "anchors", json_array_get_element (shapes, (guint) a), 2, 2);
-      for (guint k = 0; pair != NULL && k < 2; k++)
-        c->evidence.anchors[i][a][k] =
-            upi_reader_node_float (&r, "anchors", json_array_get_element (pair, k), 1e-3, 1e3);
-    }
-  }
-  c->evidence.pixels = read_float_or (&r, "pixels", 1, UPI_MAX_SIDE, 300);
-  c->evidence.ratio = read_float_or (&r, "ratio", 1e-3, 1, 0.7f);
-  c->evidence.near = read_float_or (&r, "near", -1, 0.999, 0.7f);
-  c->evidence.aligned = upi_reader_has (&r, "aligned") && upi_reader_boolean (&r, "aligned");
-  if (c->labels != NULL && *c->labels == NULL)
-    upi_reader_fail (root, "evidence", "speaks for the model's own labels, but labels is empty");
-}
-
 static gboolean
 read_seen (UpiReader *of, const gchar *path, UpiSighting *seen)
 {
@@ -373,7 +338,7 @@ read_tasks (UpiReader *root, UpiConfig *c)
   UpiReader r =
       upi_reader_object (root, "tasks", "tasks.", UPI_KEYS ("detection", "classification", "captioning", "retrieval"));
   UpiReader detection = upi_reader_object (
-      &r, "detection", "tasks.detection.", UPI_KEYS ("temperature", "bias", "foreground_weight", "rivalry"));
+      &r, "detection", "tasks.detection.", UPI_KEYS ("temperature", "bias", "foreground_weight", "rivalry", "trust"));
   UpiReader classification =
       upi_reader_object (&r, "classification", "tasks.classification.", UPI_KEYS ("temperature", "seen"));
   UpiReader captioning = upi_reader_object (&r, "captioning", "tasks.captioning.", UPI_KEYS ("temperature"));
@@ -382,7 +347,8 @@ read_tasks (UpiReader *root, UpiConfig *c)
   c->tasks.detection.temperature = upi_reader_float (&detection, "temperature", 1e-4, 1e3);
   c->tasks.detection.bias = upi_reader_float (&detection, "bias", -1e3, 1e3);
   c->tasks.detection.foreground_weight = upi_reader_float (&detection, "foreground_weight", 0, 1);
-  c->tasks.detection.rivalry = read_float_or (&detection, "rivalry", 0, 100, 0);
+  c->tasks.detection.rivalry = upi_reader_float_or (&detection, "rivalry", 0, 100, 0);
+  c->tasks.detection.trust = upi_reader_float_or (&detection, "trust", 0, 1, 0);
   c->tasks.classification.temperature = upi_reader_float (&classification, "temperature", 1e-4, 1e3);
   c->tasks.classification.has_seen =
       read_seen (&classification, "tasks.classification.seen.", &c->tasks.classification.seen);
@@ -402,6 +368,8 @@ check_seen (UpiReader *root, const UpiConfig *c)
   for (guint i = 0; i < G_N_ELEMENTS (has); i++)
     if (has[i] && !c->has_evidence)
       upi_reader_fail (root, where[i], "asks what regions saw of the model's own labels, which needs evidence");
+  if (c->tasks.detection.trust > 0 && !c->has_evidence)
+    upi_reader_fail (root, "tasks.detection.trust", "trusts evidence, which the model has not");
 }
 
 static void
@@ -427,8 +395,8 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   c->format_version = upi_reader_int (&root, "format_version", UPI_CONFIG_OLDEST_VERSION, UPI_CONFIG_FORMAT_VERSION);
   upi_reader_check_keys (&root,
       UPI_KEYS ("format_version", "name", "input", "backbone", "d", "heads", "points", "levels", "region_ffn",
-          "region_parts", "pixel_encoder", "query", "region_decoder", "mask", "evidence", "global", "decoder", "text",
-          "caption", "tasks", "calibration", "labels", "threshold"));
+          "region_parts", "pixel_encoder", "query", "region_decoder", "mask", "evidence", "detector", "global",
+          "decoder", "text", "caption", "tasks", "calibration", "labels", "threshold"));
   c->name = g_strdup (upi_reader_string (&root, "name"));
   read_input (&root, c);
   read_region_parts (&root, c);
@@ -437,7 +405,8 @@ upi_config_parse (const gchar *json, gssize length, const gchar *file, GError **
   read_tasks (&root, c);
   read_calibration (&root, c);
   read_labels (&root, c);
-  read_evidence (&root, c);
+  c->has_evidence = has_new (&root, c, "evidence") || c->has_detector;
+  upi_config_read_evidence (&root, c);
   check_seen (&root, c);
   c->caption.grounding = upi_config_read_grounding (&root, c);
   c->threshold = upi_reader_float (&root, "threshold", 0, 1);

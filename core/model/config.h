@@ -12,7 +12,7 @@
 
 G_BEGIN_DECLS
 
-/* Files of both open. 2 brings mobilenet_v2, swin, letterbox, region_parts, global.backbone, evidence,
+/* Files of both open. 2 brings mobilenet_v2, swin, lcnet, letterbox, region_parts, global.backbone, evidence, detector,
  * caption.grounding, calibration. */
 #define UPI_CONFIG_OLDEST_VERSION 1
 #define UPI_CONFIG_FORMAT_VERSION 2
@@ -22,9 +22,10 @@ typedef enum {
   UPI_BACKBONE_EFFICIENTNET_LITE0,
   UPI_BACKBONE_RESNET50,
   UPI_BACKBONE_MOBILENET_V2,
-  UPI_BACKBONE_SWIN
+  UPI_BACKBONE_SWIN,
+  UPI_BACKBONE_LCNET
 } UpiBackboneKind;
-typedef enum { UPI_PIXEL_ENCODER_FULL, UPI_PIXEL_ENCODER_LITE } UpiPixelEncoderKind;
+typedef enum { UPI_PIXEL_ENCODER_FULL, UPI_PIXEL_ENCODER_LITE, UPI_PIXEL_ENCODER_PYRAMID } UpiPixelEncoderKind;
 typedef enum { UPI_ANCHOR_CELLS, UPI_ANCHOR_SCALE } UpiAnchorKind;
 typedef enum { UPI_CONTENT_PIXEL, UPI_CONTENT_LEARNED } UpiContentKind;
 typedef enum { UPI_TEXT_BERT, UPI_TEXT_ROBERTA } UpiTextKind;
@@ -97,7 +98,10 @@ typedef struct {
     gboolean lateral_norm;
     gboolean own; /* masks that are shown have an embedding of their own, which knows boxes; pooled ones have not */
   } mask;
-  gboolean has_evidence; /* evidence.c; its classes are the labels */
+  /* PicoDet makes the queries, and is what has class evidence: lcnet, pyramid.c, detector.c. Of `query` there are then
+   * count, candidates and distinct, of `evidence` there is near. */
+  gboolean has_detector;
+  gboolean has_evidence; /* a detector's or that of evidence.c; its classes are the labels */
   struct {
     gint channels[UPI_EVIDENCE_MAPS]; /* to how many the 1×1 convolution in front takes each map */
     gint rank[UPI_EVIDENCE_MAPS];     /* between the 3×3 convolution and the logits */
@@ -137,6 +141,7 @@ typedef struct {
     struct {
       gfloat temperature, bias, foreground_weight;
       gfloat rivalry; /* how much a region's better label takes from its others; 0: nothing */
+      gfloat trust;   /* how far the cosine of a label that takes all of a class's evidence gives way to it; 0: not */
     } detection;
     struct {
       gfloat temperature;

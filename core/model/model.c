@@ -19,9 +19,11 @@ upi_model_tensor_specs (const UpiConfig *config)
 
   g_array_set_clear_func (specs, clear_spec);
   upi_backbone_tensors (specs, config);
+  upi_pyramid_tensors (specs, config);
   upi_input_projection_tensors (specs, config);
   upi_pixel_encoder_tensors (specs, config);
   upi_query_selection_tensors (specs, config);
+  upi_detector_tensors (specs, config);
   upi_region_decoder_tensors (specs, config);
   upi_mask_head_tensors (specs, config);
   upi_global_backbone_tensors (specs, config);
@@ -38,8 +40,9 @@ static gboolean
 fold (UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error)
 {
   return upi_pixel_encoder_fold (weights, config, error) && upi_region_decoder_fold (weights, config, error)
-      && upi_evidence_fold (weights, config, directory, error) && upi_general_decoder_fold (weights, config, error)
-      && upi_text_encoder_fold (weights, config, error) && upi_caption_head_fold (weights, config, error);
+      && upi_evidence_fold (weights, config, directory, error) && upi_detector_fold (weights, config, directory, error)
+      && upi_general_decoder_fold (weights, config, error) && upi_text_encoder_fold (weights, config, error)
+      && upi_caption_head_fold (weights, config, error);
 }
 
 /* Before they are converted, one after another: what of them is converted or folded must have a place. */

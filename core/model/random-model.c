@@ -58,7 +58,8 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
   } else if (spec->shape.rank == 1 && (strstr (name, "norm") != NULL || strstr (name, "LayerNorm") != NULL)) {
     *centre = 1;
     *reach = 0.2f;
-  } else if (g_str_equal (name, "evidence.scale") || g_str_equal (name, "evidence.offset")) {
+  } else if (g_str_equal (name, "evidence.scale") || g_str_equal (name, "evidence.offset")
+      || g_str_equal (name, "detector.scale") || g_str_equal (name, "detector.offset")) {
     *centre = 0.5f;
     *reach = 0.2f;
   } else if (g_str_has_prefix (name, "calibration.")) {
@@ -71,6 +72,8 @@ range_of (const UpiTensorSpec *spec, gfloat *centre, gfloat *reach)
     if (g_str_has_suffix (name, ".project.weight") || g_str_has_suffix (name, ".conv3.weight")
         || g_str_has_suffix (name, ".attn.proj.weight"))
       *reach *= 0.5f; /* ends of residual branches */
+    if (g_str_has_suffix (name, ".pointwise.weight") && !g_str_has_prefix (name, "pixel_encoder."))
+      *reach *= 1.6f; /* between hard swishes, which halve what is near 0 */
   }
 }
 

@@ -12,6 +12,7 @@ static const struct {
   [UPI_BACKBONE_RESNET50] = { upi_resnet_tensors, upi_resnet },
   [UPI_BACKBONE_MOBILENET_V2] = { upi_mobilenet_v2_tensors, upi_mobilenet_v2 },
   [UPI_BACKBONE_SWIN] = { upi_swin_tensors, upi_swin },
+  [UPI_BACKBONE_LCNET] = { upi_lcnet_tensors, upi_lcnet },
 };
 
 void

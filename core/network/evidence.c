@@ -20,6 +20,12 @@
 #define FLOOR -16.0f /* the logit of a class that no anchor speaks for */
 #define MAPS UPI_EVIDENCE_MAPS
 
+static gboolean
+is_here (const UpiConfig *c)
+{
+  return c->has_evidence && !c->has_detector;
+}
+
 static gint
 input_channels (const UpiConfig *c, gint i)
 {
@@ -32,7 +38,7 @@ upi_evidence_tensors (GArray *specs, const UpiConfig *c)
   const gint *extra = c->evidence.extra;
   gint classes = (gint) g_strv_length (c->labels);
 
-  if (!c->has_evidence)
+  if (!is_here (c))
     return;
   upi_tensor_conv (specs, c->backbone.channels[3], extra[0], 1, "evidence.extra.squeeze");
   upi_tensor_conv (specs, 1, extra[0], 3, "evidence.extra.depthwise");
@@ -79,7 +85,7 @@ upi_evidence_fold (UpiWeights *weights, const UpiConfig *c, const gchar *directo
   g_autofree gfloat *scale = NULL, *offset = NULL;
   gfloat *least;
 
-  if (!c->has_evidence)
+  if (!is_here (c))
     return TRUE;
   scale = upi_weights_take (weights, NULL, error, "evidence.scale");
   offset = scale != NULL ? upi_weights_take (weights, NULL, error, "evidence.offset") : NULL;

@@ -56,6 +56,14 @@ upi_tensor_norm (GArray *specs, gint width, const gchar *format, ...)
 }
 
 void
+upi_tensor_separable (GArray *specs, gint in, gint out, gint kernel, const gchar *format, ...)
+{
+  NAME (name, format);
+  upi_tensor_conv (specs, 1, in, kernel, "%s.depthwise", name);
+  upi_tensor_conv (specs, in, out, 1, "%s.pointwise", name);
+}
+
+void
 upi_tensor_mlp (GArray *specs, const gint *widths, guint n, const gchar *format, ...)
 {
   NAME (name, format);
@@ -112,6 +120,19 @@ upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...)
   return upi_linear (b->program, x, upi_weight_of (b, "%s.weight", name), upi_weight_of (b, "%s.bias", name), act);
 }
 
+UpiValue
+upi_pointwise_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...)
+{
+  UpiValue weight;
+  UpiShape w;
+
+  NAME (name, format);
+  weight = upi_weight_of (b, "%s.weight", name);
+  w = upi_program_shape (b->program, weight); /* [O, C, 1, 1] */
+  return upi_linear (b->program, x, upi_reshape (b->program, weight, UPI_SHAPE2 (w.dim[0], w.dim[1])),
+      upi_weight_of (b, "%s.bias", name), act);
+}
+
 /* TensorFlow's SAME: ⌈size / stride⌉ outputs, what they lack in input is split over both sides, the odd one after. */
 void
 upi_same_padding (gint size, gint kernel, gint stride, gint *before, gint *after)
@@ -147,6 +168,15 @@ upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *of, const gchar *format, 
   if (!of->no_bias)
     bias = upi_weight_of (b, "%s.bias", name);
   return upi_conv2d (b->program, x, weight, bias, &conv);
+}
+
+UpiValue
+upi_separable_of (UpiBuild *b, UpiValue x, gint stride, const gchar *format, ...)
+{
+  NAME (name, format);
+  x = upi_conv_of (
+      b, x, &(UpiConvOf){ .stride = stride, .depthwise = TRUE, .act = UPI_ACT_HARD_SWISH }, "%s.depthwise", name);
+  return upi_conv_of (b, x, &(UpiConvOf){ .act = UPI_ACT_HARD_SWISH }, "%s.pointwise", name);
 }
 
 UpiValue

@@ -30,6 +30,9 @@ void upi_tensor_linear (GArray *specs, gint in, gint out, const gchar *format, .
 /* in: channels a group. */
 void upi_tensor_conv (GArray *specs, gint in, gint out, gint kernel, const gchar *format, ...) G_GNUC_PRINTF (5, 6);
 void upi_tensor_norm (GArray *specs, gint width, const gchar *format, ...) G_GNUC_PRINTF (3, 4);
+/* Depthwise k×k and 1×1: NAME.depthwise, NAME.pointwise. */
+void
+upi_tensor_separable (GArray *specs, gint in, gint out, gint kernel, const gchar *format, ...) G_GNUC_PRINTF (5, 6);
 /* NAME.layers.0 .. n-1 of widths[0] → widths[1] → ... → widths[n]. */
 void upi_tensor_mlp (GArray *specs, const gint *widths, guint n, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 
@@ -44,6 +47,8 @@ UpiValue upi_weight_tiled (UpiBuild *b, const gchar *name);
 
 /* x [..., in] → [..., out] */
 UpiValue upi_linear_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
+/* The same with the weight of a 1×1 convolution. */
+UpiValue upi_pointwise_of (UpiBuild *b, UpiValue x, UpiAct act, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 /* act (x [B,H,W,in] * w + bias) with kernel and width of the weight; same: TensorFlow's SAME padding, else kernel/2. */
 typedef struct {
   gint stride; /* 0 means 1 */
@@ -53,6 +58,8 @@ typedef struct {
   UpiAct act;
 } UpiConvOf;
 UpiValue upi_conv_of (UpiBuild *b, UpiValue x, const UpiConvOf *conv, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
+/* x [B,H,W,in] → [B,⌈H/stride⌉,⌈W/stride⌉,out], a hard swish behind each of the two. */
+UpiValue upi_separable_of (UpiBuild *b, UpiValue x, gint stride, const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 /* TensorFlow's SAME padding of one side: ⌈size/stride⌉ outputs. */
 void upi_same_padding (gint size, gint kernel, gint stride, gint *before, gint *after);
 UpiValue upi_layer_norm_of (UpiBuild *b, UpiValue x, gfloat eps, const gchar *format, ...) G_GNUC_PRINTF (4, 5);

@@ -50,14 +50,23 @@ void upi_mobilenet_v2_tensors (GArray *specs, const UpiBackboneSizes *sizes, con
 void upi_mobilenet_v2 (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
 void upi_resnet_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
 void upi_resnet (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
+void upi_lcnet_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
+void upi_lcnet (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
 /* Sides must be multiples of 4. */
 void upi_swin_tensors (GArray *specs, const UpiBackboneSizes *sizes, const gchar *name);
 void upi_swin (UpiBuild *b, UpiValue image, const UpiBackboneSizes *sizes, const gchar *name, UpiValue maps[4]);
 
+/* pyramid.c, of a detector: maps of one width. */
+
+#define UPI_PYRAMID_WIDTH 96
+void upi_pyramid_tensors (GArray *specs, const UpiConfig *config);
+/* C2..C5 → levels [B,H/8,W/8,96] .. [B,⌈H/64⌉,⌈W/64⌉,96] */
+void upi_pyramid (UpiBuild *b, const UpiValue maps[4], UpiValue levels[4]);
+
 /* input-projection.c: F_1..F_L. */
 
 void upi_input_projection_tensors (GArray *specs, const UpiConfig *config);
-/* projected[l] [B,H_l,W_l,d] */
+/* maps: C2..C5, or with a detector the pyramid's; projected[l] [B,H_l,W_l,d] */
 void
 upi_input_projection (UpiBuild *b, const UpiLevels *levels, const UpiValue maps[4], UpiValue projected[UPI_MAX_LEVELS]);
 
@@ -88,6 +97,14 @@ typedef struct {
 void upi_query_selection_tensors (GArray *specs, const UpiConfig *config);
 /* given: I32 [B,N], tokens to take instead of the best (tests, where scores tie nearly); UPI_NO_VALUE: the N best */
 UpiQueries upi_query_selection (UpiBuild *b, const UpiLevels *levels, UpiValue memory, UpiValue given);
+
+/* detector.c, optional: query selection and class evidence of PicoDet. */
+
+void upi_detector_tensors (GArray *specs, const UpiConfig *config);
+gboolean upi_detector_fold (UpiWeights *weights, const UpiConfig *config, const gchar *directory, GError **error);
+/* maps: the pyramid's; given as above; *evidence [B,N,K] of the queries, as upi_evidence()'s */
+UpiQueries
+upi_detector (UpiBuild *b, const UpiLevels *levels, const UpiValue maps[4], UpiValue given, UpiValue *evidence);
 
 /* region-decoder.c */
 

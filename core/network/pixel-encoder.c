@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pixel encoder: multi-scale deformable self-attention over all levels (`full`), or with queries at strides ≥ 16 alone
- * and stride 8 made top-down afterwards (`lite`: Lite DETR, 2303.07335). */
+ * and stride 8 made top-down afterwards (`lite`: Lite DETR, 2303.07335). Behind a detector's pyramid, whose maps have
+ * seen each other, there is none: memory is the projected maps. */
 #include "core/memory.h"
 #include "core/network/parts.h"
 
@@ -17,6 +18,8 @@ first_query_level (const UpiConfig *c)
 void
 upi_pixel_encoder_tensors (GArray *specs, const UpiConfig *c)
 {
+  if (c->pixel_encoder.kind == UPI_PIXEL_ENCODER_PYRAMID)
+    return;
   upi_tensor (specs, UPI_F32, UPI_SHAPE2 (c->levels, c->d), "level_embed");
   for (gint e = 0; e < c->pixel_encoder.layers; e++) {
     g_autofree gchar *attn = g_strdup_printf ("pixel_encoder.layers.%d.attn", e);
@@ -105,11 +108,13 @@ upi_pixel_encoder (UpiBuild *b, const UpiLevels *levels, const UpiValue projecte
   UpiValue tokens[UPI_MAX_LEVELS], values, x, pos, reference;
 
   upi_program_part (p, "pixel encoder (4.1)");
-  pos = positions (b, levels, first);
-  reference = upi_program_constant (p, upi_pixel_centres (levels, first), UPI_SHAPE3 (1, levels->tokens - start, 2));
   for (gint l = 0; l < levels->n; l++)
     tokens[l] = upi_as_tokens (b, projected[l]); /* [B,T_l,d] */
   values = upi_concat (p, tokens, levels->n, 1); /* [B,T,d] */
+  if (b->config->pixel_encoder.kind == UPI_PIXEL_ENCODER_PYRAMID)
+    return values;
+  pos = positions (b, levels, first);
+  reference = upi_program_constant (p, upi_pixel_centres (levels, first), UPI_SHAPE3 (1, levels->tokens - start, 2));
   x = upi_slice (p, values, 1, start, levels->tokens - start);
   for (gint e = 0; e < b->config->pixel_encoder.layers; e++) {
     x = encoder_layer (b, levels, e, x, pos, reference, values);

@@ -78,12 +78,12 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gsiz
   UpiBuild build, *b = &build;
   UpiProgram *p;
   UpiLevels levels;
-  UpiValue image, given, maps[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, evidence, proposals,
-      global, flat, sequence, looks;
+  UpiValue image, given, maps[4], pyramid[4], projected[UPI_MAX_LEVELS], memory, mask_features, mask_embed, evidence,
+      proposals, global, flat, sequence, looks;
   g_autofree UpiValue *pools = g_new (UpiValue, c->global.pools + 1);
   g_autofree UpiValue *keys = g_new (UpiValue, c->decoder.layers);
   g_autofree UpiValue *values = g_new (UpiValue, c->decoder.layers);
-  UpiQueries queries;
+  UpiQueries queries = { 0 };
   UpiRegions regions;
   UpiDecodedImage decoded;
 
@@ -95,20 +95,27 @@ upi_image_program (UpiModel *model, guint batch, guint width, guint height, gsiz
 
   /* image encoder: general region proposals (4.1) */
   image = upi_program_input (p, "image", UPI_F32, UPI_SHAPE4 ((gint) batch, (gint) height, (gint) width, 3));
-  upi_backbone (b, image, maps);                                   /* C2..C5 */
-  upi_input_projection (b, &levels, maps, projected);              /* F_1..F_L */
-  memory = upi_pixel_encoder (b, &levels, projected);              /* [B,T,d] */
-  mask_features = upi_mask_features (b, &levels, maps[0], memory); /* [B,H/4,W/4,m] */
   given = given_index ? upi_program_input (p, "given_index", UPI_I32, UPI_SHAPE2 ((gint) batch, c->query.count))
                       : UPI_NO_VALUE;
-  queries = upi_query_selection (b, &levels, memory, given);                       /* N of T */
+  upi_backbone (b, image, maps);                                    /* C2..C5 */
+  evidence = UPI_NO_VALUE;                                          /* [B,N,K] */
+  if (c->has_detector) {                                            /* first, while its maps are in caches */
+    upi_pyramid (b, maps, pyramid);                                 /* P_1..P_4 */
+    queries = upi_detector (b, &levels, pyramid, given, &evidence); /* N of T */
+  }
+  upi_input_projection (b, &levels, c->has_detector ? pyramid : maps, projected); /* F_1..F_L */
+  memory = upi_pixel_encoder (b, &levels, projected);                             /* [B,T,d] */
+  mask_features = upi_mask_features (b, &levels, maps[0], memory);                /* [B,H/4,W/4,m] */
+  if (!c->has_detector)
+    queries = upi_query_selection (b, &levels, memory, given);                     /* N of T */
   regions = upi_region_decoder (b, &levels, queries.content, queries.box, memory); /* q_sem, q_box */
   mask_embed = upi_mask_embed (b, regions.semantic);                               /* [B,N,m] */
-  evidence = c->has_evidence ? upi_evidence (b, maps, regions.box) : UPI_NO_VALUE; /* [B,N,K] */
-  proposals = upi_proposals (b, &regions, mask_features, mask_embed, evidence);    /* [B,N,D] */
-  global = upi_global_map (b, image, maps);                                        /* [B,H_g,W_g,c] */
-  flat = upi_global_tokens (b, global, pools);                                     /* [B,T_g,D] */
-  sequence = upi_image_sequence (b, pools, flat, proposals);                       /* [B,T_image,D] */
+  if (c->has_evidence && !c->has_detector)
+    evidence = upi_evidence (b, maps, regions.box);
+  proposals = upi_proposals (b, &regions, mask_features, mask_embed, evidence); /* [B,N,D] */
+  global = upi_global_map (b, image, maps);                                     /* [B,H_g,W_g,c] */
+  flat = upi_global_tokens (b, global, pools);                                  /* [B,T_g,D] */
+  sequence = upi_image_sequence (b, pools, flat, proposals);                    /* [B,T_image,D] */
 
   looks = upi_looks (b, maps[0], regions.box); /* [B,N,2c], for trackers */
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Query selection: the N memory tokens with the best foreground score become anchors and content queries (two-stage of
- * DINO), on demand only such whose boxes are distinct (DDQ, 2303.12776). */
+ * DINO), on demand only such whose boxes are distinct (DDQ, 2303.12776). A detector has its own: detector.c. */
 #include "core/network/parts.h"
 
 void
 upi_query_selection_tensors (GArray *specs, const UpiConfig *c)
 {
+  if (c->has_detector)
+    return;
   upi_tensor_linear (specs, c->d, c->d, "query.output");
   upi_tensor_norm (specs, c->d, "query.norm");
   upi_tensor_linear (specs, c->d, 1, "query.score");

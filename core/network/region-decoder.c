@@ -21,7 +21,8 @@ upi_region_decoder_tensors (GArray *specs, const UpiConfig *c)
     upi_tensor_linear (specs, d, c->region_ffn, "region_decoder.layers.%d.linear1", i);
     upi_tensor_linear (specs, c->region_ffn, d, "region_decoder.layers.%d.linear2", i);
     upi_tensor_norm (specs, d, "region_decoder.layers.%d.norm3", i);
-    upi_tensor_mlp (specs, (const gint[]){ d, d, d, 4 }, 3, "region_decoder.box.%d", i);
+    if (!c->has_detector)
+      upi_tensor_mlp (specs, (const gint[]){ d, d, d, 4 }, 3, "region_decoder.box.%d", i);
   }
   upi_tensor_norm (specs, d, "region_decoder.norm");
   upi_tensor_linear (specs, d, 1, "region_decoder.foreground");
@@ -57,16 +58,23 @@ self_attention (UpiBuild *b, gint i, UpiValue x, UpiValue x_pos)
   return upi_linear_of (b, y, UPI_ACT_NONE, "region_decoder.layers.%d.self_attn.out_proj", i);
 }
 
-/* Post-norm layer: x [B,N,d], box [B,N,4] → [B,N,d] */
+/* [B,N,4] → [B,N,d] */
 static UpiValue
-region_layer (UpiBuild *b, const UpiLevels *levels, gint i, UpiValue x, UpiValue box, UpiValue memory)
+position_of (UpiBuild *b, UpiValue box)
+{
+  UpiValue sine = upi_sine_position (b->program, box, b->config->d / 2); /* [B,N,2d] */
+
+  return upi_mlp_of (b, sine, 2, "region_decoder.ref_point_head");
+}
+
+/* Post-norm layer: x [B,N,d] at pos [B,N,d] of box [B,N,4] → [B,N,d] */
+static UpiValue
+region_layer (UpiBuild *b, const UpiLevels *levels, gint i, UpiValue x, UpiValue pos, UpiValue box, UpiValue memory)
 {
   UpiProgram *p = b->program;
   g_autofree gchar *cross = g_strdup_printf ("region_decoder.layers.%d.cross_attn", i);
-  UpiValue pos, y;
+  UpiValue y;
 
-  pos = upi_sine_position (p, box, b->config->d / 2);            /* [B,N,2d] */
-  pos = upi_mlp_of (b, pos, 2, "region_decoder.ref_point_head"); /* [B,N,d] */
   y = self_attention (b, i, x, upi_add (p, x, pos));
   x = upi_layer_norm_of (b, upi_add (p, y, x), UPI_LAYER_NORM_EPS, "region_decoder.layers.%d.norm1", i);
   y = upi_deformable (b, levels, upi_add (p, x, pos), box, memory, cross);
@@ -81,15 +89,20 @@ upi_region_decoder (UpiBuild *b, const UpiLevels *levels, UpiValue content, UpiV
 {
   UpiProgram *p = b->program;
   gint last = b->config->region_decoder.layers - 1;
-  UpiValue x = content;
+  UpiValue x = content, pos;
   UpiRegions regions;
 
   upi_program_part (p, "region decoder (4.1)");
+  pos = position_of (b, box);
   for (gint i = 0; i <= last; i++) {
-    x = region_layer (b, levels, i, x, box, memory);
+    x = region_layer (b, levels, i, x, pos, box, memory);
+    if (b->config->has_detector)
+      continue; /* its boxes stay */
     if (i == last && b->config->mask_dino)
       x = upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "region_decoder.norm");
     box = upi_box_refine (p, upi_mlp_of (b, x, 3, "region_decoder.box.%d", i), box);
+    if (i < last)
+      pos = position_of (b, box);
   }
   regions.semantic = upi_layer_norm_of (b, x, UPI_LAYER_NORM_EPS, "region_decoder.norm");              /* [B,N,d] */
   regions.box = box;                                                                                   /* [B,N,4] */

@@ -3,7 +3,8 @@
 
 #include "core/program/passes.h"
 
-static const gchar *const act_names[] = { "", " relu", " relu6", " gelu", " sigmoid" };
+static const gchar *const act_names[UPI_N_ACTS] = { "", " relu", " relu6", " gelu", " sigmoid", " hard-swish",
+  " hard-sigmoid" };
 
 static UpiAct
 act_none (const UpiOp *op)
@@ -65,6 +66,13 @@ show_deformable (GString *text, const UpiProgram *p, const UpiOp *op)
 {
   g_string_append_printf (
       text, " h%d l%d k%d", op->u.deformable.heads, op->u.deformable.levels, op->u.deformable.points);
+}
+
+static void
+show_resize (GString *text, const UpiProgram *p, const UpiOp *op)
+{
+  if (op->u.resize.nearest)
+    g_string_append (text, " nearest");
 }
 
 static void

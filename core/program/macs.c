@@ -50,7 +50,7 @@ macs_deformable (const UpiOp *op, guint64 count, const UpiShape *const *in)
 static guint64
 macs_resize (const UpiOp *op, guint64 count, const UpiShape *const *in)
 {
-  return count * 4;
+  return op->u.resize.nearest ? 0 : count * 4;
 }
 
 static const MacsFunc funcs[UPI_OP_COUNT] = {

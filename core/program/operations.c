@@ -160,7 +160,13 @@ upi_activation (UpiProgram *p, UpiValue x, UpiAct act)
 UpiValue
 upi_resize (UpiProgram *p, UpiValue x, gint height, gint width)
 {
-  return append (p, &(UpiOp){ .kind = UPI_OP_RESIZE, .u.resize = { height, width } }, INPUTS (x));
+  return append (p, &(UpiOp){ .kind = UPI_OP_RESIZE, .u.resize = { height, width, FALSE } }, INPUTS (x));
+}
+
+UpiValue
+upi_resize_nearest (UpiProgram *p, UpiValue x, gint height, gint width)
+{
+  return append (p, &(UpiOp){ .kind = UPI_OP_RESIZE, .u.resize = { height, width, TRUE } }, INPUTS (x));
 }
 
 UpiValue
@@ -204,6 +210,18 @@ upi_anchor_max (UpiProgram *p, UpiValue boxes, UpiValue scores, UpiValue anchors
 {
   return append (
       p, &(UpiOp){ .kind = UPI_OP_ANCHOR_MAX, .u.anchor_max = { ratio, least } }, INPUTS (boxes, scores, anchors));
+}
+
+UpiValue
+upi_row_max (UpiProgram *p, UpiValue x)
+{
+  return append (p, &(UpiOp){ .kind = UPI_OP_ROW_MAX }, INPUTS (x));
+}
+
+UpiValue
+upi_joint_logit (UpiProgram *p, UpiValue a, UpiValue b)
+{
+  return append (p, &(UpiOp){ .kind = UPI_OP_JOINT_LOGIT }, INPUTS (a, b));
 }
 
 UpiValue

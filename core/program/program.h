@@ -35,7 +35,16 @@ typedef struct {
 #define UPI_SHAPE3(a, b, c) ((UpiShape){ 3, { (a), (b), (c) } })
 #define UPI_SHAPE4(a, b, c, d) ((UpiShape){ 4, { (a), (b), (c), (d) } })
 
-typedef enum { UPI_ACT_NONE, UPI_ACT_RELU, UPI_ACT_RELU6, UPI_ACT_GELU /* exact, erf */, UPI_ACT_SIGMOID } UpiAct;
+typedef enum {
+  UPI_ACT_NONE,
+  UPI_ACT_RELU,
+  UPI_ACT_RELU6,
+  UPI_ACT_GELU, /* exact, erf */
+  UPI_ACT_SIGMOID,
+  UPI_ACT_HARD_SWISH,   /* x · min (max (x + 3, 0), 6) / 6 */
+  UPI_ACT_HARD_SIGMOID, /* min (max (x + 3, 0), 6) / 6 */
+  UPI_N_ACTS
+} UpiAct;
 
 /* UPI_OP_CONV2D, ...: ops.def has them, one row each. */
 typedef enum {
@@ -97,7 +106,8 @@ typedef struct {
 } UpiNorm; /* layer norm ignores groups; group norm is per item over (H,W,C/groups) */
 typedef struct {
   gint height, width;
-} UpiResize; /* bilinear, half-pixel centres, edges clamped */
+  gboolean nearest; /* upi_resize_nearest() */
+} UpiResize;        /* bilinear, half-pixel centres, edges clamped */
 typedef struct {
   gint kernel, stride, pad;
 } UpiPool; /* max pool */
@@ -222,6 +232,8 @@ UpiValue upi_add (UpiProgram *p, UpiValue x, UpiValue b);
 UpiValue upi_mul (UpiProgram *p, UpiValue x, UpiValue b);
 UpiValue upi_activation (UpiProgram *p, UpiValue x, UpiAct act);
 UpiValue upi_resize (UpiProgram *p, UpiValue x, gint height, gint width);
+/* Cell i of a side is cell ⌊i · in / out⌋ as it is. */
+UpiValue upi_resize_nearest (UpiProgram *p, UpiValue x, gint height, gint width);
 UpiValue upi_max_pool (UpiProgram *p, UpiValue x, const UpiPool *pool);
 UpiValue upi_adaptive_avg_pool (UpiProgram *p, UpiValue x, gint height, gint width);
 UpiValue upi_mean_tokens (UpiProgram *p, UpiValue x);              /* [N,T,C] → [N,1,C] */
@@ -235,6 +247,13 @@ UpiValue upi_distinct (UpiProgram *p, UpiValue boxes, UpiValue indices, gint cou
  * the anchors that a box asks, and `least` at least. It asks those that it overlaps by an IoU of at least `ratio` of
  * the largest one, if at all (a box of NaN asks none). */
 UpiValue upi_anchor_max (UpiProgram *p, UpiValue boxes, UpiValue scores, UpiValue anchors, gfloat ratio, gfloat least);
+/* [..., C] → [..., 1]: the largest; what is no number is smaller than anything, of such alone it is -∞. */
+UpiValue upi_row_max (UpiProgram *p, UpiValue x);
+/* a [N,T,K], b [N,T,1] → [N,T,K]: the logit of √(sigmoid(a) · sigmoid(b)): with l = (ln sigmoid(a) + ln sigmoid(b))
+ * / 2, at most -1e-7, it is l - ln(1 - e^l), and -16 at least; -16 where a or b is no number. */
+UpiValue upi_joint_logit (UpiProgram *p, UpiValue a, UpiValue b);
+#define UPI_JOINT_LOGIT_LEAST (-16.0f)
+#define UPI_JOINT_LOGIT_MOST 16.1180956f                                   /* of l = -1e-7 */
 UpiValue upi_sine_position (UpiProgram *p, UpiValue boxes, gint features); /* [N,Q,4] → [N,Q,4*features] */
 UpiValue upi_box_refine (
     UpiProgram *p, UpiValue delta, UpiValue reference); /* sigmoid(delta + inverse_sigmoid(reference)) [N,Q,4] */

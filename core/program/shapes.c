@@ -389,6 +389,22 @@ check_anchor_max (Check *c)
 }
 
 static gboolean
+check_row_max (Check *c)
+{
+  if (!check_rows (c))
+    return FALSE;
+  c->out.dim[c->out.rank - 1] = 1;
+  return TRUE;
+}
+
+static gboolean
+check_joint_logit (Check *c)
+{
+  return needs (c, 0, "a", UPI_F32, 3, 3) && check_rows (c)
+      && needs_shape (c, 1, "b", UPI_F32, UPI_SHAPE3 (c->out.dim[0], c->out.dim[1], 1));
+}
+
+static gboolean
 check_sine (Check *c)
 {
   gint features = c->op->u.sine.features;

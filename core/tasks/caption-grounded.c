@@ -72,6 +72,31 @@ support_of (const Ground *g, const GArray *mentions)
   return sum;
 }
 
+/* Of the labels that the image shows, each by its best score: the share that words have a region of. A word for a group
+ * has that of its best label alone. */
+static gdouble
+coverage_of (const Ground *g, const GArray *mentions)
+{
+  const UpiConfig *config = g->worker->engine->config;
+  guint n_labels = g_strv_length (config->labels);
+  g_autofree gboolean *named = g_new0 (gboolean, MAX (n_labels, 1));
+  gdouble whole = 0, part = 0;
+
+  for (guint i = 0; i < mentions->len; i++) {
+    const UpiPhrase *phrase = g_array_index (mentions, UpiMention, i).phrase;
+
+    for (guint k = 0; k < phrase->n_needs; k++)
+      named[g->label_of[phrase->needs[k]]] = TRUE;
+  }
+  for (guint label = 0; label < n_labels; label++) {
+    gdouble score = g->seen[label].score >= config->threshold ? g->seen[label].score : 0;
+
+    whole += score;
+    part += named[label] ? score : 0;
+  }
+  return whole > 0 ? part / whole : 0;
+}
+
 static gboolean
 is_new (const GArray *ranked, const GArray *ids)
 {
@@ -142,7 +167,7 @@ encode_texts (const Ground *g, const Ranked *ranked, guint n, GError **error)
   return g_steal_pointer (&embeddings);
 }
 
-/* By likelihood and support, then the first few with what retrieval says of them. */
+/* By what needs no <SPE>, then the first few with what retrieval says of them. */
 static gboolean
 rank (const Ground *g, GArray *ranked, GError **error)
 {
@@ -231,7 +256,8 @@ speak (Ground *g, GError **error)
     row.mentions = upi_grounding_mentions (
         engine->grounding, (const gint32 *) (gconstpointer) candidate->ids->data, candidate->ids->len);
     row.of.support = support_of (g, row.mentions);
-    row.of.score = row.of.likelihood + ranking->regions * row.of.support;
+    row.of.score =
+        row.of.likelihood + ranking->regions * row.of.support + ranking->coverage * coverage_of (g, row.mentions);
     g_array_append_val (ranked, row);
   }
   if (!rank (g, ranked, error))

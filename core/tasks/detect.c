@@ -45,8 +45,8 @@ upi_object_place (UpiObject *object, const gfloat *box)
   object->height = MAX (bottom - top, 0);
 }
 
-/* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ(cos/τ + b + the label's share of what
- * speaks for a class). */
+/* Scores of one region against all labels: p^(1-w) · σ(foreground)^w, p = σ((1 - trust·s)·cos/τ + b + s·r), s the
+ * label's share of what speaks for a class, r. */
 void
 upi_region_scores (
     const UpiEncoding *encoding, const UpiConfig *config, const UpiLabels *labels, guint region, gfloat *scores)
@@ -60,8 +60,10 @@ upi_region_scores (
 
   for (guint i = 0; i < labels->n; i++) {
     gfloat cosine = upi_dot (embedding, labels->embeddings + (gsize) i * labels->width, labels->width);
-    gfloat evidence = speaks != NULL ? labels->shares[i].part * speaks[labels->shares[i].own] : 0;
-    gfloat p = sigmoid (cosine / config->tasks.detection.temperature + config->tasks.detection.bias + evidence);
+    gfloat share = speaks != NULL ? labels->shares[i].part : 0;
+    gfloat evidence = share > 0 ? share * speaks[labels->shares[i].own] : 0;
+    gfloat p = sigmoid (cosine * (1 - config->tasks.detection.trust * share) / config->tasks.detection.temperature
+        + config->tasks.detection.bias + evidence);
 
     scores[i] = w > 0 ? powf (p, 1 - w) * foreground : p;
   }

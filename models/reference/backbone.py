@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import Backbone
+from .picodet import LCNet
 from .swin import Swin
 
 # EfficientNet-Lite0: (repeats, kernel, stride, expansion, channels) of each stage
@@ -198,7 +199,7 @@ class ResNet50(nn.Module):
 def build_backbone(config: Backbone) -> nn.Module:
     if config.swin is not None:
         return Swin(config.swin)
-    kinds = {"efficientnet_lite0": EfficientNetLite0, "mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
+    kinds = {"efficientnet_lite0": EfficientNetLite0, "lcnet": LCNet, "mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
     if config.kind not in kinds:
         raise ValueError(f"backbone is {config.kind!r}, expected one of {sorted([*kinds, 'swin'])}")
     return kinds[config.kind]()

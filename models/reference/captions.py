@@ -27,11 +27,12 @@ class Ranking:
 
     candidates: int = 8  # with the greedy one
     sharpness: float = 0.6  # of the captioning temperature, for all but the greedy one
-    encoded: int = 2  # the best by the other two terms, whose `<SPE>` is computed
-    retrieval: float = 10.0
-    regions: float = 2.0
-    floor: float = 0.7
-    steering: float = 2.0  # weight of what the regions say, in the logits; 0: none
+    encoded: int = 3  # the best by the terms that need none, whose `<SPE>` is computed
+    retrieval: float = 15.0  # weight of the cosine of `<SPE>`s
+    regions: float = 5.0  # of support
+    coverage: float = 1.0  # of the share of what is seen that a text names
+    floor: float = 0.5
+    steering: float = 24.0  # weight of what the regions say, in the logits; 0: none
 
     @staticmethod
     def of(config: Config) -> Ranking:
@@ -55,6 +56,7 @@ class Caption:
     ids: list[int]  # without [CLS] and [SEP]
     likelihood: float  # mean log-probability of a token, [SEP] counted where it was said
     support: float = 0.0  # Σ over needs of log_support
+    coverage: float = 0.0  # the share of what is seen that it names
     cosine: float | None = None  # of `<SPE>`s; None: not computed
     score: float = 0.0
     words: list[Word] = field(default_factory=list)
@@ -160,6 +162,16 @@ def support(found: list[Word], floor: float) -> float:
     return sum(log_support(e, floor) for e in of.values())
 
 
+def coverage(found: list[Word], scores: Tensor, threshold: float) -> float:
+    """Of the labels that the image shows, each by its best score [N, C]: the share that words have a region of. A word for a group has
+    that of its best label alone."""
+    best = scores.max(0)[0].double()
+    seen = torch.where(best >= threshold, best, torch.zeros_like(best))
+    named = sorted({label for w in found for label in w.labels})
+    whole = float(seen.sum())
+    return float(seen[named].sum()) / whole if whole > 0 else 0.0
+
+
 @torch.no_grad()
 def rank(
     model: UniPerceiver, grounding: Grounding, spe: Tensor, scores: Tensor, captions: list[Caption], ranking: Ranking
@@ -171,7 +183,8 @@ def rank(
         if all(c.ids != d.ids for d in distinct):
             c.words = words(grounding, c.ids, scores)
             c.support = support(c.words, ranking.floor)
-            c.score = c.likelihood + ranking.regions * c.support
+            c.coverage = coverage(c.words, scores, model.config.threshold)
+            c.score = c.likelihood + ranking.regions * c.support + ranking.coverage * c.coverage
             distinct.append(c)
     distinct.sort(key=lambda c: -c.score)  # stable: of equals the earlier
     top = distinct[: ranking.encoded]

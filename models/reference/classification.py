@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .calibration import Sighting
+from .evidence import share
 from .model import UniPerceiver
 
 
 def nearness(model: UniPerceiver, labels: Tensor, own: Tensor) -> Tensor:
     """Labels [C, D], the model's own ones [K, D] → [C]: how near each is to one of these, 0 to 1."""
-    return torch.zeros(len(labels)) if model.evidence is None else model.evidence.share(labels, own).amax(-1)
+    return share(labels, own, model.config.near).amax(-1) if model.config.has_evidence else torch.zeros(len(labels))
 
 
 def class_logits(task: dict[str, Any], image: Tensor, labels: Tensor, score: Tensor, part: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from .swin import SwinSizes
 
 CHANNELS: dict[str, tuple[int, int, int, int]] = {
     "efficientnet_lite0": (24, 40, 112, 320),
+    "lcnet": (48, 96, 192, 384),
     "mobilenet_v2": (24, 192, 576, 1280),
     "resnet50": (256, 512, 1024, 2048),
 }
@@ -37,7 +38,7 @@ class Input:
 
 @dataclass
 class Kind:
-    """A part of which several kinds exist: the pixel encoder (`full`, `lite`)."""
+    """A part of which several kinds exist: the pixel encoder (`full`, `lite`, `pyramid`)."""
 
     kind: str
     layers: int = 0
@@ -95,6 +96,13 @@ class EvidenceSizes:
 
 
 @dataclass
+class DetectorSizes:
+    """PicoDet's queries and class evidence (detector.py)."""
+
+    near: float = 0.7  # cosine with a known class from which on a label takes of its evidence
+
+
+@dataclass
 class Decoder:
     width: int
     layers: int
@@ -137,6 +145,7 @@ class Config:
     pools: int
     global_backbone: Backbone | None
     evidence: EvidenceSizes | None
+    detector: DetectorSizes | None
     decoder: Decoder
     text: Text
     max_tokens: int
@@ -151,6 +160,17 @@ class Config:
     def channels(self) -> tuple[int, int, int, int]:
         """Channels of C2..C5."""
         return self.backbone.channels
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether something says of a query how much speaks for each of the labels."""
+        return self.evidence is not None or self.detector is not None
+
+    @property
+    def near(self) -> float:
+        """Cosine with a known class from which on a label takes of its evidence."""
+        sizes = self.evidence or self.detector
+        return sizes.near if sizes else 1.0
 
     @property
     def global_channels(self) -> int:
@@ -174,7 +194,8 @@ class Config:
         version = raw.get("format_version")
         if version not in (1, 2):
             raise ValueError(f"format_version is {version}, expected 1 or 2")
-        newer = [k for k, part in (("global.backbone", raw["global"]), ("evidence", raw), ("calibration", raw)) if k.split(".")[-1] in part]
+        newer = [k for k in ("evidence", "detector", "calibration") if k in raw]
+        newer += ["global.backbone"] if "backbone" in raw["global"] else []
         newer += ["input.resize letterbox"] if raw["input"].get("resize") == "letterbox" else []
         newer += ["mask.own"] if raw["mask"].get("own") else []
         newer += ["region_parts"] if "region_parts" in raw else []
@@ -185,6 +206,12 @@ class Config:
             raise ValueError(f"region_parts is {raw['region_parts']!r}, expected 'mask_dino'")
         if "region_parts" in raw and (raw["pixel_encoder"]["kind"] != "full" or raw["query"]["anchor"] != "scale"):
             raise ValueError("region_parts mask_dino has a pixel_encoder of kind full and query.anchor scale")
+        made_for = {"backbone.kind": (raw["backbone"]["kind"], "lcnet"), "pixel_encoder.kind": (raw["pixel_encoder"]["kind"], "pyramid")}
+        for key, (found, expected) in made_for.items():
+            if (found == expected) != ("detector" in raw):
+                raise ValueError(f"{key} is {found!r}: a network with a detector has {expected!r}, one without has not")
+        if "detector" in raw and ("evidence" in raw or raw["levels"] != 4):
+            raise ValueError("a network with a detector has levels 4 and no evidence")
         return Config(
             input=Input(**raw["input"]),
             backbone=Backbone.from_json(raw["backbone"]),
@@ -200,6 +227,7 @@ class Config:
             pools=raw["global"]["pools"],
             global_backbone=Backbone.from_json(raw["global"]["backbone"]) if "backbone" in raw["global"] else None,
             evidence=EvidenceSizes(**raw["evidence"]) if "evidence" in raw else None,
+            detector=DetectorSizes(**raw["detector"]) if "detector" in raw else None,
             decoder=Decoder(**raw["decoder"]),
             text=Text(**raw["text"]),
             max_tokens=raw["caption"]["max_tokens"],

@@ -109,10 +109,10 @@ class Evidence(nn.Module):
         """r [B, N, K]: how much speaks for each known class."""
         return (self.scale * e + self.offset).relu()
 
-    def share(self, labels: Tensor, known: Tensor) -> Tensor:
-        """Labels [C, D] and known classes [K, D] as the general decoder sees them → [C, K]: what a label takes of each class's evidence.
-        All of its own, a part of the nearest's that falls to nothing at a cosine of `near`."""
-        cosine = F.normalize(labels, dim=-1) @ F.normalize(known, dim=-1).T
-        best, index = cosine.max(-1, keepdim=True)
-        part = ((best - self.sizes.near) / (1 - self.sizes.near)).clamp(0, 1)
-        return torch.zeros_like(cosine).scatter(-1, index, part)
+
+def share(labels: Tensor, known: Tensor, near: float) -> Tensor:
+    """Labels [C, D] and known classes [K, D] as the general decoder sees them → [C, K]: what a label takes of each class's evidence.
+    All of its own, a part of the nearest's that falls to nothing at a cosine of `near`."""
+    cosine = F.normalize(labels, dim=-1) @ F.normalize(known, dim=-1).T
+    best, index = cosine.max(-1, keepdim=True)
+    return torch.zeros_like(cosine).scatter(-1, index, ((best - near) / (1 - near)).clamp(0, 1))

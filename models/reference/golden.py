@@ -47,11 +47,17 @@ from .model import UniPerceiver, load
 from .preprocess import normalise
 from .tokenizer import WordPiece
 
-SIZES = ((288, 288), (256, 320))
+OTHER_SIZE = (320, 448)  # of the second picture; the first has the model's first
 MARGIN = 2e-5  # of a drawn word: rounding, which differs by machine, must not make another of it
 TEXTS = ("person", "car", "traffic light", "a man riding a red bicycle", "potted plant", "Crêpe-eating tourist!")
 SAMPLES = 256
 REGIONS = 10
+
+
+def sizes(model: UniPerceiver) -> list[tuple[int, int]]:
+    """Width and height of each generated picture."""
+    width, height = model.config.input.sizes[0]
+    return [(width, height), OTHER_SIZE]
 
 
 def picture(width: int, height: int) -> np.ndarray:
@@ -200,10 +206,10 @@ def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], d
         texts.append({"text": text, "ids": ids[0].tolist(), "parts": [part(k, v) for k, v in parts.items()]})
     classes = torch.stack(spe)
     known = torch.empty(0)
-    if model.evidence is not None:
+    if model.config.has_evidence:
         known = torch.cat([model.encode_text(torch.tensor([i]), torch.tensor([len(i)])) for i in map(tokenizer.encode, model.config.labels)])
     images = []
-    for width, height in SIZES:
+    for width, height in sizes(model):
         parts, cache = image_parts(model, width, height, classes, known)
         ids = model.greedy(cache, tokenizer.cls, tokenizer.sep, model.config.max_tokens)[0]
         teacher = torch.tensor([[tokenizer.cls, *ids]])
@@ -222,7 +228,7 @@ def golden(model: UniPerceiver, tokenizer: WordPiece) -> tuple[dict[str, Any], d
         )
         images[-1].update(judged(model, parts, classes, known))
     if not any(i["grounded"] for i in images) and "grounding" in model.config.raw["caption"]:
-        raise ValueError("in every picture a word of the grounded captions is drawn too near another: take other SIZES")
+        raise ValueError("in every picture a word of the grounded captions is drawn too near another: take another OTHER_SIZE")
     return {"format": 1, "model": model.config.name, "images": images, "texts": texts}, whole
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from .golden import SIZES, picture
+from .golden import picture, sizes
 from .model import UniPerceiver, load
 from .preprocess import normalise
 from .tokenizer import WordPiece
@@ -53,7 +53,7 @@ def main() -> None:
     for label in model.config.labels:
         ids = torch.tensor([tokenizer.encode(label)])
         rows.append(model.encode_text(ids, torch.tensor([ids.shape[1]]))[0])
-    images = [detections(model, w, h, torch.stack(rows)) for w, h in SIZES]
+    images = [detections(model, w, h, torch.stack(rows)) for w, h in sizes(model)]
     o.out.parent.mkdir(parents=True, exist_ok=True)
     o.out.write_text(json.dumps({"images": images}, separators=(",", ":")) + "\n", encoding="utf-8")
 

@@ -46,7 +46,7 @@ def parts(model: UniPerceiver, width: int, height: int) -> dict[str, Tensor]:
     ids = (torch.arange(7) * 37 + 2) % vocabulary
     features = model.text(ids[None])
     spe = model.encoded_text(features, torch.tensor([len(ids)]))
-    known = spe.expand(len(config.labels), -1) if config.evidence else None  # class scores are not among the parts
+    known = spe.expand(len(config.labels), -1) if config.has_evidence else None  # class scores are not among the parts
     out, cache = image_parts(model, width, height, spe, known)
     last = config.region_layers
     for i in range(1, last):

@@ -14,9 +14,11 @@ from torch.nn import functional as F
 from .backbone import build_backbone
 from .calibration import Calibration
 from .config import Config
-from .evidence import Evidence
+from .detector import Detector
+from .evidence import Evidence, share
 from .general_decoder import Cache, GeneralDecoder, causal_mask, padding_mask
 from .mask_head import MaskHead
+from .picodet import WIDTH, Pyramid
 from .pixel_encoder import PixelEncoder, Shapes, tokens
 from .proposals import GlobalTokens, Proposals
 from .query_selection import QuerySelection
@@ -95,16 +97,21 @@ class UniPerceiver(nn.Module):
         self.config = config
         c, d, width = config.channels, config.d, config.decoder.width
         self.backbone = build_backbone(config.backbone)
-        used = list(c[1:4]) + [c[3]] * (config.levels - 3)
-        self.input_proj = nn.ModuleList(InputProjection(n, d, 3 if i >= 3 else 1) for i, n in enumerate(used))
-        self.level_embed = nn.Parameter(torch.randn(config.levels, d) * 0.1)
         sizes = (d, config.heads, config.levels, config.points, config.region_ffn)
-        self.pixel_encoder = PixelEncoder(config.pixel_encoder.kind, config.pixel_encoder.layers, *sizes, config.mask_dino)
-        self.query = QuerySelection(config.query, d, config.mask_dino)
-        self.region_decoder = RegionDecoder(config.region_layers, *sizes, config.mask_dino)
+        if config.detector:
+            self.pyramid = Pyramid()
+            self.input_proj = nn.ModuleList(InputProjection(WIDTH, d) for _ in range(config.levels))
+            self.detector = Detector(config.query, d, len(config.labels))
+        else:
+            used = list(c[1:4]) + [c[3]] * (config.levels - 3)
+            self.input_proj = nn.ModuleList(InputProjection(n, d, 3 if i >= 3 else 1) for i, n in enumerate(used))
+            self.level_embed = nn.Parameter(torch.randn(config.levels, d) * 0.1)
+            self.pixel_encoder = PixelEncoder(config.pixel_encoder.kind, config.pixel_encoder.layers, *sizes, config.mask_dino)
+            self.query = QuerySelection(config.query, d, config.mask_dino)
+        self.region_decoder = RegionDecoder(config.region_layers, *sizes, config.mask_dino, config.detector is None)
         self.mask = MaskHead(config.mask, c[0], d)
         self.evidence = Evidence(config.evidence, c, len(config.labels)) if config.evidence else None
-        self.proposals = Proposals(d, width, len(config.labels) if config.evidence else 0)
+        self.proposals = Proposals(d, width, len(config.labels) if config.has_evidence else 0)
         second = build_backbone(config.global_backbone) if config.global_backbone else None
         self.add_module("global", GlobalTokens(config.global_channels, width, config.pools, config.decoder.heads, second))
         self.decoder = GeneralDecoder(config.decoder)
@@ -121,12 +128,18 @@ class UniPerceiver(nn.Module):
         """image [B, 3, H, W], sides multiples of 32. `with_global`: whether a second backbone runs (region training needs it not).
         `more`: further queries; the others must not see them."""
         maps = self.backbone(image)
-        projected = [p(maps[1 + i]) for i, p in enumerate(self.input_proj[:3])]
-        for p in self.input_proj[3:]:
-            projected.append(p(maps[3]))
+        said = None  # by the detector, of each query's classes
+        if self.config.detector:
+            levels = self.pyramid(*maps[1:])
+            projected = [p(m) for p, m in zip(self.input_proj, levels)]
+            memory = tokens(projected)
+            outputs, scores, index, box_0, content, said = self.detector(levels)
+        else:
+            projected = [p(maps[min(1 + i, 3)]) for i, p in enumerate(self.input_proj)]
+            memory = self.pixel_encoder(projected, self.level_embed)
         shapes: Shapes = [(m.shape[2], m.shape[3]) for m in projected]
-        memory = self.pixel_encoder(projected, self.level_embed)
-        outputs, scores, index, box_0, content = self.query(memory, shapes)
+        if said is None:
+            outputs, scores, index, box_0, content = self.query(memory, shapes)
         count = index.shape[1]
         if more is None:
             semantics, boxes = self.region_decoder(content, box_0, memory, shapes)
@@ -134,7 +147,7 @@ class UniPerceiver(nn.Module):
             contents, starts, mask = more(outputs, shapes, count)
             both = torch.cat((content, contents), 1), torch.cat((box_0, starts), 1)
             semantics, boxes = self.region_decoder(*both, memory, shapes, mask)
-        speaks = None
+        speaks = None if said is None else [said] * len(boxes)
         if self.evidence is not None:
             logits, anchors = self.evidence(maps[2], maps[3])
             asking = boxes if self.training or more else boxes[-1:]  # losses of the layers before need it too
@@ -223,20 +236,22 @@ class UniPerceiver(nn.Module):
 
     def detection_logits(
         self, regions: Tensor, classes: Tensor, temperature: Tensor | float, bias: Tensor | float,
-        speaks: Tensor | None = None, share: Tensor | None = None,
+        speaks: Tensor | None = None, share: Tensor | None = None, trust: float = 0.0,
     ) -> Tensor:  # fmt: skip
-        """[B, N, D], [C, D] → [B, N, C]: cos/τ + b, and what speaks for each class [B, N, K] by the labels' shares of it [C, K]."""
-        logits = F.normalize(regions, dim=-1) @ F.normalize(classes, dim=-1).T / temperature + bias
-        return logits if speaks is None or share is None else logits + speaks @ share.T
-
+        """[B, N, D], [C, D] → [B, N, C]: cos/τ + b, and what speaks for each class [B, N, K] by the labels' shares of it [C, K]. `trust`: how
+        far the cosine of a label that takes all of a class's evidence gives way to it."""
+        cosine = F.normalize(regions, dim=-1) @ F.normalize(classes, dim=-1).T
+        if speaks is None or share is None:
+            return cosine / temperature + bias
+        return cosine * (1 - trust * share.amax(-1)) / temperature + bias + speaks @ share.T
 
     def label_logits(self, r: Regions, decoded: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
         """decoded [B, N, D], labels [C, D] → [B, N, C] by the config's temperature and bias. `known` [K, D]: the vectors of the model's
         own labels, where `labels` are others."""
         task = self.config.tasks["detection"]
-        share = None if self.evidence is None else self.evidence.share(labels, labels if known is None else known)
+        parts = share(labels, labels if known is None else known, self.config.near) if self.config.has_evidence else None
         speaks = r.speaks[-1] if r.speaks else None
-        return self.detection_logits(decoded, labels, task["temperature"], task["bias"], speaks, share)
+        return self.detection_logits(decoded, labels, task["temperature"], task["bias"], speaks, parts, task.get("trust", 0.0))
 
 
 def load(directory: str | Path) -> UniPerceiver:

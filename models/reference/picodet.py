@@ -116,7 +116,8 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Module):
-    """A map → logits of classes [B, K, H, W], logits of distances [B, 4·BINS, H, W], of whether an object is there [B, 1, H, W]."""
+    """A map → what its predictors read [B, WIDTH, H, W], logits of classes [B, K, H, W], logits of distances [B, 4·BINS, H, W], of whether
+    an object is there [B, 1, H, W]."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -127,11 +128,22 @@ class Head(nn.Module):
         self.sides = nn.Conv2d(WIDTH, 4 * BINS, 1)
         self.there = nn.ModuleList([Conv(WIDTH, 1, 5), nn.Conv2d(1, 1, 1)])
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         for layer in self.layers:
             x = layer(x)
         y = self.mix(x * self.gate(x.mean((2, 3), keepdim=True)).sigmoid())
-        return self.classes(y), self.sides(y), self.there[1](self.there[0](x))
+        return y, self.classes(y), self.sides(y), self.there[1](self.there[0](x))
+
+
+def distances(sides: Tensor) -> Tensor:
+    """Logits [..., 4·BINS] → how far the left, top, right and bottom side is from the cell's middle, in strides [..., 4]."""
+    return sides.unflatten(-1, (4, BINS)).softmax(-1) @ torch.arange(BINS, dtype=sides.dtype)
+
+
+def centres(height: int, width: int, stride: int) -> Tensor:
+    """Middles (x, y) of a map's cells in pixels of the input [H · W, 2]."""
+    y, x = torch.meshgrid(*((torch.arange(n) + 0.5) * stride for n in (height, width)), indexing="ij")
+    return torch.stack((x, y), -1).view(-1, 2)
 
 
 @dataclass
@@ -154,11 +166,9 @@ class PicoDet(nn.Module):
         _, c3, c4, c5 = self.backbone(x)
         scores, boxes = [], []
         for stride, head, level in zip(STRIDES, self.heads, self.pyramid(c3, c4, c5)):
-            classes, sides, there = head(level)
+            _, classes, sides, there = head(level)
             scores.append((classes.sigmoid() * there.sigmoid()).sqrt().flatten(2).transpose(1, 2))
-            far = sides.flatten(2).unflatten(1, (4, BINS)).softmax(2)  # [B, 4, BINS, cells]
-            far = (far * torch.arange(BINS, device=x.device)[:, None]).sum(2).transpose(1, 2) * stride
-            y, x_ = torch.meshgrid(*((torch.arange(n, device=x.device) + 0.5) * stride for n in level.shape[2:]), indexing="ij")
-            centre = torch.stack((x_, y), -1).view(-1, 2)
+            far = distances(sides.flatten(2).transpose(1, 2)) * stride
+            centre = centres(*level.shape[2:], stride)
             boxes.append(torch.cat((centre - far[..., :2], centre + far[..., 2:]), -1))
         return Found(torch.cat(scores, 1), torch.cat(boxes, 1))

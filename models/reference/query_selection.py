@@ -4,6 +4,8 @@ distinct ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -57,8 +59,7 @@ class QuerySelection(nn.Module):
         return (self.box(o) + inverse_sigmoid(anchor)).sigmoid()
 
     def best(self, scores: Tensor, count: int) -> Tensor:
-        """[B, count] indices, best first, ties to the lower index."""
-        return torch.sort(scores.detach(), dim=1, descending=True, stable=True)[1][:, :count]
+        return best(scores, count)
 
     def forward(self, memory: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """→ o [B, T, d], scores [B, T], indices [B, N], box_0 [B, N, 4], content [B, N, d]."""
@@ -67,12 +68,7 @@ class QuerySelection(nn.Module):
         if self.mask_dino:
             at = self.anchors(shapes)
             choice = scores + NEVER * ~((at > MARGIN) & (at < 1 - MARGIN)).all(-1)
-        count = min(self.config.count, scores.shape[1])
-        index = self.best(choice, min(max(count, self.config.candidates), scores.shape[1]))
-        if self.config.candidates:
-            with torch.no_grad():
-                order = distinct(self.at(index, o, shapes)[0], self.config.distinct)
-            index = index.gather(1, order[:, :count])
+        index = choose(choice, self.config, lambda index: self.at(index, o, shapes)[0], self.best)
         box, picked = self.at(index, o, shapes)
         content = picked if self.config.content == "pixel" else self.content[None].expand_as(picked)
         return o, scores, index, box, content
@@ -80,8 +76,31 @@ class QuerySelection(nn.Module):
     def at(self, index: Tensor, o: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
         """Boxes [B, K, 4] and outputs [B, K, d] of the pixels `index` [B, K]."""
         anchor = self.anchors(shapes)[index]
-        picked = o.gather(1, index[..., None].expand(-1, -1, o.shape[-1]))
+        picked = rows(o, index)
         return self.boxes(picked, anchor), picked
+
+
+def best(scores: Tensor, count: int) -> Tensor:
+    """[B, count] indices, best first, ties to the lower index."""
+    return torch.sort(scores.detach(), dim=1, descending=True, stable=True)[1][:, :count]
+
+
+def rows(x: Tensor, index: Tensor) -> Tensor:
+    """Rows `index` [B, K] of x [B, T, C]."""
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def choose(
+    scores: Tensor, query: Query, boxes: Callable[[Tensor], Tensor], among: Callable[[Tensor, int], Tensor] = best
+) -> Tensor:
+    """Scores [B, T] → the tokens [B, N] that become queries: the best, on demand distinct ones of some more. `boxes`: of tokens [B, K]."""
+    count = min(query.count, scores.shape[1])
+    index = among(scores, min(max(count, query.candidates), scores.shape[1]))
+    if query.candidates:
+        with torch.no_grad():
+            order = distinct(boxes(index), query.distinct)
+        index = index.gather(1, order[:, :count])
+    return index
 
 
 def duplicates(boxes: Tensor, limit: float) -> Tensor:

@@ -62,14 +62,17 @@ class RegionLayer(nn.Module):
 
 
 class RegionDecoder(nn.Module):
-    """content [B, N, d], box_0 [B, N, 4] → q_sem and q_box of every layer, the last of which are the result."""
+    """content [B, N, d], box_0 [B, N, 4] → q_sem and q_box of every layer, the last of which are the result. Without `refines` the boxes stay
+    what they are: a detector's that was trained on far more."""
 
-    def __init__(self, layers: int, d: int, heads: int, levels: int, points: int, ffn: int, mask_dino: bool = False) -> None:
+    def __init__(
+        self, layers: int, d: int, heads: int, levels: int, points: int, ffn: int, mask_dino: bool = False, refines: bool = True
+    ) -> None:
         super().__init__()
         self.d, self.mask_dino = d, mask_dino
         self.ref_point_head = MLP(2 * d, d, d)
         self.layers = nn.ModuleList(RegionLayer(d, heads, levels, points, ffn) for _ in range(layers))
-        self.box = nn.ModuleList(MLP(d, d, d, 4) for _ in range(layers))
+        self.box = nn.ModuleList(MLP(d, d, d, 4) for _ in range(layers if refines else 0))
         self.norm = nn.LayerNorm(d)
         self.foreground = nn.Linear(d, 1)
         nn.init.constant_(self.foreground.bias, -3.0)
@@ -82,9 +85,14 @@ class RegionDecoder(nn.Module):
     ) -> tuple[list[Tensor], list[Tensor]]:
         """`mask` [B, 1, N, N], added to the logits of self-attention: training has queries that others must not see."""
         semantics, boxes = [], []
-        for layer, head in zip(self.layers, self.box):
+        for i, layer in enumerate(self.layers):
             box = box.detach()
             x = layer(x, self.ref_point_head(sine_boxes(box, self.d)), box, memory, shapes, mask)
+            if not self.box:
+                semantics.append(self.norm(x))
+                boxes.append(box)
+                continue
+            head = self.box[i]
             before, box = box, (head(x) + inverse_sigmoid(box)).sigmoid()
             if self.mask_dino:  # results have a norm more than what the next layer reads: boxes one, heads two
                 x_norm = self.norm(x)

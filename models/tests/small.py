@@ -33,11 +33,32 @@ def small_config(**changes: Any) -> Config:
 
 
 def second_generation() -> dict[str, Any]:
-    """Changes of small_config that make it one of the bundled model's kind: two encoders and class evidence, small."""
-    raw = Config.load(NANO).raw
-    parts = {k: raw[k] for k in ("format_version", "backbone", "global")}
-    parts["evidence"] = {**raw["evidence"], "channels": [4, 4, 4], "rank": [4, 4, 4], "extra": [8, 8]}
-    return parts
+    """Changes of small_config that make it one of the second generation's kind: two encoders and an SSD's class evidence, small."""
+    ratios = (1, 2, 0.5, 3, 0.3333)
+    anchors = [
+        [[0.1, 1], [0.2, 2], [0.2, 0.5]],
+        [*([0.35, r] for r in ratios), [0.4183, 1]],
+        [*([0.5, r] for r in ratios), [0.5701, 1]],
+    ]
+    return {
+        "format_version": 2,
+        "backbone": {"kind": "mobilenet_v2"},
+        "global": {"pools": 1, "backbone": {"kind": "efficientnet_lite0"}},
+        "evidence": {"channels": [4, 4, 4], "rank": [4, 4, 4], "extra": [8, 8], "anchors": anchors, "aligned": True},
+    }
+
+
+def third_generation() -> dict[str, Any]:
+    """Changes of small_config that make it one of the bundled model's kind: two encoders, a detector that chooses queries."""
+    return {
+        "format_version": 2,
+        "backbone": {"kind": "lcnet"},
+        "levels": 4,
+        "pixel_encoder": {"kind": "pyramid", "layers": 0},
+        "query": {"count": 10, "candidates": 20, "distinct": 0.8},
+        "detector": {"near": 0.7},
+        "global": {"pools": 1, "backbone": {"kind": "efficientnet_lite0"}},
+    }
 
 
 def small_model(seed: int = 0, **changes: Any) -> UniPerceiver:

@@ -21,12 +21,14 @@ from models.training.tasks import (
     frozen_image,
     hallucinated,
     random_tokens,
+    ranked,
     sample,
     self_critical,
     shown_classes,
     side_by_side,
+    told_apart,
 )
-from models.training.vocabulary import CaptionVocabulary
+from models.training.vocabulary import CaptionVocabulary, pad
 
 from .small import small_model
 
@@ -116,6 +118,33 @@ class Captions(unittest.TestCase):
             optimizer.step()
             rewards.append(parts["reward"])
         self.assertGreater(sum(rewards[-10:]), 1.3 * sum(rewards[:10]))
+
+    def test_a_caption_that_says_the_same_of_all_images_is_worth_less(self) -> None:
+        trainee, words, _ = self.one_image()
+        said = [[12, 13], [20, 21], [22], [23]]  # two of each of two images
+        text = torch.nn.functional.normalize(trainee.model.encode_text(*pad([[words.tokenizer.cls, *s] for s in said])), dim=-1).detach()
+        image = torch.stack((text[0] + text[1], text[2] + text[3]))
+        got = told_apart(trainee, words, image, said)
+        z = text @ torch.nn.functional.normalize(image, dim=-1).T / trainee.heads.temperature("retrieval").detach()
+        wanted = torch.stack([z[i].log_softmax(0)[i // 2] for i in range(4)]).view(2, 2)
+        torch.testing.assert_close(got, wanted)
+        alike = told_apart(trainee, words, image[:1].expand(2, -1), said)
+        torch.testing.assert_close(alike, torch.full((2, 2), -float(np.log(2))))
+
+    def test_what_is_worth_more_comes_nearer(self) -> None:
+        """The nearest of an image's samples is worth more of the best one's than before."""
+        trainee, words, batch = self.one_image()
+        optimizer = torch.optim.Adam([*trainee.model.decoder.parameters(), *trainee.model.text_proj.parameters()], 3e-3)
+        shares = []
+        for step in range(70):
+            loss, parts = ranked(trainee, batch, words, each=16, limit=4)
+            shares.append((parts["rank_gain"], parts["rank_most"]))
+            if step >= 10:  # before, what an untrained model makes of it
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        before, after = ([sum(x) for x in zip(*part)] for part in (shares[:10], shares[-10:]))
+        self.assertGreater(after[0] / after[1], before[0] / before[1] + 0.05)
 
     def test_what_a_picture_shows(self) -> None:
         """Its annotations, the teacher's doubts and what its captions name; of a group that they name any class."""

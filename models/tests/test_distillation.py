@@ -22,7 +22,7 @@ from models.reference.backbone import (
     load_efficientnet_lite0,
 )
 from models.training.distillation import SHARED, ImageNet, distillation_loss, normalised
-from models.training.encode import EncodedSampler
+from models.training.encode import EncodedSampler, Stored
 from models.training.setup import efficientnet_state
 
 from .small import FIRST
@@ -128,16 +128,20 @@ class Views(unittest.TestCase):
             torch.save({"trainee": {}, "average": {}}, folder / "last.pt")
             command = ["--checkpoint", folder / "last.pt", "--data", folder, "--cache", folder / "cache", "--out", out, "--views", "3"]
             command += ["--model", FIRST]
+            out.mkdir()
+            stale = out / "0-0-96x64-told.json"  # of views that were there before
+            stale.write_text("[]")
             subprocess.run(
                 [sys.executable, "-m", "models.training.encode", *map(str, command)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
             )
-            sampler = EncodedSampler(out, lambda rows: np.ones(len(rows)), 1)
+            sampler = EncodedSampler(Stored([out]), lambda rows: np.ones(len(rows)), 1)
             count = Counter(s["record"].id for group in sampler.known for s in group)
             trained = [i["id"] for part in ("train", "extra") for i in json.loads((folder / f"{part}.json").read_text())["images"]]
             self.assertLessEqual(set(count), set(trained))
             self.assertGreater(len(count), len(trained) - 3)  # but for dev
             self.assertEqual(set(count.values()), {3})
             batch = sampler.batch(2)
+            self.assertFalse(stale.exists())
         assert batch.encoded is not None
         self.assertEqual(batch.encoded.c5.shape[:2], (2, 320))
 

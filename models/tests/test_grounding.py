@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of what words need, grounded captions, and whether captions tell the truth."""
+"""The table of what words need, and grounded captions."""
 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import unittest
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +20,12 @@ from models.reference.grounding import Grounding, forms
 from models.reference.model import UniPerceiver
 from models.reference.steering import Steering
 from models.reference.tokenizer import WordPiece
-from models.training import chair, clips
-from models.training.dataset import Record
 from models.training.grounding import DETERMINERS, table
 from models.training.grounding import write as write_table
 
 from .small import NANO, small_model
 
 LABELS = json.loads(NANO.read_text(encoding="utf-8"))["labels"]
-
-
-def record(shown: list[str], exhaustive: list[str], captions: list[str] | None = None) -> Record:
-    labels = np.array([LABELS.index(n) for n in shown], np.int64)
-    n = len(labels)
-    return Record(
-        1, "1.jpg", 100, 100, "test", {LABELS.index(x) for x in exhaustive}, np.zeros((n, 4), np.float32), labels,
-        np.zeros(n, np.int64), np.ones(n, np.float32), [None] * n, captions or [],
-    )  # fmt: skip
 
 
 class Table(unittest.TestCase):
@@ -74,6 +65,9 @@ class Table(unittest.TestCase):
     def test_words_that_need_several(self) -> None:
         self.assertEqual(self.needs("a skateboarder"), [["person", "skateboard"]])
         self.assertEqual(self.needs("cyclists"), [["person", "bicycle"]])
+        self.assertEqual(self.needs("a snow boarder"), [["person", "snowboard"]])
+        self.assertEqual(self.needs("two skate boarders"), [["person", "skateboard"]])
+        self.assertEqual(self.needs("a boarder, individuals and newlyweds"), [["person"]] * 3)
         self.assertEqual(self.needs("people are playing soccer"), [["person"], ["sports ball"]])
         self.assertEqual(self.needs("he is surfing"), [["surfboard"]])
 
@@ -81,6 +75,7 @@ class Table(unittest.TestCase):
         self.assertEqual(self.needs("a hot dog"), [["hot dog"]])
         self.assertEqual(self.needs("a dog at a bus stop"), [["dog"]])
         self.assertEqual(self.needs("a couple of zebras"), [["zebra"]])
+        self.assertEqual(self.needs("two pit bulls and a pitbull"), [["dog"], ["dog"]])
         self.assertEqual(self.needs("a teddy bear"), [["teddy bear"]])
         self.assertEqual(self.needs("two train stations"), [])
 
@@ -227,57 +222,6 @@ class Steered(unittest.TestCase):
         self.steering.show(self.needs)
 
 
-class Chair(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.grounding = Grounding(table(), LABELS, WordPiece(NANO.with_name("vocab.txt")))
-
-    def test_numbers_worked_by_hand(self) -> None:
-        said = [
-            (record(["dog"], LABELS), "a dog and a cat on a couch"),  # 1 of 3 is there
-            (record(["person"], LABELS), "two men"),  # right
-            (record([], LABELS, ["a car"]), "a car, a skateboarder"),  # the car is there by the reference, 2 needs are not
-        ]
-        result = chair.chair(said, self.grounding)
-        self.assertEqual((result["images"], result["mentions"]), (3, 7))
-        self.assertAlmostEqual(result["CHAIR_i"], 100 * 4 / 7)
-        self.assertAlmostEqual(result["CHAIR_s"], 100 * 2 / 3)
-        self.assertEqual(result["mentions, of them wrong"]["person"], [2, 1])
-        low, high = result["CHAIR_i interval"]
-        self.assertLessEqual(low, result["CHAIR_i"])
-        self.assertGreaterEqual(high, result["CHAIR_i"])
-
-    def test_a_class_that_an_image_does_not_annotate_is_neither(self) -> None:
-        found = chair.mentions("a dog and a cat", record([], ["cat"]), self.grounding)
-        self.assertEqual([there for _, there in found], [None, False])
-        found = chair.mentions("a vehicle", record([], ["car"]), self.grounding)
-        self.assertEqual([there for _, there in found], [None])
-        found = chair.mentions("a vehicle", record(["car"], ["car"]), self.grounding)
-        self.assertEqual([there for _, there in found], [True])
-
-    def test_captions_of_clips(self) -> None:
-        known = {"main": "person", "shown": ["person", "car"], "doubtful": ["truck"]}
-        said = [
-            clips.Said(caption, self.grounding.needed(self.grounding.tokenizer.encode(caption)[1:-1]), main)
-            for caption, main in (
-                ("a man near a truck", 0.9), ("a van", 0.7), ("people playing soccer", 0.2), ("a street", 0.1),
-                ("a skateboarder", 0.8),
-            )
-        ]  # fmt: skip
-        got = clips.judged(said, known, LABELS, self.grounding)
-        self.assertEqual(got["names what is not there"], 40)  # soccer and the skateboard
-        self.assertEqual(got["frames with person at 0.6"], 3)
-        self.assertAlmostEqual(got["of them name it"], 100 * 2 / 3)
-        self.assertNotIn("silence", got)
-
-    def test_silence_fails(self) -> None:
-        captions = ["it is nice"] * 3 + ["A dog.", "a dog", "a cat", "two men", "a car", "a bus", "a boat"]
-        result = chair.variety(captions, self.grounding)
-        self.assertEqual((result["distinct"], result["most frequent"], result["most frequent share"]), (7, "it is nice", 30.0))
-        self.assertEqual((result["without an object word"], result["silence"]), (30.0, "failed"))
-        self.assertEqual(chair.variety(captions[2:], self.grounding)["silence"], "passed")
-
-
 class Captions(unittest.TestCase):
     """On a small model whose vocabulary is a few words; ids 10 to 29 can be said."""
 
@@ -381,12 +325,12 @@ class Captions(unittest.TestCase):
         dog, cat = ([self.tokenizer.ids["a"], self.tokenizer.ids[w]] for w in ("dog", "cat"))
         said = [Caption(cat, -1.0), Caption(cat, -1.0), Caption(dog, -1.5)]
         spe = torch.randn(self.model.config.decoder.width)
-        without = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0, regions=0))
+        without = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0, regions=0, coverage=0))
         self.assertEqual([c.ids for c in without], [cat, dog])
         ranked = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0))
         self.assertEqual([c.ids for c in ranked], [dog, cat])
         self.assertIsNone(ranked[0].cosine)
-        self.assertAlmostEqual(ranked[1].score, -1.0 + 2 * np.log(0.011 / (Ranking().floor + 0.01)), places=4)
+        self.assertAlmostEqual(ranked[1].score, -1.0 + Ranking().regions * np.log(0.011 / (Ranking().floor + 0.01)), places=4)
 
     def test_only_the_best_few_are_encoded_and_stay_ahead(self) -> None:
         ids = [self.tokenizer.ids[w] for w in ("w0", "w1", "w2", "w3")]
@@ -397,6 +341,20 @@ class Captions(unittest.TestCase):
         self.assertEqual([c.ids[0] for c in ranked], [ids[1], ids[0], ids[2], ids[3]])
         self.assertEqual([c.cosine is None for c in ranked], [False, False, True, True])
         self.assertAlmostEqual(ranked[0].cosine or 0, 1.0, places=5)
+
+    def test_what_is_seen_is_better_named(self) -> None:
+        """Of what is seen each counts by its score; a word for a group is one for its best label."""
+        man, dog, animal, other = ([self.tokenizer.ids[w]] for w in ("man", "dog", "animal", "w1"))
+        scores = self.scores(person=0.9, dog=0.5, cat=0.4, bear=0.1)  # the last is below the config's threshold
+        share = [grounded.coverage(grounded.words(self.grounding, c, scores), scores, 0.3) for c in (man, dog, animal, other)]
+        for got, wanted in zip(share, (1.4 / 1.8, 0.5 / 1.8, 0.5 / 1.8, 0.0)):
+            self.assertAlmostEqual(got, wanted, places=6)
+        self.assertEqual(grounded.coverage([], self.scores(bear=0.1), 0.3), 0.0)
+        spe = torch.randn(self.model.config.decoder.width)
+        said = [Caption(other, -1.0), Caption(man, -1.5)]
+        for weight, first in ((0.5, other), (0.8, man)):
+            ranked = grounded.rank(self.model, self.grounding, spe, scores, said, Ranking(retrieval=0, regions=0, coverage=weight))
+            self.assertEqual(ranked[0].ids, first)
 
     def test_a_speaker_s_first_caption_is_the_best(self) -> None:
         captioner = grounded.GroundedCaptioner(self.model, self.grounding, Ranking(candidates=5))
@@ -412,7 +370,7 @@ class Captions(unittest.TestCase):
         animals = {self.tokenizer.ids[w] for w in ("dog", "cat", "animal", "man")}
         said = []
         for scores, steering in ((self.scores(), 0.0), (self.scores(), 8.0), (torch.ones(3, 80), 8.0)):
-            ranking = Ranking(candidates=16, steering=steering, retrieval=0, regions=0)
+            ranking = Ranking(candidates=16, steering=steering, retrieval=0, regions=0, coverage=0)
             captioner = grounded.GroundedCaptioner(self.model, self.grounding, ranking)
             said.append([c.ids for c in captioner(spe, scores, self.image)])
         count = [sum(i in animals for c in x for i in c) for x in said]
@@ -448,6 +406,12 @@ class Captions(unittest.TestCase):
         model = small_model(format_version=2, caption=caption)
         model.load_state_dict(self.model.state_dict())
         return model
+
+    def test_what_a_config_leaves_out_is_the_same_in_the_engine(self) -> None:
+        header = (Path(__file__).parents[2] / "core" / "text" / "grounding.h").read_text(encoding="utf-8")
+        macro = header[header.index("#define UPI_RANKING_DEFAULT") : header.index("/* As the config has it. */")]
+        given = {name: float(value) for name, value in re.findall(r"\.(\w+) = ([\d.]+)", macro)}
+        self.assertEqual({**dict.fromkeys(asdict(Ranking()), 0.0), **given}, asdict(Ranking()))
 
     def test_ranking_comes_from_the_config(self) -> None:
         config = self.model.config

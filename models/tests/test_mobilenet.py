@@ -21,7 +21,7 @@ from models.importers.ssd_mobilenet import ClassPredictor, Factors, mobilenet_v2
 from models.reference.backbone import MOBILENET_STAGES, MobileNetV2, SameConv, same_pad
 from models.reference.boxes import corners, overlap
 from models.reference.config import Config, EvidenceSizes
-from models.reference.evidence import FLOOR, Evidence, looks_at
+from models.reference.evidence import FLOOR, Evidence, looks_at, share
 from models.reference.model import UniPerceiver
 from models.training.setup import renormalise
 
@@ -245,10 +245,10 @@ class Asking(unittest.TestCase):
         part = self.evidence(3)
         known = torch.eye(3)
         labels = torch.stack((known[1], known[2] + 0.4 * known[0], torch.ones(3)))
-        share = part.share(labels, known)
-        torch.testing.assert_close(share[0], known[1])
-        self.assertTrue(0 < share[1, 2] < 1 and share[1, :2].sum() == 0)
-        self.assertEqual(float(share[2].sum()), 0.0)  # a cosine of 0.58 with each: none is near
+        shares = share(labels, known, part.sizes.near)
+        torch.testing.assert_close(shares[0], known[1])
+        self.assertTrue(0 < shares[1, 2] < 1 and shares[1, :2].sum() == 0)
+        self.assertEqual(float(shares[2].sum()), 0.0)  # a cosine of 0.58 with each: none is near
 
     def test_factors_of_a_predictor_of_low_rank_are_exact(self) -> None:
         """And keep most of one that is not, more the higher the rank."""

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from models.reference.backbone import MobileNetV2
 from models.reference.model import UniPerceiver
 from models.training import fast
-from models.training.blend import blend
+from models.training.blend import blend, started_from
 from models.training.dataset import Encoded
 from models.training.losses import Heads, region_losses, total
 from models.training.setup import records
@@ -101,6 +101,19 @@ class Blend(unittest.TestCase):
         self.assertFalse(of_decoder("model.backbone.stem.weight"))
         with self.assertRaisesRegex(ValueError, "decoder.spe is not in both"):
             blend({k: v for k, v in before.items() if k != "model.decoder.spe"}, after, 0.25)
+
+
+    def test_a_model_directory_is_a_start_with_its_heads(self) -> None:
+        state = trainee(1).state_dict()
+        with tempfile.TemporaryDirectory() as name:
+            for file, prefix in (("model", "model."), ("heads", "heads.")):
+                part = {k.removeprefix(prefix): v.contiguous() for k, v in state.items() if k.startswith(prefix)}
+                save_file({k: v.half() if v.is_floating_point() else v for k, v in part.items()}, f"{name}/{file}.safetensors")
+            given = started_from(Path(name), Path(name) / "heads.safetensors")
+            self.assertEqual(given.keys(), {k for k in state if k.startswith(("model.", "heads."))})
+            self.assertFalse(any(k.startswith("heads.") for k in started_from(Path(name), None)))
+        torch.testing.assert_close(given["heads.bias"], state["heads.bias"], rtol=1e-3, atol=1e-3)
+        blend(given, state, 0.5)
 
 
 class Start(unittest.TestCase):

@@ -28,7 +28,7 @@ from models.training.dataset import (
     collate,
     mosaic,
 )
-from models.training.encode import EncodedSampler
+from models.training.encode import EncodedSampler, Stored
 from models.training.images import ImageStore
 from models.training.losses import Heads, pairwise_loss, region_losses, total
 from models.training.matching import hungarian, task_aligned, unknown
@@ -235,7 +235,7 @@ class Data(unittest.TestCase):
             box |= {"kinds": np.array([POSITIVE]), "seen": np.array([True])}
             known = [{**box, "record": self.record(id=i, captions=[f"caption {i}"])} for i in range(2)]
             (Path(name) / "0-96x64.pkl").write_bytes(pickle.dumps(known))
-            sampler = EncodedSampler(Path(name), lambda rows: np.array([float(r.id) for r in rows]), 1)
+            sampler = EncodedSampler(Stored([Path(name)]), lambda rows: np.array([float(r.id) for r in rows]), 1)
             batch = sampler.batch(3)
         self.assertEqual(batch.captions, [["caption 1"]] * 3)
         torch.testing.assert_close(batch.boxes[:, 0], torch.tensor([[0.3, 0.5, 0.4, 0.6]] * 3))

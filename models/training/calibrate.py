@@ -360,11 +360,11 @@ def main() -> None:
     for kind, claims in (("image", image_claims), ("regions", region_claims)):
         of = getattr(calibration, kind)
         dev, val = (claims(seen[k], rows[k], of, texts, parts.numpy(), len(names)) for k in ("dev", "val"))
-        numbers[kind] = fit(dev, model.evidence is not None)
+        numbers[kind] = fit(dev, model.config.has_evidence)
         result[kind] = {
             **to_config(numbers[kind]),
             "val": quality(probabilities(val, numbers[kind]), val),
-            "val, classes left out of the fit": left_out(dev, val, model.evidence is not None),
+            "val, classes left out of the fit": left_out(dev, val, model.config.has_evidence),
         }
     if o.frames:
         result["clips"] = false_alarms(model, tokenizer, calibration.image, numbers["image"], o.model, o.frames, o.workers)

@@ -170,6 +170,18 @@ class Augment:
         y0 = rng.uniform(min(0.0, h - wh), max(0.0, h - wh))
         return x0, y0, ww, wh
 
+    def empty_window(self, record: Record, ratio: float) -> tuple[float, float, float, float] | None:
+        """A window, from a quarter to three quarters of the image and as low as that allows, that none of its boxes reaches into."""
+        rng, w, h = self.rng, record.width, record.height
+        for _ in range(40):
+            scale = rng.uniform(0.25, 0.75)
+            ww, wh = scale * min(w, h * ratio), scale * min(h, w / ratio)
+            x0, y0 = rng.uniform(0, w - ww), rng.uniform(0.5, 1) * (h - wh)
+            b = record.boxes
+            if not ((b[:, 0] < x0 + ww) & (b[:, 2] > x0) & (b[:, 1] < y0 + wh) & (b[:, 3] > y0)).any():
+                return x0, y0, ww, wh
+        return None
+
     def true_window(self, w: int, h: int, ratio: float) -> tuple[float, float, float, float]:
         rng, scale = self.rng, 1.0
         kind = rng.random()
@@ -215,10 +227,11 @@ class Augment:
         return m.reshape(h // 2, 2, w // 2, 2).mean((1, 3))
 
     def __call__(
-        self, record: Record, pixels: np.ndarray, size: tuple[int, int], masks: bool = True, squashed: bool = False
+        self, record: Record, pixels: np.ndarray, size: tuple[int, int], masks: bool = True, squashed: bool = False, empty: bool = False
     ) -> dict[str, Any]:
+        """`empty`: where there is room for it, a window on none of the record's boxes."""
         width, height = size
-        window = self.window(record, width / height, squashed)
+        window = (self.empty_window(record, width / height) if empty else None) or self.window(record, width / height, squashed)
         x0, y0, ww, wh = window
         source = Image.fromarray(pixels)
         inside = x0 >= 0 and y0 >= 0 and x0 + ww <= record.width and y0 + wh <= record.height

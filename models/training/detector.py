@@ -22,7 +22,7 @@ from models.reference.picodet import PicoDet
 
 from .dataset import Record
 from .evaluate import TOP, VOC, Output, average_precision, mean, suppressed
-from .setup import categories, package_file, records
+from .setup import categories, picodet_file, records
 
 CANDIDATES = 1000  # of an image before duplicates are suppressed: every cell near an object answers for it
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -72,7 +72,7 @@ def main() -> None:
     o = parser.parse_args()
     torch.set_num_threads(1)
     model = PicoDet().eval()
-    model.load_state_dict(picodet(o.model or package_file("paddlelabel_ml", "model", "PicoDet", "ckpt", "model.pdmodel")))
+    model.load_state_dict(picodet(o.model or picodet_file()))
     _, _, ids = categories(o.data)
     rows = records(o.data, o.part)
     for size in o.size or ["416x416"]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.reference.config import Config
@@ -82,17 +82,18 @@ def carry_calibration(model: UniPerceiver, directory: Path) -> None:
     follow."""
     if not hasattr(model, "calibration"):
         return
-    from safetensors.torch import load_file
-
     state = load_file(directory / "model.safetensors")
     prefix = "calibration."
     model.calibration.load_state_dict({k.removeprefix(prefix): v.float() for k, v in state.items() if k.startswith(prefix)})
     print("calibration is that of the weights before: run models.training.calibrate --write")
 
 
-def average_state(checkpoint: Path) -> dict[str, Tensor]:
-    """A checkpoint's average weights, and what is not averaged."""
-    kept = torch.load(checkpoint, map_location="cpu")
+def average_state(trained: Path) -> dict[str, Tensor]:
+    """A checkpoint's average weights, and what is not averaged; or the weights of a model directory, which has no heads of training."""
+    if trained.is_dir():
+        given = load_file(trained / "model.safetensors")
+        return {f"model.{k}": v.float() if v.is_floating_point() else v for k, v in given.items()}
+    kept = torch.load(trained, map_location="cpu")
     return {**kept["trainee"], **kept["average"]}
 
 

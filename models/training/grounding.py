@@ -54,6 +54,7 @@ GROUPS: dict[str, list[str]] = {
     "vegetable": ["broccoli", "carrot"],
     "pastry": ["donut", "cake"],
     "cutlery": ["fork", "knife", "spoon"],
+    "furniture": ["chair", "couch", "bed", "dining table", "bench"],
 }
 
 # A + stands for the plural in s: "dog+" is dog and dogs.
@@ -70,7 +71,7 @@ farmer+ businessman businessmen citizen+ waitresses catchers groomsmen coworker+
 rollerblader+ rollerskater+ wakeboarder+ waterskier+ footballer+ fighter+ protester+ cameraman cameramen barber+ butcher+
 painter+ carpenter+ technician+ trainer+ instructor+ scientist+ dentist+ welder+ juggler+ bowler+ camper+ commuter+ villager+
 reporter+ violinist+ bassist+ vocalist+ owner+ member+ volunteer+ schoolgirl+ schoolboy+ workman workmen cop+ guard+ monk+
-skydiver+ parasailer+ paraglider+ breakdancer+ mountaineer+ competitor+ participant+ attendee+ elder+ leader+
+skydiver+ parasailer+ paraglider+ breakdancer+ mountaineer+ competitor+ participant+ attendee+ elder+ leader+ boarder+ individual+ newlywed+
 """
 DOG = """
 dog+ puppy puppies pup+ doggy poodle+ greyhound+ retriever+ terrier+ husky huskies collie+ bulldog+ dalmatian+ labrador+
@@ -88,10 +89,10 @@ sailing kayaking canoeing rafting
 ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["person"], PERSON),
     (["person"], ["police officer+", "boy scout+", "girl scout+"]),
-    (["person", "skateboard"], "skateboarder+"),
+    (["person", "skateboard"], ["skateboarder+", "skate boarder+"]),
     (["person", "surfboard"], "surfer+ surfboarder+ windsurfer+"),
     (["person", "skis"], "skier+ skiier+"),
-    (["person", "snowboard"], "snowboarder+"),
+    (["person", "snowboard"], ["snowboarder+", "snow boarder+"]),
     (["person", "bicycle"], "cyclist+ bicyclist+ bicycler+ bmxer+"),
     (["person", "motorcycle"], "motorcyclist+"),
     (["person", "bike"], "biker+"),
@@ -122,6 +123,7 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["cat"], "cat+ kitten+ kitty kitties"),
     (["dog"], DOG),
     (["dog"], ["german shepherd+", "border collie+", "sheepdog+", "black lab+", "yellow lab+", "brown lab+", "chocolate lab+"]),
+    (["dog"], ["pit bull+", "pitbull+"]),
     (["horse"], "horse+ pony ponies horseback stallion+ mare+ colt+ foal+"),
     (["sheep"], "sheep lamb+ ewe+"),
     (["cow"], "cow+ cattle bull+ ox oxen calf"),
@@ -197,6 +199,7 @@ ENTRIES: list[tuple[list[str], str | list[str]]] = [
     (["vegetable"], "vegetable+ veggies"),
     (["pastry"], "pastry pastries"),
     (["cutlery"], "silverware utensil+ cutlery"),
+    (["furniture"], "furniture furnishings"),
 ]
 
 AFTER_DETERMINER: list[tuple[list[str], str]] = [

@@ -214,7 +214,7 @@ def region_losses(
     model: UniPerceiver, heads: Heads, r: Regions, batch: Batch, decoded: Tensor | None = None, classes: Tensor | None = None
 ) -> dict[str, Tensor]:
     """decoded [B, N, D]: regions after the general decoder, classes [C, D]; both None while the region part trains alone."""
-    out = dense_losses(model, heads, r, batch)
+    out = {} if model.config.detector else dense_losses(model, heads, r, batch)  # the detector was trained by others
     objects = batch.weights.sum().clamp(min=1.0)
     layers = len(r.boxes)
     prior = r.selection.detach()

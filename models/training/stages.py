@@ -28,12 +28,13 @@ STAGES: dict[str, dict[str, Task]] = {
         "language": Task(0.07, 0.3, 64),
     },
     "refine": {
-        "region_classes": Task(0.26, 1.0, 32),
-        "captioning": Task(0.28, 0.8, 24),
-        "self_critical": Task(0.13, 0.6, 24),
-        "retrieval": Task(0.13, 0.6, 128),
-        "classification": Task(0.12, 0.6, 48),
-        "language": Task(0.08, 0.25, 64),
+        "region_classes": Task(0.17, 1.0, 32),
+        "ranked": Task(0.09, 0.5, 24),
+        "captioning": Task(0.42, 1.0, 24),
+        "self_critical": Task(0.12, 0.6, 24),
+        "retrieval": Task(0.09, 0.6, 128),
+        "classification": Task(0.05, 0.6, 48),
+        "language": Task(0.06, 0.25, 64),
     },
     "joint": {
         "detection": Task(0.40, 1.0, 8),
@@ -46,6 +47,8 @@ STAGES: dict[str, dict[str, Task]] = {
 }
 STORED = ("decoder", "refine")  # stages that read what encode.py stored
 REGIONS = ("region_part", "detection", "region_classes", "classification")  # tasks that draw from the images with boxes
+TOLD = ("captioning",)  # tasks that learn from what told.py found
+JUDGED = ("ranked",)  # tasks that judge captions by those of an image's own, or, where it has none, by what told.py found
 WITH_MASKS = ("region_part", "detection")
 DECODER = ("proposals", "global", "decoder", "text_proj", "text_norm", "caption")  # parts that the stages of STORED train
 

@@ -32,6 +32,9 @@ from .vocabulary import CaptionVocabulary, ClassNames, pad
 SHARPER = 0.6
 # What a named object that the picture does not have costs a sampled caption, in CIDEr-D, of which a sample earns 0.2 to 0.5.
 PENALTY = 0.3
+# Of how surely the model finds the image among those of the batch by a caption, in nats (1803.04376): what is said of many images is worth less.
+APART = 0.15
+DIFFERENCE = 0.2  # of what two captions of one image are worth, at which `ranked` wants e times the probability
 
 
 @dataclass
@@ -219,15 +222,15 @@ def hallucinated(caption: str, shown: set[int], grounding: Grounding) -> int:
     return sum(shown.isdisjoint(grounding.needs[n]) for m in grounding.mentions_of(caption) for n in m.needs)
 
 
-def self_critical(trainee: Trainee, batch: Batch, words: Words, each: int = 5, limit: int = 20) -> tuple[Tensor, dict[str, float]]:
-    """Captions sampled from the model, made likelier where their CIDEr-D, less a penalty for what they name and the picture lacks, is above
-    the mean of the image's other samples (self-critical sequence training, 1612.00563; the baseline of 2003.09971)."""
+def worthy(
+    trainee: Trainee, batch: Batch, words: Words, cache: Cache, each: int, limit: int
+) -> tuple[list[list[int]], Tensor, dict[str, float]]:
+    """`each` captions of every image, sampled from the model, and what each is worth [B, each]: its CIDEr-D, less a penalty for what it names
+    and the picture lacks."""
     assert words.cider is not None
-    model = trainee.model
-    _, _, cache = frozen_image(model, encoded(model, batch))
     rows = torch.arange(len(batch.captions)).repeat_interleave(each)
     temperature = SHARPER * float(trainee.heads.temperature("captioning"))
-    said = sample(model, words, [(k.detach()[rows], v.detach()[rows]) for k, v in cache], limit, temperature)
+    said = sample(trainee.model, words, [(k.detach()[rows], v.detach()[rows]) for k, v in cache], limit, temperature)
     truths = [[plain(c) for c in captions] for captions in batch.captions]
     texts = [words.tokenizer.decode(s) for s in said]
     worth = torch.tensor([words.cider.score(plain(t), truths[i]) for t, i in zip(texts, rows.tolist())])
@@ -237,7 +240,27 @@ def self_critical(trainee: Trainee, batch: Batch, words: Words, each: int = 5, l
         false = torch.tensor([float(hallucinated(t, shown[i], words.grounding)) for t, i in zip(texts, rows.tolist())])
         worth = worth - PENALTY * false
         parts["untrue"] = float(false.mean())
-    reward = worth.view(-1, each)
+    return said, worth.view(-1, each), parts
+
+
+@torch.no_grad()
+def told_apart(trainee: Trainee, words: Words, image: Tensor, said: list[list[int]]) -> Tensor:
+    """image `<SPE>`s [B, D], as many captions of each → the log-probability of its image among the B, by a caption alone [B, each]."""
+    text = trainee.model.encode_text(*pad([[words.tokenizer.cls, *s] for s in said]))
+    z = F.normalize(text, dim=-1) @ F.normalize(image, dim=-1).T / trainee.heads.temperature("retrieval")
+    each = len(said) // len(image)
+    return z.log_softmax(1).view(len(image), each, -1).diagonal(dim1=0, dim2=2).T
+
+
+def self_critical(trainee: Trainee, batch: Batch, words: Words, each: int = 5, limit: int = 20) -> tuple[Tensor, dict[str, float]]:
+    """Captions sampled from the model, made likelier where they are worth more than the mean of the image's other samples (self-critical
+    sequence training, 1612.00563; the baseline of 2003.09971)."""
+    model = trainee.model
+    image, _, cache = frozen_image(model, encoded(model, batch))
+    said, reward, parts = worthy(trainee, batch, words, cache, each, limit)
+    apart = told_apart(trainee, words, image.detach(), said)
+    reward, parts["apart"] = reward + APART * apart, float(apart.mean())
+    temperature = SHARPER * float(trainee.heads.temperature("captioning"))
     advantage = reward - (reward.sum(1, keepdim=True) - reward) / (each - 1)
     ids, lengths = pad([[words.tokenizer.cls, *s] for s in said])
     inputs, targets = words.vocabulary.prepare(ids, lengths)
@@ -246,6 +269,20 @@ def self_critical(trainee: Trainee, batch: Batch, words: Words, each: int = 5, l
     loss = F.cross_entropy(cosines / temperature, said_ones, ignore_index=-100, reduction="none")
     loss = (advantage.flatten()[rows] * loss).sum() / (said_ones >= 0).sum()
     return loss, parts
+
+
+def ranked(trainee: Trainee, batch: Batch, words: Words, each: int = 5, limit: int = 20) -> tuple[Tensor, dict[str, float]]:
+    """Of captions sampled for an image those that are worth more are nearer to it: what retrieval between images does not ask for, and what
+    ranking candidates does (listwise, with the target of what each is worth)."""
+    model = trainee.model
+    image, _, cache = frozen_image(model, encoded(model, batch))
+    said, worth, parts = worthy(trainee, batch, words, cache, each, limit)
+    text = model.encode_text(*pad([[words.tokenizer.cls, *s] for s in said])).view(*worth.shape, -1)
+    z = torch.einsum("bd,bed->be", F.normalize(image, dim=-1), F.normalize(text, dim=-1)) / trainee.heads.temperature("retrieval")
+    target = (worth / DIFFERENCE).softmax(1)
+    loss = -(target * z.log_softmax(1)).sum(1).mean()
+    best = worth.gather(1, z.argmax(1, keepdim=True)).mean() - worth.mean()
+    return loss, {"rank": float(loss), "rank_gain": float(best), "rank_most": float((worth.amax(1) - worth.mean(1)).mean()), **parts}
 
 
 def language(trainee: Trainee, count: int, words: Words) -> tuple[Tensor, dict[str, float]]:

@@ -32,21 +32,22 @@ from .cider import CiderD, plain
 from .dataset import Batch, Record, Sampler, repeat_factors
 from .distillation import SHARED, ImageNet
 from .distributed import average_gradients, rank, workers
-from .encode import EncodedSampler
+from .encode import EncodedSampler, Stored
 from .export import average_state
 from .fast import install, supported
 from .images import ImageStore
+from .mask_teacher import teach
 from .optimizer import Average, BalancedAdamW, Group
 from .setup import SOURCES, build, efficientnet_state, records
-from .stages import DECODER, REGIONS, STAGES, STORED, WITH_MASKS, of_decoder
+from .stages import DECODER, JUDGED, REGIONS, STAGES, STORED, TOLD, WITH_MASKS, of_decoder
 from .tasks import Trainee
 from .vocabulary import CaptionVocabulary
 
 # progress from which these input sizes are drawn, with their weights
-SMALL = (((224, 224), 3), ((256, 256), 1))
-MIDDLE = (((256, 256), 3), ((224, 224), 1))
+SMALL = (((288, 288), 3), ((256, 256), 1))
+MIDDLE = (((320, 320), 3), ((288, 288), 1))
 # the last three for what is far off, at a sixth of the steps
-FULL = (((288, 288), 10), ((480, 288), 1), ((640, 384), 0.5), ((512, 384), 0.5))
+FULL = (((352, 352), 10), ((416, 288), 1), ((640, 384), 0.5), ((512, 384), 0.5))
 CAPTION = (((224, 224), 2), ((256, 160), 1), ((256, 192), 1))
 
 
@@ -82,13 +83,15 @@ class Options:
     fresh_decoder: bool
     decoder: Path | None
     heads: Path | None
-    encoded: Path
+    encoded: list[Path]
+    told: float
     average: float
     stage: str
     mosaics: float
     tokens: float
     dropout: float
     denoising: int
+    taught: list[Path]
     remember: bool
     save_seconds: float
 
@@ -97,6 +100,8 @@ class Run:
     def __init__(self, options: Options) -> None:
         self.o = options
         config = Config.load(options.model)
+        if options.denoising and config.detector is not None:
+            raise SystemExit(f"{options.model}: --denoising trains queries that a network with a detector does not choose itself")
         if options.denoising and config.query.content != "pixel":
             raise SystemExit(f"{options.model}: --denoising needs query.content \"pixel\", its config.json has \"{config.query.content}\"")
         self.trainee, self.words = build(config, options.data, options.seed, options.cache.with_name("words.pt"))
@@ -110,7 +115,10 @@ class Run:
             self.trainee.heads.load_state_dict({k: v.float() for k, v in load_file(options.heads).items()})
         # the model's own candidates, whatever the texts at hand would make of the vocabulary
         self.words.vocabulary = CaptionVocabulary(self.words.tokenizer, self.trainee.model.caption.token_ids)
-        self.trainee.model.backbone.freeze(options.frozen)
+        if config.detector is not None:
+            fix_detector(self.trainee.model)
+        else:
+            self.trainee.model.backbone.freeze(options.frozen)
         if options.evidence_rate == 0:
             fix_predictors(self.trainee.model)
         self.trainee.train()
@@ -136,16 +144,23 @@ class Run:
         self.average = Average(self.trainee, options.average)
         seed = options.seed * 1000 + rank()
         if options.stage in STORED:
-            self.regions = EncodedSampler(options.encoded, region_weights, seed)
-            self.captions = EncodedSampler(options.encoded, caption_weights, seed + 7)
+            stored = Stored(options.encoded)
+            self.regions = EncodedSampler(stored, region_weights, seed)
+            self.captions = EncodedSampler(stored, caption_weights, seed + 7)
+            self.told = self.judged = self.captions
+            if options.told:
+                self.told = EncodedSampler(stored, caption_weights, seed + 9, options.told)
+                self.judged = EncodedSampler(stored, caption_weights, seed + 11, options.told, beside=False)
             if options.stage == "refine":
-                captioned = [s["record"] for group in self.captions.known for s in group if s["record"].captions]
+                captioned = [s["record"] for group in self.told.known for s in group if s["record"].captions]
                 self.words.cider = CiderD([[plain(c) for c in r.captions] for r in captioned])
                 table = config.raw["caption"].get("grounding")
                 if table is not None:
                     self.words.grounding = Grounding(table, config.labels, self.words.tokenizer)
         else:
             train = records(options.data, "train")
+            if options.taught:
+                print(f"{teach(train, options.taught)} masks of a teacher", flush=True)
             store = ImageStore(options.data, sorted({r.name for r in train}), options.cache)
             border = border_colour(config.input)
             self.regions = Sampler(train, region_weights(train), store, seed, border)
@@ -182,14 +197,17 @@ class Run:
     def load(self, plan: Plan) -> Batch | None:
         if plan.task == "language":
             return None
-        self.regions.seed(plan.step)
-        self.captions.seed(plan.step)
         count = self.count(plan.task)
         if self.o.stage in STORED:
-            return (self.regions if plan.task in REGIONS else self.captions).batch(count)
+            of = {**dict.fromkeys(REGIONS, self.regions), **dict.fromkeys(TOLD, self.told), **dict.fromkeys(JUDGED, self.judged)}
+            sampler = of.get(plan.task, self.captions)
+            sampler.seed(plan.step)
+            return sampler.batch(count)
         if plan.task in REGIONS:
+            self.regions.seed(plan.step)
             strength = 1.0 if plan.progress < 0.85 else 0.6
             return self.regions.batch(plan.size, count, strength, plan.task in WITH_MASKS, self.mosaics(plan.progress))
+        self.captions.seed(plan.step)
         return self.captions.batch(plan.size, count, 0.4, False)
 
     def loss(self, plan: Plan, batch: Batch | None) -> tuple[torch.Tensor, dict[str, float]]:
@@ -306,17 +324,13 @@ def region_weights(train: list[Record]) -> np.ndarray:
 
 
 def caption_weights(train: list[Record]) -> np.ndarray:
-    return np.array([len(r.captions) / 5 * (2.0 if r.source.startswith("coco") else 1.0) for r in train])
+    return np.array([min(len(r.captions), 5) / 5 * (2.0 if r.source.startswith("coco") else 1.0) for r in train])
 
 
 def continue_from(trainee: Trainee, path: Path, regions: bool) -> None:
     """Takes the weights of an exported model (a directory) or the average weights of a checkpoint; what they lack keeps its start.
     `regions`: those of the region part alone."""
-    if path.is_dir():
-        state = {f"model.{k}": v for k, v in load_file(path / "model.safetensors").items()}
-    else:
-        state = average_state(path)
-    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    state = average_state(path)
     if regions:
         state = {k: v for k, v in state.items() if k.split(".")[1] not in DECODER and not k.startswith("heads.log")}
     trainee.load_state_dict(state, strict=False)
@@ -341,20 +355,30 @@ def fix_predictors(model: UniPerceiver) -> None:
             p.requires_grad_(False)
 
 
+def fix_detector(model: UniPerceiver) -> None:
+    """A detector that was trained on far more images stays what it is."""
+    for part in (model.backbone, model.pyramid, model.detector.heads):
+        part.requires_grad_(False)
+
+
 def take_decoder(trainee: Trainee, directory: Path) -> None:
-    """Takes what the general decoder is from a model whose region part and encoder of the global tokens are others: all but what reads
-    these, which starts at random."""
-    reads = ("global.proj.", "proposals.", "global.backbone.")
+    """Takes what the general decoder is from a model whose region part is another. What reads the region part's proposals is taken too where
+    they have the same terms, what reads the map of global tokens where its encoder is the same; else it starts at random."""
+    given_config, own_config = Config.load(directory), trainee.model.config
+    reads = ["global.backbone."]
+    if given_config.has_evidence != own_config.has_evidence or given_config.d != own_config.d:
+        reads.append("proposals.")
+    if given_config.global_backbone is None or given_config.global_backbone != own_config.global_backbone:
+        reads.append("global.proj.")
     state = load_file(directory / "model.safetensors")
-    given = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k.split(".")[0] in DECODER and not k.startswith(reads)}
+    given = {k: v.float() if v.is_floating_point() else v for k, v in state.items() if k.split(".")[0] in DECODER and not k.startswith(tuple(reads))}
     own = trainee.model.state_dict()
     wrong = [k for k, v in given.items() if k not in own or own[k].shape != v.shape]
     if wrong:
         raise SystemExit(f"{directory}: {wrong[0]} does not fit this network, and {len(wrong) - 1} others")
     trainee.model.load_state_dict(given, strict=False)
-    config = Config.load(directory)
     with torch.no_grad():
-        for task, value in config.tasks.items():
+        for task, value in given_config.tasks.items():
             trainee.heads.log_temperature[task].fill_(float(np.log(value["temperature"])))
 
 
@@ -418,7 +442,10 @@ def main() -> None:
     )
     parser.add_argument("--heads", type=Path, help="what export.py --heads wrote: what only training needs, and --start, a model, lacks")
     parser.add_argument(
-        "--encoded", type=Path, default=Path(".cache/encoded"), help="what encode.py wrote, for the stages decoder and refine"
+        "--encoded", type=Path, nargs="+", default=[Path(".cache/encoded")], help="folders of what encode.py wrote, for the stages decoder and refine"
+    )
+    parser.add_argument(
+        "--told", type=float, default=0.0, help="what views count in captioning that told.py gave captions; 0: they take no part in it"
     )
     parser.add_argument("--average", type=float, default=0.999, help="decay of the moving average of weights")
     parser.add_argument(
@@ -435,6 +462,7 @@ def main() -> None:
         "--denoising", type=int, default=0, metavar="N",
         help="up to so many denoising queries an image in the stage regions, half of them negatives; 0: none",
     )  # fmt: skip
+    parser.add_argument("--taught", type=Path, nargs="*", default=[], help="files of mask_teacher.py, for the stage regions")
     parser.add_argument("--save-seconds", type=float, default=300, help="between checkpoints")
     parser.add_argument(
         "--forget", dest="remember", action="store_false", help="let the region tasks alone shape the backbone's last map"
@@ -446,6 +474,8 @@ def main() -> None:
         parser.error(f"--detector-share {options.detector_share}: expected 0 (stay) to 1 (all the way back)")
     if options.denoising and options.stage != "regions":
         parser.error(f"--denoising {options.denoising}: the stage {options.stage} has none, only regions has")
+    if options.told < 0 or (options.told and options.stage not in STORED):
+        parser.error(f"--told {options.told}: expected 0 or more, and more than 0 only in the stages {' and '.join(STORED)}")
     if options.denoising < 0 or options.denoising == 1:
         parser.error(f"--denoising {options.denoising}: needs 2 or more (a positive and a negative), or 0 for none")
     options.out.mkdir(parents=True, exist_ok=True)

@@ -118,15 +118,16 @@ main (int argc, char **argv)
   if (model == NULL && g_getenv ("UPI_MODEL_PATH") == NULL)
     g_setenv ("UPI_MODEL_PATH", UPI_SOURCE_ROOT "/models", TRUE);
   directory = upi_model_find (model != NULL ? model : "nano", &error);
-  if (directory == NULL) {
+  g_autoptr (UpiConfig) config = directory != NULL ? upi_config_open (directory, &error) : NULL;
+  if (config == NULL) {
     g_printerr ("%s\n", error->message);
     return 1;
   }
   bench.model = directory;
   bench.frames = (guint) MAX (frames, 3);
   bench.python = python != NULL ? python : "/usr/bin/python3";
-  bench.width = 288;
-  bench.height = 288;
+  bench.width = config->input.sizes[0][0];
+  bench.height = config->input.sizes[0][1];
   if (size != NULL && sscanf (size, "%ux%u", &bench.width, &bench.height) != 2) {
     g_printerr ("--size %s: expected WxH, as 288x288\n", size);
     return 2;

@@ -3,6 +3,7 @@
 #include "tests/core/tiny-model.h"
 
 #include "core/model/safetensors.h"
+#include "core/upi.h"
 
 #include <glib/gstdio.h>
 
@@ -82,4 +83,17 @@ tiny_model_edit (const gchar *directory, const gchar *file, TinyEdit edit, gpoin
   g_clear_pointer (&st, upi_safetensors_free);
   upi_safetensors_write (path, (const UpiSafetensorOut *) (gpointer) out->data, out->len, &error);
   g_assert_no_error (error);
+}
+
+void
+tiny_model_expect_error (const gchar *directory, const gchar *const *says)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (upi_model_open (directory, &error));
+  g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
+  g_test_message ("%.300s", error->message);
+  for (guint i = 0; says[i] != NULL; i++)
+    if (strstr (error->message, says[i]) == NULL)
+      g_error ("\"%s\" does not say \"%s\"", error->message, says[i]);
 }

@@ -23,5 +23,7 @@ typedef struct {
 } TinyTensor;
 typedef gboolean (*TinyEdit) (TinyTensor *tensor, gpointer user_data);
 void tiny_model_edit (const gchar *directory, const gchar *file, TinyEdit edit, gpointer user_data);
+/* Opening the directory fails with UPI_ERROR_MODEL, in a message that has each of says (NULL-terminated). */
+void tiny_model_expect_error (const gchar *directory, const gchar *const *says);
 
 G_END_DECLS

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-static const gchar *const act_names[] = { "none", "relu", "relu6", "gelu", "sigmoid" };
+static const gchar *const act_names[] = { "none", "relu", "relu6", "gelu", "sigmoid", "hard-swish", "hard-sigmoid" };
 
 typedef struct {
   ParityBig big;
@@ -35,7 +35,16 @@ static const Conv conv_cases[] = {
   { FALSE, 1, 7, 9, 16, 24, 3, 3, 1, 1, 1, 1, 1, 1, TRUE, TRUE, UPI_ACT_RELU },
   { FALSE, 3, 7, 9, 16, 24, 3, 3, 2, 1, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_GELU },
   { FALSE, 1, 7, 9, 16, 24, 3, 3, 1, 4, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_SIGMOID },
-  { FALSE, 1, 5, 5, 5, 10, 3, 3, 1, 5, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_NONE }, /* depth multiplier 2 */
+  { FALSE, 1, 5, 5, 5, 10, 3, 3, 1, 5, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_NONE },         /* depth multiplier 2 */
+  { FALSE, 1, 17, 33, 3, 16, 3, 3, 2, 1, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_HARD_SWISH }, /* LCNet's stem */
+  { FALSE, 3, 9, 11, 24, 49, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, FALSE, UPI_ACT_HARD_SWISH },
+  { FALSE, 3, 9, 11, 33, 24, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, TRUE, UPI_ACT_HARD_SIGMOID },
+  { FALSE, 3, 13, 7, 41, 41, 3, 3, 1, 41, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_HARD_SWISH },
+  { FALSE, 1, 11, 12, 40, 40, 5, 5, 2, 40, 2, 2, 2, 2, TRUE, FALSE, UPI_ACT_HARD_SWISH }, /* the same on both sides */
+  { FALSE, 3, 6, 7, 24, 24, 5, 5, 2, 24, 2, 2, 2, 2, TRUE, TRUE, UPI_ACT_HARD_SWISH },
+  { FALSE, 1, 3, 2, 35, 35, 5, 5, 2, 35, 2, 2, 2, 2, TRUE, FALSE, UPI_ACT_HARD_SIGMOID },
+  { FALSE, 3, 10, 9, 33, 33, 5, 5, 1, 33, 2, 2, 2, 2, TRUE, FALSE, UPI_ACT_HARD_SWISH },
+  { FALSE, 1, 7, 9, 16, 24, 3, 3, 1, 4, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_HARD_SWISH },
   { FALSE, 1, 6, 8, 4, 4, 2, 3, 1, 1, 0, 1, 1, 1, TRUE, FALSE, UPI_ACT_NONE },
   { FALSE, 1, 1, 1, 64, 64, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, FALSE, UPI_ACT_NONE },
   { FALSE, 1, 2, 2, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_NONE },
@@ -45,6 +54,8 @@ static const Conv conv_cases[] = {
   { TRUE, 1, 14, 24, 576, 576, 3, 3, 1, 576, 1, 1, 1, 1, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 64, 112, 144, 144, 5, 5, 2, 144, 1, 1, 2, 2, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 16, 28, 672, 672, 5, 5, 1, 672, 2, 2, 2, 2, TRUE, FALSE, UPI_ACT_RELU6 },
+  { TRUE, 1, 44, 44, 192, 192, 5, 5, 1, 192, 2, 2, 2, 2, TRUE, FALSE, UPI_ACT_HARD_SWISH }, /* PicoDet's pyramid */
+  { TRUE, 1, 44, 44, 192, 96, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, FALSE, UPI_ACT_HARD_SWISH },
   { TRUE, 1, 64, 112, 24, 144, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, FALSE, UPI_ACT_RELU6 },
   { TRUE, 1, 64, 112, 144, 24, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, TRUE, UPI_ACT_NONE },
   { TRUE, 1, 16, 28, 112, 672, 1, 1, 1, 1, 0, 0, 0, 0, TRUE, FALSE, UPI_ACT_RELU6 },
@@ -101,6 +112,9 @@ static const Linear linear_cases[] = {
   { FALSE, 6, 1, 40, 80, TRUE, TRUE, UPI_ACT_NONE },
   { FALSE, 7, 1, 40, 16, FALSE, FALSE, UPI_ACT_RELU },
   { FALSE, 3, 12, 4, 96, TRUE, FALSE, UPI_ACT_RELU6 },
+  { FALSE, 3, 5, 64, 49, TRUE, TRUE, UPI_ACT_HARD_SWISH },
+  { FALSE, 1, 1, 96, 33, TRUE, FALSE, UPI_ACT_HARD_SIGMOID },
+  { FALSE, 1, 20, 31, 70, TRUE, FALSE, UPI_ACT_HARD_SIGMOID },
   { TRUE, 1, 2240, 96, 96, TRUE, FALSE, UPI_ACT_NONE },
   { TRUE, 1, 560, 96, 384, TRUE, FALSE, UPI_ACT_RELU },
   { TRUE, 1, 560, 384, 96, TRUE, TRUE, UPI_ACT_NONE },

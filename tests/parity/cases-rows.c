@@ -4,7 +4,7 @@
 
 #include "tests/parity/parity.h"
 
-static const gchar *const act_names[] = { "none", "relu", "relu6", "gelu", "sigmoid" };
+static const gchar *const act_names[] = { "none", "relu", "relu6", "gelu", "sigmoid", "hard-swish", "hard-sigmoid" };
 
 typedef struct {
   ParityBig big;
@@ -48,6 +48,7 @@ static const Rows group_norm_cases[] = {
   { FALSE, 3, 15, 64, 8, FALSE, UPI_ACT_RELU, PARITY_FILL_NORMAL, 1 },
   { FALSE, 1, 21, 30, 2, FALSE, UPI_ACT_NONE, PARITY_FILL_WIDE, 1 },
   { FALSE, 1, 9, 12, 1, FALSE, UPI_ACT_GELU, PARITY_FILL_ZERO_ROWS, 1 },
+  { FALSE, 1, 9, 34, 2, FALSE, UPI_ACT_HARD_SWISH, PARITY_FILL_NORMAL, 1 },
   { TRUE, 1, 1792, 96, 32, FALSE, UPI_ACT_NONE, PARITY_FILL_NORMAL, 1 },
   { TRUE, 1, 7168, 64, 8, FALSE, UPI_ACT_RELU, PARITY_FILL_NORMAL, 1 },
 };
@@ -106,6 +107,11 @@ static const Rows activation_cases[] = {
   { FALSE, 3, 4, 16, 0, FALSE, UPI_ACT_RELU6, PARITY_FILL_WIDE, 4 },
   { FALSE, 1, 40, 33, 0, FALSE, UPI_ACT_GELU, PARITY_FILL_WIDE, 2 },
   { FALSE, 1, 40, 33, 0, FALSE, UPI_ACT_SIGMOID, PARITY_FILL_WIDE, 4 },
+  { FALSE, 1, 40, 33, 0, FALSE, UPI_ACT_HARD_SWISH, PARITY_FILL_NORMAL, 3 },
+  { FALSE, 3, 4, 17, 0, FALSE, UPI_ACT_HARD_SWISH, PARITY_FILL_WIDE, 1 },
+  { FALSE, 3, 4, 35, 0, FALSE, UPI_ACT_HARD_SIGMOID, PARITY_FILL_NORMAL, 3 },
+  { FALSE, 1, 9, 37, 0, FALSE, UPI_ACT_HARD_SWISH, PARITY_FILL_BROKEN, 1 }, /* what is no number stays none */
+  { FALSE, 1, 9, 37, 0, FALSE, UPI_ACT_HARD_SIGMOID, PARITY_FILL_BROKEN, 1 },
   { FALSE, 1, 2, 5, 0, FALSE, UPI_ACT_NONE, PARITY_FILL_NORMAL, 1 },
   { TRUE, 1, 220, 1024, 0, FALSE, UPI_ACT_GELU, PARITY_FILL_NORMAL, 1 },
   { TRUE, 1, 220, 1024, 0, FALSE, UPI_ACT_SIGMOID, PARITY_FILL_NORMAL, 1 },
@@ -117,7 +123,7 @@ build_activation (Parity *parity, const void *data)
   const Rows *c = data;
   UpiValue x = parity_input (parity, UPI_SHAPE3 (c->n, c->t, c->c), c->fill, c->scale);
 
-  parity_name (parity, "n%d %dx%d %s", c->n, c->t, c->c, act_names[c->act]);
+  parity_name (parity, "n%d %dx%d %s fill%d", c->n, c->t, c->c, act_names[c->act], c->fill);
   parity_output (parity, upi_activation (parity_program (parity), x, c->act));
 }
 
@@ -169,6 +175,8 @@ static const Broadcast broadcast_cases[] = {
   { FALSE, { 3, { 3, 5, 17 } }, { 3, { 3, 5, 1 } }, FALSE, UPI_ACT_SIGMOID },
   { FALSE, { 4, { 3, 4, 5, 24 } }, { 4, { 3, 4, 5, 24 } }, FALSE, UPI_ACT_RELU6 },
   { FALSE, { 4, { 3, 4, 5, 24 } }, { 4, { 1, 4, 1, 24 } }, FALSE, UPI_ACT_NONE },
+  { FALSE, { 4, { 3, 4, 5, 24 } }, { 4, { 3, 1, 1, 24 } }, FALSE, UPI_ACT_HARD_SWISH },
+  { FALSE, { 4, { 3, 4, 5, 24 } }, { 4, { 3, 1, 1, 24 } }, TRUE, UPI_ACT_NONE }, /* channels weighed */
   { FALSE, { 3, { 3, 5, 17 } }, { 3, { 3, 5, 17 } }, TRUE, UPI_ACT_NONE },
   { FALSE, { 3, { 3, 5, 17 } }, { 3, { 1, 1, 1 } }, TRUE, UPI_ACT_NONE },
   { FALSE, { 3, { 3, 5, 17 } }, { 1, { 17 } }, TRUE, UPI_ACT_NONE },
@@ -212,13 +220,32 @@ static const Map resize_cases[] = {
 };
 
 static void
-build_resize (Parity *parity, const void *data)
+resized (Parity *parity, const Map *c, UpiValue (*resize) (UpiProgram *, UpiValue, gint, gint))
 {
-  const Map *c = data;
   UpiValue x = parity_input (parity, UPI_SHAPE4 (c->n, c->h, c->w, c->c), PARITY_FILL_NORMAL, 1);
 
   parity_name (parity, "n%d %dx%dx%d to %dx%d", c->n, c->h, c->w, c->c, c->to_h, c->to_w);
-  parity_output (parity, upi_resize (parity_program (parity), x, c->to_h, c->to_w));
+  parity_output (parity, resize (parity_program (parity), x, c->to_h, c->to_w));
+}
+
+static void
+build_resize (Parity *parity, const void *data)
+{
+  resized (parity, data, upi_resize);
+}
+
+static const Map nearest_cases[] = {
+  { FALSE, 1, 4, 6, 8, 8, 12 },
+  { FALSE, 3, 5, 7, 13, 10, 14 },
+  { FALSE, 1, 9, 5, 3, 4, 11 }, /* down and up, odd */
+  { FALSE, 1, 1, 1, 4, 3, 3 },
+  { TRUE, 1, 22, 22, 96, 44, 44 },
+};
+
+static void
+build_nearest (Parity *parity, const void *data)
+{
+  resized (parity, data, upi_resize_nearest);
 }
 
 static const Map max_pool_cases[] = {
@@ -449,6 +476,7 @@ const ParityFamily parity_row_families[] = {
   FAMILY (copy, 0),
   FAMILY (broadcast, 1e-11),
   FAMILY (resize, 1e-12),
+  FAMILY (nearest, 0),
   FAMILY (max_pool, 0),
   FAMILY (adaptive, 1e-12),
   FAMILY (gather, 0),

@@ -378,7 +378,10 @@ compare (const Buffer *found, const Buffer *expected, guint number, gdouble tole
     bits_equal &= memcmp (f, e, 4) == 0;
     memcpy (&x, f, 4);
     memcpy (&y, e, 4);
-    d = isfinite (x) && isfinite (y) ? (gdouble) x - (gdouble) y : memcmp (f, e, 4) == 0 ? 0 : INFINITY;
+    if (isfinite (x) && isfinite (y))
+      d = (gdouble) x - (gdouble) y;
+    else
+      d = memcmp (f, e, 4) == 0 || (isnan (x) && isnan (y)) ? 0 : INFINITY; /* a NaN's sign says nothing */
     error += d * d;
     norm += isfinite (y) ? (gdouble) y * (gdouble) y : 0;
     if (fabs (d) > worst_error) {

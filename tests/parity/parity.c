@@ -132,6 +132,7 @@ main (int argc, char **argv)
     g_test_init (&argc, &argv, NULL);
   each_case (backend, parity_matrix_families, parity_n_matrix_families);
   each_case (backend, parity_row_families, parity_n_row_families);
+  each_case (backend, parity_score_families, parity_n_score_families);
   if (!bench)
     frames_add_tests (backend, backend_name != NULL ? backend_name : backend->name, numbers_of (backend_name), filter);
   return bench ? 0 : g_test_run ();

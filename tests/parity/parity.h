@@ -63,6 +63,8 @@ extern const ParityFamily parity_matrix_families[];
 extern const guint parity_n_matrix_families;
 extern const ParityFamily parity_row_families[];
 extern const guint parity_n_row_families;
+extern const ParityFamily parity_score_families[];
+extern const guint parity_n_score_families;
 
 const void *parity_family_case (const ParityFamily *family, guint index);
 gboolean parity_case_is_big (const ParityFamily *family, guint index);

@@ -295,6 +295,12 @@ test_elements (void)
   c = new_case ();
   EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (3), F (-1, 3, 7)), UPI_ACT_RELU6), 0, 3, 6);
   c = new_case ();
+  EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (5), F (-4, -1, 0, 1, 7)), UPI_ACT_HARD_SWISH), 0, -1 / 3.0f,
+      0, 2 / 3.0f, 7);
+  c = new_case ();
+  EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (5), F (-4, -1, 0, 1, 7)), UPI_ACT_HARD_SIGMOID), 0, 1 / 3.0f,
+      0.5f, 2 / 3.0f, 1);
+  c = new_case ();
   EXPECT (&c, upi_activation (c.p, input (&c, UPI_SHAPE1 (3), F (-1, 3, 7)), UPI_ACT_RELU), 0, 3, 7);
   c = new_case (); /* one value a row */
   EXPECT (&c, upi_add (c.p, input (&c, UPI_SHAPE3 (1, 2, 3), six), input (&c, UPI_SHAPE2 (2, 1), F (10, 20))), 11, 12,
@@ -305,6 +311,25 @@ test_elements (void)
 }
 
 static void
+test_scores (void)
+{
+  Case c = new_case ();
+
+  EXPECT (&c, upi_row_max (c.p, input (&c, UPI_SHAPE2 (3, 3), F (-5, -2, -3, NAN, 7, NAN, NAN, -9, -8))), -2, 7, -8);
+  /* both certain to a half: a half; √(¾ · ⅓) is one too; a certain one: √¼ of the other's quarter */
+  c = new_case ();
+  EXPECT (&c,
+      upi_joint_logit (c.p, input (&c, UPI_SHAPE3 (1, 3, 2), F (0, 1.0986122887f, 1.0986122887f, 0, 100, -100)),
+          input (&c, UPI_SHAPE3 (1, 3, 1), F (0, -0.6931471806f, -1.0986122887f))),
+      0, 0.4572957f, 0, -0.3712116f, 0, UPI_JOINT_LOGIT_LEAST);
+  c = new_case (); /* the ends, and what is no number */
+  EXPECT (&c,
+      upi_joint_logit (
+          c.p, input (&c, UPI_SHAPE3 (1, 2, 2), F (100, NAN, 1, 2)), input (&c, UPI_SHAPE3 (1, 2, 1), F (100, NAN))),
+      UPI_JOINT_LOGIT_MOST, UPI_JOINT_LOGIT_LEAST, UPI_JOINT_LOGIT_LEAST, UPI_JOINT_LOGIT_LEAST);
+}
+
+static void
 test_maps (void)
 {
   Case c = new_case ();
@@ -312,6 +337,9 @@ test_maps (void)
   EXPECT (&c, upi_resize (c.p, input (&c, UPI_SHAPE4 (1, 1, 2, 1), F (0, 4)), 2, 4), 0, 1, 3, 4, 0, 1, 3, 4);
   c = new_case (); /* down: between the two in the middle of each half */
   EXPECT (&c, upi_resize (c.p, input (&c, UPI_SHAPE4 (1, 4, 1, 1), F (0, 1, 2, 10)), 2, 1), 0.5f, 6);
+  c = new_case (); /* as they are: rows 0, 0, 1, columns 0, 0, 1, 1 */
+  EXPECT (&c, upi_resize_nearest (c.p, input (&c, UPI_SHAPE4 (1, 2, 2, 1), F (1, 2, 3, 4)), 3, 4), 1, 1, 2, 2, 1, 1, 2,
+      2, 3, 3, 4, 4);
   c = new_case (); /* padding never wins, even over negative values */
   EXPECT (&c,
       upi_max_pool (
@@ -390,6 +418,7 @@ main (int argc, char **argv)
   g_test_add_func ("/ref/deformable", test_deformable);
   g_test_add_func ("/ref/norms", test_norms);
   g_test_add_func ("/ref/elements", test_elements);
+  g_test_add_func ("/ref/scores", test_scores);
   g_test_add_func ("/ref/maps", test_maps);
   g_test_add_func ("/ref/rows", test_rows);
   g_test_add_func ("/ref/boxes", test_boxes);

@@ -98,6 +98,23 @@ test_second (Fixture *f, gconstpointer data)
   assert_has (text, "[1,1,2,320]"); /* half of 2 × 3 cells, rounded up */
 }
 
+/* What a detector is made of. */
+static void
+test_detector (Fixture *f, gconstpointer data)
+{
+  g_autofree gchar *text = NULL;
+
+  g_file_set_contents (f->config, UPI_TINY_DETECTOR_CONFIG, -1, NULL);
+  text = run (TRUE, "--random", f->config, "--size", "96x64", NULL);
+  assert_has (text, "\n── pyramid (5.3)\n");
+  assert_has (text, " 5×5 s2 g96 hard-swish");
+  assert_has (text, " hard-sigmoid");
+  assert_has (text, " nearest into a part");
+  assert_has (text, "\n── detector (5.3)\n");
+  assert_has (text, "joint_logit");
+  assert_has (text, "[1,128,3]"); /* tokens of four levels */
+}
+
 static void
 test_time (Fixture *f, gconstpointer data)
 {
@@ -141,6 +158,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add ("/upi-dump/image", Fixture, NULL, set_up, test_image, tear_down);
   g_test_add ("/upi-dump/second", Fixture, NULL, set_up, test_second, tear_down);
+  g_test_add ("/upi-dump/detector", Fixture, NULL, set_up, test_detector, tear_down);
   g_test_add ("/upi-dump/time", Fixture, NULL, set_up, test_time, tear_down);
   g_test_add ("/upi-dump/text-and-caption", Fixture, NULL, set_up, test_text_and_caption, tear_down);
   g_test_add ("/upi-dump/errors", Fixture, NULL, set_up, test_errors, tear_down);

@@ -129,12 +129,16 @@ append_post_ops (dnnl_post_ops_t ops, ConstDesc residual, UpiAct act)
     [UPI_ACT_RELU6] = { dnnl_eltwise_clip, 0, 6 },
     [UPI_ACT_GELU] = { dnnl_eltwise_gelu_erf, 0, 0 },
     [UPI_ACT_SIGMOID] = { dnnl_eltwise_logistic, 0, 0 },
+    [UPI_ACT_HARD_SWISH] = { dnnl_eltwise_hardswish, 1.0f / 6, 0.5f }, /* 2.x has these numbers built in */
+    [UPI_ACT_HARD_SIGMOID] = { dnnl_eltwise_linear, 1.0f / 6, 0.5f },  /* then between 0 and 1 */
   };
 
   if (residual != NULL && dnnl_post_ops_append_binary (ops, dnnl_binary_add, residual) != dnnl_success)
     return FALSE;
-  return act == UPI_ACT_NONE
-      || APPEND_ELTWISE (ops, eltwise[act].algorithm, eltwise[act].alpha, eltwise[act].beta) == dnnl_success;
+  if (act != UPI_ACT_NONE
+      && APPEND_ELTWISE (ops, eltwise[act].algorithm, eltwise[act].alpha, eltwise[act].beta) != dnnl_success)
+    return FALSE;
+  return act != UPI_ACT_HARD_SIGMOID || APPEND_ELTWISE (ops, dnnl_eltwise_clip, 0, 1) == dnnl_success;
 }
 
 /* The library's packed copy of w [O,C,kh,kw]. */

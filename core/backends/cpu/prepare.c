@@ -159,12 +159,13 @@ prepare_linear (UpiCpuState *state, const UpiCpuKernels *kernels, const UpiStep 
 }
 
 /* Bilinear, half-pixel centres, edges clamped: for each output line the two source lines and the weight of the
- * second. */
+ * second; nearest: the first alone. */
 static void
-resize_lines (gint in, gint out, gint stride, gint32 *first, gint32 *second, gfloat *weight)
+resize_lines (gboolean nearest, gint in, gint out, gint stride, gint32 *first, gint32 *second, gfloat *weight)
 {
   for (gint i = 0; i < out; i++) {
-    gfloat at = MAX (((gfloat) i + 0.5f) * ((gfloat) in / (gfloat) out) - 0.5f, 0.0f);
+    gfloat at =
+        nearest ? (gfloat) (i * in / out) : MAX (((gfloat) i + 0.5f) * ((gfloat) in / (gfloat) out) - 0.5f, 0.0f);
     gint line = MIN ((gint) at, in - 1);
 
     first[i] = line * stride;
@@ -177,15 +178,16 @@ static gboolean
 prepare_resize (UpiCpuState *state, const UpiStep *s, GError **error)
 {
   gint height = s->out.shape.dim[1], width = s->out.shape.dim[2], lines = height + width;
+  gboolean nearest = s->op->u.resize.nearest;
 
   state->units = s->out.shape.dim[0] * height;
   state->weights = aligned_floats ((gsize) lines, error);
   if (state->weights == NULL
       || (state->offsets = UPI_MEMORY_NEW (gint32, 2 * (gsize) lines, "a resize's lines", error)) == NULL)
     return FALSE;
-  resize_lines (
-      s->in[0].shape.dim[1], height, s->in[0].stride[1], state->offsets, state->offsets + lines, state->weights);
-  resize_lines (s->in[0].shape.dim[2], width, s->in[0].stride[2], state->offsets + height,
+  resize_lines (nearest, s->in[0].shape.dim[1], height, s->in[0].stride[1], state->offsets, state->offsets + lines,
+      state->weights);
+  resize_lines (nearest, s->in[0].shape.dim[2], width, s->in[0].stride[2], state->offsets + height,
       state->offsets + lines + height, state->weights + height);
   return TRUE;
 }

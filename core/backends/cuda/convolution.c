@@ -292,9 +292,11 @@ upi_cuda_convolution_new (UpiCudaDevice *device, UpiCudaType type, gboolean tf32
 {
   const UpiConv *conv = &op->u.conv;
   gboolean alone = !bias && residual == NULL && conv->act == UPI_ACT_NONE, ok = TRUE;
+  /* cuDNN has no hard ones: they are the epilogue's */
+  gboolean fusable = conv->act != UPI_ACT_HARD_SWISH && conv->act != UPI_ACT_HARD_SIGMOID;
 
   *convolution = NULL;
-  for (gint whole = 1; whole >= (alone ? 1 : 0) && ok && *convolution == NULL; whole--) {
+  for (gint whole = fusable ? 1 : 0; whole >= (alone ? 1 : 0) && ok && *convolution == NULL; whole--) {
     UpiCudaConvolution *c = g_new0 (UpiCudaConvolution, 1);
     Graph g = { .device = device, .c = c, .type = type, .next_uid = UID_VIRTUAL, .error = error };
 

@@ -57,12 +57,14 @@ item_view (const UpiTensor *t)
   return view;
 }
 
-static const gint acts[] = {
+static const gint acts[UPI_N_ACTS] = {
   [UPI_ACT_NONE] = UPI_CUDA_LINEAR,
   [UPI_ACT_RELU] = UPI_CUDA_RELU,
   [UPI_ACT_RELU6] = UPI_CUDA_RELU6,
   [UPI_ACT_GELU] = UPI_CUDA_GELU,
   [UPI_ACT_SIGMOID] = UPI_CUDA_SIGMOID,
+  [UPI_ACT_HARD_SWISH] = UPI_CUDA_HARD_SWISH,
+  [UPI_ACT_HARD_SIGMOID] = UPI_CUDA_HARD_SIGMOID,
 };
 
 typedef struct {
@@ -326,6 +328,8 @@ launch_resize (const Step *s, GError **error)
 {
   const Kernel k = kernel_of (s);
 
+  if (s->op->u.resize.nearest)
+    return launched (s, upi_cuda_resize_nearest (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
   return launched (s, upi_cuda_resize (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
 }
 
@@ -424,6 +428,25 @@ launch_anchor_max (const Step *s, GError **error)
   return launched (s,
       upi_cuda_anchor_max (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_cuda_view (&s->in[1]),
           s->in[2].data, item_view (&s->in[2]), s->out.data, k.y, s->op->u.anchor_max.ratio, s->op->u.anchor_max.least),
+      error);
+}
+
+static gboolean
+launch_row_max (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s, upi_cuda_row_max (k.type, k.stream, s->in[0].data, k.x, s->out.data, k.y), error);
+}
+
+static gboolean
+launch_joint_logit (const Step *s, GError **error)
+{
+  const Kernel k = kernel_of (s);
+
+  return launched (s,
+      upi_cuda_joint_logit (k.type, k.stream, s->in[0].data, k.x, s->in[1].data, upi_cuda_view (&s->in[1]), s->out.data,
+          k.y, UPI_JOINT_LOGIT_LEAST, UPI_JOINT_LOGIT_MOST),
       error);
 }
 

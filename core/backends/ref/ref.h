@@ -32,6 +32,10 @@ upi_ref_act (UpiAct act, gdouble x)
     return (gfloat) (0.5 * x * (1. + erf (x * G_SQRT2 / 2)));
   case UPI_ACT_SIGMOID:
     return (gfloat) (1. / (1. + exp (-x)));
+  case UPI_ACT_HARD_SWISH:
+    return (gfloat) (x * CLAMP (x + 3., 0., 6.) / 6.);
+  case UPI_ACT_HARD_SIGMOID:
+    return (gfloat) (CLAMP (x + 3., 0., 6.) / 6.);
   case UPI_ACT_NONE:
   default:
     return (gfloat) x;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Maps to maps: bilinear resize, max pooling, adaptive average pooling. */
+/* Maps to maps: bilinear and nearest resize, max pooling, adaptive average pooling. */
 
 #include "core/backends/ref/ref.h"
+
+#include <string.h>
 
 /* Source of output index i: half-pixel centres, edges clamped. */
 static gint
@@ -14,12 +16,28 @@ source (gint i, gint from, gint to, gdouble *fraction)
   return index;
 }
 
+/* Cells as they are. */
+static void
+resize_nearest (const UpiTensor *x, const UpiTensor *out)
+{
+  for (gint n = 0; n < out->shape.dim[0]; n++)
+    for (gint i = 0; i < out->shape.dim[1]; i++)
+      for (gint j = 0; j < out->shape.dim[2]; j++)
+        memcpy (upi_ref_pixel (out, n, i, j),
+            upi_ref_pixel (x, n, i * x->shape.dim[1] / out->shape.dim[1], j * x->shape.dim[2] / out->shape.dim[2]),
+            (gsize) out->shape.dim[3] * sizeof (gfloat));
+}
+
 void
 upi_ref_resize (const UpiStep *step)
 {
   const UpiTensor *x = &step->in[0], *out = &step->out;
   gint height = x->shape.dim[1], width = x->shape.dim[2];
 
+  if (step->op->u.resize.nearest) {
+    resize_nearest (x, out);
+    return;
+  }
   for (gint n = 0; n < out->shape.dim[0]; n++) {
     for (gint i = 0; i < out->shape.dim[1]; i++) {
       for (gint j = 0; j < out->shape.dim[2]; j++) {

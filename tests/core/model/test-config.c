@@ -222,7 +222,7 @@ test_nano (void)
 
   g_assert_no_error (error);
   g_assert_cmpstr (c->name, ==, "nano");
-  g_assert_cmpuint (c->input.sizes[0][0], ==, 288);
+  g_assert_true (c->has_evidence);
 }
 
 typedef struct {
@@ -312,6 +312,8 @@ static const Wrong wrong[] = {
       { "caption.grounding.ranking.candidates is 0", "from 1 to 32" }, TRUE },
   { "grounding-blunt", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"sharpness\": 0 }"),
       { "caption.grounding.ranking.sharpness is 0" }, TRUE },
+  { "grounding-coverage-negative", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"coverage\": -1 }"),
+      { "caption.grounding.ranking.coverage is -1" }, TRUE },
   { "grounding-ranking-unknown", WITH_GROUNDING (NO_ENTRIES ", \"ranking\": { \"sharp\": 1 }"),
       { "caption.grounding.ranking.sharp is unknown", "sharpness" }, TRUE },
   { "calibration-of-images-alone", ", \"regions\": { \"scale\": 0.5, \"offset\": 1 }", "",
@@ -393,6 +395,8 @@ static const Wrong wrong[] = {
       { "tasks.classification.temperature is 0" } },
   { "rivalry-below-nothing", "\"foreground_weight\": 0.25", "\"foreground_weight\": 0.25, \"rivalry\": -1",
       { "tasks.detection.rivalry is -1" } },
+  { "trust-without-evidence", "\"foreground_weight\": 0.25", "\"foreground_weight\": 0.25, \"trust\": 0.5",
+      { "tasks.detection.trust trusts evidence, which the model has not" } },
   { "empty-label", "\"dog\"", "\"\"", { "labels" } },
   { "threshold-above-one", "\"threshold\": 0.3", "\"threshold\": 1.5", { "threshold is 1.5" } },
   { "distinct-without-candidates", "\"count\": 10", "\"count\": 10, \"distinct\": 0.8",

@@ -9,19 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-static void
-expect_error (const gchar *directory, const gchar *const *says)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_null (upi_model_open (directory, &error));
-  g_assert_error (error, UPI_ERROR, UPI_ERROR_MODEL);
-  g_test_message ("%.300s", error->message);
-  for (guint i = 0; says[i] != NULL; i++)
-    if (strstr (error->message, says[i]) == NULL)
-      g_error ("\"%s\" does not say \"%s\"", error->message, says[i]);
-}
-
 /* Two tensors go, one is new, two have other shapes. */
 static gboolean
 break_tensors (TinyTensor *t, gpointer user_data)
@@ -50,7 +37,7 @@ test_all_at_once (void)
   gchar *directory = tiny_model_write (UPI_TINY_CONFIG, 1);
 
   tiny_model_edit (directory, "model.safetensors", break_tensors, NULL);
-  expect_error (directory,
+  tiny_model_expect_error (directory,
       (const gchar *const[]){ directory, "missing:", "query.score.bias", "decoder.layers.1.ffn.linear2.gate.weight",
           "misshapen:", "level_embed: is F32 [32, 3], expected floating point [3, 32]",
           "caption.token_ids: is I32 [150], expected integers [149]", "unused:", "query.extra", NULL });
@@ -98,7 +85,7 @@ test_second (void)
 
   upi_model_unref (tiny_model_open (directory)); /* as it was written */
   tiny_model_edit (directory, "model.safetensors", break_second, NULL);
-  expect_error (directory,
+  tiny_model_expect_error (directory,
       (const gchar *const[]){ "missing:", "global.backbone.blocks.0.depthwise.weight", "evidence.squeeze.2.weight",
           "evidence.offset", "proposals.evidence.weight: is F32 [31, 3], expected floating point [32, 3]",
           "evidence.scale: is F32 [1], expected floating point []", "calibration.image.mean", "misshapen:",
@@ -116,7 +103,7 @@ test_second_unasked (void)
   g_autofree gchar *path = g_build_filename (directory, "config.json", NULL);
 
   g_assert_true (g_file_set_contents (path, UPI_TINY_CONFIG_OF ("2", "mobilenet_v2", "", ""), -1, NULL));
-  expect_error (directory,
+  tiny_model_expect_error (directory,
       (const gchar *const[]){ "misshapen:", "global.proj.weight: is F32 [48, 320], expected floating point [48, 1280]",
           "unused:", "global.backbone.stem.weight", "calibration.image.covariance", NULL });
   tiny_model_remove (directory);
@@ -159,7 +146,7 @@ test_nan (void)
     gchar *directory = tiny_model_write (UPI_TINY_CONFIG, 1);
     g_autofree gchar *element = g_strdup_printf ("element %" G_GSIZE_FORMAT " ", poisons[i].element);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
-    expect_error (directory, (const gchar *const[]){ "model.safetensors", poisons[i].name, element, NULL });
+    tiny_model_expect_error (directory, (const gchar *const[]){ "model.safetensors", poisons[i].name, element, NULL });
     tiny_model_remove (directory);
   }
 }
@@ -173,7 +160,7 @@ test_negative_evidence (void)
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (SECOND, 1);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
-    expect_error (
+    tiny_model_expect_error (
         directory, (const gchar *const[]){ directory, "evidence.scale", i ? "is 0," : "is -0", "above 0", NULL });
     tiny_model_remove (directory);
   }
@@ -188,7 +175,7 @@ test_negative_variance (void)
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (SECOND, 1);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
-    expect_error (
+    tiny_model_expect_error (
         directory, (const gchar *const[]){ directory, poisons[i].name, i ? "[0, 0] is -0" : "[1, 1] is -0", NULL });
     tiny_model_remove (directory);
   }
@@ -202,7 +189,7 @@ test_token_ids (void)
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (UPI_TINY_CONFIG, 1);
     tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
-    expect_error (directory, (const gchar *const[]){ "caption.token_ids[9]", "150", NULL });
+    tiny_model_expect_error (directory, (const gchar *const[]){ "caption.token_ids[9]", "150", NULL });
     tiny_model_remove (directory);
   }
 }
@@ -215,7 +202,7 @@ test_other_config (void)
   g_autofree gchar *path = g_build_filename (directory, "config.json", NULL);
 
   g_assert_true (g_file_set_contents (path, UPI_TINY_BASE_CONFIG, -1, NULL));
-  expect_error (directory,
+  tiny_model_expect_error (directory,
       (const gchar *const[]){ "missing:", "backbone.layer4.2.conv3.weight",
           "misshapen:", "unused:", "backbone.blocks.15.project.bias", NULL });
   tiny_model_remove (directory);
@@ -234,19 +221,20 @@ test_files (void)
   /* a tensor in two files */
   g_assert_true (g_file_get_contents (text, &contents, &length, NULL));
   g_assert_true (g_file_set_contents (again, contents, (gssize) length, NULL));
-  expect_error (directory, (const gchar *const[]){ "unused:", "text.embeddings.LayerNorm.bias", "again", NULL });
+  tiny_model_expect_error (
+      directory, (const gchar *const[]){ "unused:", "text.embeddings.LayerNorm.bias", "again", NULL });
   g_unlink (again);
   /* truncated */
   g_assert_true (g_file_set_contents (text, contents, (gssize) length - 2, NULL));
-  expect_error (directory, (const gchar *const[]){ "text_encoder.safetensors", NULL });
+  tiny_model_expect_error (directory, (const gchar *const[]){ "text_encoder.safetensors", NULL });
   g_assert_true (g_file_set_contents (text, "", 0, NULL));
-  expect_error (directory, (const gchar *const[]){ "text_encoder.safetensors", "0 bytes", NULL });
+  tiny_model_expect_error (directory, (const gchar *const[]){ "text_encoder.safetensors", "0 bytes", NULL });
   /* gone */
   g_unlink (text);
-  expect_error (
+  tiny_model_expect_error (
       directory, (const gchar *const[]){ "missing:", "text.encoder.layer.0.attention.self.query.weight", NULL });
   g_unlink (weights);
-  expect_error (directory, (const gchar *const[]){ "no *.safetensors", NULL });
+  tiny_model_expect_error (directory, (const gchar *const[]){ "no *.safetensors", NULL });
   tiny_model_remove (directory);
 }
 

@@ -179,6 +179,7 @@ test_batches (gconstpointer backend)
   check_batch (UPI_TINY_CONFIG, 64, 64, 4, backend);
   check_batch (UPI_TINY_CONFIG, 96, 64, 2, backend);
   check_batch (UPI_TINY_CONFIG, 64, 96, 3, backend);
+  check_batch (UPI_TINY_DETECTOR_CONFIG, 160, 96, 2, backend); /* sides of 5 and 3 cells, halved */
 }
 
 /* The paper's kinds: ResNet-50, four levels, learned content, post-norm, RoBERTa; an odd coarsest level (3 × 1 → 2 ×
@@ -368,20 +369,26 @@ test_more_queries_than_tokens (void)
   tiny_model_remove (directory);
 }
 
-static JsonObject *
-object_of_kind (const gchar *kind)
-{
-  JsonObject *object = json_object_new ();
-
-  json_object_set_string_member (object, "kind", kind);
-  return object;
-}
-
 /* nano's config with a text encoder of a few kilobytes: the image side is the same. second: with the encoders of the
  * second generation, and the class predictors of its detector. */
 static gchar *
 nano_config (gboolean second)
 {
+  static const gchar *const members[][2] = { { "format_version", "2" },
+    { "input",
+        "{ \"sizes\": [[288, 288], [384, 224], [224, 384], [640, 384]], \"resize\": \"stretch\","
+        "  \"filter\": \"triangle\", \"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5] }" },
+    { "backbone", "{ \"kind\": \"mobilenet_v2\" }" }, { "levels", "3" },
+    { "pixel_encoder", "{ \"kind\": \"lite\", \"layers\": 1 }" },
+    { "query",
+        "{ \"count\": 100, \"anchor\": \"cells\", \"anchor_cells\": 3, \"content\": \"pixel\","
+        "  \"candidates\": 300, \"distinct\": 0.8 }" },
+    { "global", "{ \"pools\": 1, \"backbone\": { \"kind\": \"efficientnet_lite0\" } }" },
+    { "evidence",
+        "{ \"channels\": [96, 160, 128], \"rank\": [72, 96, 96], \"extra\": [256, 512],"
+        "  \"anchors\": [[[0.1, 1], [0.2, 2], [0.2, 0.5]],"
+        "  [[0.35, 1], [0.35, 2], [0.35, 0.5], [0.35, 3], [0.35, 0.33], [0.42, 1]],"
+        "  [[0.5, 1], [0.5, 2], [0.5, 0.5], [0.5, 3], [0.5, 0.33], [0.57, 1]]] }" } };
   g_autofree gchar *path = g_build_filename (g_getenv ("UPI_TEST_NANO"), "config.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   JsonObject *root, *text;
@@ -390,19 +397,10 @@ nano_config (gboolean second)
   json_parser_load_from_file (parser, path, &error);
   g_assert_no_error (error);
   root = json_node_get_object (json_parser_get_root (parser));
-  if (second) {
-    JsonNode *evidence =
-        json_from_string ("{ \"channels\": [96, 160, 128], \"rank\": [72, 96, 96], \"extra\": [256, 512],"
-                          "  \"anchors\": [[[0.1, 1], [0.2, 2], [0.2, 0.5]],"
-                          "  [[0.35, 1], [0.35, 2], [0.35, 0.5], [0.35, 3], [0.35, 0.33], [0.42, 1]],"
-                          "  [[0.5, 1], [0.5, 2], [0.5, 0.5], [0.5, 3], [0.5, 0.33], [0.57, 1]]] }",
-            NULL);
-    json_object_set_int_member (root, "format_version", 2);
-    json_object_set_member (root, "evidence", evidence);
-    json_object_set_object_member (root, "backbone", object_of_kind ("mobilenet_v2"));
-    json_object_set_object_member (
-        json_object_get_object_member (root, "global"), "backbone", object_of_kind ("efficientnet_lite0"));
-  }
+  for (guint i = 0; second && i < G_N_ELEMENTS (members); i++)
+    json_object_set_member (root, members[i][0], json_from_string (members[i][1], NULL));
+  if (second)
+    json_object_remove_member (root, "detector");
   text = json_object_get_object_member (root, "text");
   json_object_set_int_member (text, "vocabulary", 150);
   json_object_set_int_member (text, "layers", 1);

@@ -65,9 +65,30 @@ global_map (GoldenPart *part)
   expect (part, upi_global_map (&part->build, feed (part, "input", GOLDEN_MAP), maps), "global_map", GOLDEN_MAP);
 }
 
+/* What a detector's queries say: of the reference's tokens, or (index NULL) of the best. */
+static UpiQueries
+detect (GoldenPart *part, const gchar *index, UpiValue *evidence)
+{
+  UpiValue maps[4] = { UPI_NO_VALUE }, pyramid[4], given = UPI_NO_VALUE;
+
+  for (guint i = 1; i < 4; i++)
+    maps[i] = feed (part, map_names[i], GOLDEN_MAP);
+  if (index != NULL)
+    given = feed (part, index, GOLDEN_ROWS);
+  upi_pyramid (&part->build, maps, pyramid);
+  return upi_detector (&part->build, &part->levels, pyramid, given, evidence);
+}
+
 static void
 evidence (GoldenPart *part)
 {
+  UpiValue said;
+
+  if (part->build.config->has_detector) {
+    detect (part, "index", &said);
+    expect (part, said, "evidence", GOLDEN_ROWS);
+    return;
+  }
   UpiValue maps[4] = { UPI_NO_VALUE, UPI_NO_VALUE, feed (part, "C4", GOLDEN_MAP), feed (part, "C5", GOLDEN_MAP) };
 
   expect (part, upi_evidence (&part->build, maps, feed (part, "q_box", GOLDEN_ROWS)), "evidence", GOLDEN_ROWS);
@@ -76,11 +97,14 @@ evidence (GoldenPart *part)
 static void
 input_projection (GoldenPart *part)
 {
-  UpiValue maps[4] = { UPI_NO_VALUE }, projected[UPI_MAX_LEVELS];
+  UpiValue maps[4] = { UPI_NO_VALUE }, pyramid[4], projected[UPI_MAX_LEVELS];
+  gboolean detector = part->build.config->has_detector;
 
   for (guint i = 1; i < 4; i++)
     maps[i] = feed (part, map_names[i], GOLDEN_MAP);
-  upi_input_projection (&part->build, &part->levels, maps, projected);
+  if (detector)
+    upi_pyramid (&part->build, maps, pyramid);
+  upi_input_projection (&part->build, &part->levels, detector ? pyramid : maps, projected);
   for (gint l = 0; l < part->levels.n; l++)
     expect (part, projected[l], projected_names[l], GOLDEN_MAP);
 }
@@ -98,7 +122,10 @@ pixel_encoder (GoldenPart *part)
 static void
 query_scores (GoldenPart *part)
 {
-  UpiQueries q = upi_query_selection (&part->build, &part->levels, feed (part, "memory", GOLDEN_ROWS), UPI_NO_VALUE);
+  UpiValue said;
+  UpiQueries q = part->build.config->has_detector
+      ? detect (part, NULL, &said)
+      : upi_query_selection (&part->build, &part->levels, feed (part, "memory", GOLDEN_ROWS), UPI_NO_VALUE);
 
   expect (part, q.scores, "scores", GOLDEN_ROWS);
   expect (part, q.index, "index", GOLDEN_ROWS);
@@ -107,9 +134,15 @@ query_scores (GoldenPart *part)
 static void
 queries (GoldenPart *part)
 {
-  UpiQueries q = upi_query_selection (
-      &part->build, &part->levels, feed (part, "memory", GOLDEN_ROWS), feed (part, "index", GOLDEN_ROWS));
+  UpiQueries q;
+  UpiValue said;
 
+  if (part->build.config->has_detector) {
+    q = detect (part, "index", &said);
+  } else {
+    UpiValue memory = feed (part, "memory", GOLDEN_ROWS);
+    q = upi_query_selection (&part->build, &part->levels, memory, feed (part, "index", GOLDEN_ROWS));
+  }
   expect (part, q.box, "box_0", GOLDEN_ROWS);
   expect (part, q.content, "content", GOLDEN_ROWS);
 }

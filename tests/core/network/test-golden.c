@@ -21,6 +21,7 @@ static GoldenNetwork networks[] = {
   { "tiny-base", UPI_TINY_BASE_CONFIG, 64, 32 },
   { "tiny-mobilenet", UPI_TINY_MOBILENET_CONFIG_WITH (UPI_TINY_CALIBRATION), 96, 32,
       { { "\"lateral_norm\": false", "\"lateral_norm\": false, \"own\": true" } }, .second = TRUE },
+  { "tiny-pico", UPI_TINY_DETECTOR_CONFIG_WITH (UPI_TINY_CALIBRATION), 160, 64, .second = TRUE },
   { "tiny-swin", UPI_TINY_SWIN_CONFIG, 96, 32 },
   /* the region parts as Mask DINO's published code has them; at this size tokens at both ends are not chosen */
   { "tiny-dino", UPI_TINY_BASE_CONFIG, 416, 32,

@@ -117,7 +117,7 @@ every_operation (void)
   x = upi_add (p, x, upi_conv2d (p, y, weight (p, UPI_SHAPE4 (16, 16, 1, 1)), UPI_NO_VALUE, &(UpiConv){ 0 }));
   x = upi_group_norm (p, x, weight (p, UPI_SHAPE1 (16)), weight (p, UPI_SHAPE1 (16)), 4, 1e-5f);
   x = upi_max_pool (p, x, &(UpiPool){ 3, 2, 1 }); /* [1,8,8,16] */
-  x = upi_adaptive_avg_pool (p, upi_resize (p, x, 16, 16), 8, 8);
+  x = upi_adaptive_avg_pool (p, upi_resize (p, upi_resize_nearest (p, x, 12, 12), 16, 16), 8, 8);
   y = upi_linear (p, x, weight (p, UPI_SHAPE2 (48, 16)), weight (p, UPI_SHAPE1 (48)), UPI_ACT_NONE);
   x = upi_add (p, x,
       upi_window_attention (
@@ -131,6 +131,7 @@ every_operation (void)
   best = upi_top_k (p, upi_slice (p, y, 2, 0, 1), 20);
   best = upi_distinct (p, upi_gather (p, boxes, best), best, 10, 0.5f);
   t = upi_add (p, t, upi_anchor_max (p, boxes, t, boxes, 0.7f, 0));
+  t = upi_joint_logit (p, t, upi_row_max (p, t));
   t = upi_gather (p, t, best);
   boxes = upi_gather (p, upi_box_refine (p, upi_slice (p, y, 2, 4, 4), boxes), best);
   t = upi_concat (

@@ -1,62 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Grounded captions of small random models: options, what a model without the table does, candidates that hold against
- * captions decoded one by one, ranking, and regions of words. Word for word against the reference: test-golden-nano. */
-#include "tests/core/engine-fixture.h"
+ * captions decoded one by one. How they are ranked: test-engine-ranking. Word for word against the reference:
+ * test-golden-nano. */
+#include "tests/core/tasks/grounded-fixture.h"
 
 #include "core/tasks/caption-candidates.h"
-#include "tests/tiny-config.h"
 
 #include <math.h>
 #include <string.h>
-
-#define RANKING(more) "\"ranking\": { \"candidates\": 6, \"sharpness\": 2" more " }"
-static gchar *
-write_model_with (const gchar *ranking, const gchar *determiner)
-{
-  g_autofree gchar *caption = g_strdup_printf (UPI_TINY_GROUNDING ("%s", "%s", "e"), ranking, determiner);
-  g_auto (GStrv) parts = g_strsplit (UPI_TINY_MOBILENET_CONFIG, "\"max_tokens\": 12", 2);
-  g_autofree gchar *config = g_strconcat (parts[0], caption, parts[1], NULL);
-  g_autoptr (GError) error = NULL;
-  gchar *directory = g_dir_make_tmp ("upi-engine-XXXXXX", &error);
-
-  g_assert_no_error (error);
-  upi_model_write_random (directory, config, 11, &error);
-  g_assert_no_error (error);
-  return directory;
-}
-
-static gchar *
-write_model (const gchar *ranking)
-{
-  return write_model_with (ranking, "a");
-}
-
-static UpiEngine *
-open_model (const gchar *model)
-{
-  const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = model, .device = "cpu", .threads = 1 };
-  g_autoptr (GError) error = NULL;
-  UpiEngine *engine = upi_engine_open (&options, NULL, &error);
-
-  g_assert_no_error (error);
-  return engine;
-}
-
-static UpiCaption *
-caption (
-    UpiEngine *engine, UpiEncoding *encoding, UpiCaptionOptions options, UpiPartialFunc partial, gpointer user_data)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (UpiTicket) ticket = NULL;
-
-  options.size = sizeof options;
-  ticket = upi_engine_caption (engine, encoding, &options, partial, NULL, user_data, &error);
-  g_assert_no_error (error);
-  upi_ticket_wait (ticket, &error);
-  g_assert_no_error (error);
-  return upi_ticket_get_caption (ticket);
-}
 
 static void
 test_uniform (void)
@@ -73,9 +25,9 @@ test_without_table (void)
 {
   g_autoptr (UpiEngine) engine = fixture_engine ("cpu", 1, 1, 0, NULL);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
-  g_autoptr (UpiCaption) plain = caption (engine, encoding, (UpiCaptionOptions){ 0 }, NULL, NULL);
+  g_autoptr (UpiCaption) plain = grounded_caption (engine, encoding, (UpiCaptionOptions){ 0 }, NULL, NULL);
   g_autoptr (UpiCaption) grounded =
-      caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 4 }, NULL, NULL);
+      grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 4 }, NULL, NULL);
 
   g_assert_cmpuint (upi_engine_info (engine)->caption_candidates, ==, 0);
   g_assert_cmpstr (grounded->texts[0].text, ==, plain->texts[0].text);
@@ -88,8 +40,8 @@ test_without_table (void)
 static void
 test_options (void)
 {
-  gchar *model = write_model (RANKING (""));
-  g_autoptr (UpiEngine) engine = open_model (model);
+  gchar *model = grounded_model (RANKING (""));
+  g_autoptr (UpiEngine) engine = grounded_open (model);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
   static const struct {
     UpiCaptionOptions options;
@@ -132,18 +84,19 @@ keep_partial (const gchar *text, gpointer texts)
 static void
 test_greedy_first (void)
 {
-  gchar *model = write_model (RANKING (", \"steering\": 0, \"encoded\": 0"));
-  g_autoptr (UpiEngine) engine = open_model (model);
+  gchar *model = grounded_model (RANKING (", \"steering\": 0, \"encoded\": 0"));
+  g_autoptr (UpiEngine) engine = grounded_open (model);
 
   for (guint seed = 0; seed < 6; seed++) {
     g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
     g_autoptr (GPtrArray) heard = g_ptr_array_new_with_free_func (g_free),
                           heard_plain = g_ptr_array_new_with_free_func (g_free);
-    g_autoptr (UpiCaption) plain = caption (engine, encoding, (UpiCaptionOptions){ 0 }, keep_partial, heard_plain);
+    g_autoptr (UpiCaption) plain =
+        grounded_caption (engine, encoding, (UpiCaptionOptions){ 0 }, keep_partial, heard_plain);
     g_autoptr (UpiCaption) one =
-        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 1 }, NULL, NULL);
+        grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 1 }, NULL, NULL);
     g_autoptr (UpiCaption) many =
-        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, keep_partial, heard);
+        grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, keep_partial, heard);
     gboolean found = FALSE;
 
     g_assert_cmpuint (one->n_texts, ==, 1);
@@ -162,19 +115,19 @@ test_greedy_first (void)
 static void
 hold_few_against_many (const gchar *ranking, guint n_many, gboolean some_end)
 {
-  gchar *model = write_model (ranking);
-  g_autoptr (UpiEngine) engine = open_model (model);
+  gchar *model = grounded_model (ranking);
+  g_autoptr (UpiEngine) engine = grounded_open (model);
   UpiEngineStats stats = { .size = sizeof (UpiEngineStats) };
   guint n_other = 0;
 
   for (guint seed = 0; seed < 6; seed++) {
     g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
     g_autoptr (UpiCaption) few =
-        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 3 }, NULL, NULL);
+        grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = 3 }, NULL, NULL);
     g_autoptr (UpiCaption) many =
-        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
+        grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
     g_autoptr (UpiCaption) again =
-        caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
+        grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE, .candidates = n_many }, NULL, NULL);
 
     n_other += many->n_texts > few->n_texts;
     g_assert_cmpuint (many->n_texts, ==, again->n_texts);
@@ -211,95 +164,6 @@ test_ended (void)
   hold_few_against_many ("\"ranking\": { \"candidates\": 6, \"sharpness\": 100, \"encoded\": 0 }", 30, TRUE);
 }
 
-/* The best score of a class, as detection has it. */
-static UpiObject
-best_of (const UpiDetections *detections, guint label)
-{
-  for (guint i = 0; i < detections->n_objects; i++)
-    if (detections->objects[i].label == label)
-      return detections->objects[i];
-  g_assert_not_reached ();
-}
-
-/* Of a picture that the network sees turned. */
-static UpiEncoding *
-turned_encoding (UpiEngine *engine, guint seed, UpiOrientation orientation)
-{
-  guint8 pixels[48 * 32 * 3];
-  const UpiImage image = { .size = sizeof (UpiImage),
-    .format = UPI_PIXELS_RGB,
-    .width = 48,
-    .height = 32,
-    .planes = { pixels },
-    .strides = { 48 * 3 },
-    .orientation = orientation };
-
-  for (guint i = 0; i < sizeof pixels; i++)
-    pixels[i] = (i * (seed + 1) + i / 144 * 7 * seed) % 251;
-  return fixture_take_encoding (upi_engine_encode (engine, &image, 64, 64, 0, NULL, NULL, NULL));
-}
-
-/* Scores add up as the table says; words name the regions that detection finds for the model's own labels, class
- * evidence counted, and where they lie on the picture as it is. */
-static void
-test_ranking (void)
-{
-  gchar *model = write_model (RANKING (", \"encoded\": 3, \"retrieval\": 7, \"regions\": 3, \"floor\": 0.4"));
-  g_autoptr (UpiEngine) engine = open_model (model);
-  g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,person");
-  guint n_words = 0, n_encoded = 0;
-
-  for (guint seed = 0; seed < 8; seed++) {
-    g_autoptr (UpiEncoding) encoding = turned_encoding (engine, seed, (UpiOrientation) seed);
-    const UpiDetectOptions all = {
-      .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
-    };
-    g_autoptr (UpiDetections) detections = upi_engine_detect (engine, encoding, labels, &all, NULL);
-    g_autoptr (UpiCaption) said = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
-    g_autofree gfloat *spe = g_new (gfloat, upi_engine_info (engine)->width);
-
-    g_assert_true (upi_engine_embed (engine, encoding, spe, NULL));
-    for (guint i = 0; i < said->n_texts; i++) {
-      const UpiCaptionText *text = &said->texts[i];
-      gdouble score = text->likelihood + 3 * text->support;
-
-      g_test_message ("%s: %g", text->text, text->score);
-      g_assert_cmpfloat (text->likelihood, <, 0);
-      g_assert_cmpfloat (text->support, <=, 0);
-      if (i > 0 && isnan (text->cosine) == isnan (text[-1].cosine))
-        g_assert_cmpfloat (text->score, <=, text[-1].score);
-      if (said->n_texts > 1)
-        g_assert_true (isnan (text->cosine) == (i >= 3));
-      if (!isnan (text->cosine)) {
-        score += 7 * text->cosine;
-        n_encoded++;
-      }
-      g_assert_cmpfloat_with_epsilon (text->score, score, 1e-9);
-      for (guint w = 0; w < text->n_words; w++, n_words++) {
-        const UpiCaptionWord *word = &text->words[w];
-
-        g_assert_cmpuint (word->first + word->bytes, <=, strlen (text->text));
-        g_assert_cmpuint (word->bytes, >, 0);
-        for (guint k = 0; k < word->n_objects; k++) {
-          UpiObject expected = best_of (detections, word->objects[k].label);
-
-          g_assert_cmpfloat_with_epsilon (word->objects[k].score, expected.score, 1e-6);
-          if (word->objects[k].region == expected.region) {
-            g_assert_cmpfloat (word->objects[k].x, ==, expected.x);
-            g_assert_cmpfloat (word->objects[k].y, ==, expected.y);
-            g_assert_cmpfloat (word->objects[k].width, ==, expected.width);
-            g_assert_cmpfloat (word->objects[k].height, ==, expected.height);
-          }
-          g_assert_null (word->objects[k].mask);
-        }
-      }
-    }
-  }
-  g_assert_cmpuint (n_words, >, 0);
-  g_assert_cmpuint (n_encoded, >, 0);
-  fixture_remove_model (model);
-}
-
 /* Cancelled after its first token. */
 static void
 cancel_ticket (const gchar *text, gpointer ticket)
@@ -310,8 +174,8 @@ cancel_ticket (const gchar *text, gpointer ticket)
 static void
 test_cancel (void)
 {
-  gchar *model = write_model (RANKING (""));
-  g_autoptr (UpiEngine) engine = open_model (model);
+  gchar *model = grounded_model (RANKING (""));
+  g_autoptr (UpiEngine) engine = grounded_open (model);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 1);
   const UpiCaptionOptions options = { .size = sizeof (UpiCaptionOptions), .grounded = TRUE };
   g_autoptr (UpiTicket) ticket = NULL;
@@ -329,8 +193,8 @@ test_cancel (void)
 static void
 test_failures (void)
 {
-  gchar *model = write_model (RANKING (""));
-  g_autoptr (UpiEngine) engine = open_model (model);
+  gchar *model = grounded_model (RANKING (""));
+  g_autoptr (UpiEngine) engine = grounded_open (model);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 1);
   const UpiCaptionOptions options = { .size = sizeof (UpiCaptionOptions), .grounded = TRUE };
   gboolean ok = FALSE;
@@ -357,10 +221,11 @@ test_memory (void)
 {
   static const gchar *const purposes[] = { "the best regions", "scores of labels", "logits of candidates",
     "scores of candidates", "texts of candidates", "tokens of candidates" };
-  gchar *model = write_model (RANKING (""));
-  g_autoptr (UpiEngine) engine = open_model (model);
+  gchar *model = grounded_model (RANKING (""));
+  g_autoptr (UpiEngine) engine = grounded_open (model);
   g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 1);
-  g_autoptr (UpiCaption) whole = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
+  g_autoptr (UpiCaption) whole =
+      grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
   const UpiCaptionOptions options = { .size = sizeof (UpiCaptionOptions), .grounded = TRUE };
   g_autoptr (GString) said = g_string_new (NULL);
 
@@ -380,7 +245,7 @@ test_memory (void)
     g_assert_false (ok);
     g_assert_error (error, UPI_ERROR, UPI_ERROR_MEMORY);
     g_string_append_printf (said, "%s\n", error->message);
-    after = caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
+    after = grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
     g_assert_cmpuint (after->n_texts, ==, whole->n_texts);
     g_assert_cmpstr (after->texts[0].text, ==, whole->texts[0].text);
   }
@@ -394,7 +259,7 @@ test_memory (void)
 static void
 test_bad_table (void)
 {
-  gchar *model = write_model_with (RANKING (""), "xyz");
+  gchar *model = grounded_model_with (RANKING (""), "xyz");
   const UpiEngineOptions options = { .size = sizeof (UpiEngineOptions), .model = model, .device = "cpu", .threads = 1 };
   g_autoptr (GError) error = NULL;
 
@@ -417,7 +282,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/grounded/greedy-first", test_greedy_first);
   g_test_add_func ("/grounded/candidates", test_candidates);
   g_test_add_func ("/grounded/ended", test_ended);
-  g_test_add_func ("/grounded/ranking", test_ranking);
   g_test_add_func ("/grounded/cancel", test_cancel);
   g_test_add_func ("/grounded/failures", test_failures);
   g_test_add_func ("/grounded/memory", test_memory);

@@ -3,6 +3,7 @@
 #include "tests/core/engine-fixture.h"
 
 #include "core/engine/engine-private.h"
+#include "core/tasks/detect.h"
 #include "core/tasks/labels.h"
 #include "tests/tiny-config.h"
 
@@ -253,19 +254,22 @@ logit (gdouble p)
 /* A model with class evidence adds it to the logits of its own labels and of words near them, whichever list comes
  * first, in batches too. */
 static void
-test_evidence (void)
+test_evidence (gconstpointer detector)
 {
   const UpiDetectOptions options = {
     .size = sizeof (UpiDetectOptions), .threshold = 0, .iou_threshold = 1, .max_objects = 1000, .all_pairs = TRUE
   };
-  gchar *model = fixture_write_model ("\"format_version\": 1", "\"format_version\": 2" UPI_TINY_EVIDENCE);
+  gchar *model = detector != NULL
+      ? g_dir_make_tmp ("upi-detector-XXXXXX", NULL)
+      : fixture_write_model ("\"format_version\": 1", "\"format_version\": 2" UPI_TINY_EVIDENCE);
+  gboolean written = detector == NULL || upi_model_write_random (model, detector, 11, NULL);
   UpiEngineOptions engine_options = { .size = sizeof (UpiEngineOptions),
     .model = model,
     .device = "cpu",
     .threads = 1,
     .batch_size = 2,
     .batch_timeout_us = G_USEC_PER_SEC };
-  g_autoptr (UpiEngine) engine = upi_engine_open (&engine_options, NULL, NULL);
+  g_autoptr (UpiEngine) engine = written ? upi_engine_open (&engine_options, NULL, NULL) : NULL;
   g_autoptr (UpiLabels) labels =
       fixture_labels (engine, "dogs,cat,a red car,xyz"); /* before the own ones were asked for */
   g_autoptr (UpiLabels) own = fixture_labels (engine, "cat,dog,person");
@@ -300,6 +304,47 @@ test_evidence (void)
   }
   g_assert_cmpfloat (most, >, 0.1);
   g_assert_cmpfloat (shared, >, 0);
+  fixture_remove_model (model);
+}
+
+/* NETWORK.md, "task heads": the cosine of a label gives way by its share of a class's evidence; to the bit not at all
+ * where it has none. */
+static void
+test_trust (gconstpointer config)
+{
+  const UpiDetectOptions options = { .size = sizeof options, .iou_threshold = 1, .max_objects = 99, .all_pairs = TRUE };
+  gchar *model = g_dir_make_tmp ("upi-trust-XXXXXX", NULL);
+  UpiEngineOptions engine_options = { .size = sizeof engine_options, .model = model, .device = "cpu", .threads = 1 };
+  g_autoptr (GString) text = g_string_new (config);
+  guint whole = 0, parts = 0, none = 0;
+
+  g_string_replace (text, "\"foreground_weight\": 0.25", "\"foreground_weight\": 0, \"trust\": 0.5", 1);
+  g_string_replace (text, "\"near\": 0.5", "\"near\": 0.99", 1); /* random words are much alike */
+  g_assert_true (upi_model_write_random (model, text->str, 11, NULL));
+  g_autoptr (UpiEngine) engine = upi_engine_open (&engine_options, NULL, NULL);
+  g_autoptr (UpiLabels) labels = fixture_labels (engine, "dogs,cat,a red car,xyz");
+  g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, 3);
+  g_autoptr (UpiDetections) all = upi_engine_detect (engine, encoding, labels, &options, NULL);
+  UpiConfig without = *engine->config;
+
+  without.tasks.detection.trust = 0;
+  for (guint i = 0; i < all->n_objects; i++) {
+    const UpiObject *o = &all->objects[i];
+    const gfloat *region = upi_encoding_part (encoding, UPI_PART_REGIONS) + o->region * 48;
+    gdouble share = labels->shares[o->label].part;
+    gdouble cosine = fixture_cosine (region, labels->embeddings + o->label * 48, 48);
+    gfloat scores[4];
+
+    upi_region_scores (encoding, &without, labels, o->region, scores);
+    if (share > 0)
+      g_assert_cmpfloat_with_epsilon (logit (o->score), logit (scores[o->label]) - 0.5 * share * cosine / 0.1, 1e-3);
+    else
+      g_assert_cmpfloat (o->score, ==, scores[o->label]);
+    *(share == 0 ? &none : share < 0.999 ? &parts : &whole) += 1;
+  }
+  g_assert_cmpuint (none, >, 0);
+  g_assert_cmpuint (parts, >, 0);
+  g_assert_cmpuint (whole, ==, 10);
   fixture_remove_model (model);
 }
 
@@ -441,7 +486,10 @@ main (int argc, char *argv[])
   g_test_add_func ("/engine/all-pairs", test_all_pairs);
   g_test_add_func ("/engine/orientations", test_orientations);
   g_test_add_func ("/engine/letterbox", test_letterbox);
-  g_test_add_func ("/engine/evidence", test_evidence);
+  g_test_add_data_func ("/engine/evidence", NULL, test_evidence);
+  g_test_add_data_func ("/engine/evidence-of-a-detector", UPI_TINY_DETECTOR_CONFIG, test_evidence);
+  g_test_add_data_func ("/engine/trust", UPI_TINY_MOBILENET_CONFIG, test_trust);
+  g_test_add_data_func ("/engine/trust-of-a-detector", UPI_TINY_DETECTOR_CONFIG, test_trust);
   g_test_add_func ("/engine/one-class-a-region", test_one_class_a_region);
   g_test_add_func ("/engine/suppression", test_suppression);
   g_test_add_func ("/engine/label-thresholds", test_label_thresholds);

@@ -29,6 +29,7 @@ typedef struct {
   gint width;                    /* of the kernel */
   gint top, bottom, left, right; /* taps [top, bottom) × [left, right) lie inside the map */
   gfloat low, high;              /* ReLU and ReLU6 are bounds */
+  gboolean swish;                /* a hard one, behind the bounds, which are none then */
   /* At the map's edge: each input column that the neighbours see, or zeros that stay where they are from row to row. */
   const gfloat *columns[MAX_COLUMNS];
   gssize rows[MAX_COLUMNS];
@@ -42,7 +43,8 @@ finish (const Pixel *p, vf acc, gint pixel, gint c, gint left)
 
     acc += left < VL ? vload_part (r, left) : vload (r);
   }
-  return vmin (vset (p->high), vmax (vset (p->low), acc)); /* a NaN stays one */
+  acc = vmin (vset (p->high), vmax (vset (p->low), acc)); /* a NaN stays one */
+  return p->swish ? acc * vhard_sigmoid (acc) : acc;
 }
 
 /* The taps of one kernel row over PIXELS neighbours. */
@@ -64,11 +66,13 @@ kernel_row (const Pixel *p, vf *acc, gint c, gint ky, const gint k, const gint s
   }
 }
 
-/* PIXELS neighbours; k, stride constant. The channels are whole vectors. edge: columns may lie outside the map. */
+/* PIXELS neighbours; k, stride constant. The channels are one vector or more, of which the last begins early enough to
+ * be whole. edge: columns may lie outside the map. */
 INLINE void
 pixels (const Pixel *p, const gint k, const gint stride, const gboolean edge)
 {
-  for (gint c = p->first; c < p->last; c += VL) {
+  for (gint next = p->first; next < p->last; next += VL) {
+    const gint c = MIN (next, p->last - VL);
     vf acc[PIXELS];
 
     UNROLL (4)
@@ -128,7 +132,7 @@ pixel (const Pixel *p)
   }
 }
 
-/* GELU and sigmoid, which are more than bounds, over finished rows. */
+/* What is more than bounds or a hard swish, over finished rows. */
 static void
 activate (const UpiStep *s, gint begin, gint end)
 {
@@ -213,7 +217,8 @@ KERNEL (depthwise) (const UpiStep *s, gint begin, gint end, void *scratch)
     .channels = channels,
     .width = k,
     .low = bounded ? 0 : -INFINITY,
-    .high = conv->act == UPI_ACT_RELU6 ? 6 : INFINITY };
+    .high = conv->act == UPI_ACT_RELU6 ? 6 : INFINITY,
+    .swish = conv->act == UPI_ACT_HARD_SWISH };
   const gint most = upi_shape_count (&s->in[0].shape) > BLOCKED_FLOATS ? channels : CHANNEL_BLOCK;
   static const Block blocks[2][2][2] = { { { pixels_3_1, edge_3_1 }, { pixels_3_2, edge_3_2 } },
     { { pixels_5_1, edge_5_1 }, { pixels_5_2, edge_5_2 } } };
@@ -222,11 +227,14 @@ KERNEL (depthwise) (const UpiStep *s, gint begin, gint end, void *scratch)
   for (p.first = 0; p.first < channels; p.first = p.last) {
     gint left = channels - p.first;
 
-    /* The last channels that do not fill a vector go by single pixels. */
-    p.last = p.first + (left >= VL ? MIN (most, left) / VL * VL : left);
+    if (left < VL && channels >= VL) { /* the last ones once more, as a whole vector */
+      p.first = channels - VL;
+      left = VL;
+    }
+    p.last = p.first + MIN (most, left);
     for (gint unit = begin; unit < end; unit++)
       output_row (s, &p, known && left >= VL ? blocks[k == 5][stride - 1] : NULL, unit);
   }
-  if (conv->act == UPI_ACT_GELU || conv->act == UPI_ACT_SIGMOID)
+  if (!act_is_short (conv->act) || conv->act == UPI_ACT_HARD_SIGMOID)
     activate (s, begin, end);
 }

@@ -139,6 +139,10 @@ tile (const UpiGemm *g, gint i, gint j, gint columns, const gfloat *b, const gin
         x = vmax (x, vset (0));
       else if (g->act == UPI_ACT_RELU6)
         x = vmin (vmax (x, vset (0)), vset (6));
+      else if (g->act == UPI_ACT_HARD_SWISH)
+        x *= vhard_sigmoid (x);
+      else if (g->act == UPI_ACT_HARD_SIGMOID)
+        x = vhard_sigmoid (x);
       if (whole)
         vstore (g->c + (i + r) * g->ldc + j + v * VL, x);
       else
@@ -210,7 +214,7 @@ KERNEL (gemm) (const UpiGemm *g, gint begin, gint end)
       b += (gsize) g->k * g->taps * vectors * VL;
       j += columns;
     }
-    if (g->act == UPI_ACT_GELU || g->act == UPI_ACT_SIGMOID)
+    if (!act_is_short (g->act))
       activate_rows (g, i, stop);
   }
 }

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Maps that change their size: bilinear resize, max pool, adaptive average pool, mean of tokens. */
+/* Maps that change their size: bilinear and nearest resize, max pool, adaptive average pool, mean of tokens. */
 #include "core/backends/cpu/kernels/vector.h"
 
 void KERNEL (resize) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (max_pool) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (adaptive_avg_pool) (const UpiStep *s, gint begin, gint end, void *scratch);
 void KERNEL (mean_tokens) (const UpiStep *s, gint begin, gint end, void *scratch);
+
+/* Cells as they are. */
+static void
+nearest_row (const UpiCpuState *t, const gfloat *line, gfloat *out, const UpiTensor *y)
+{
+  const gint height = y->shape.dim[1], width = y->shape.dim[2], channels = y->shape.dim[3];
+
+  for (gint ox = 0; ox < width; ox++, out += y->stride[2])
+    memcpy (out, line + t->offsets[height + ox], (gsize) channels * sizeof (gfloat));
+}
 
 /* Units: output rows of all items. */
 void
@@ -22,6 +32,10 @@ KERNEL (resize) (const UpiStep *s, gint begin, gint end, void *scratch)
     const gfloat *upper = image + first[oy], *lower = image + second[oy];
     gfloat *out = (gfloat *) y->data + (gssize) n * y->stride[0] + (gssize) oy * y->stride[1], wy = t->weights[oy];
 
+    if (s->op->u.resize.nearest) {
+      nearest_row (t, upper, out, y);
+      continue;
+    }
     for (gint ox = 0; ox < width; ox++, out += y->stride[2]) {
       gint a = first[height + ox], b = second[height + ox], c;
       gfloat wx = t->weights[height + ox];

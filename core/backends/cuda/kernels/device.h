@@ -98,6 +98,12 @@ upi_store (__nv_bfloat16 *p, float value)
   }
 
 static __device__ __forceinline__ float
+upi_hard_sigmoid (float x)
+{
+  return x != x ? x : fminf (fmaxf (x + 3.0f, 0.0f), 6.0f) * (1.0f / 6.0f); /* fmaxf() makes a number of a NaN */
+}
+
+static __device__ __forceinline__ float
 upi_activate (int act, float x)
 {
   switch (act) {
@@ -109,6 +115,10 @@ upi_activate (int act, float x)
     return 0.5f * x * (1.0f + erff (x * 0.70710678118654752f));
   case UPI_CUDA_SIGMOID:
     return 1.0f / (1.0f + expf (-x));
+  case UPI_CUDA_HARD_SWISH:
+    return x * upi_hard_sigmoid (x);
+  case UPI_CUDA_HARD_SIGMOID:
+    return upi_hard_sigmoid (x);
   default:
     return x;
   }

@@ -16,7 +16,15 @@ extern "C" {
 typedef enum { UPI_CUDA_F32, UPI_CUDA_F16, UPI_CUDA_BF16 } UpiCudaType;
 
 /* UpiAct's values. */
-enum { UPI_CUDA_LINEAR, UPI_CUDA_RELU, UPI_CUDA_RELU6, UPI_CUDA_GELU, UPI_CUDA_SIGMOID };
+enum {
+  UPI_CUDA_LINEAR,
+  UPI_CUDA_RELU,
+  UPI_CUDA_RELU6,
+  UPI_CUDA_GELU,
+  UPI_CUDA_SIGMOID,
+  UPI_CUDA_HARD_SWISH,
+  UPI_CUDA_HARD_SIGMOID
+};
 
 typedef struct {
   int dim[4], stride[4];
@@ -55,6 +63,8 @@ cudaError_t upi_cuda_group_norm (UpiCudaType type, cudaStream_t stream, const vo
 /* spatial.cu: NHWC maps. */
 cudaError_t
 upi_cuda_resize (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv);
+cudaError_t
+upi_cuda_resize_nearest (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv);
 cudaError_t upi_cuda_max_pool (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y,
     UpiCudaView yv, int kernel, int stride, int pad);
 cudaError_t upi_cuda_adaptive_avg_pool (
@@ -82,6 +92,12 @@ cudaError_t
 upi_cuda_sine_position (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv);
 cudaError_t upi_cuda_box_refine (UpiCudaType type, cudaStream_t stream, const void *delta, UpiCudaView dv,
     const void *reference, UpiCudaView rv, void *y, UpiCudaView yv);
+
+/* scores.cu: rows of any views; b has rows of one number */
+cudaError_t
+upi_cuda_row_max (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv);
+cudaError_t upi_cuda_joint_logit (UpiCudaType type, cudaStream_t stream, const void *a, UpiCudaView av, const void *b,
+    UpiCudaView bv, void *y, UpiCudaView yv, float least, float most);
 
 /* attention.cu: views [1,N,T,D]; the second range is absent if k2 is NULL; lengths may be NULL. */
 typedef struct {

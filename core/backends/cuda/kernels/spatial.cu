@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Maps to maps: bilinear resize, max pool, adaptive average pool. One thread an output element, channels fastest; bound
- * by memory. */
+/* Maps to maps: bilinear and nearest resize, max pool, adaptive average pool. One thread an output element, channels
+ * fastest; bound by memory. */
 #include "core/backends/cuda/kernels/device.h"
 
 #define BLOCK 256
@@ -39,6 +39,18 @@ source (int i, int from, int to, float *fraction)
 
   *fraction = position - (float) index;
   return index;
+}
+
+/* Cells as they are. */
+template <typename T>
+static __global__ void
+nearest_kernel (const T *x, UpiCudaView xv, T *y, UpiCudaView yv)
+{
+  Pixel p;
+
+  if (pixel (yv, &p))
+    y[upi_at (yv, p.n, p.y, p.x) + p.c] =
+        x[upi_at (xv, p.n, p.y * xv.dim[1] / yv.dim[1], p.x * xv.dim[2] / yv.dim[2]) + p.c];
 }
 
 template <typename T>
@@ -106,6 +118,13 @@ upi_cuda_resize (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaVi
 {
   UPI_FOR_TYPE (type,
       return UPI_LAUNCH ((resize_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv));
+}
+
+extern "C" cudaError_t
+upi_cuda_resize_nearest (UpiCudaType type, cudaStream_t stream, const void *x, UpiCudaView xv, void *y, UpiCudaView yv)
+{
+  UPI_FOR_TYPE (type,
+      return UPI_LAUNCH ((nearest_kernel<T>), pixel_blocks (yv), BLOCK, 0, stream, (const T *) x, xv, (T *) y, yv));
 }
 
 extern "C" cudaError_t
