@@ -161,6 +161,61 @@ test_text_weights_shared (void)
   g_assert_cmpuint (upi_cpu_packed_count (), ==, 0);
 }
 
+enum { MOST_ROWS = 26, WIDEST = 64 };
+
+/* act (x · wᵀ + bias) of `rows` rows of `in` numbers, x and w from `numbers`; → y [rows, out] */
+static void
+linear (const UpiBackend *backend, const gfloat *numbers, gint rows, gint in, gint out, UpiAct act, gfloat *y)
+{
+  g_autoptr (GError) error = NULL;
+  UpiProgram *p = upi_program_new ("linear");
+
+  p->of_many_shapes = TRUE; /* as the text side is: a plan for every number of rows */
+  UpiValue x = upi_program_input (p, "x", UPI_F32, UPI_SHAPE2 (rows, in));
+  UpiValue w = upi_program_weight (p, "w", numbers + MOST_ROWS * WIDEST, UPI_SHAPE2 (out, in));
+  upi_program_output (p, "y", upi_linear (p, x, w, upi_program_weight (p, "b", numbers, UPI_SHAPE1 (out)), act));
+  upi_program_finish (p, &error);
+  g_assert_no_error (error);
+  g_autoptr (UpiPlan) plan = upi_plan_new (backend, p, 1, &error);
+  g_assert_no_error (error);
+  g_autoptr (UpiContext) context = upi_context_new (plan, &error);
+  g_assert_no_error (error);
+  upi_context_bind (context, upi_plan_find (plan, "x"), (gpointer) numbers);
+  upi_context_bind (context, upi_plan_find (plan, "y"), y);
+  upi_context_run (context, &error);
+  g_assert_no_error (error);
+  g_clear_pointer (&context, upi_context_free);
+}
+
+/* A row has the same numbers in any company, on every instruction set: how the compiler made a tile of six rows and one
+ * of a single row must not show. A text's embedding would depend on the texts that are encoded with it. */
+static void
+test_company (void)
+{
+  static const UpiAct acts[] = { UPI_ACT_NONE, UPI_ACT_RELU, UPI_ACT_GELU, UPI_ACT_HARD_SWISH };
+  static const gint outs[] = { 3, 8, 19, 24, 48, 64 }, ins[] = { 7, 32, 64 };
+  gfloat numbers[(MOST_ROWS + WIDEST) * WIDEST];
+
+  for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
+    numbers[i] = sinf ((gfloat) (i * i % 7919) * 0.37f);
+  for (guint c = 0; c < UPI_N_ISAS * G_N_ELEMENTS (acts) * G_N_ELEMENTS (outs) * G_N_ELEMENTS (ins); c++) {
+    const gint in = ins[c % 3], out = outs[c / 3 % 6];
+    const UpiAct act = acts[c / 18 % 4];
+    const UpiIsa isa = (UpiIsa) (c / 72);
+    const UpiBackend *backend = upi_backend_cpu_with_isa (isa, FALSE);
+    gfloat most[MOST_ROWS * WIDEST], fewer[MOST_ROWS * WIDEST];
+
+    if (backend == NULL)
+      continue;
+    linear (backend, numbers, MOST_ROWS, in, out, act, most);
+    for (gint rows = 1; rows < MOST_ROWS; rows++) {
+      linear (backend, numbers, rows, in, out, act, fewer);
+      if (memcmp (fewer, most, (gsize) rows * (gsize) out * sizeof (gfloat)) != 0)
+        g_error ("%s: %d rows of %d → %d differ from the first of %d", upi_isa_name (isa), rows, in, out, MOST_ROWS);
+    }
+  }
+}
+
 /* Results of all variants agree: mask features come before any selection by score, so that no near tie can part
  * them. */
 static void
@@ -301,6 +356,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cpu/text-weights-are-shared", test_text_weights_shared);
   g_test_add_func ("/cpu/nano-without-reference-code", test_no_reference_implementation);
   g_test_add_func ("/cpu/thread-count", test_thread_count);
+  g_test_add_func ("/cpu/company", test_company);
   g_test_add_func ("/cpu/variants-agree", test_variants_agree);
   g_test_add_func ("/cpu/contexts-at-once", test_contexts_at_once);
   result = g_test_run ();
