@@ -49,13 +49,15 @@ read_ranking (Parse *p)
   if (!upi_reader_has (&p->reader, "ranking"))
     return;
   r = upi_reader_object (&p->reader, "ranking", PATH "ranking.",
-      UPI_KEYS ("candidates", "sharpness", "encoded", "retrieval", "regions", "coverage", "floor", "steering"));
+      UPI_KEYS (
+          "candidates", "sharpness", "encoded", "retrieval", "regions", "coverage", "agreement", "floor", "steering"));
   read_count (&r, "candidates", &ranking->candidates, 1, UPI_MAX_CANDIDATES);
   read_count (&r, "encoded", &ranking->encoded, 0, UPI_MAX_CANDIDATES);
   read_double (&r, "sharpness", &ranking->sharpness, 1e-2, 1e2);
   read_double (&r, "retrieval", &ranking->retrieval, 0, 1e4);
   read_double (&r, "regions", &ranking->regions, 0, 1e4);
   read_double (&r, "coverage", &ranking->coverage, 0, 1e4);
+  read_double (&r, "agreement", &ranking->agreement, 0, 1e4);
   read_double (&r, "floor", &ranking->floor, 0, 1);
   read_double (&r, "steering", &ranking->steering, 0, 1e4);
 }

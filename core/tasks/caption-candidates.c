@@ -350,3 +350,38 @@ upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdou
   free (batch.scores);
   return ok ? g_steal_pointer (&candidates) : NULL;
 }
+
+/* How many runs of n tokens two texts share, each as often as both have it. */
+static guint
+shared_runs (const GArray *a, const GArray *b, guint n)
+{
+  const gint32 *x = (const gint32 *) (gconstpointer) a->data, *y = (const gint32 *) (gconstpointer) b->data;
+  g_autofree gboolean *taken = g_new0 (gboolean, MAX (b->len, 1));
+  guint count = 0;
+
+  for (guint i = 0; i + n <= a->len; i++) {
+    guint j = 0;
+
+    while (j + n <= b->len && (taken[j] || memcmp (x + i, y + j, n * sizeof (gint32)) != 0))
+      j++;
+    if (j + n <= b->len) {
+      taken[j] = TRUE;
+      count++;
+    }
+  }
+  return count;
+}
+
+gdouble
+upi_candidates_agreement (const GArray *const *texts, guint n, guint k)
+{
+  gdouble sum = 0;
+
+  for (guint i = 0; i < n; i++) {
+    guint runs = texts[k]->len + texts[i]->len + MAX (texts[k]->len, 1) - 1 + MAX (texts[i]->len, 1) - 1;
+
+    if (i != k && runs > 0)
+      sum += 2.0 * (shared_runs (texts[k], texts[i], 1) + shared_runs (texts[k], texts[i], 2)) / runs;
+  }
+  return sum / MAX (n - 1, 1);
+}

@@ -21,6 +21,11 @@ typedef struct {
  */
 GArray *upi_candidates_decode (UpiWorker *worker, UpiTicket *ticket, guint n, const gdouble *shown, GError **error);
 
+/* How much of text @k of @n [ids] the other ones say as well, 0..1: over them the mean of 2·|a ∩ b| / (|a| + |b|), with
+ * the multisets of tokens and of pairs of tokens of both. What is most like all that might be said is least wrong on
+ * the whole (minimum Bayes risk decoding, 2108.04718). */
+gdouble upi_candidates_agreement (const GArray *const *texts, guint n, guint k);
+
 /* In [0, 1), for a candidate's step, the same everywhere: splitmix64 by its counter. */
 gdouble upi_candidates_uniform (guint candidate, guint step);
 

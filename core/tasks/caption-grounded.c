@@ -238,6 +238,7 @@ speak (Ground *g, GError **error)
   guint n = g->ticket->caption.candidates ? g->ticket->caption.candidates : ranking->candidates;
   g_autofree gdouble *needs = g_new (gdouble, MAX (g->table->needs->len, 1)), *shown = NULL;
   g_autoptr (GArray) candidates = NULL, ranked = g_array_new (FALSE, TRUE, sizeof (Ranked));
+  g_autofree const GArray **texts = g_new (const GArray *, n);
   UpiCaption *caption;
 
   g_array_set_clear_func (ranked, clear_ranked);
@@ -258,8 +259,11 @@ speak (Ground *g, GError **error)
     row.of.support = support_of (g, row.mentions);
     row.of.score =
         row.of.likelihood + ranking->regions * row.of.support + ranking->coverage * coverage_of (g, row.mentions);
+    texts[ranked->len] = candidate->ids;
     g_array_append_val (ranked, row);
   }
+  for (guint i = 0; i < ranked->len; i++)
+    g_array_index (ranked, Ranked, i).of.score += ranking->agreement * upi_candidates_agreement (texts, ranked->len, i);
   if (!rank (g, ranked, error))
     return NULL;
   caption = upi_caption_new (ranked->len);

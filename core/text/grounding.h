@@ -29,16 +29,17 @@ typedef struct {
   guint candidates; /* with the greedy one */
   guint encoded;    /* the best by the terms that need no <SPE>, whose <SPE> is computed */
   gdouble sharpness;
-  /* weights of the terms: cosine with the image, support by the regions, share of what is seen that is named */
-  gdouble retrieval, regions, coverage;
+  /* weights of the terms: cosine with the image, support by the regions, share of what is seen that is named, how much
+   * of it the other candidates say */
+  gdouble retrieval, regions, coverage, agreement;
   gdouble floor;    /* a score from which on a word is supported in full */
   gdouble steering; /* 0: none */
 } UpiRanking;
 
 #define UPI_RANKING_DEFAULT                                                                                            \
   {                                                                                                                    \
-    .candidates = 8, .encoded = 3, .sharpness = 0.6, .retrieval = 15, .regions = 5, .coverage = 1, .floor = 0.5,       \
-    .steering = 24                                                                                                     \
+    .candidates = 8, .encoded = 3, .sharpness = 0.6, .retrieval = 15, .regions = 5, .coverage = 1, .agreement = 5,     \
+    .floor = 0.5, .steering = 24                                                                                       \
   }
 
 /* As the config has it. */

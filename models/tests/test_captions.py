@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import random
+import re
 import unittest
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import torch
 
 from models.reference.grounding import Grounding
+from models.training import scenes
 from models.training.cider import CiderD, plain
 from models.training.dataset import Batch, Encoded
 from models.training.losses import Heads
+from models.training.scenes import claimed
 from models.training.tasks import (
     Trainee,
     Words,
@@ -159,20 +163,32 @@ class Captions(unittest.TestCase):
         batch.captions = [["the vehicle"]]
         self.assertEqual(hallucinated("a dog and a cat in a car", shown_classes(batch, 0, grounding), grounding), 0)
 
+    def test_a_scene_is_there_if_somebody_says_so(self) -> None:
+        self.assertEqual(claimed("Boys play soccer near a fountain.", ["A boy at the Fountains."]), 1)
+        self.assertEqual(claimed("Boys play soccer near a fountain.", ["A boy.", "Soccer, and water splashes."]), 0)
+        self.assertEqual(claimed("a racehorse on a seat by an iceberg", ["a dog"]), 0)
+
     def test_what_is_not_there_becomes_rarer(self) -> None:
-        """No word earns anything; one names what the picture lacks."""
+        """No word earns anything; one names an object, or a scene, that the picture lacks."""
+        self.penalised("untrue", needs({"w13": ["dog"]}, ["dog", "cat"]))
+        with mock.patch.object(scenes, "WORDS", [re.compile("w13"), *scenes.WORDS[1:]]):
+            scenes.scenes_of.cache_clear()
+            self.penalised("elsewhere", None)
+        scenes.scenes_of.cache_clear()
+
+    def penalised(self, kind: str, grounding: Grounding | None) -> None:
         trainee, words, batch = self.one_image()
         batch.captions = [[""]]
-        words.grounding = needs({"w13": ["dog"]}, ["dog", "cat"])
+        words.grounding = grounding
         optimizer = torch.optim.Adam(trainee.model.decoder.parameters(), 3e-3)
-        untrue_shares = []
+        shares = []
         for _ in range(60):
             loss, parts = self_critical(trainee, batch, words, each=16, limit=4)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            untrue_shares.append(parts["untrue"])
-        self.assertLess(sum(untrue_shares[-10:]), 0.5 * sum(untrue_shares[:10]))
+            shares.append(parts[kind])
+        self.assertLess(sum(shares[-10:]), 0.5 * sum(shares[:10]))
 
     def test_sampled_cold_equals_greedy(self) -> None:
         """And at the temperature of training it does not."""

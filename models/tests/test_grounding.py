@@ -325,9 +325,9 @@ class Captions(unittest.TestCase):
         dog, cat = ([self.tokenizer.ids["a"], self.tokenizer.ids[w]] for w in ("dog", "cat"))
         said = [Caption(cat, -1.0), Caption(cat, -1.0), Caption(dog, -1.5)]
         spe = torch.randn(self.model.config.decoder.width)
-        without = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0, regions=0, coverage=0))
+        without = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0, regions=0, coverage=0, agreement=0))
         self.assertEqual([c.ids for c in without], [cat, dog])
-        ranked = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0))
+        ranked = grounded.rank(self.model, self.grounding, spe, self.scores(dog=0.8), said, Ranking(retrieval=0, agreement=0))
         self.assertEqual([c.ids for c in ranked], [dog, cat])
         self.assertIsNone(ranked[0].cosine)
         self.assertAlmostEqual(ranked[1].score, -1.0 + Ranking().regions * np.log(0.011 / (Ranking().floor + 0.01)), places=4)
@@ -353,8 +353,23 @@ class Captions(unittest.TestCase):
         spe = torch.randn(self.model.config.decoder.width)
         said = [Caption(other, -1.0), Caption(man, -1.5)]
         for weight, first in ((0.5, other), (0.8, man)):
-            ranked = grounded.rank(self.model, self.grounding, spe, scores, said, Ranking(retrieval=0, regions=0, coverage=weight))
+            ranked = grounded.rank(self.model, self.grounding, spe, scores, said, Ranking(retrieval=0, regions=0, coverage=weight, agreement=0))
             self.assertEqual(ranked[0].ids, first)
+
+    def test_what_others_say_too_is_better_said(self) -> None:
+        a, b, c, d = ([self.tokenizer.ids[w] for w in text.split()] for text in ("a dog w1", "w1 a dog", "dog dog", "w2"))
+        said = [a, b, c, d, []]
+        # a and b share three tokens and one pair of five and five runs; with "dog dog" each shares one of five and three
+        one = (2 * 4 / 10 + 2 * 1 / 8 + 0 + 0) / 4
+        for k, wanted in enumerate((one, one, 0.5 / 4, 0.0, 0.0)):
+            self.assertAlmostEqual(grounded.agreement(said, k), wanted, places=12)
+        self.assertEqual(grounded.agreement([a], 0), 0.0)
+        self.assertEqual(grounded.agreement([[], []], 0), 0.0)
+        spe = torch.randn(self.model.config.decoder.width)
+        for weight, first in ((1.0, d), (3.0, a)):
+            captions = [*(Caption(d, -1.0) for _ in range(9)), *(Caption(t, -2.0) for t in (a, b, a, c))]  # each text counts once
+            ranking = Ranking(retrieval=0, regions=0, coverage=0, agreement=weight)
+            self.assertEqual(grounded.rank(self.model, self.grounding, spe, self.scores(), captions, ranking)[0].ids, first)
 
     def test_a_speaker_s_first_caption_is_the_best(self) -> None:
         captioner = grounded.GroundedCaptioner(self.model, self.grounding, Ranking(candidates=5))
@@ -370,7 +385,7 @@ class Captions(unittest.TestCase):
         animals = {self.tokenizer.ids[w] for w in ("dog", "cat", "animal", "man")}
         said = []
         for scores, steering in ((self.scores(), 0.0), (self.scores(), 8.0), (torch.ones(3, 80), 8.0)):
-            ranking = Ranking(candidates=16, steering=steering, retrieval=0, regions=0, coverage=0)
+            ranking = Ranking(candidates=16, steering=steering, retrieval=0, regions=0, coverage=0, agreement=0)
             captioner = grounded.GroundedCaptioner(self.model, self.grounding, ranking)
             said.append([c.ids for c in captioner(spe, scores, self.image)])
         count = [sum(i in animals for c in x for i in c) for x in said]

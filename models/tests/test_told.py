@@ -67,13 +67,21 @@ class Told(unittest.TestCase):
     def first(self, labels: list[str], like: int, people: int = 0) -> str:
         """The line that fits best."""
         areas = {LABELS.index(n): 1 / len(labels) for n in labels}
-        fit = self.lines.fit(torch.eye(len(TEXTS))[like : like + 1], [set(areas)], [areas], [people])
+        fit = self.lines.fit(torch.eye(len(TEXTS))[like : like + 1], [set(areas)], [areas], [people], [[]])
         return TEXTS[int(fit[0].argmax())]
 
     def test_nothing_is_named_that_the_view_lacks(self) -> None:
         self.assertEqual(self.tell([]), ["Snow on a hill."])
         self.assertEqual(set(self.tell(["dog"])), {"A dog runs.", "Snow on a hill."})
         self.assertEqual(set(self.tell(["dog"], ["car"])), {"A dog runs.", "Snow on a hill.", "A car is parked.", "A dog and a car."})
+
+    def test_no_scene_is_named_that_people_did_not_see(self) -> None:
+        texts = ["A dog in a fountain.", "A dog in the snow.", "A dog runs."]
+        lines = Lines(texts, torch.eye(3), self.lines.grounding)
+        dog = LABELS.index("dog")
+        of: list[list[str]] = [[], ["A dog."], ["It snows.", "A snowy hill."], ["Snow on a fountain."]]
+        fit = lines.fit(torch.eye(3)[:1].expand(4, 3), [{dog}] * 4, [{dog: 1.0}] * 4, [0] * 4, of)
+        self.assertEqual((fit > -torch.inf).tolist(), [[False, True, True], [False, False, True], [False, True, True], [True, True, True]])
 
     def test_what_is_shown_and_what_is_near_come_first(self) -> None:
         self.assertEqual(self.first(["dog"], like=3), "A dog runs.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -221,6 +223,24 @@ class Data(unittest.TestCase):
                 self.assertLess(abs((rows.min() + rows.max() + 1) * 2 - y), 5)
                 seen += 1
         self.assertGreater(seen, 20)
+
+    def test_decoded_images_are_kept_and_added_to(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder, cache = Path(name), Path(name) / "images"
+            pixels = {f"{i}.png": np.full((2 + i, 3, 3), 40 * i, np.uint8) for i in range(4)}
+            for file, image in pixels.items():
+                Image.fromarray(image).save(folder / file)
+            first = ImageStore(folder, ["0.png", "1.png"], cache)
+            with open(cache.with_suffix(".bin"), "ab") as stopped:  # half an image, of which the table does not know
+                stopped.write(b"123")
+            with ThreadPoolExecutor(2) as together:
+                list(together.map(lambda wanted: ImageStore(folder, wanted, cache), (["1.png", "2.png"], ["3.png", "2.png"])))
+            (folder / "0.png").unlink()  # nothing is decoded twice
+            last = ImageStore(folder, list(pixels), cache)
+            for file, image in pixels.items():
+                np.testing.assert_array_equal(last[file], image)
+            np.testing.assert_array_equal(first["1.png"], pixels["1.png"])
+            self.assertEqual(cache.with_suffix(".bin").stat().st_size, sum(image.nbytes for image in pixels.values()))
 
     def test_stored_images_come_back(self) -> None:
         """Two images of one size; only the second serves: every draw is its arrays and what is known of it."""

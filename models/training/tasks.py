@@ -25,6 +25,7 @@ from .distillation import ImageNet, distillation_loss
 from .distributed import gather
 from .losses import Heads, denoising_losses, matched_class_loss, region_losses, total
 from .matching import hungarian
+from .scenes import claimed
 from .vocabulary import CaptionVocabulary, ClassNames, pad
 
 # Label smoothing leaves a tenth of the probability to words at random, so that most captions sampled with the learned temperature are
@@ -32,6 +33,8 @@ from .vocabulary import CaptionVocabulary, ClassNames, pad
 SHARPER = 0.6
 # What a named object that the picture does not have costs a sampled caption, in CIDEr-D, of which a sample earns 0.2 to 0.5.
 PENALTY = 0.3
+# The same of a place or a doing that no reference names (scenes.py): people who write five words may leave it out.
+ELSEWHERE = 0.2
 # Of how surely the model finds the image among those of the batch by a caption, in nats (1803.04376): what is said of many images is worth less.
 APART = 0.15
 DIFFERENCE = 0.2  # of what two captions of one image are worth, at which `ranked` wants e times the probability
@@ -225,8 +228,8 @@ def hallucinated(caption: str, shown: set[int], grounding: Grounding) -> int:
 def worthy(
     trainee: Trainee, batch: Batch, words: Words, cache: Cache, each: int, limit: int
 ) -> tuple[list[list[int]], Tensor, dict[str, float]]:
-    """`each` captions of every image, sampled from the model, and what each is worth [B, each]: its CIDEr-D, less a penalty for what it names
-    and the picture lacks."""
+    """`each` captions of every image, sampled from the model, and what each is worth [B, each]: its CIDEr-D, less penalties for what it
+    names and the picture lacks."""
     assert words.cider is not None
     rows = torch.arange(len(batch.captions)).repeat_interleave(each)
     temperature = SHARPER * float(trainee.heads.temperature("captioning"))
@@ -234,7 +237,9 @@ def worthy(
     truths = [[plain(c) for c in captions] for captions in batch.captions]
     texts = [words.tokenizer.decode(s) for s in said]
     worth = torch.tensor([words.cider.score(plain(t), truths[i]) for t, i in zip(texts, rows.tolist())])
-    parts = {"reward": float(worth.mean())}
+    elsewhere = torch.tensor([float(claimed(t, batch.captions[i])) for t, i in zip(texts, rows.tolist())])
+    parts = {"reward": float(worth.mean()), "elsewhere": float(elsewhere.mean())}
+    worth = worth - ELSEWHERE * elsewhere
     if words.grounding is not None:
         shown = [shown_classes(batch, i, words.grounding) for i in range(len(batch.captions))]
         false = torch.tensor([float(hallucinated(t, shown[i], words.grounding)) for t, i in zip(texts, rows.tolist())])

@@ -3,6 +3,8 @@
  * How grounded captions of small random models are ranked, and the regions of their words. */
 #include "tests/core/tasks/grounded-fixture.h"
 
+#include "core/tasks/caption-candidates.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -39,8 +41,8 @@ turned_encoding (UpiEngine *engine, guint seed, UpiOrientation orientation)
 static void
 test_ranking (void)
 {
-  gchar *model =
-      grounded_model (RANKING (", \"encoded\": 3, \"retrieval\": 7, \"regions\": 3, \"coverage\": 0, \"floor\": 0.4"));
+  gchar *model = grounded_model (RANKING (
+      ", \"encoded\": 3, \"retrieval\": 7, \"regions\": 3, \"coverage\": 0, \"agreement\": 0, \"floor\": 0.4"));
   g_autoptr (UpiEngine) engine = grounded_open (model);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,person");
   guint n_words = 0, n_encoded = 0;
@@ -101,7 +103,7 @@ test_ranking (void)
 static void
 test_coverage (void)
 {
-  gchar *model = grounded_model (RANKING (", \"retrieval\": 0, \"regions\": 0, \"coverage\": 3"));
+  gchar *model = grounded_model (RANKING (", \"retrieval\": 0, \"regions\": 0, \"coverage\": 3, \"agreement\": 0"));
   g_autoptr (UpiEngine) engine = grounded_open (model);
   g_autoptr (UpiLabels) labels = fixture_labels (engine, "cat,dog,person");
   guint n_shares = 0, n_blind = 0;
@@ -141,6 +143,56 @@ test_coverage (void)
   fixture_remove_model (model);
 }
 
+/* Numbers worked by hand: those of models/tests/test_grounding.py. */
+static void
+test_agreement (void)
+{
+  static const struct {
+    gint32 ids[3];
+    guint n;
+    gdouble agreement;
+  } known[] = { { { 1, 2, 3 }, 3, (0.8 + 0.25) / 4 }, { { 3, 1, 2 }, 3, (0.8 + 0.25) / 4 }, { { 2, 2 }, 2, 0.5 / 4 },
+    { { 4 }, 1, 0 }, { { 0 }, 0, 0 } };
+  const GArray *texts[G_N_ELEMENTS (known)];
+
+  for (guint k = 0; k < G_N_ELEMENTS (known); k++) {
+    GArray *ids = g_array_new (FALSE, FALSE, sizeof (gint32));
+
+    texts[k] = g_array_append_vals (ids, known[k].ids, known[k].n);
+  }
+  for (guint k = 0; k < G_N_ELEMENTS (known); k++)
+    g_assert_cmpfloat_with_epsilon (
+        upi_candidates_agreement (texts, G_N_ELEMENTS (known), k), known[k].agreement, 1e-12);
+  g_assert_cmpfloat (upi_candidates_agreement (texts, 1, 0), ==, 0);
+  for (guint k = 0; k < G_N_ELEMENTS (known); k++)
+    g_array_unref ((GArray *) texts[k]);
+}
+
+/* It counts as its weight says, and nothing else does where the others weigh nothing. */
+static void
+test_agreement_counts (void)
+{
+  gchar *model = grounded_model (RANKING (", \"retrieval\": 0, \"regions\": 0, \"coverage\": 0, \"agreement\": 4"));
+  g_autoptr (UpiEngine) engine = grounded_open (model);
+  guint n_between = 0;
+
+  for (guint seed = 0; seed < 8; seed++) {
+    g_autoptr (UpiEncoding) encoding = fixture_encoding (engine, seed);
+    g_autoptr (UpiCaption) said =
+        grounded_caption (engine, encoding, (UpiCaptionOptions){ .grounded = TRUE }, NULL, NULL);
+
+    for (guint i = 0; i < said->n_texts; i++) {
+      gdouble agreement = (said->texts[i].score - said->texts[i].likelihood) / 4;
+
+      g_assert_cmpfloat (agreement, >=, 0);
+      g_assert_cmpfloat (agreement, <=, 1);
+      n_between += agreement > 0 && agreement < 1;
+    }
+  }
+  g_assert_cmpuint (n_between, >, 0);
+  fixture_remove_model (model);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -149,6 +201,8 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/ranking/terms", test_ranking);
   g_test_add_func ("/ranking/coverage", test_coverage);
+  g_test_add_func ("/ranking/agreement", test_agreement);
+  g_test_add_func ("/ranking/agreement-counts", test_agreement_counts);
   result = g_test_run ();
   fixture_clear ();
   return result;
