@@ -73,7 +73,7 @@ def annotate(o: argparse.Namespace, rows: list[Record], folder: Path) -> list[Ou
     return out
 
 
-def figures(outputs: list[Output], ids: list[int], texts: list[torch.Tensor], grounding: Grounding) -> dict[str, Any]:
+def figures(outputs: list[Output], names: list[str], ids: list[int], texts: list[torch.Tensor], grounding: Grounding) -> dict[str, Any]:
     result: dict[str, Any] = {"images": len(outputs)}
     for kind in ("bbox", "segm"):
         table = average_precision(outputs, ids, kind)
@@ -84,6 +84,7 @@ def figures(outputs: list[Output], ids: list[int], texts: list[torch.Tensor], gr
                 "VOC AP50": mean([table[c][1] for c in VOC if c in table]),
                 "person AP50": table.get(1, (0, float("nan"), 0))[1],
                 "car AP50": table.get(3, (0, float("nan"), 0))[1],
+                "per class AP50": {names[ids.index(c)]: [round(v[1], 1), v[2]] for c, v in table.items()},
             }
     result["captions"] = caption_scores(outputs)
     said = [(x.record, x.caption) for x in outputs if x.caption and (x.record.captions or x.record.exhaustive)]
@@ -114,7 +115,8 @@ def main() -> None:
         rows = rows[:: max(1, len(rows) // o.limit)]
     with tempfile.TemporaryDirectory() as folder:
         outputs = annotate(o, rows, Path(folder))
-    text = json.dumps(figures(outputs, categories(o.data)[2], o.texts, load_grounding(o.model)), indent=1, ensure_ascii=False)
+    names, _, ids = categories(o.data)
+    text = json.dumps(figures(outputs, names, ids, o.texts, load_grounding(o.model)), indent=1, ensure_ascii=False)
     print(text)
     if o.out:
         o.out.write_text(text + "\n", encoding="utf-8")
