@@ -38,8 +38,8 @@ typedef struct {
 
 #define UPI_RANKING_DEFAULT                                                                                            \
   {                                                                                                                    \
-    .candidates = 8, .encoded = 3, .sharpness = 0.6, .retrieval = 15, .regions = 5, .coverage = 1, .agreement = 5,     \
-    .floor = 0.5, .steering = 24                                                                                       \
+    .candidates = 8, .encoded = 3, .sharpness = 0.6, .retrieval = 15, .regions = 8, .coverage = 1, .agreement = 5,     \
+    .floor = 0.48, .steering = 24                                                                                      \
   }
 
 /* As the config has it. */

@@ -30,10 +30,10 @@ class Ranking:
     sharpness: float = 0.6  # of the captioning temperature, for all but the greedy one
     encoded: int = 3  # the best by the terms that need none, whose `<SPE>` is computed
     retrieval: float = 15.0  # weight of the cosine of `<SPE>`s
-    regions: float = 5.0  # of support
+    regions: float = 8.0  # of support
     coverage: float = 1.0  # of the share of what is seen that a text names
     agreement: float = 5.0  # of how much of it the other candidates say
-    floor: float = 0.5
+    floor: float = 0.48
     steering: float = 24.0  # weight of what the regions say, in the logits; 0: none
 
     @staticmethod

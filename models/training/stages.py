@@ -29,9 +29,9 @@ STAGES: dict[str, dict[str, Task]] = {
     },
     "refine": {
         "region_classes": Task(0.17, 1.0, 32),
-        "ranked": Task(0.09, 0.5, 24),
-        "captioning": Task(0.42, 1.0, 24),
-        "self_critical": Task(0.12, 0.6, 24),
+        "ranked": Task(0.07, 0.5, 24),
+        "captioning": Task(0.3, 1.0, 24),
+        "self_critical": Task(0.26, 0.8, 24),
         "retrieval": Task(0.09, 0.6, 128),
         "classification": Task(0.05, 0.6, 48),
         "language": Task(0.06, 0.25, 64),

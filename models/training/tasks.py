@@ -36,7 +36,7 @@ PENALTY = 0.3
 # The same of a place or a doing that no reference names (scenes.py): people who write five words may leave it out.
 ELSEWHERE = 0.2
 # Of how surely the model finds the image among those of the batch by a caption, in nats (1803.04376): what is said of many images is worth less.
-APART = 0.15
+APART = 0.25
 DIFFERENCE = 0.2  # of what two captions of one image are worth, at which `ranked` wants e times the probability
 
 
