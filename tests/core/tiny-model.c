@@ -85,6 +85,20 @@ tiny_model_edit (const gchar *directory, const gchar *file, TinyEdit edit, gpoin
   g_assert_no_error (error);
 }
 
+gboolean
+tiny_model_poison (TinyTensor *t, gpointer user_data)
+{
+  const TinyPoison *p = user_data;
+
+  if (t->name == NULL)
+    return FALSE;
+  if (g_str_equal (t->name, p->name) && t->integer)
+    ((gint32 *) t->data)[p->element] = (gint32) p->value;
+  else if (g_str_equal (t->name, p->name))
+    ((gfloat *) t->data)[p->element] = p->value;
+  return TRUE;
+}
+
 void
 tiny_model_expect_error (const gchar *directory, const gchar *const *says)
 {

@@ -23,6 +23,13 @@ typedef struct {
 } TinyTensor;
 typedef gboolean (*TinyEdit) (TinyTensor *tensor, gpointer user_data);
 void tiny_model_edit (const gchar *directory, const gchar *file, TinyEdit edit, gpointer user_data);
+/* One number of one tensor; tiny_model_poison() is the edit that sets it. */
+typedef struct {
+  const gchar *name;
+  gsize element;
+  gfloat value;
+} TinyPoison;
+gboolean tiny_model_poison (TinyTensor *tensor, gpointer user_data);
 /* Opening the directory fails with UPI_ERROR_MODEL, in a message that has each of says (NULL-terminated). */
 void tiny_model_expect_error (const gchar *directory, const gchar *const *says);
 

@@ -166,35 +166,18 @@ test_tensors (void)
   }
 }
 
-typedef struct {
-  const gchar *name;
-  gfloat value;
-} Poison;
-
-static gboolean
-poison (TinyTensor *t, gpointer user_data)
-{
-  const Poison *p = user_data;
-
-  if (t->name == NULL)
-    return FALSE;
-  if (g_str_equal (t->name, p->name))
-    *(gfloat *) t->data = p->value;
-  return TRUE;
-}
-
 /* What the detector says for a class would count against it; what a fold takes must be a number. */
 static void
 test_numbers (void)
 {
-  static const Poison poisons[] = { { "detector.scale", 0 }, { "detector.scale", -2 }, { "detector.offset", NAN },
-    { "detector.heads.2.sides.weight", NAN }, { "detector.heads.0.there.0.weight", NAN },
-    { "detector.heads.1.there.0.bias", INFINITY } };
+  static const TinyPoison poisons[] = { { "detector.scale", 0, 0 }, { "detector.scale", 0, -2 },
+    { "detector.offset", 0, NAN }, { "detector.heads.2.sides.weight", 0, NAN },
+    { "detector.heads.0.there.0.weight", 0, NAN }, { "detector.heads.1.there.0.bias", 0, INFINITY } };
 
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (UPI_TINY_DETECTOR_CONFIG, 1);
 
-    tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
+    tiny_model_edit (directory, "model.safetensors", tiny_model_poison, (gpointer) (poisons + i));
     tiny_model_expect_error (
         directory, (const gchar *const[]){ directory, poisons[i].name, i < 2 ? "above 0" : "element 0", NULL });
     tiny_model_remove (directory);

@@ -109,31 +109,11 @@ test_second_unasked (void)
   tiny_model_remove (directory);
 }
 
-typedef struct {
-  const gchar *name;
-  gsize element;
-  gfloat value;
-} Poison;
-
-static gboolean
-poison (TinyTensor *t, gpointer user_data)
-{
-  const Poison *p = user_data;
-
-  if (t->name == NULL)
-    return FALSE;
-  if (g_str_equal (t->name, p->name) && t->integer)
-    ((gint32 *) t->data)[p->element] = (gint32) p->value;
-  else if (g_str_equal (t->name, p->name))
-    ((gfloat *) t->data)[p->element] = p->value;
-  return TRUE;
-}
-
 /* In a tensor read in place, and in each that a fold takes. */
 static void
 test_nan (void)
 {
-  static const Poison poisons[] = {
+  static const TinyPoison poisons[] = {
     { "backbone.blocks.3.project.weight", 17, NAN },
     { "decoder.layers.0.ffn.linear1.experts.weight", 5, INFINITY },
     { "decoder.layers.1.ffn.linear2.gate.weight", 1, NAN },
@@ -145,7 +125,7 @@ test_nan (void)
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (UPI_TINY_CONFIG, 1);
     g_autofree gchar *element = g_strdup_printf ("element %" G_GSIZE_FORMAT " ", poisons[i].element);
-    tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
+    tiny_model_edit (directory, "model.safetensors", tiny_model_poison, (gpointer) (poisons + i));
     tiny_model_expect_error (directory, (const gchar *const[]){ "model.safetensors", poisons[i].name, element, NULL });
     tiny_model_remove (directory);
   }
@@ -155,11 +135,11 @@ test_nan (void)
 static void
 test_negative_evidence (void)
 {
-  static const Poison poisons[] = { { "evidence.scale", 0, -0.25f }, { "evidence.scale", 0, 0 } };
+  static const TinyPoison poisons[] = { { "evidence.scale", 0, -0.25f }, { "evidence.scale", 0, 0 } };
 
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (SECOND, 1);
-    tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
+    tiny_model_edit (directory, "model.safetensors", tiny_model_poison, (gpointer) (poisons + i));
     tiny_model_expect_error (
         directory, (const gchar *const[]){ directory, "evidence.scale", i ? "is 0," : "is -0", "above 0", NULL });
     tiny_model_remove (directory);
@@ -169,12 +149,12 @@ test_negative_evidence (void)
 static void
 test_negative_variance (void)
 {
-  static const Poison poisons[] = { { "calibration.image.covariance", 49, -0.5f },
+  static const TinyPoison poisons[] = { { "calibration.image.covariance", 49, -0.5f },
     { "calibration.regions.covariance", 0, -1e-3f } };
 
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (SECOND, 1);
-    tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
+    tiny_model_edit (directory, "model.safetensors", tiny_model_poison, (gpointer) (poisons + i));
     tiny_model_expect_error (
         directory, (const gchar *const[]){ directory, poisons[i].name, i ? "[0, 0] is -0" : "[1, 1] is -0", NULL });
     tiny_model_remove (directory);
@@ -184,11 +164,11 @@ test_negative_variance (void)
 static void
 test_token_ids (void)
 {
-  static const Poison poisons[] = { { "caption.token_ids", 9, 150 }, { "caption.token_ids", 9, -1 } };
+  static const TinyPoison poisons[] = { { "caption.token_ids", 9, 150 }, { "caption.token_ids", 9, -1 } };
 
   for (guint i = 0; i < G_N_ELEMENTS (poisons); i++) {
     gchar *directory = tiny_model_write (UPI_TINY_CONFIG, 1);
-    tiny_model_edit (directory, "model.safetensors", poison, (gpointer) (poisons + i));
+    tiny_model_edit (directory, "model.safetensors", tiny_model_poison, (gpointer) (poisons + i));
     tiny_model_expect_error (directory, (const gchar *const[]){ "caption.token_ids[9]", "150", NULL });
     tiny_model_remove (directory);
   }
